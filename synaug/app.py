@@ -1,0 +1,100 @@
+"""Hydra's entrance, and the way out for errors: one sentence for what the user can mend."""
+
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import CompactHydraException, ConfigCompositionException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from synaug import check, record
+from synaug import config as configuration
+
+log = logging.getLogger(__name__)
+
+configuration.register_resolvers()
+
+
+def task(config: DictConfig) -> None:
+    """One job. What it needs is imported here, so that --help and completion stay quick."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    if record.is_done(folder) and not config.force:
+        log.info("already recorded, skipped (force=true runs it again): %s", folder)
+        return
+    check.check(config)
+    from synaug.run import run
+
+    run(config, folder)
+
+
+class FailureCallback(Callback):
+    """Says of each job that failed why it did: on the console, in its log, and in its ``failure.json``."""
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Hydra's hook."""
+        if job_return.status is not JobStatus.FAILED:
+            return
+        error: BaseException = job_return._return_value
+        folder = Path(config.hydra.runtime.output_dir)
+        log.error("%s: %s", folder.name, _sentence(error), exc_info=error)
+        failure = {
+            "error": str(error),
+            "type": type(error).__name__,
+            "traceback": "".join(traceback.format_exception(error)),
+            "overrides": list(job_return.overrides or []),
+        }
+        record.write_failure(folder, failure)
+
+
+def main() -> None:
+    """Run the command line; exit with 1 where a job failed."""
+    full = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands errors on instead of printing its own
+    entrance = hydra.main(config_path=str(configuration.conf_dir()), config_name="config", version_base="1.3")(task)
+    try:
+        entrance()
+    except KeyboardInterrupt:
+        sys.exit("interrupted; what is recorded is kept, and the same command goes on from there")
+    except (CompactHydraException, ValueError, OSError, ImportError) as error:
+        if full or not is_the_users(error):
+            raise
+        from_a_job = any(frame.name == "return_value" for frame in traceback.extract_tb(error.__traceback__))
+        if not from_a_job:  # FailureCallback has said those
+            sys.stderr.write(f"{_sentence(error)}\n")
+        sys.stderr.write("HYDRA_FULL_ERROR=1 shows the traceback.\n")
+        sys.exit(1)
+
+
+def is_the_users(error: BaseException) -> bool:
+    """Whether an error is a sentence of ours (or of Hydra's, or about a folder), not a fault of the program."""
+    if isinstance(error, CompactHydraException):
+        return True
+    if isinstance(error, OSError) and error.filename is not None:
+        return True
+    if not isinstance(error, (ValueError, OSError, ImportError)):
+        return False
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return Path(last.filename).is_relative_to(Path(__file__).parent)
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, ConfigCompositionException):
+        arguments = get_args_parser().parse_args()
+        problems = check.override_problems(arguments.overrides, arguments.config_dir)
+        if problems:
+            return "\n".join(problems)
+    if isinstance(error, CompactHydraException):
+        return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}: choose another place with output_dir=... or cache_dir=..."
+    if is_the_users(error):
+        return str(error)
+    return f"{type(error).__name__}: {error} (the log beside {record.FAILURE} has the traceback)"

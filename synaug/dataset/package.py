@@ -1,0 +1,87 @@
+"""A data set that an installed Python package carries."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from synaug.dataset.texts import TextSource
+from synaug.digest import file_sha256
+
+
+class PackageDataset(TextSource):
+    """A csv that an installed Python package carries, with columns text, label (index) and source.
+
+    Parameters
+    ----------
+    package, file
+        The importable package and the csv's path inside it.
+    sha256
+        What the csv must hash to.
+    origin
+        Rows whose column `source` has this value are read.
+    class_names
+        Names of labels 0, 1, …
+    extra
+        The extra of synaug that installs the package.
+    """
+
+    def __init__(
+        self,
+        *,
+        package: str,
+        file: str,
+        sha256: str,
+        origin: str,
+        class_names: Sequence[str],
+        extra: str = "demo",
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self.package = package
+        self.file = file
+        self.sha256 = sha256
+        self.origin = origin
+        self.class_names = tuple(class_names)
+        self.extra = extra
+
+    def source(self) -> str:
+        """Digest that the package's csv must have, and which of its rows."""
+        return f"{self.package}:{self.origin}:sha256:{self.sha256}"
+
+    def read(self) -> tuple[list[str], list[int], tuple[str, ...]]:
+        """Read the rows of `origin`.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If the package is not installed.
+        ValueError
+            If the csv is not the one that was pinned.
+        """
+        import pandas as pd
+
+        path = package_path(self.package, self.file, extra=self.extra)
+        found = file_sha256(path)
+        if found != self.sha256:
+            raise ValueError(
+                f"{path} has sha256 {found}, but {self.sha256} was pinned: "
+                f"reinstall the package with pip install --force-reinstall 'synaug[{self.extra}]'"
+            )
+        frame = pd.read_csv(path)
+        frame = frame[frame["source"] == self.origin]
+        return frame["text"].tolist(), frame["label"].tolist(), self.class_names
+
+
+def package_path(package: str, file: str, *, extra: str) -> Path:
+    """Find a file inside an installed package without importing it.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the package is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"the package {package} is not installed: pip install 'synaug[{extra}]'")
+    return Path(spec.submodule_search_locations[0], file)

@@ -1,0 +1,90 @@
+"""How many rows of each class a training set keeps."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+PROFILES = ("step", "linear", "exponential")
+
+
+class ImbalanceRatio:
+    """A ratio of the largest to the smallest class, and how the classes between them fall.
+
+    Classes are ordered majority first, minority last, each in the order of their labels. With `n`
+    rows in the largest of `C` classes and the ratio ρ, class `i = 0 … C − 1` of that order keeps
+
+    - ``step``: `n` if it is a majority class, `n / ρ` if it is a minority class (Buda et al. 2018);
+    - ``linear``: `n − i / (C − 1) · (n − n / ρ)` (Buda et al. 2018);
+    - ``exponential``: `n · μ^i` with `μ = ρ^(−1 / (C − 1))`, the long tail (Cui et al. 2019).
+
+    Parameters
+    ----------
+    ratio
+        ρ ≥ 1; None leaves the classes as they are.
+    profile
+        ``step``, ``linear`` or ``exponential``.
+    minority
+        Names of the minority classes. None: the later half of the classes (of an odd number, the
+        smaller half), and where nothing is thinned, those with fewer rows than the mean class.
+
+    References
+    ----------
+    Buda, Maki and Mazurowski, "A systematic study of the class imbalance problem in convolutional
+    neural networks", Neural Networks 106, 2018, section 3.1. Cui et al., "Class-balanced loss based
+    on effective number of samples", CVPR 2019, section 4.1.
+    """
+
+    def __init__(self, ratio: float | None, profile: str = "step", minority: Sequence[str] | None = None) -> None:
+        if ratio is not None and not ratio >= 1:
+            raise ValueError(
+                f"imbalance_ratio.ratio={ratio} must be at least 1 (10 keeps one minority row to ten majority rows)"
+            )
+        if profile not in PROFILES:
+            raise ValueError(f"imbalance_ratio.profile={profile} must be one of {', '.join(PROFILES)}")
+        self.ratio = ratio
+        self.profile = profile
+        self.minority = None if minority is None else tuple(minority)
+
+    def minority_classes(self, class_names: Sequence[str], rows_per_class: NDArray[np.int64]) -> list[int]:
+        """Labels of the minority classes.
+
+        Raises
+        ------
+        ValueError
+            If a name is no class, or if no class or every class is named.
+        """
+        if self.minority is None:
+            if self.ratio is None:
+                return [int(label) for label in np.flatnonzero(rows_per_class < rows_per_class.mean())]
+            n_classes = len(class_names)
+            return list(range(n_classes - n_classes // 2, n_classes))
+        unknown = [name for name in self.minority if name not in class_names]
+        if unknown:
+            raise ValueError(
+                f"imbalance_ratio.minority names {unknown[0]!r}, which is no class of the data set: "
+                f"choose among {', '.join(map(repr, class_names))}"
+            )
+        chosen = [label for label, name in enumerate(class_names) if name in self.minority]
+        if not 0 < len(chosen) < len(class_names):
+            raise ValueError(
+                f"imbalance_ratio.minority names {len(chosen)} of {len(class_names)} classes: "
+                "name at least one, and leave at least one"
+            )
+        return chosen
+
+    def rows_to_keep(self, rows_per_class: NDArray[np.int64], minority: Sequence[int]) -> NDArray[np.int64]:
+        """Rows that each class keeps, `[n_classes]`, rounded to whole rows (so that it may be none)."""
+        if self.ratio is None:
+            return rows_per_class.copy()
+        n_classes = len(rows_per_class)
+        order = [label for label in range(n_classes) if label not in minority] + list(minority)
+        rank = np.empty(n_classes)
+        rank[order] = np.arange(n_classes) / (n_classes - 1)
+        share = {
+            "step": np.where(np.isin(np.arange(n_classes), minority), 1 / self.ratio, 1.0),
+            "linear": 1 - rank * (1 - 1 / self.ratio),
+            "exponential": self.ratio**-rank,
+        }[self.profile]
+        keep: NDArray[np.int64] = np.rint(rows_per_class.max() * share).astype(np.int64)
+        return np.minimum(keep, rows_per_class)

@@ -1,0 +1,41 @@
+"""One bar for the whole training; Lightning's own starts anew each epoch."""
+
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import ProgressBar
+from tqdm.auto import tqdm
+
+
+class TrainingBar(ProgressBar):
+    """Steps done, and the mean validation loss over members. Shown on a terminal only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._disable: bool | None = None
+
+    def disable(self) -> None:
+        """Lightning's hook for ranks that keep quiet."""
+        self._disable = True
+
+    def enable(self) -> None:
+        """Lightning's hook."""
+        self._disable = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the bar."""
+        total = int(trainer.num_training_batches) * (trainer.max_epochs or 1)
+        self._bar: Any = tqdm(total=total, desc="training", unit="step", disable=self._disable)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """One more step."""
+        self._bar.update()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the loss."""
+        if "validation/loss" in trainer.callback_metrics:
+            self._bar.set_postfix(validation_loss=f"{trainer.callback_metrics['validation/loss']:.3f}", refresh=False)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the bar."""
+        self._bar.close()

@@ -1,0 +1,242 @@
+"""A run's identity, and its record on disk: whole or absent."""
+
+import json
+import math
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synaug.atomic import replacing
+from synaug.digest import json_sha256
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+RECORD = "record.json"
+FAILURE = "failure.json"
+PROBABILITIES = "probabilities.npz"
+
+# What decides a run's numbers. Logging, devices and output folders do not.
+SCIENTIFIC = (
+    "dataset",
+    "encoder",
+    "imbalance_ratio",
+    "augmenter",
+    "classifier",
+    "n_folds",
+    "seeds",
+    "max_steps",
+    "steps_per_epoch",
+    "batch_size",
+    "standardize",
+    "target_prior",
+    "validation",
+    "trainer",
+)
+NOT_SCIENTIFIC = {
+    "dataset": ("licence", "paper"),
+    "encoder": ("batch_tokens", "device"),
+    "trainer": (
+        "accelerator",
+        "devices",
+        "num_nodes",
+        "enable_progress_bar",
+        "enable_model_summary",
+        "log_every_n_steps",
+        "profiler",
+        "default_root_dir",
+    ),
+}
+PACKAGES = (
+    "synaug",
+    "torch",
+    "pytorch-lightning",
+    "transformers",
+    "datasets",
+    "imbalanced-learn",
+    "scikit-learn",
+    "torchmetrics",
+    "numpy",
+    "scipy",
+    "hydra-core",
+    "omegaconf",
+)
+Scores = list[tuple[int, int, str, str, str | None, float]]
+SCORE_COLUMNS = ("seed", "fold", "decision", "metric", "class", "value")
+
+
+def identity(config: Mapping[str, Any], sources: Mapping[str, str]) -> str:
+    """Hash what decides a run's numbers.
+
+    Parameters
+    ----------
+    config
+        The resolved config; only its scientific part counts.
+    sources
+        What the data and the weights are (digests or pinned revisions), whatever they are called.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    science: dict[str, Any] = {key: config[key] for key in SCIENTIFIC if key in config}
+    for group, left_out in NOT_SCIENTIFIC.items():
+        if group in science:
+            science[group] = {key: value for key, value in science[group].items() if key not in left_out}
+    return json_sha256({"schema": SCHEMA, "config": _whole_numbers(science), "sources": dict(sources)})
+
+
+def _whole_numbers(value: Any) -> Any:
+    """Write 10.0 as 10, so that both ways of giving a ratio are one run."""
+    if isinstance(value, Mapping):
+        return {str(key): _whole_numbers(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole_numbers(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a run is recorded."""
+    return (folder / RECORD).is_file()
+
+
+def write(folder: Path, record: Mapping[str, Any]) -> Path:
+    """Write a record, whole or not at all; numbers that are not finite become null."""
+    path = folder / RECORD
+    text = json.dumps(_finite(record), allow_nan=False, separators=(",", ":"))
+    with replacing(path) as file:
+        file.write(text.encode())
+    (folder / FAILURE).unlink(missing_ok=True)
+    return path
+
+
+def write_failure(folder: Path, failure: Mapping[str, Any]) -> None:
+    """Say why a run has no record."""
+    with replacing(folder / FAILURE) as file:
+        file.write(json.dumps(failure, indent=1).encode())
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Read one run's record.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the run has none.
+    ValueError
+        If somebody altered it so that it is no JSON.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no {RECORD}: the run is not done")
+    try:
+        return json.loads(path.read_bytes())  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): remove it and run again") from error
+
+
+def load(folder: str | Path) -> "pd.DataFrame":
+    """Read the scores of all runs below a folder.
+
+    Returns
+    -------
+    DataFrame
+        One row a score: the run (`run`, `identity`), its choices (`dataset`, `encoder`,
+        `imbalance_ratio`, `ratio`, `augmenter`, `amount`, `classifier`), and `seed`, `fold`,
+        `decision`, `metric`, `class` (None for scores of all classes), `value`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no record below the folder.
+    """
+    import pandas as pd
+
+    frames = []
+    for path in sorted(Path(folder).rglob(RECORD)):
+        record = read(path.parent)
+        scores = pd.DataFrame(record["scores"]["data"], columns=record["scores"]["columns"])
+        config = record["config"]
+        described = {
+            "run": record["run"],
+            "identity": record["identity"],
+            **record["choices"],
+            "ratio": config["imbalance_ratio"].get("ratio"),
+            "amount": config["augmenter"]["amount"],
+        }
+        for position, (column, value) in enumerate(described.items()):
+            scores.insert(position, column, value)
+        frames.append(scores)
+    if not frames:
+        raise FileNotFoundError(f"no {RECORD} below {folder}: give the folder of an experiment that has run")
+    return pd.concat(frames, ignore_index=True)
+
+
+def as_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:
+    """A table as JSON: column names once, then rows."""
+    return {"columns": list(columns), "data": [list(row) for row in rows]}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide numbers."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout this code runs from, with ``-dirty`` where files differ; None outside of one."""
+    here = Path(__file__).resolve()
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(("git", *arguments), cwd=here.parent, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", here.name)  # else it is somebody's repository around a virtual environment
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+class Stopwatch:
+    """Seconds by stage, in the order of the stages."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Time a block."""
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.perf_counter() - start, 4)
+
+
+def peak_memory() -> int:
+    """Most bytes this process ever held (earlier jobs of a multirun included)."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

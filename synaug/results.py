@@ -1,0 +1,138 @@
+"""A trained stack's predictions to the tables of its record."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from synaug import decision, metrics, record
+from synaug.atomic import replacing
+from synaug.augmenter.contract import Balance
+from synaug.classifier import Classifier
+from synaug.datamodule import EmbeddingDataModule
+from synaug.digest import file_sha256
+
+CURVES = ("train_loss", "validation_loss", "train_minority_accuracy", "validation_minority_accuracy")
+TABLE_METRICS = (
+    "balanced_accuracy",
+    "f1_macro",
+    "minority_recall",
+    "majority_recall",
+    "accuracy",
+    "auroc_macro",
+    "log_loss",
+    "calibration_error",
+)
+
+
+def score(
+    datamodule: EmbeddingDataModule,
+    validation: Sequence[NDArray[np.float64]],
+    test: Sequence[NDArray[np.float64]],
+    target_prior: str,
+) -> dict[str, Any]:
+    """Score every member under every decision rule, from the same trained weights.
+
+    Parameters
+    ----------
+    validation, test
+        Log probabilities `[n_rows, n_classes]` of each member.
+    target_prior
+        ``uniform``, or ``natural`` for the class frequencies of the rows tested.
+    """
+    names = datamodule.class_names
+    rows: record.Scores = []
+    confusion, offsets = [], []
+    for index, member in enumerate(datamodule.members):
+        labels = datamodule.labels[member.test]
+        validation_labels = datamodule.labels[member.validation]
+        target = np.full(len(names), 1 / len(names))
+        if target_prior == "natural":
+            # The whole data set's frequencies, known without a look at the test fold's labels.
+            target = np.bincount(datamodule.labels) / len(datamodule.labels)
+        rules = {
+            "argmax": np.zeros(len(names)),
+            "prior_corrected": decision.prior_correction(datamodule.class_frequencies()[index], target),
+            "tuned": decision.tune(validation[index], validation_labels, target),
+        }
+        for rule in decision.RULES:
+            probabilities = decision.shift(test[index], rules[rule])
+            where = {"seed": member.seed, "fold": member.fold, "decision": rule}
+            for metric, label, value in metrics.scores(labels, probabilities, datamodule.minority):
+                name = None if label is None else names[label]
+                rows.append((member.seed, member.fold, rule, metric, name, float(value)))
+            confusion.append({**where, "matrix": metrics.confusion(labels, probabilities)})
+            offsets.append({**where, "offset": rules[rule].tolist()})
+    return {"scores": rows, "confusion": confusion, "offsets": offsets}
+
+
+def write_probabilities(folder: Path, datamodule: EmbeddingDataModule, test: Sequence[NDArray[np.float64]]) -> str:
+    """Write the log probabilities of every test row of every member, and return the file's digest."""
+    members = datamodule.members
+    path = folder / record.PROBABILITIES
+    with replacing(path) as file:
+        np.savez_compressed(
+            file,
+            allow_pickle=False,
+            seed=np.concatenate([np.full(len(each.test), each.seed) for each in members]),
+            fold=np.concatenate([np.full(len(each.test), each.fold, np.int16) for each in members]),
+            row=np.concatenate([each.test for each in members]).astype(np.int32),
+            label=np.concatenate([datamodule.labels[each.test] for each in members]).astype(np.int16),
+            log_probability=np.concatenate(test).astype(np.float32),
+        )
+    return file_sha256(path)
+
+
+def balance_table(datamodule: EmbeddingDataModule, balances: Sequence[Sequence[Balance]]) -> dict[str, Any]:
+    """The balance contract of every member and class."""
+    rows = []
+    for member, balance in zip(datamodule.members, balances, strict=True):
+        for entry in balance:
+            fields = asdict(entry)
+            rows.append([member.seed, member.fold, datamodule.class_names[fields.pop("label")], *fields.values()])
+    return record.as_table(("seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason"), rows)
+
+
+def curve_table(datamodule: EmbeddingDataModule, classifier: Classifier) -> dict[str, Any]:
+    """Losses and minority accuracies of every member after every epoch."""
+    rows = [
+        [
+            member.seed,
+            member.fold,
+            (epoch + 1) * datamodule.steps_per_epoch,
+            *(float(point[name][index]) for name in CURVES),
+        ]
+        for index, member in enumerate(datamodule.members)
+        for epoch, point in enumerate(classifier.curves)
+    ]
+    return record.as_table(("seed", "fold", "step", *CURVES), rows)
+
+
+def best_table(datamodule: EmbeddingDataModule, classifier: Classifier) -> dict[str, Any]:
+    """The step each member's weights are from, and its gap between training and validation minority accuracy."""
+    rows = []
+    for index, member in enumerate(datamodule.members):
+        step = int(classifier.best_step[index])
+        point = classifier.curves[step // datamodule.steps_per_epoch - 1]
+        gap = point["train_minority_accuracy"][index] - point["validation_minority_accuracy"][index]
+        rows.append([member.seed, member.fold, step, float(point["validation_loss"][index]), float(gap)])
+    return record.as_table(("seed", "fold", "step", "validation_loss", "minority_accuracy_gap"), rows)
+
+
+def summary(result: dict[str, Any]) -> str:
+    """The run's table: scores × decision rules, mean ± standard deviation over members."""
+    frame = pd.DataFrame(result["scores"]["data"], columns=result["scores"]["columns"])
+    overall = frame[frame["class"].isna()]
+    grouped = overall.groupby(["metric", "decision"])["value"]
+    mean, std = grouped.mean().unstack(), grouped.std(ddof=1).unstack()
+    shown = [name for name in TABLE_METRICS if name in mean.index]
+    table = pd.DataFrame(
+        {rule: [f"{mean[rule][name]:.3f} ± {std[rule][name]:.3f}" for name in shown] for rule in decision.RULES},
+        index=shown,
+    )
+    n_members = len(overall[["seed", "fold"]].drop_duplicates())
+    return f"mean ± standard deviation over {n_members} members (seeds × folds)\n{table.to_string()}"

@@ -1,0 +1,330 @@
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from imblearn.utils.estimator_checks import check_param_validation, estimator_checks_generator
+from sklearn.base import clone
+from sklearn.utils._param_validation import InvalidParameterError
+from torch.distributions import Normal, kl_divergence
+
+from synaug.augmenter.vae import VAE, _Network
+
+QUICK = {"latent_dim": 4, "hidden": 16, "warmup_epochs": 1, "max_epochs": 2}
+LEARN = {"latent_dim": 8, "hidden": 64, "lr": 5e-3, "max_epochs": 100}
+
+
+def three_classes(counts=(12, 20, 40), d=6, seed=0):
+    rng = np.random.RandomState(seed)
+    y = np.repeat(np.arange(3), counts)
+    X = rng.normal(size=(len(y), d)) + 3 * y[:, None]
+    shuffled = rng.permutation(len(y))
+    return X[shuffled].astype(np.float32), y[shuffled]
+
+
+def curved(n=200, d=80, seed=0):
+    """Class 0 lies near a curved sheet of two dimensions in `d`; class 1 is there to balance to."""
+    rng = np.random.RandomState(seed)
+    u, v = rng.normal(size=(2, n))
+    sheet = np.stack([u, v, u * v, np.sin(2 * u)], axis=1) @ rng.normal(size=(4, d))
+    X = np.vstack([sheet + 0.1 * rng.normal(size=(n, d)), rng.normal(size=(2 * n, d))])
+    return X.astype(np.float32), np.repeat([0, 1], [n, 2 * n])
+
+
+def synthetic(vae, X, y):
+    return vae.fit_resample(X, y)[0][len(X) :]
+
+
+def test_same_seed_gives_the_same_rows_and_another_seed_others():
+    X, y = three_classes()
+    first = synthetic(VAE(**QUICK, random_state=5), X, y)
+    np.testing.assert_array_equal(first, synthetic(VAE(**QUICK, random_state=5), X, y))
+    state = np.random.RandomState(5)
+    np.testing.assert_array_equal(first, synthetic(VAE(**QUICK, random_state=state), X, y))
+    assert not np.array_equal(first, synthetic(VAE(**QUICK, random_state=state), X, y))
+    assert not np.array_equal(first, synthetic(VAE(**QUICK, random_state=6), X, y))
+
+
+@pytest.mark.parametrize("sample_from", ["prior", "posterior"])
+def test_no_global_generator_is_touched(sample_from):
+    X, y = three_classes()
+    of_torch, of_numpy = torch.random.get_rng_state(), np.random.get_state()
+    vae = VAE(**QUICK, random_state=0, sample_from=sample_from, observation_noise=True)
+    vae.fit_resample(X, y)
+    assert torch.equal(torch.random.get_rng_state(), of_torch)
+    np.testing.assert_array_equal(np.random.get_state()[1], of_numpy[1])
+
+
+def test_classes_with_the_same_rows_get_different_draws():
+    rows = np.random.RandomState(0).normal(size=(10, 4))
+    X, y = np.vstack([rows, rows, rows, rows]), np.repeat([0, 1, 2, 2], 10)
+    made = synthetic(VAE(**QUICK, random_state=0), X, y)
+    assert made.shape == (20, 4)
+    assert not np.isclose(made[:10], made[10:]).any()
+
+
+def test_rows_of_a_class_do_not_depend_on_the_other_classes_wanted():
+    X, y = three_classes()
+    both = synthetic(VAE(**QUICK, random_state=0, sampling_strategy={0: 40, 1: 40}), X, y)
+    alone = synthetic(VAE(**QUICK, random_state=0, sampling_strategy={1: 40}), X, y)
+    np.testing.assert_array_equal(both[28:], alone)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.tuples(*[st.integers(0, 15)] * 3), st.sampled_from(["prior", "posterior"]))
+def test_originals_come_first_and_counts_are_exact(extra, sample_from):
+    X, y = three_classes(counts=(5, 9, 40))
+    kept = X.copy(), y.copy()
+    total = {0: 5 + extra[0], 1: 9 + extra[1], 2: 40}
+    vae = VAE(**QUICK, sampling_strategy=total, sample_from=sample_from, random_state=0)
+    X_new, y_new = vae.fit_resample(X, y)
+    for before, now, resampled in ((kept[0], X, X_new), (kept[1], y, y_new)):
+        np.testing.assert_array_equal(before, now)
+        np.testing.assert_array_equal(before, resampled[: len(before)])
+    assert dict(enumerate(np.bincount(y_new))) == total
+    assert (X_new.dtype, y_new.dtype) == (X.dtype, y.dtype)
+    assert np.isfinite(X_new).all()
+    wanted = {label: n for label, n in vae.sampling_strategy_.items() if n}
+    assert {d["class"]: d["made"] for d in vae.diagnostics_} == wanted
+
+
+def test_posterior_rows_lie_around_their_parents():
+    X, y = curved()
+    y = y[order := np.random.RandomState(1).permutation(len(y))]
+    X = X[order]
+    vae = VAE(**LEARN, random_state=0, sample_from="posterior")
+    made = synthetic(vae, X, y)
+    assert vae.parents_.dtype == np.int64
+    assert vae.parents_.shape == (len(made), 1)
+    parents = vae.parents_[:, 0]
+    assert (y[parents] == 0).all()
+    to_parent = np.linalg.norm(made - X[parents], axis=1)
+    to_another = np.linalg.norm(made - X[np.roll(parents, 1)], axis=1)
+    assert np.median(to_parent) < np.median(to_another) / 3
+
+
+def test_prior_rows_have_no_parents():
+    vae = VAE(**QUICK, random_state=0)
+    vae.fit_resample(*three_classes())
+    assert vae.parents_ is None
+
+
+def test_balanced_classes_are_left_alone():
+    X, y = three_classes(counts=(8, 8, 8))
+    vae = VAE(**QUICK, sample_from="posterior")
+    np.testing.assert_array_equal(vae.fit_resample(X, y)[0], X)
+    assert vae.diagnostics_ == []
+    assert vae.parents_.shape == (0, 1)
+
+
+def test_it_learns_a_curved_sheet():
+    X, y = curved()
+    made = {
+        beta: synthetic(VAE(**LEARN, random_state=0, beta=beta), X, y) for beta in (1.0, 1000.0)
+    }
+    learnt, collapsed = (
+        np.linalg.norm(np.cov(made[beta].T) - np.cov(X[y == 0].T)) for beta in (1.0, 1000.0)
+    )
+    assert learnt < collapsed * 2 / 3
+
+
+def test_diagnostics_tell_learning_from_collapse():
+    X, y = curved()
+    learnt, collapsed = VAE(**LEARN, random_state=0), VAE(**LEARN, random_state=0, beta=1000.0)
+    learnt.fit_resample(X, y)
+    collapsed.fit_resample(X, y)
+    assert learnt.diagnostics_[0]["active_units"] >= 2
+    assert 0.4 < learnt.diagnostics_[0]["variance_ratio"] < 1.2
+    assert collapsed.diagnostics_[0]["active_units"] == 0
+    assert collapsed.diagnostics_[0]["variance_ratio"] < 0.05
+    assert collapsed.diagnostics_[0]["kl"] < 0.05 < 1 < learnt.diagnostics_[0]["kl"]
+
+
+def test_observation_noise_restores_the_variance_of_a_collapsed_decoder():
+    X, y = curved()
+    vae = VAE(**LEARN, random_state=0, beta=1000.0, observation_noise=True)
+    vae.fit_resample(X, y)
+    assert 0.8 < vae.diagnostics_[0]["variance_ratio"] < 1.2
+
+
+def test_elbo_terms_are_those_of_torch_distributions():
+    generator = torch.Generator().manual_seed(0)
+    network = _Network(5, 16, 3, generator)
+    x, noise = torch.randn(7, 5, generator=generator), torch.randn(7, 3, generator=generator)
+    with torch.no_grad():
+        log_likelihood, kl = network.elbo_terms(x, noise)
+        mu, log_var = network.encode(x)
+        q = Normal(mu, log_var.exp().sqrt())
+        p = Normal(network.decoder(mu + q.stddev * noise), 1)
+    torch.testing.assert_close(log_likelihood, p.log_prob(x).sum(1).mean())
+    torch.testing.assert_close(kl, kl_divergence(q, Normal(0, 1)).sum(1).mean())
+
+
+@pytest.mark.parametrize(("rows", "stopped_on"), [(14, "training"), (15, "validation")])
+def test_small_classes_stop_on_their_training_rows(rows, stopped_on):
+    X, y = three_classes(counts=(rows, 40, 40))
+    vae = VAE(**QUICK, random_state=0)
+    vae.fit_resample(X, y)
+    assert vae.diagnostics_[0]["stopped_on"] == stopped_on
+
+
+def test_training_stops_when_patience_ends_and_reports_the_best_epoch():
+    X, y = three_classes()
+    vae = VAE(latent_dim=4, hidden=64, lr=0.02, patience=4, warmup_epochs=3, random_state=0)
+    vae.fit_resample(X, y)
+    for diagnostics in vae.diagnostics_:
+        assert 3 <= diagnostics["best_epoch"] == diagnostics["epochs"] - 4 < 196
+
+
+def test_the_best_weights_are_kept():
+    X, y = three_classes(counts=(20, 20, 40))
+    made = {
+        epochs: synthetic(
+            VAE(latent_dim=4, hidden=64, lr=0.02, warmup_epochs=3, max_epochs=epochs,
+                patience=4, random_state=0, sampling_strategy={0: 40}),
+            X,
+            y,
+        )
+        for epochs in (50, 200)
+    }  # fmt: skip
+    np.testing.assert_array_equal(made[50], made[200])
+
+
+def test_warmup_holds_the_kl_term_back():
+    X, y = curved()
+    kl = []
+    for warmup_epochs in (0, 2000):
+        vae = VAE(**LEARN | {"max_epochs": 20}, warmup_epochs=warmup_epochs, random_state=0)
+        vae.fit_resample(X, y)
+        kl.append(vae.diagnostics_[0]["kl"])
+    assert kl[1] > 2 * kl[0]
+
+
+def test_warmup_longer_than_training_still_keeps_the_last_weights():
+    X, y = three_classes()
+    vae = VAE(latent_dim=4, hidden=16, warmup_epochs=20, max_epochs=3, random_state=0)
+    assert np.isfinite(synthetic(vae, X, y)).all()
+    assert {d["best_epoch"] for d in vae.diagnostics_} == {3}
+
+
+def test_diagnostics_are_json_with_plain_labels():
+    X, y = three_classes()
+    vae = VAE(**QUICK, random_state=0)
+    vae.fit_resample(X, np.array(["cat", "dog", "emu"])[y])
+    assert json.loads(json.dumps(vae.diagnostics_, allow_nan=False)) == vae.diagnostics_
+    assert [d["class"] for d in vae.diagnostics_] == ["cat", "dog"]
+    assert set(vae.diagnostics_[0]) == {
+        "class", "rows", "epochs", "best_epoch", "stopped_on", "reconstruction", "kl",
+        "active_units", "variance_ratio", "made",
+    }  # fmt: skip
+
+
+def test_constant_features_keep_their_value():
+    X, y = three_classes()
+    X[:, 1] = 0.1
+    X[:, 4] = 0
+    X[y == 0, 5] = 7  # constant in one class only
+    X_new, y_new = VAE(**QUICK, random_state=0).fit_resample(X, y)
+    assert np.isfinite(X_new).all()
+    np.testing.assert_array_equal(X_new[:, 1], np.float32(0.1))
+    np.testing.assert_array_equal(X_new[:, 4], 0)
+    np.testing.assert_array_equal(X_new[y_new == 0, 5], 7)
+    assert X_new[y_new == 1, 5].std() > 0.1
+
+
+def test_a_class_of_identical_rows_is_repeated():
+    X, y = three_classes()
+    X[y == 0] = X[y == 0][0]
+    vae = VAE(**QUICK, random_state=0, observation_noise=True)
+    X_new, y_new = vae.fit_resample(X, y)
+    assert len(np.unique(X_new[y_new == 0], axis=0)) == 1
+    assert vae.diagnostics_[0]["variance_ratio"] is None
+
+
+def test_two_rows_are_enough_and_one_is_not():
+    X, y = three_classes(counts=(2, 20, 40))
+    assert len(synthetic(VAE(**QUICK, random_state=0), X, y)) == 38 + 20
+    X, y = three_classes(counts=(1, 20, 40))
+    message = (
+        "class 0 has 1 row; the VAE needs at least 2: lower the imbalance ratio or use "
+        "augmenter=random"
+    )
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        VAE(**QUICK).fit_resample(X, y)
+    VAE(**QUICK, sampling_strategy={1: 40}).fit_resample(X, y)  # class 0 is not asked for
+
+
+def test_divergence_is_an_error_with_a_remedy():
+    X, y = three_classes()
+    with pytest.raises(ValueError, match=r"the VAE of class 0 diverged with lr=1e\+30.*lower lr$"):
+        VAE(**QUICK | {"max_epochs": 4}, random_state=0, lr=1e30).fit_resample(X, y)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"latent_dim": 0}, {"hidden": 2.5}, {"beta": -1}, {"beta": "1"}, {"warmup_epochs": -1},
+        {"max_epochs": 0}, {"patience": 0}, {"batch_size": 0}, {"lr": 0}, {"validation_share": 1},
+        {"sample_from": "aggregate"}, {"observation_noise": "yes"}, {"random_state": "x"},
+    ],
+)  # fmt: skip
+def test_wrong_parameters_are_scikit_learns_error(wrong):
+    with pytest.raises(InvalidParameterError, match=f"The '{next(iter(wrong))}' parameter of VAE"):
+        VAE(**wrong).fit_resample(*three_classes())
+
+
+def test_thread_count_neither_matters_nor_changes():
+    # Unpinned, this very shape differs between one thread and four.
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(1600, 101)), np.repeat([0, 1], [777, 823])
+    threads, made = torch.get_num_threads(), []
+    try:
+        for n in (1, 4):
+            torch.set_num_threads(n)
+            vae = VAE(random_state=0, hidden=300, batch_size=777, max_epochs=2, warmup_epochs=1)
+            made.append(synthetic(vae, X, y))
+            assert torch.get_num_threads() == n
+        with pytest.raises(ValueError, match="diverged"):
+            VAE(**QUICK, lr=1e30).fit_resample(*three_classes())
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(threads)
+    np.testing.assert_array_equal(*made)
+
+
+def test_clone_keeps_the_parameters_and_nothing_fitted():
+    vae = VAE(**QUICK, beta=0.5, sample_from="posterior", random_state=0)
+    vae.fit_resample(*three_classes())
+    copy = clone(vae)
+    assert copy.get_params() == vae.get_params()
+    assert not hasattr(copy, "diagnostics_")
+    assert copy.set_params(beta=2).beta == 2
+
+
+def test_yaml_holds_every_parameter_with_its_default():
+    path = Path(__file__).parents[1] / "conf/augmenter/vae.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert len(text.splitlines()[0]) <= 90
+    config = yaml.safe_load(text)
+    assert config.pop("_target_") == "synaug.augmenter.VAE"
+    defaults = {k: p.default for k, p in inspect.signature(VAE).parameters.items()}
+    assert config == {k: v for k, v in defaults.items() if not k.endswith(("strategy", "state"))}
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    list(estimator_checks_generator(VAE(**QUICK, random_state=0))),
+    ids=lambda value: value.func.__name__ if hasattr(value, "func") else "",
+)
+def test_imbalanced_learns_own_checks_hold(estimator, check):
+    check(estimator)
+
+
+def test_imbalanced_learns_parameter_check_holds():
+    check_param_validation("VAE", VAE(**QUICK, random_state=0))
