@@ -34,5 +34,16 @@ types: $(VENV)/.dev
 unit: $(VENV)/.dev openwandb
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
 
+# A server that speaks W&B's protocol, for the tests of logging online. Its licence is non-commercial: it is
+# never a dependency, only a program of its own environment that the tests start on the loopback.
+OPENWANDB_VENV ?= .venv-openwandb
+export OPENWANDB_VENV
+
+openwandb: $(OPENWANDB_VENV)/bin/openwandb
+
+$(OPENWANDB_VENV)/bin/openwandb:
+	$(PYTHON) -m venv $(OPENWANDB_VENV)
+	$(OPENWANDB_VENV)/bin/pip install --quiet --disable-pip-version-check openwandb==0.5.25
+
 clean:
-	rm -rf $(VENV) .venv-openwandb dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(OPENWANDB_VENV) dist .mypy_cache .ruff_cache .pytest_cache

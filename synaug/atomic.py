@@ -1,11 +1,15 @@
 """Files that are either whole or absent, whatever kills the writer."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from pathlib import Path
 from typing import BinaryIO
+
+TEMPORARY_ENDING = ".tmp"
+NAMELESS = (EDQUOT, EFBIG, EIO, ENOSPC)  # what write() raises does not say where
 
 
 @contextmanager
@@ -13,19 +17,27 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path` that takes its place once the block ends well.
 
     The bytes reach the disk before the rename, so a reader (also one after a power cut) finds the
-    old file or the new one, never half of one. When the block raises, `path` is left as it was.
+    old file or the new one, never half of one. When the block raises, `path` is left as it was and
+    the temporary file goes; one that a SIGKILL leaves behind starts with a dot, ends in ``.tmp``
+    and is never read.
+
+    Raises
+    ------
+    OSError
+        If the folder or the file cannot be written, e.g. because the disk is full; it names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    # Not mkstemp, whose mode 0600 would hide a shared cache from others.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_ENDING}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp's 0600 would hide a shared cache from others
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and (error.errno in NAMELESS or error.filename == str(temporary)):
+            error.filename, error.filename2 = str(path), None
         raise

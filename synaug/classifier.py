@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningModule
+from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch import nn
 from torch.nn import functional
@@ -147,28 +148,29 @@ class Classifier(LightningModule):
         self._tallies[dataloader_idx].add(self._losses(logits, batch.y), logits.argmax(-1) == batch.y, batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Put better weights by and note a point of the curves."""
-        if self.trainer.sanity_checking:
-            return
+        """While fitting, put better weights by and note a point of the curves."""
         validation, watched = self._tallies
-        loss = validation.balanced_loss()
+        point = {
+            "validation_loss": validation.balanced_loss(),
+            "train_minority_accuracy": watched.accuracy(self.is_minority),
+            "validation_minority_accuracy": validation.accuracy(self.is_minority),
+        }
+        if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
+            self._keep_best(point["validation_loss"])
+            point["train_loss"] = torch.stack(self._train_loss).double().mean(0)
+            self._train_loss.clear()
+            self.curves.append({name: value.cpu().numpy() for name, value in point.items()})
+        for name, value in point.items():
+            stage, _, metric = name.partition("_")
+            self.log(f"{stage}/{metric}", value.nanmean().float(), batch_size=1)
+
+    def _keep_best(self, loss: torch.Tensor) -> None:
         better = loss < self._best_loss.to(loss.device)
         for name, weight in self.network.named_parameters():
             mask = better.view(-1, *[1] * (weight.dim() - 1))
             self._best_weights[name] = torch.where(mask, weight.detach(), self._best_weights[name].to(weight.device))
         self._best_loss = torch.where(better, loss, self._best_loss.to(loss.device))
         self.best_step[better.cpu().numpy()] = self.trainer.global_step
-        point = {
-            "train_loss": torch.stack(self._train_loss).double().mean(0),
-            "validation_loss": loss,
-            "train_minority_accuracy": watched.accuracy(self.is_minority),
-            "validation_minority_accuracy": validation.accuracy(self.is_minority),
-        }
-        self._train_loss.clear()
-        self.curves.append({name: value.cpu().numpy() for name, value in point.items()})
-        for name, value in point.items():
-            stage, _, metric = name.partition("_")
-            self.log(f"{stage}/{metric}", value.nanmean().float(), batch_size=1)
 
     def on_fit_end(self) -> None:
         """Give each member its best weights back."""

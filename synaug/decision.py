@@ -10,6 +10,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 RULES = ("argmax", "prior_corrected", "tuned")
+# A whisper: rows that are separable would send the tuned offsets to infinity.
+RIDGE = 1e-4
 
 Array = NDArray[np.float64]
 
@@ -60,11 +62,7 @@ def tune(log_probabilities: Array, labels: NDArray[np.int64], target: Array) -> 
         shifted = log_softmax(log_probabilities + offset, axis=-1)
         loss = -(weights * shifted[np.arange(len(labels)), labels]).sum()
         gradient = (weights[:, None] * (np.exp(shifted) - one_hot)).sum(0)
-        # A whisper of a ridge: separable rows would send the offsets to infinity.
         return float(loss + RIDGE * (offset**2).sum()), gradient + 2 * RIDGE * offset
 
     found = minimize(loss_and_gradient, np.zeros(n_classes), jac=True, method="L-BFGS-B")
     return found.x - found.x.mean()  # type: ignore[no-any-return]
-
-
-RIDGE = 1e-4

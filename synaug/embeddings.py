@@ -2,11 +2,14 @@
 
 One folder an encoder (``<cache_dir>/embeddings/<digest of its identity>``) holds chunks of up to
 `CHUNK_ROWS` texts: ``<id>.npy`` (float32 ``[rows, d]``) and its manifest ``<id>.chunk.json`` (digests of
-its texts, shape, checksum). The manifest is written last: a chunk without one does not exist.
+its texts, shape, checksums, also its own). The manifest is written last: a chunk without one does
+not exist. A chunk's id hashes its content, so no two processes ever write different files of one name.
 """
 
+import io
 import json
 import logging
+import time
 from collections.abc import Container, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -17,7 +20,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from synaug.atomic import replacing
+from synaug.atomic import TEMPORARY_ENDING, replacing
 from synaug.digest import array_sha256, json_sha256, text_sha256
 
 log = logging.getLogger(__name__)
@@ -25,6 +28,7 @@ log = logging.getLogger(__name__)
 # Small enough that a killed run loses seconds of short texts and about a minute of long ones.
 CHUNK_ROWS = 512
 MANIFEST_ENDING = ".chunk.json"
+DAY_SECONDS = 86400
 
 
 class Encoder(Protocol):
@@ -67,7 +71,9 @@ class EmbeddingCache:
         Raises
         ------
         ValueError
-            If the encoder returns a number that is not finite.
+            If the encoder returns a number that is not finite, or not one row a text.
+        OSError
+            If embeddings are missing and the folder cannot be written.
         """
         if not texts:
             raise ValueError("there are no texts to embed")
@@ -77,10 +83,12 @@ class EmbeddingCache:
         # the same texts cut the same chunks. By length, because a batch pads to its longest text.
         ordered = sorted(text_of, key=lambda digest: (-len(text_of[digest]), digest))
         chunks = [ordered[start : start + CHUNK_ROWS] for start in range(0, len(ordered), CHUNK_ROWS)]
-        found = FoundChunks(self.folder, text_of)
+        found = FoundChunks(self.folder, self.identity, text_of)
         found.look()
         missing = [chunk for chunk in chunks if not found.hold(chunk)]
-        characters = sum(len(text_of[digest]) for chunk in missing for digest in chunk)
+        if missing:
+            self._sweep()
+        characters = sum(len(text) for digest, text in text_of.items() if digest not in found.row_of)
         # disable=None: a bar on a terminal, none in a log file.
         disable = None if progress_bar and missing else True
         with tqdm(total=characters, desc="embedding", unit="char", unit_scale=True, disable=disable) as bar:
@@ -92,7 +100,8 @@ class EmbeddingCache:
     def _fill(
         self, wanted: Sequence[str], text_of: dict[str, str], found: "FoundChunks", bar: Any, *, wait: bool
     ) -> None:
-        if found.hold(wanted):
+        absent = [digest for digest in wanted if digest not in found.row_of]
+        if not absent:
             return
         lock = FileLock(self.folder / "locks" / f"{json_sha256(wanted)[:32]}.lock")
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
@@ -102,35 +111,54 @@ class EmbeddingCache:
             except Timeout:
                 return
             found.look()
-            missing = [digest for digest in wanted if digest not in found.row_of]
+            missing = [digest for digest in absent if digest not in found.row_of]
+            bar.update(sum(len(text_of[digest]) for digest in absent) - sum(len(text_of[digest]) for digest in missing))
             if not missing:
                 return
-            texts = [text_of[digest] for digest in missing]
-            embeddings = self.encoder.encode(texts, progress=bar.update)
-            bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
-            if len(bad):
-                raise ValueError(
-                    f"the encoder returned NaN or infinity for {len(bad)} texts, the first {texts[bad[0]][:60]!r}: "
-                    "nothing was cached; check the model's weights"
-                )
-            self._write(json_sha256(missing)[:32], missing, embeddings)
-            found.look()
+            path = self._write(missing, self._encode([text_of[digest] for digest in missing], bar))
+            found.add(path, missing)
 
-    def _write(self, name: str, digests: Sequence[str], embeddings: NDArray[np.float32]) -> None:
+    def _encode(self, texts: Sequence[str], bar: Any) -> NDArray[np.float32]:
+        embeddings = np.asarray(self.encoder.encode(texts, progress=bar.update), dtype=np.float32)
+        if embeddings.ndim != 2 or len(embeddings) != len(texts):
+            raise ValueError(
+                f"the encoder returned shape {embeddings.shape} for {len(texts)} texts, one row each needed"
+            )
+        bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+        if len(bad):
+            raise ValueError(
+                f"the encoder returned NaN or infinity for {len(bad)} texts, the first {texts[bad[0]][:60]!r}: "
+                "these were not cached; check the model's weights"
+            )
+        return embeddings
+
+    def _write(self, digests: Sequence[str], embeddings: NDArray[np.float32]) -> Path:
         identity_file = self.folder / "encoder.json"
         if not identity_file.exists():
             with replacing(identity_file) as file:
                 file.write(json.dumps(self.identity, indent=1).encode())
-        with replacing(self.folder / f"{name}.npy") as file:
-            np.save(file, embeddings, allow_pickle=False)
         manifest = {
             "encoder": self.identity,
             "texts": list(digests),
             "shape": list(embeddings.shape),
-            "sha256": array_sha256(embeddings),
+            "embeddings_sha256": array_sha256(embeddings),
         }
-        with replacing(self.folder / f"{name}{MANIFEST_ENDING}") as file:
-            file.write(json.dumps(manifest).encode())
+        checksum = json_sha256(manifest)
+        path = self.folder / f"{checksum[:32]}.npy"
+        buffer = io.BytesIO()  # np.save straight into a file hides the system's own error when the disk is full
+        np.save(buffer, embeddings, allow_pickle=False)
+        with replacing(path) as file:
+            file.write(buffer.getbuffer())
+        with replacing(path.with_suffix(MANIFEST_ENDING)) as file:
+            file.write(json.dumps({**manifest, "sha256": checksum}).encode())
+        return path
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left, once nobody can still be at it."""
+        for path in self.folder.glob(f".*{TEMPORARY_ENDING}"):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > DAY_SECONDS:
+                    path.unlink()
 
 
 class FoundChunks:
@@ -140,12 +168,15 @@ class FoundChunks:
     ----------
     folder
         One encoder's cache.
+    identity
+        The encoder's.
     wanted
         Digests of the texts; chunks without any of them are left unread.
     """
 
-    def __init__(self, folder: Path, wanted: Container[str]) -> None:
+    def __init__(self, folder: Path, identity: dict[str, Any], wanted: Container[str]) -> None:
         self.folder = folder
+        self.identity = identity
         self.wanted = wanted
         self.row_of: dict[str, tuple[Path, int]] = {}
         self._seen: set[str] = set()
@@ -154,22 +185,27 @@ class FoundChunks:
         """Whether all these texts were found."""
         return all(digest in self.row_of for digest in digests)
 
+    def add(self, path: Path, digests: Sequence[str]) -> None:
+        """Note a sound chunk and whose rows it has."""
+        self.row_of.update({digest: (path, row) for row, digest in enumerate(digests)})
+        self._seen.add(path.stem)
+
     def look(self) -> None:
         """Read the chunks that came since the last look; put damaged ones away."""
         for manifest_path in sorted(self.folder.glob(f"*{MANIFEST_ENDING}")):
-            if manifest_path.name in self._seen:
+            name = manifest_path.name.removesuffix(MANIFEST_ENDING)
+            if name in self._seen:
                 continue
-            chunk_path = manifest_path.with_name(manifest_path.name.removesuffix(MANIFEST_ENDING) + ".npy")
+            path = self.folder / f"{name}.npy"
             try:
-                manifest = json.loads(manifest_path.read_bytes())
-                texts = manifest["texts"]
-                if any(digest in self.wanted for digest in texts):
-                    _check_chunk(chunk_path, manifest)
-                    self.row_of.update({digest: (chunk_path, row) for row, digest in enumerate(texts)})
-                self._seen.add(manifest_path.name)
-            except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-                log.warning("the cached embeddings %s are damaged and will be made again (%s)", chunk_path, error)
-                with suppress(OSError):  # on a read-only cache the new copy simply stays unwritten
+                manifest = _read_manifest(manifest_path, self.identity)
+                if any(digest in self.wanted for digest in manifest["texts"]):
+                    _check_chunk(path, manifest)
+                    self.add(path, manifest["texts"])
+                self._seen.add(name)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                log.warning("the cached embeddings %s are damaged and will be made again (%s)", path, error)
+                with suppress(OSError):  # where the cache is read-only, making them again will say so
                     manifest_path.unlink(missing_ok=True)
 
     def gather(self, digests: Sequence[str]) -> NDArray[np.float32]:
@@ -188,12 +224,21 @@ class FoundChunks:
 
 
 def _read(path: Path) -> NDArray[np.float32]:
-    return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    return np.lib.format.open_memmap(path, mode="r")  # reads .npy only; never a pickle, never a zip
+
+
+def _read_manifest(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    manifest = json.loads(path.read_bytes())
+    if not isinstance(manifest, dict) or manifest.pop("sha256") != json_sha256(manifest):
+        raise ValueError("its manifest was altered")
+    if json_sha256(manifest["encoder"]) != json_sha256(identity):
+        raise ValueError("another encoder made it")
+    return manifest
 
 
 def _check_chunk(path: Path, manifest: dict[str, Any]) -> None:
     rows = _read(path)
     if rows.dtype != np.float32 or list(rows.shape) != manifest["shape"] or len(rows) != len(manifest["texts"]):
         raise ValueError(f"shape {rows.shape} of {rows.dtype} where {manifest['shape']} of float32 was written")
-    if array_sha256(rows) != manifest["sha256"]:
+    if array_sha256(rows) != manifest["embeddings_sha256"]:
         raise ValueError("its checksum differs")

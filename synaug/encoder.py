@@ -1,6 +1,6 @@
 """Texts to embeddings by a pretrained transformer."""
 
-import logging
+import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.dataset.package import package_path
-from synaug.digest import file_sha256, files_sha256
+from synaug.digest import file_sha256, files_sha256, json_sha256
 
 if TYPE_CHECKING:
     import torch
-
-log = logging.getLogger(__name__)
 
 POOLINGS = ("cls", "mean", "pooler")
 # About what fits the caches of one core beside the weights; larger batches are slower on a CPU.
 CPU_BATCH_TOKENS = 1024
 GPU_BATCH_TOKENS = 32768
 MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model"]
+TOKENIZER_FILES = ["tokenizer*.json", "vocab*", "merges.txt", "*.model", "special_tokens_map.json", "added_tokens.json"]
 
 
 class TransformerEncoder:
@@ -71,8 +70,8 @@ class TransformerEncoder:
             raise ValueError(f"encoder.layer={layer} must be -1 with encoder.pooling=pooler: it reads the last layer")
         if max_length < 3:
             raise ValueError(f"encoder.max_length={max_length} must be at least 3: two special tokens and one more")
-        if batch_tokens is not None and batch_tokens < 1:
-            raise ValueError(f"encoder.batch_tokens={batch_tokens} must be positive, or null")
+        if batch_tokens is not None and (not isinstance(batch_tokens, int) or batch_tokens < 1):
+            raise ValueError(f"encoder.batch_tokens={batch_tokens} must be a positive whole number, or null")
         self.model = model
         self.revision = revision
         self.package = package
@@ -85,9 +84,9 @@ class TransformerEncoder:
         self.device = device
 
     def source(self) -> str:
-        """Name the weights cheaply: their digest where they are local, else the pinned revision."""
+        """Name the model cheaply: its files' digest where they are local, else the pinned revision."""
         if self.package or Path(self.model).expanduser().is_dir():
-            return f"sha256:{self.weights_sha256}"
+            return f"sha256:{json_sha256(self._files())}"
         return f"hub:{self.model}@{self.revision or 'main'}"
 
     @cached_property
@@ -102,6 +101,8 @@ class TransformerEncoder:
             If a path was given and there is no such folder.
         ConnectionError
             If the hub is out of reach and the model is not in its cache.
+        ValueError
+            If the hub has no such model.
         """
         if self.package:
             name, _, inside = self.package.partition("/")
@@ -115,7 +116,13 @@ class TransformerEncoder:
 
     def _snapshot(self) -> Path:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
 
         from synaug.dataset.hub import hub_answers
 
@@ -128,15 +135,16 @@ class TransformerEncoder:
                     local_files_only=not hub_answers(),
                 )
             )
-        except LocalEntryNotFoundError as error:
+        except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"encoder.model={self.model} is neither a folder nor a model of the hub ({reason}): correct it"
+            ) from error
+        except (LocalEntryNotFoundError, HfHubHTTPError) as error:
             raise ConnectionError(
                 f"the hub is out of reach and {self.model} is not in its cache: connect, or use a local copy with "
                 "encoder=huggingface encoder.model=FOLDER, or encoder=minilm, which needs no network "
                 "(data sets have their own mirror, SYNAUG_DATA)"
-            ) from error
-        except (RepositoryNotFoundError, HfHubHTTPError) as error:
-            raise ValueError(
-                f"encoder.model={self.model} is neither a folder nor a model of the hub: {error}"
             ) from error
 
     @cached_property
@@ -156,22 +164,33 @@ class TransformerEncoder:
             )
         if self.sha256 is None:
             return files_sha256(files, self.folder)
-        found = file_sha256(self.folder / "model.safetensors")
-        if found != self.sha256:
+        found = {path.name: file_sha256(path) for path in files}
+        if found.get("model.safetensors") != self.sha256:
             raise ValueError(
-                f"{self.folder / 'model.safetensors'} has sha256 {found}, but {self.sha256} was pinned: "
-                "reinstall the package that carries it"
+                f"{self.folder / 'model.safetensors'} has sha256 {found.get('model.safetensors')}, but {self.sha256} "
+                "was pinned: reinstall the package that carries it"
             )
-        return found
+        return self.sha256
+
+    def _files(self) -> dict[str, str]:
+        """Digests of the files that decide the numbers."""
+        config = self.folder / "config.json"
+        if not config.is_file():
+            raise FileNotFoundError(f"{self.folder} holds no config.json: give the folder of a transformers model")
+        tokenizer = {path for pattern in TOKENIZER_FILES for path in self.folder.glob(pattern)}
+        return {
+            "weights_sha256": self.weights_sha256,
+            "config_sha256": file_sha256(config),
+            "tokenizer_sha256": files_sha256(tokenizer, self.folder),
+        }
 
     def identity(self) -> dict[str, Any]:
-        """What decides the numbers: weights, tokenizer, pooling, layer, length, scale."""
-        tokenizer = [path for name in ("tokenizer*.json", "vocab*", "merges.txt") for path in self.folder.glob(name)]
+        """What decides the numbers: weights, tokenizer, pooling, layer, length, scale.
+
+        Where the model lies and what it is called do not enter: a moved folder keeps its embeddings.
+        """
         return {
-            "model": self.model,
-            "weights_sha256": self.weights_sha256,
-            "config_sha256": file_sha256(self.folder / "config.json"),
-            "tokenizer_sha256": files_sha256(tokenizer, self.folder),
+            **self._files(),
             "pooling": self.pooling,
             "layer": self.layer,
             "max_length": self.max_length,
@@ -181,17 +200,36 @@ class TransformerEncoder:
     @cached_property
     def _loaded(self) -> tuple[Any, Any, "torch.device"]:
         import torch
+        from safetensors import SafetensorError
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging as transformers_logging
 
-        assert self.weights_sha256  # fails here, in one sentence, where the weights are not safetensors
+        self._files()  # fails here, in one sentence, where the weights are not safetensors or not those pinned
         transformers_logging.set_verbosity_error()
         transformers_logging.disable_progress_bar()
-        tokenizer = AutoTokenizer.from_pretrained(self.folder)
-        model, loading = AutoModel.from_pretrained(
-            self.folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-        )
-        untrained = [name for name in loading["missing_keys"] if "pooler" in name]
+        try:
+            # False, not its default of None, with which transformers asks on a terminal and may then run the code.
+            tokenizer = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
+            model, loading = AutoModel.from_pretrained(
+                self.folder,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"{self.folder} cannot be loaded as a transformers model ({reason}): "
+                "a model whose code and tokenizer transformers has, saved with save_pretrained, is needed"
+            ) from error
+        untrained = sorted(loading["missing_keys"])
+        elsewhere = [name for name in untrained if "pooler" not in name]
+        if elsewhere:
+            raise ValueError(
+                f"the weights in {self.folder} lack {len(elsewhere)} of the model's parameters, such as "
+                f"{elsewhere[0]}, which would be random: save the whole model"
+            )
         if self.pooling == "pooler" and (untrained or getattr(model, "pooler", None) is None):
             raise ValueError(f"{self.model} has no trained pooler: use encoder.pooling=cls or mean")
         n_layers = model.config.num_hidden_layers
@@ -200,13 +238,21 @@ class TransformerEncoder:
                 f"encoder.layer={self.layer} must lie in {-n_layers - 1} … {n_layers}: "
                 f"{self.model} has {n_layers} layers"
             )
-        longest = min(tokenizer.model_max_length, model.config.max_position_embeddings)
+        longest = min(tokenizer.model_max_length, _positions(model))
         if self.max_length > longest:
             raise ValueError(
-                f"encoder.max_length={self.max_length} is more than the {longest} tokens {self.model} reads"
+                f"encoder.max_length={self.max_length} is more than the {longest} tokens {self.model} reads: lower it"
             )
-        device = torch.device(self.device or best_device())
-        return tokenizer, model.to(device).eval(), device
+        try:
+            device = torch.device(self.device or best_device())
+            model.to(device)
+        except (RuntimeError, AssertionError) as error:  # an AssertionError: torch was built without that device
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"encoder.device={self.device} cannot be used ({reason}): choose another, or null"
+            ) from error
+        tokenizer.padding_side = "right"  # else cls would read padding
+        return tokenizer, model.eval(), device
 
     def encode(
         self, texts: Sequence[str], progress: Callable[[int], object] = lambda done: None
@@ -234,7 +280,9 @@ class TransformerEncoder:
         budget = self.batch_tokens or (CPU_BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS)
         embeddings: NDArray[np.float32] | None = None
         for batch in token_batches(lengths, budget):
-            padded = tokenizer.pad({"input_ids": [tokens[row] for row in batch]}, return_tensors="pt").to(device)
+            padded = tokenizer.pad(
+                {"input_ids": [tokens[row] for row in batch]}, return_attention_mask=True, return_tensors="pt"
+            ).to(device)
             with torch.inference_mode():
                 pooled = self._pool(model, padded).float().cpu().numpy()
             if embeddings is None:
@@ -260,6 +308,15 @@ class TransformerEncoder:
                 mask = batch["attention_mask"].unsqueeze(-1).to(states.dtype)
                 pooled = (states * mask).sum(1) / mask.sum(1)
         return normalize(pooled, dim=-1) if self.normalize else pooled
+
+
+def _positions(model: Any) -> int:
+    """How many tokens a model's position embeddings can hold."""
+    positions: int = getattr(model.config, "max_position_embeddings", sys.maxsize)
+    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    padding: int | None = getattr(table, "padding_idx", None)
+    # RoBERTa and its kin count positions from after the padding's: two of 514 are never used.
+    return positions if padding is None else positions - padding - 1
 
 
 def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:

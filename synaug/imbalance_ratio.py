@@ -42,9 +42,11 @@ class ImbalanceRatio:
             )
         if profile not in PROFILES:
             raise ValueError(f"imbalance_ratio.profile={profile} must be one of {', '.join(PROFILES)}")
+        if isinstance(minority, str):
+            raise ValueError(f"imbalance_ratio.minority={minority} must be a list of class names: write [{minority}]")
         self.ratio = ratio
         self.profile = profile
-        self.minority = None if minority is None else tuple(minority)
+        self.minority = None if minority is None else tuple(map(str, minority))  # [1] on a command line is a number
 
     def minority_classes(self, class_names: Sequence[str], rows_per_class: NDArray[np.int64]) -> list[int]:
         """Labels of the minority classes.

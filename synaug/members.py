@@ -124,10 +124,11 @@ def _set_aside(
     # At least one row of each class, or the class-balanced validation loss would be undefined.
     aside = np.maximum(np.rint(share * counts).astype(np.int64), 1)
     if (aside >= counts).any():
-        name = class_names[int((counts - aside).argmin())]
+        label = int((counts - aside).argmin())
+        seed, fold = member[1:]
         raise ValueError(
-            f"class {name!r} has {counts.min()} rows outside the test fold, but training and validation need one each: "
-            "use more data or drop the class"
+            f"class {class_names[label]!r} has {counts[label]} rows outside the test fold in seed {seed} fold {fold}, "
+            f"of which validation.share={share} leaves none to train on: lower it, use more data or drop the class"
         )
     validation = _first_of_each_class(rows, labels, aside, ("validation", *member))
     return np.setdiff1d(rows, validation, assume_unique=True), validation

@@ -140,7 +140,7 @@ def finish(logger: Logger | None, exit_code: int) -> None:
         run.finish(exit_code=exit_code)
     except (OSError, wandb.Error) as error:  # a TimeoutError is an OSError
         log.warning(
-            "W&B did not take the whole run (%s): `wandb sync %s` sends it later from that folder.",
+            "W&B did not take the whole run (%s): `wandb sync --include-online %s` sends it later.",
             _first_line(error),
             run.sync_dir,
         )
@@ -187,7 +187,7 @@ def _confusion_charts(record: Mapping[str, Any]) -> dict[str, Any]:
     charts, columns = {}, ["Actual", "Predicted", "nPredictions"]  # names of W&B's own chart
     for decision, members in pd.DataFrame(record["confusion"]).groupby("decision", sort=False):
         matrix = np.sum(members["matrix"].to_list(), axis=0)
-        cells = pd.DataFrame(matrix, index=names, columns=names).stack().reset_index()
+        cells = pd.DataFrame(matrix, index=names, columns=names).T.unstack().reset_index()
         charts[f"confusion/{decision}"] = wandb.plot_table(
             vega_spec_name="wandb/confusion_matrix/v1",
             data_table=wandb.Table(dataframe=cells.set_axis(columns, axis="columns")),

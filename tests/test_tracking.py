@@ -21,11 +21,10 @@ import wandb
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import OmegaConf, open_dict
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
-from wandb_server import KEY, Server, free_port
 
 from synaug import tracking
+from tests.wandb_server import KEY, Server, free_port
 
 CONF = Path(__file__).parents[1] / "conf"
 TAGS = ["trec", "minilm", "ir10", "smote", "mlp"]
@@ -90,7 +89,7 @@ class Tiny(pl.LightningModule):
         self.layer = torch.nn.Linear(1, 1)
 
     def training_step(self, batch: torch.Tensor) -> torch.Tensor:
-        loss = self.layer(batch).square().mean()
+        loss: torch.Tensor = self.layer(batch).square().mean()
         self.log("train/loss", loss, on_step=False, on_epoch=True)
         return loss
 
@@ -119,9 +118,7 @@ def train(logger: pl.loggers.Logger) -> None:
 def start(folder: Path, **options: Any) -> WandbLogger:
     """The logger of a run that has `folder` for its own."""
     folder.mkdir(parents=True)
-    return tracking.wandb_logger(
-        project="synaug", save_dir=str(folder), group="sweep", tags=TAGS, **options
-    )
+    return tracking.wandb_logger(project="synaug", save_dir=str(folder), group="sweep", tags=TAGS, **options)
 
 
 def run_folder(save_dir: Path, kind: str) -> Path:
@@ -130,16 +127,17 @@ def run_folder(save_dir: Path, kind: str) -> Path:
     return folder
 
 
+def wandb_command(*arguments: str, cwd: Path) -> str:
+    """What `wandb ...` prints; it leaves a log where it runs."""
+    command = [sys.executable, "-m", "wandb", *arguments]
+    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
 def inspect(folder: Path) -> dict[str, Any]:
-    """A run as its transaction log has it: run, config, summary, history."""
-    printed = subprocess.run(
-        [sys.executable, "-m", "wandb", "leet", "inspect", "--json", folder],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    """A run as its transaction log has it: run, config, summary, history, exit."""
+    printed = wandb_command("leet", "inspect", "--json", ".", cwd=folder)
     found: dict[str, Any] = {"run": {}, "config": {}, "summary": {}, "history": defaultdict(list)}
-    for line in printed.stdout.splitlines():
+    for line in printed.splitlines():
         entry = json.loads(line)
         content = entry.get(entry["type"], {})
         if entry["type"] == "run":
@@ -147,6 +145,8 @@ def inspect(folder: Path) -> dict[str, Any]:
             found["config"].update(content.get("config", {}).get("update", {}))
         elif entry["type"] in {"config", "summary"}:
             found[entry["type"]].update(content.get("update", {}))
+        elif entry["type"] == "exit":
+            found["exit"] = content["exit_code"]
         elif entry["type"] == "history":
             for key, value in content["item"].items():
                 found["history"][key].append(value)
@@ -172,7 +172,8 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A W&B session that knows nothing of the user's, and no server unless a test has one."""
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "")  # and gone again after a test that sets it
+    monkeypatch.delenv("WANDB_ERROR_REPORTING")
     monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{free_port()}")
     for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
@@ -241,6 +242,7 @@ def test_jobs_of_one_process_stay_two_runs(tmp_path: Path, monkeypatch: pytest.M
         found = inspect(run_folder(tmp_path / name, "offline-run"))
         assert found["run"]["display_name"] == name
         assert found["history"]["job"] == [job]
+        assert found["exit"] == (name == "left_open")
 
 
 def test_disabled_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,6 +268,30 @@ def test_csv_has_the_curves_and_the_means(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["validation/loss"] for row in rows if row["validation/loss"]] == ["0.0", "1.0", "2.0"]
     assert {key: float(rows[-1][key]) for key in MEANS} == pytest.approx(MEANS)
+
+
+def configured(option: str, folder: Path) -> Any:
+    """The logger that a run with `logger=option` gets."""
+    overrides = [f"logger={option}", "dataset=trec", "name=sweep", f"hydra.runtime.output_dir={folder}"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("config", overrides, return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    return instantiate(cfg.logger) if cfg.logger.get("_target_") else None
+
+
+def test_options_of_the_logger_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hydra_restore_singletons: None
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert configured("none", tmp_path) is None
+    assert Path(configured("csv", tmp_path).log_dir) == tmp_path / "csv"
+    logger = configured("wandb", tmp_path / "run")
+    tracking.finish(logger, 0)
+    run = inspect(run_folder(tmp_path / "run", "offline-run"))["run"]
+    assert run["project"] == "synaug"
+    assert run["display_name"] == "run"
+    assert run["run_group"] == "sweep"
+    assert run["tags"] == TAGS
 
 
 def test_online_run_arrives(tmp_path: Path, server: Server) -> None:
@@ -369,13 +395,12 @@ def test_a_server_that_dies_midway_loses_nothing(
     folder = run_folder(tmp_path / "run", "run")
     lost, later = said(caplog)
     assert "record.json has them" in lost
-    assert f"`wandb sync {folder}`" in later
+    assert f"`wandb sync --include-online {folder}`" in later
     wandb.teardown()  # as at the end of the process
     assert time.monotonic() - before < 90
 
     server.start()
-    command = [sys.executable, "-m", "wandb", "sync", folder]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    wandb_command("sync", "--include-online", str(folder), cwd=tmp_path)
     run = server.get(f"/api/v2/runs/{logger.version}")["run"]
     assert run["tags"] == TAGS
     assert run["config"]["run"]["value"] == "run"

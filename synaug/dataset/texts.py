@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from synaug.digest import json_sha256, text_sha256
 from synaug.seeding import derive_seed
 
 log = logging.getLogger(__name__)
+
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,10 @@ class TextSource(ABC):
         licence: str | None = None,
         paper: str | None = None,
     ) -> None:
-        if max_per_class is not None and max_per_class < 2:
-            raise ValueError(f"dataset.max_per_class={max_per_class} must be at least 2, or null for all rows")
+        if max_per_class is not None and (not isinstance(max_per_class, int) or max_per_class < 2):
+            raise ValueError(
+                f"dataset.max_per_class={max_per_class} must be a whole number of at least 2, or null for all rows"
+            )
         self.name = name
         self.max_per_class = max_per_class
         self.seed = seed
@@ -98,21 +103,17 @@ class TextSource(ABC):
         Raises
         ------
         ValueError
-            If a text is empty or fewer than two classes have rows.
+            If a text is empty or no Unicode, or fewer than two classes have rows left.
         """
         texts, labels, class_names = self.read()
         texts = [text.strip() for text in texts]
-        if "" in texts:
-            raise ValueError(
-                f"row {texts.index('') + 1} of {self.name} has an empty text; every row needs one: remove or fill it"
-            )
-        present = sorted(set(labels))
-        if len(present) < 2:
-            names = ", ".join(repr(class_names[label]) for label in present) or "none"
-            raise ValueError(
-                f"{self.name} has rows of {len(present)} class ({names}), but classification needs two or more: "
-                "check the label column"
-            )
+        for row, text in enumerate(texts, start=1):
+            if not text:
+                raise ValueError(f"row {row} of {self.name} has an empty text; every row needs one: remove or fill it")
+            if LONE_SURROGATE.search(text):
+                raise ValueError(
+                    f"row {row} of {self.name} holds half a surrogate pair, which is no Unicode text: mend or remove it"
+                )
         label_of: dict[str, int] = {}
         contradicting: set[str] = set()
         for text, label in zip(texts, labels, strict=True):
@@ -120,6 +121,14 @@ class TextSource(ABC):
                 contradicting.add(text)
         distinct = [text for text in label_of if text not in contradicting]
         values = np.array([label_of[text] for text in distinct], dtype=np.int64)
+        present = np.unique(values)
+        if len(present) < 2:
+            names = ", ".join(repr(class_names[label]) for label in present) or "none"
+            dropped = f" once {len(contradicting)} texts under two labels are dropped" if contradicting else ""
+            raise ValueError(
+                f"{self.name} has rows of {len(present)} class ({names}){dropped}, but classification needs two or "
+                "more: check the label column"
+            )
         kept = self._capped(values)
         report = {
             "rows_read": len(texts),
@@ -152,5 +161,5 @@ def require_column(column: str, columns: Sequence[str], where: str) -> None:
     """Raise ValueError with near misses where `column` is absent."""
     if column not in columns:
         near = difflib.get_close_matches(column, columns, n=1)
-        hint = f": did you mean {near[0]!r}?" if near else f", only {', '.join(map(repr, columns))}"
+        hint = f": did you mean {near[0]!r}?" if near else f"; it has {', '.join(map(repr, columns)) or 'none'}"
         raise ValueError(f"{where} has no column {column!r}{hint}")

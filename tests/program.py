@@ -1,0 +1,100 @@
+"""The program run in this process, so that a test does not pay for its imports again."""
+
+import contextlib
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from synaug.app import main
+
+TOY = [
+    f"--config-dir={Path(__file__).parent / 'conf'}",
+    "dataset=files",
+    "dataset.text=body",
+    "dataset.label=topic",
+    "encoder=toy",
+    "n_folds=4",
+    "max_steps=40",
+    "steps_per_epoch=20",
+    "imbalance_ratio=ir5",
+]
+
+
+@dataclass
+class Outcome:
+    """What a user would see of one command."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Program:
+    """The command ``synaug`` with an output and a cache folder of its own."""
+
+    folder: Path
+
+    def __call__(self, *arguments: str) -> Outcome:
+        settings = [f"output_dir={self.folder / 'multirun'}", f"cache_dir={self.folder / 'cache'}"]
+        return run(*arguments, *settings)
+
+    @property
+    def run_folders(self) -> list[Path]:
+        return sorted(path for path in (self.folder / "multirun").glob("*/*") if path.is_dir() and path.name[0] != ".")
+
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in sorted((self.folder / "multirun").glob("*/*/record.json"))]
+
+    def record(self) -> dict[str, Any]:
+        (only,) = self.records()
+        return only
+
+
+def run(*arguments: str) -> Outcome:
+    """Run ``synaug`` with these arguments, here."""
+    out, err = io.StringIO(), io.StringIO()
+    code: Any = 0
+    with (
+        mock.patch.object(sys, "argv", ["synaug", *arguments]),
+        mock.patch.dict("os.environ"),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        _logging_restored(),
+    ):
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code
+    if isinstance(code, str):
+        return Outcome(1, out.getvalue(), err.getvalue() + code)
+    return Outcome(code or 0, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def _logging_restored() -> Iterator[None]:
+    """Hydra replaces the root logger's handlers and opens files; put them back and close them."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        for handler in root.handlers:
+            if handler not in handlers:
+                handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+def without_cost(record: dict[str, Any]) -> dict[str, Any]:
+    """A record but for what may differ from run to run: times, and where files were put."""
+    kept = {key: value for key, value in record.items() if key != "cost"}
+    elsewhere = ("output_dir", "cache_dir", "threads", "force", "logger")
+    kept["config"] = {key: value for key, value in record["config"].items() if key not in elsewhere}
+    return kept

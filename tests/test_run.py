@@ -1,0 +1,298 @@
+"""The whole program on a small data set: what it writes, that it repeats itself, that it does not leak."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synaug import metrics
+from synaug import record as records
+from tests import toy
+from tests.program import TOY, Outcome, Program, without_cost
+
+AUGMENTERS = ("none", "random", "smote", "borderline_smote", "adasyn", "vae")
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> str:
+    rows, labels = toy.texts(120, ("sport", "trade", "space"))
+    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', rows, labels)}"
+
+
+def ok(outcome: Outcome) -> Outcome:
+    assert outcome.code == 0, outcome.err
+    return outcome
+
+
+def test_a_run_prints_one_table_and_the_path_of_its_record(program: Program, csv: str) -> None:
+    outcome = ok(program(*TOY, csv))
+    record = program.record()
+    folder = program.run_folders[0]
+    assert folder.name.startswith("files-toy-ir5-smote-mlp-")
+    assert folder.name.endswith(record["identity"][:8])
+    assert f"record: {folder / 'record.json'}" in outcome.out
+    assert outcome.out.count("balanced_accuracy") == 1
+    header = next(line for line in outcome.out.splitlines() if "argmax" in line)
+    assert header.split() == ["argmax", "prior_corrected", "tuned"]
+    scores = pd.DataFrame(record["scores"]["data"], columns=record["scores"]["columns"])
+    shown = next(line for line in outcome.out.splitlines() if line.startswith("accuracy"))
+    accuracy = scores[(scores.metric == "accuracy") & (scores.decision == "argmax")].value
+    assert shown.split()[1:4] == [f"{accuracy.mean():.3f}", "±", f"{accuracy.std(ddof=1):.3f}"]
+
+
+def test_the_record_holds_what_the_design_promises(program: Program, csv: str) -> None:
+    ok(program(*TOY, csv, "seeds=[0,1]", "augmenter=vae"))
+    record = program.record()
+    scores = pd.DataFrame(record["scores"]["data"], columns=record["scores"]["columns"])
+    assert list(scores.columns) == ["seed", "fold", "decision", "metric", "class", "value"]
+    overall = scores[scores["class"].isna()]
+    assert set(overall.metric) == set(metrics.METRICS)
+    assert len(overall) == 2 * 4 * 3 * len(metrics.METRICS)
+    assert len(scores) - len(overall) == 2 * 4 * 3 * 3 * len(metrics.CLASS_METRICS)
+    assert set(scores.decision) == {"argmax", "prior_corrected", "tuned"}
+    assert record["data"]["class_names"] == ["space", "sport", "trade"]
+    assert record["data"]["minority"] == ["trade"]
+    assert record["data"]["report"]["rows"] == 360
+    assert {"python", "torch", "imbalanced-learn", "hydra-core"} <= set(record["versions"])
+    assert record["choices"] == {
+        "dataset": "files",
+        "encoder": "toy",
+        "imbalance_ratio": "ir5",
+        "augmenter": "vae",
+        "classifier": "mlp",
+    }
+    matrices = [np.array(entry["matrix"]) for entry in record["confusion"]]
+    assert len(matrices) == 2 * 4 * 3
+    assert all(matrix.sum() == 90 for matrix in matrices)
+    balance = pd.DataFrame(record["balance"]["data"], columns=record["balance"]["columns"])
+    minority = balance[balance["class"] == "trade"]
+    assert (minority["made"] == minority["asked"]).all()
+    assert (minority["real"] + minority["made"] == balance[balance["class"] == "sport"]["real"].to_numpy()).all()
+    assert len(record["diagnostics"]) == 8  # one VAE for each member's one minority class
+    assert {"seed", "fold", "active_units", "variance_ratio", "reconstruction", "kl"} <= set(record["diagnostics"][0])
+    curves = pd.DataFrame(record["curves"]["data"], columns=record["curves"]["columns"])
+    assert sorted(set(curves.step)) == [20, 40]
+    assert len(curves) == 8 * 2
+    best = pd.DataFrame(record["best"]["data"], columns=record["best"]["columns"])
+    joined = best.merge(curves, on=["seed", "fold", "step"])
+    gap = joined.train_minority_accuracy - joined.validation_minority_accuracy
+    np.testing.assert_allclose(joined.minority_accuracy_gap, gap)
+    assert set(record["cost"]["seconds"]) == {"load", "embed", "augment", "train", "score"}
+    assert record["cost"]["peak_memory_bytes"] > 50e6
+
+
+def test_scores_can_be_made_again_from_the_probabilities_beside_the_record(program: Program, csv: str) -> None:
+    ok(program(*TOY, csv))
+    record, folder = program.record(), program.run_folders[0]
+    with np.load(folder / records.PROBABILITIES, allow_pickle=False) as stored:
+        probabilities = {name: stored[name] for name in stored.files}
+    assert sorted(probabilities["row"].tolist()) == list(range(360))  # every row is tested once a seed
+    offsets = {(each["fold"], each["decision"]): np.array(each["offset"]) for each in record["offsets"]}
+    for _, fold, decision, metric, _, value in record["scores"]["data"]:
+        if metric == "accuracy":
+            mine = probabilities["fold"] == fold
+            decided = (probabilities["log_probability"][mine] + offsets[fold, decision]).argmax(1)
+            assert (decided == probabilities["label"][mine]).mean() == pytest.approx(value)
+
+
+def test_a_recorded_run_is_skipped_unless_forced(program: Program, csv: str) -> None:
+    ok(program(*TOY, csv))
+    path = program.run_folders[0] / records.RECORD
+    first = path.stat().st_mtime_ns
+    again = ok(program(*TOY, csv))
+    assert "already recorded, skipped (force=true runs it again)" in again.err
+    assert path.stat().st_mtime_ns == first
+    ok(program(*TOY, csv, "force=true"))
+    assert path.stat().st_mtime_ns > first
+    assert len(program.run_folders) == 1
+
+
+def test_the_same_command_gives_the_same_record_but_for_times(tmp_path: Path, csv: str) -> None:
+    found = []
+    for name, threads in (("one", 1), ("again", 1), ("two_threads", 2)):
+        program = Program(tmp_path / name)
+        for augmenter in ("adasyn", "vae"):
+            ok(program(*TOY, csv, f"augmenter={augmenter}", f"threads={threads}"))
+        found.append([without_cost(record) for record in program.records()])
+    assert found[0] == found[1]
+    assert found[0] == found[2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "dataset.max_per_class=50",
+        "imbalance_ratio.ratio=4",
+        "augmenter.amount=0.5",
+        "augmenter.k_neighbors=3",
+        "classifier.optimizer.lr=0.01",
+        "seeds=[1]",
+        "standardize=true",
+        "validation.thinned=true",
+        "encoder.dim=16",
+    ],
+)
+def test_what_decides_numbers_makes_another_run(program: Program, csv: str, change: str) -> None:
+    ok(program(*TOY, csv))
+    ok(program(*TOY, csv, change))
+    assert len(program.records()) == 2
+
+
+def test_logging_devices_and_ways_of_writing_a_number_do_not(program: Program, csv: str) -> None:
+    ok(program(*TOY, csv))
+    for change in (
+        "trainer.accelerator=cpu",
+        "logger=csv",
+        "threads=1",
+        "imbalance_ratio.ratio=5.0",
+        "imbalance_ratio.ratio=5",
+        "dataset.licence=mine",
+    ):
+        outcome = ok(program(*TOY, csv, f"+{change}" if "licence" in change else change))
+        assert "already recorded" in outcome.err, change
+
+
+def test_another_content_of_the_same_file_is_another_run(program: Program, tmp_path: Path) -> None:
+    rows, labels = toy.texts(60)
+    path = toy.write_csv(tmp_path / "mine.csv", rows, labels)
+    ok(program(*TOY, f"dataset.path={path}"))
+    toy.write_csv(path, rows[1:], labels[1:])
+    ok(program(*TOY, f"dataset.path={path}"))
+    assert len({record["identity"] for record in program.records()}) == 2
+
+
+def test_comparisons_are_paired(program: Program, csv: str) -> None:
+    ok(program("--multirun", *TOY, csv, "augmenter=none,smote", "imbalance_ratio=ir5,ir2"))
+    tested = {}
+    for folder in program.run_folders:
+        with np.load(folder / records.PROBABILITIES, allow_pickle=False) as stored:
+            tested[folder.name] = (stored["fold"].tolist(), stored["row"].tolist())
+    assert len(tested) == 4
+    assert len({json.dumps(rows) for rows in tested.values()}) == 1  # the same test rows for every method and ratio
+    real = {}
+    for record in program.records():
+        balance = pd.DataFrame(record["balance"]["data"], columns=record["balance"]["columns"])
+        key = (record["choices"]["imbalance_ratio"], record["choices"]["augmenter"])
+        real[key] = balance["real"].tolist()
+    assert real["ir5", "none"] == real["ir5", "smote"]
+    assert real["ir5", "none"] != real["ir2", "none"]
+
+
+def test_load_gives_one_long_table_of_many_runs(program: Program, csv: str) -> None:
+    ok(program("--multirun", *TOY, csv, "augmenter=none,random", "augmenter.amount=1.0,2.0"))
+    frame = records.load(program.folder / "multirun")
+    assert list(frame.columns[:9]) == [
+        "run",
+        "identity",
+        "dataset",
+        "encoder",
+        "imbalance_ratio",
+        "augmenter",
+        "classifier",
+        "ratio",
+        "amount",
+    ]
+    assert frame.run.nunique() == 4
+    assert set(frame.amount) == {1.0, 2.0}
+    assert set(frame.augmenter) == {"none", "random"}
+    with pytest.raises(FileNotFoundError, match="give the folder of an experiment that has run"):
+        records.load(program.folder / "nowhere")
+
+
+def test_a_user_s_own_sampler_needs_one_file(program: Program, csv: str) -> None:
+    ok(program(*TOY, csv, "augmenter=mine", "augmenter.amount=0.5", "augmenter.noise=0.2"))
+    record = program.record()
+    assert record["config"]["augmenter"]["noise"] == 0.2
+    balance = pd.DataFrame(record["balance"]["data"], columns=record["balance"]["columns"])
+    minority = balance[balance["class"] == "trade"]
+    assert (minority["made"] == minority["asked"]).all()
+    assert (minority["asked"] > 0).all()
+
+
+def test_natural_keeps_the_classes_and_tests_on_them(program: Program, tmp_path: Path) -> None:
+    rows, labels = toy.texts(100, ("sport",))
+    few, few_labels = toy.texts(20, ("space",))
+    path = toy.write_csv(tmp_path / "mine.csv", rows + few, labels + few_labels)
+    ok(program(*TOY, f"dataset.path={path}", "imbalance_ratio=natural"))
+    record = program.record()
+    assert record["data"]["minority"] == ["space"]
+    assert np.array(record["confusion"][0]["matrix"]).sum(1).tolist() == [5, 25]
+    assert program.run_folders[0].name.startswith("files-toy-natural-")
+
+
+def test_csv_logger_leaves_curves_beside_the_record(program: Program, csv: str) -> None:
+    ok(program(*TOY, csv, "logger=csv"))
+    (path,) = program.run_folders[0].rglob("metrics.csv")
+    assert "validation/loss" in pd.read_csv(path).columns
+
+
+def chance(record: dict[str, Any]) -> dict[str, float]:
+    """How many standard errors each decision rule's accuracy lies from chance."""
+    found = {}
+    n_classes = len(record["data"]["class_names"])
+    for rule in ("argmax", "prior_corrected", "tuned"):
+        total = sum(np.array(entry["matrix"]) for entry in record["confusion"] if entry["decision"] == rule)
+        n_tested, expected = total.sum(), 1 / n_classes
+        found[rule] = (np.trace(total) / n_tested - expected) / (expected * (1 - expected) / n_tested) ** 0.5
+    return found
+
+
+def shuffled(tmp_path: Path) -> str:
+    rows, labels = toy.texts(300)
+    random.Random(1).shuffle(labels)
+    return f"dataset.path={toy.write_csv(tmp_path / 'shuffled.csv', rows, labels)}"
+
+
+def test_with_shuffled_labels_every_augmenter_scores_chance(program: Program, tmp_path: Path) -> None:
+    ok(program("--multirun", *TOY, shuffled(tmp_path), f"augmenter={','.join(AUGMENTERS)}", "max_steps=200"))
+    found = {record["choices"]["augmenter"]: chance(record) for record in program.records()}
+    assert set(found) == set(AUGMENTERS)
+    assert all(abs(errors) <= 3 for rules in found.values() for errors in rules.values()), found
+
+
+def test_a_planted_leak_is_seen_by_the_same_check(program: Program, tmp_path: Path) -> None:
+    from synaug.dataset import FileDataset
+
+    path = shuffled(tmp_path)
+    texts = FileDataset(name="files", path=path.partition("=")[2], text="body", label="topic").load()
+    toy.LeakySampler.everything = toy.HashingEncoder(32).encode(texts.texts), texts.labels
+    ok(
+        program(
+            *TOY, path, "augmenter=leaky", "max_steps=2000", "classifier.hidden=[256]", "classifier.optimizer.lr=0.01"
+        )
+    )
+    assert max(chance(program.record()).values()) > 3
+
+
+def test_a_killed_sweep_ends_with_the_same_records(tmp_path: Path, csv: str) -> None:
+    arguments = ["--multirun", *TOY, csv, "augmenter=none,random,smote,adasyn", "imbalance_ratio=ir2,ir5"]
+    undisturbed = Program(tmp_path / "undisturbed")
+    ok(undisturbed(*arguments))
+    program = Program(tmp_path / "killed")
+    places = [f"output_dir={program.folder / 'multirun'}", f"cache_dir={program.folder / 'cache'}"]
+    command = [sys.executable, "-m", "synaug", *arguments, *places]
+    with (tmp_path / "output").open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + 120
+        while len(program.records()) < 3 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = {path: path.stat().st_mtime_ns for path in program.folder.glob("multirun/*/*/record.json")}
+    assert 3 <= len(done) < 8, (tmp_path / "output").read_text()
+    ok(program(*arguments))
+    assert all(path.stat().st_mtime_ns == written for path, written in done.items())
+    assert [without_cost(each) for each in program.records()] == [without_cost(each) for each in undisturbed.records()]

@@ -1,0 +1,104 @@
+"""A data set, an encoder and samplers small enough for tests of the whole program."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from imblearn.over_sampling.base import BaseOverSampler
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.utils import check_random_state
+
+WORDS = {
+    "sport": ["goal", "team", "match", "win", "player", "score", "season", "coach"],
+    "trade": ["market", "price", "share", "bank", "profit", "loss", "sale", "stock"],
+    "space": ["orbit", "moon", "rocket", "star", "planet", "launch", "probe", "comet"],
+}
+FILLER = [
+    "the",
+    "a",
+    "of",
+    "in",
+    "on",
+    "with",
+    "after",
+    "before",
+    "while",
+    "new",
+    "old",
+    "big",
+    "small",
+    "said",
+    "today",
+]
+
+
+class HashingEncoder:
+    """Words hashed into `dim` numbers; deterministic and quick."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+
+    def source(self) -> str:
+        return f"toy:{self.dim}"
+
+    def identity(self) -> dict[str, Any]:
+        return {"model": "toy", "dim": self.dim}
+
+    def encode(
+        self, texts: Sequence[str], progress: Callable[[int], object] = lambda done: None
+    ) -> NDArray[np.float32]:
+        rows: NDArray[np.float32] = HashingVectorizer(n_features=self.dim).transform(texts).toarray().astype(np.float32)
+        return rows
+
+
+class NoisyCopies(BaseOverSampler):  # type: ignore[misc]
+    """What a user of ours would write: repeated rows with a little noise."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, *, sampling_strategy: Any = "auto", random_state: Any = None, noise: float = 0.1) -> None:
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.random_state = random_state
+        self.noise = noise
+
+    def _fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        draw = check_random_state(self.random_state)
+        rows, labels = [X], [y]
+        for label, count in self.sampling_strategy_.items():
+            chosen = draw.choice(np.flatnonzero(y == label), count)
+            rows.append((X[chosen] + self.noise * draw.standard_normal((count, X.shape[1]))).astype(X.dtype))
+            labels.append(np.full(count, label, y.dtype))
+        return np.concatenate(rows), np.concatenate(labels)
+
+
+class LeakySampler(BaseOverSampler):  # type: ignore[misc]
+    """Synthesises the whole data set, test rows included, as a sampler that was let near them would."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
+    everything: ClassVar[tuple[NDArray[Any], NDArray[Any]]]
+
+    def _fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        rows, labels = self.everything
+        return np.concatenate([X, rows, rows]), np.concatenate([y, labels, labels])
+
+
+def texts(n_per_class: int, classes: Sequence[str] = ("sport", "trade"), seed: int = 0) -> tuple[list[str], list[str]]:
+    """Distinct sentences, most of whose words are filler, and their class names."""
+    draw = np.random.RandomState(seed)
+    found: dict[str, str] = {}
+    for name in classes:
+        wanted = len(found) + n_per_class
+        while len(found) < wanted:
+            words = [*draw.choice(FILLER, 6), *draw.choice(WORDS[name], 2), str(draw.randint(10**6))]
+            found.setdefault(" ".join(draw.permutation(words)), name)
+    return list(found), list(found.values())
+
+
+def write_csv(path: Path, rows: Sequence[str], labels: Sequence[Any]) -> Path:
+    """A csv with the columns body and topic."""
+    import pandas as pd
+
+    pd.DataFrame({"body": rows, "topic": labels}).to_csv(path, index=False)
+    return path
