@@ -11,7 +11,7 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import CompactHydraException, ConfigCompositionException
+from hydra.errors import CompactHydraException, ConfigCompositionException, OverrideParseException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -86,6 +86,10 @@ def is_the_users(error: BaseException) -> bool:
 
 
 def _sentence(error: BaseException) -> str:
+    if isinstance(error, OverrideParseException):
+        return (
+            f"{error.override} cannot be parsed ({error.message.splitlines()[0]}): quote it for the shell and for Hydra"
+        )
     if isinstance(error, ConfigCompositionException):
         arguments = get_args_parser().parse_args()
         problems = check.override_problems(arguments.overrides, arguments.config_dir)

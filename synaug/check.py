@@ -200,35 +200,36 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
         search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
-        plain = compose(config_name="config", overrides=search)
         options = {group: _options(group, config_dir) for group in (*GROUPS, "logger")}
-        problems, chosen = [], []
+        problems: list[str] = []
+        chosen: dict[str, list[str]] = {}
         for each in parsed:
-            if each.key_or_group not in options:
+            known = options.get(each.key_or_group)
+            if known is None:
                 continue
             values = list(each.sweep_string_iterator()) if each.is_sweep_override() else [str(each.value())]
             for value in values:
-                if value not in options[each.key_or_group]:
-                    known = options[each.key_or_group]
+                if value in known:
+                    chosen.setdefault(each.key_or_group, []).append(f"{each.key_or_group}={value}")
+                else:
                     near = did_you_mean(value, known, "") or f": choose among {', '.join(known)}"
                     problems.append(f"{each.key_or_group}={value} is no option{near}")
-                else:
-                    chosen.append(f"{each.key_or_group}={value}")
-        composed = [compose(config_name="config", overrides=[*search, choice]) for choice in chosen] or [plain]
+        first = [values[0] for values in chosen.values()]
+        others = [value for values in chosen.values() for value in values[1:]]
+        composed = [compose(config_name="config", overrides=[*search, *first, *other]) for other in ([], *zip(others))]
         for each in parsed:
             key = each.key_or_group
             if key in options or key.startswith("hydra") or each.is_delete() or each.is_add() or each.is_force_add():
                 continue
-            if not any(_has(config, key) for config in composed):
-                parent, _, leaf = key.rpartition(".")
-                node = OmegaConf.select(composed[-1], parent) if parent else composed[-1]
-                known = [str(name) for name in node] if isinstance(node, DictConfig) else []
-                prefix = f"{parent}." if parent else ""
-                if parent == "trainer" and leaf in OWN_TRAINER_ARGUMENTS:
-                    problems.append(f"{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[leaf]}")
-                    continue
-                near = did_you_mean(leaf, known, prefix) or f": +{key}=... gives one that only its target knows"
-                problems.append(f"{key} is no setting{near}")
+            parent, _, leaf = key.rpartition(".")
+            keys = {name for config in composed for name in _keys(config, parent)}
+            if leaf in keys:
+                continue
+            if parent == "trainer" and leaf in OWN_TRAINER_ARGUMENTS:
+                problems.append(f"{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[leaf]}")
+            else:
+                near = did_you_mean(leaf, keys, f"{parent}." if parent else "")
+                problems.append(f"{key} is no setting{near or f': +{key}=... gives one that only its target knows'}")
     return problems
 
 
@@ -239,10 +240,9 @@ def _options(group: str, config_dir: str | None) -> list[str]:
     return sorted(names)
 
 
-def _has(config: DictConfig, key: str) -> bool:
-    parent, _, leaf = key.rpartition(".")
+def _keys(config: DictConfig, parent: str) -> list[str]:
     node = OmegaConf.select(config, parent) if parent else config
-    return isinstance(node, DictConfig) and leaf in node
+    return [str(name) for name in node] if isinstance(node, DictConfig) else []
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str) -> str:

@@ -20,7 +20,14 @@ POOLINGS = ("cls", "mean", "pooler")
 CPU_BATCH_TOKENS = 1024
 GPU_BATCH_TOKENS = 32768
 MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model"]
-TOKENIZER_FILES = ["tokenizer*.json", "vocab*", "merges.txt", "*.model", "special_tokens_map.json", "added_tokens.json"]
+VOCABULARY_FILES = ["tokenizer.json", "vocab*", "*.model"]
+TOKENIZER_FILES = [
+    *VOCABULARY_FILES,
+    "tokenizer_config.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+]
 
 
 class TransformerEncoder:
@@ -177,12 +184,14 @@ class TransformerEncoder:
         config = self.folder / "config.json"
         if not config.is_file():
             raise FileNotFoundError(f"{self.folder} holds no config.json: give the folder of a transformers model")
-        tokenizer = {path for pattern in TOKENIZER_FILES for path in self.folder.glob(pattern)}
         return {
             "weights_sha256": self.weights_sha256,
             "config_sha256": file_sha256(config),
-            "tokenizer_sha256": files_sha256(tokenizer, self.folder),
+            "tokenizer_sha256": files_sha256(self._files_like(TOKENIZER_FILES), self.folder),
         }
+
+    def _files_like(self, patterns: Sequence[str]) -> set[Path]:
+        return {path for pattern in patterns for path in self.folder.glob(pattern)}
 
     def identity(self) -> dict[str, Any]:
         """What decides the numbers: weights, tokenizer, pooling, layer, length, scale.
@@ -223,6 +232,11 @@ class TransformerEncoder:
                 f"{self.folder} cannot be loaded as a transformers model ({reason}): "
                 "a model whose code and tokenizer transformers has, saved with save_pretrained, is needed"
             ) from error
+        if tokenizer.is_fast and not self._files_like(VOCABULARY_FILES):
+            # transformers would make a tokenizer that knows no word.
+            raise ValueError(
+                f"{self.folder} holds no vocabulary ({', '.join(VOCABULARY_FILES)}): save the tokenizer there"
+            )
         untrained = sorted(loading["missing_keys"])
         elsewhere = [name for name in untrained if "pooler" not in name]
         if elsewhere:
@@ -274,23 +288,23 @@ class TransformerEncoder:
         import torch
 
         tokenizer, model, device = self._loaded
+        if not texts:
+            return np.empty((0, model.config.hidden_size), dtype=np.float32)
         distinct = list(dict.fromkeys(texts))
         tokens = tokenizer(distinct, truncation=True, max_length=self.max_length)["input_ids"]
         lengths = [len(ids) for ids in tokens]
         budget = self.batch_tokens or (CPU_BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS)
-        embeddings: NDArray[np.float32] | None = None
+        embeddings = np.empty((len(distinct), 0), dtype=np.float32)
         for batch in token_batches(lengths, budget):
             padded = tokenizer.pad(
                 {"input_ids": [tokens[row] for row in batch]}, return_attention_mask=True, return_tensors="pt"
             ).to(device)
             with torch.inference_mode():
                 pooled = self._pool(model, padded).float().cpu().numpy()
-            if embeddings is None:
+            if not embeddings.size:
                 embeddings = np.empty((len(distinct), pooled.shape[1]), dtype=np.float32)
             embeddings[batch] = pooled
             progress(sum(len(distinct[row]) for row in batch))
-        if embeddings is None:
-            return np.empty((0, model.config.hidden_size), dtype=np.float32)
         position = {text: row for row, text in enumerate(distinct)}
         return embeddings[[position[text] for text in texts]]
 

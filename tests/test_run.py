@@ -244,7 +244,7 @@ def chance(record: dict[str, Any]) -> dict[str, float]:
     found = {}
     n_classes = len(record["data"]["class_names"])
     for rule in ("argmax", "prior_corrected", "tuned"):
-        total = sum(np.array(entry["matrix"]) for entry in record["confusion"] if entry["decision"] == rule)
+        total = np.sum([entry["matrix"] for entry in record["confusion"] if entry["decision"] == rule], axis=0)
         n_tested, expected = total.sum(), 1 / n_classes
         found[rule] = (np.trace(total) / n_tested - expected) / (expected * (1 - expected) / n_tested) ** 0.5
     return found

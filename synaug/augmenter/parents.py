@@ -53,10 +53,10 @@ def _parents(points: Rows, rows: Rows) -> Indices:
     same = distances[np.arange(len(points)), nearest] <= SAME_ROW * np.sqrt(own)
     parents[same] = nearest[same, None]
     left = np.flatnonzero(~same)
-    if len(rows) < 2:
-        return parents
     near = np.argsort(distances, axis=1)[:, :NEAREST]
     for everywhere in (False, True):
+        if not len(left) or len(rows) < 2:
+            break
         second = None if everywhere else near[left]
         pairs, on_segment = _most_opposite(points[left], rows, distances[left], near[left], second)
         parents[left[on_segment]] = pairs[on_segment]

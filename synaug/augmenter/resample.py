@@ -1,6 +1,5 @@
 """Run a sampler of imbalanced-learn's kind, and tell the rows it kept from those it made."""
 
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,10 +59,7 @@ def resample(
         If the sampler does, or makes rows that are not finite.
     """
     sampler = _prepared(sampler, targets, random_state)
-    with warnings.catch_warnings():
-        # An amount over 1 asks for more rows than the majority has, on purpose.
-        warnings.filterwarnings("ignore", message="After over-sampling", category=UserWarning)
-        returned = sampler.fit_resample(X, y)
+    returned = sampler.fit_resample(X, y)
     rows = np.asarray(returned[0], dtype=np.float32)
     labels = np.asarray(returned[1], dtype=np.int64)
     name = type(sampler).__name__

@@ -1,0 +1,247 @@
+"""The command line's edge: help, completion, and one sentence for whatever the user can mend."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import toy
+from tests.program import TOY, Program, run
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> str:
+    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', *toy.texts(60))}"
+
+
+def fails(program: Program, *arguments: str) -> str:
+    outcome = program(*arguments)
+    assert outcome.code == 1
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+    assert not program.records()
+    return outcome.err
+
+
+def test_help_lists_every_group_and_option_with_its_line() -> None:
+    outcome = run("--help")
+    assert outcome.code == 0
+    for path in (CHECKOUT / "conf").glob("*/*.yaml"):
+        line = path.read_text().splitlines()[0].removeprefix("# ")
+        assert f"{path.parent.name}=" in outcome.out
+        assert any(
+            shown.split(maxsplit=1) == [path.stem, line] for shown in outcome.out.splitlines() if shown.startswith("  ")
+        ), path
+
+
+def test_help_and_completion_import_nothing_heavy() -> None:
+    heavy = ("torch", "transformers", "pytorch_lightning", "wandb", "sklearn", "imblearn", "datasets", "pandas")
+    program = (
+        "import sys; sys.argv = ['synaug', '--help']\n"
+        "from synaug.app import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"sys.exit(','.join(name for name in {heavy} if name in sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "augmenter=" in done.stdout
+
+
+def test_completion_knows_options_and_keys() -> None:
+    environment = {**os.environ, "COMP_LINE": "synaug augmenter=s"}
+    command = [sys.executable, "-m", "synaug", "--shell-completion", "query=bash"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, cwd=CHECKOUT)
+    assert done.stdout.split() == ["augmenter=smote"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentences"),
+    [
+        (["augmenter=smoet"], ["augmenter=smoet is no option: did you mean smote?"]),
+        (["dataset=zzz"], ["dataset=zzz is no option: choose among ag_news, emotion, files,"]),
+        (["augmentr=smote"], ["augmentr is no setting: did you mean augmenter?"]),
+        (["augmenter.k_neighbours=3"], ["augmenter.k_neighbours is no setting: did you mean augmenter.k_neighbors?"]),
+        (["encoder.dum=3", "n_flods=3"], ["encoder.dum is no setting: did you mean encoder.dim?", "n_flods is no"]),
+        (["trainer.max_steps=9"], ["trainer.max_steps is synaug's own: set max_steps"]),
+        (["+dataset.nmae=x"], ["dataset.nmae is no setting: did you mean dataset.name?"]),
+        (["augmenter.k_neighbors=abc"], ["augmenter.k_neighbors=abc must be a whole number"]),
+        (["augmenter.k_neighbors=0"], ["'k_neighbors' parameter of SMOTE must be an int in the range [1, inf)"]),
+        (["augmenter.amount=-1"], ["augmenter.amount=-1 must be 0 or more"]),
+        (["augmenter=vae", "augmenter.sample_from=nowhere"], ["'sample_from' parameter of VAE must be a str among"]),
+        (["imbalance_ratio.ratio=0.5"], ["imbalance_ratio.ratio=0.5 must be at least 1"]),
+        (["imbalance_ratio.profile=steep"], ["imbalance_ratio.profile=steep must be one of step, linear, exponential"]),
+        (["imbalance_ratio.ratio=500"], ["imbalance_ratio.ratio=500 leaves class 'trade' no training row of"]),
+        (["imbalance_ratio.minority=[tarde]"], ["imbalance_ratio.minority names 'tarde', which is no class"]),
+        (["n_folds=61"], ["class 'sport' has 60 rows, fewer than n_folds=61: lower n_folds"]),
+        (
+            ["n_folds=1", "max_steps=30", "seeds=[1,1]"],
+            ["n_folds=1 must be at least 2", "multiple of", "distinct whole"],
+        ),
+        (["seeds=3"], ["seeds=3 must be a list, as in seeds=[0]"]),
+        (["+trainer.gradient_clip_val=1.0"], ["clipping by the norm of all weights couples the members"]),
+        (["+trainer.precisoin=32"], ["trainer.precisoin is no argument of Lightning's Trainer: did you mean"]),
+        (["classifier.hidden=[0]"], ["classifier.hidden=[0] must hold positive widths"]),
+        (["classifier.optimizer.lr=-1.0"], ["Invalid learning rate: -1"]),
+        (["name=a/b"], ["name='a/b' becomes a folder"]),
+        (["dataset.text=boddy"], ["has no column 'boddy': did you mean 'body'?"]),
+        (["dataset.max_per_class=1"], ["dataset.max_per_class=1 must be a whole number of at least 2"]),
+        (["dataset.path=nowhere.csv"], ["dataset.path=nowhere.csv is not a file"]),
+        (["dataset.path=mine.doc"], ["dataset.path=mine.doc must end in one of .csv, .tsv, .jsonl, .parquet"]),
+        (["augmenter._target_=os.path.join"], ["augmenter: "]),
+        (["augmenter._target_=imblearn.over_sampling.SMOET"], ["augmenter: "]),
+        (["n_folds=[1"], ["n_folds=[1 cannot be parsed"]),
+    ],
+)
+def test_wrong_settings_get_one_sentence_each(
+    program: Program, csv: str, arguments: list[str], sentences: list[str]
+) -> None:
+    err = fails(program, *TOY, csv, *arguments)
+    assert all(sentence in err for sentence in sentences), err
+
+
+def test_every_problem_is_named_at_once(program: Program, csv: str) -> None:
+    err = fails(
+        program,
+        *TOY,
+        csv,
+        "augmenter.k_neighbors=abc",
+        "+dataset.nmae=x",
+        "n_folds=1",
+        "imbalance_ratio.ratio=0.5",
+        "classifier.optimizer.lr=-1.0",
+        "seeds=3",
+    )
+    assert "6 problems in the configuration:" in err
+
+
+def test_a_missing_setting_is_asked_for(program: Program) -> None:
+    assert "dataset.path is required: give dataset.path=..." in fails(program, *TOY)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("body,topic\ngood,a\nbad,b\n,b\n", "row 3 of"),
+        ("body,topic\ngood,a\nbad,\nugly,b\n", "row 2 of"),
+        ("body,topic\ngood,a\nbad,a\n", "files has rows of 1 class ('a'), but classification needs two or more"),
+        (b"body,topic\ngood,a\nbad \xff,b\n", "is not UTF-8: save the file as UTF-8"),
+        ('body,topic\n"good,a\n', "cannot be read as csv"),
+        ("", "cannot be read as csv"),
+    ],
+)
+def test_wrong_files_get_one_sentence_each(
+    program: Program, tmp_path: Path, content: str | bytes, sentence: str
+) -> None:
+    path = tmp_path / "wrong.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert sentence in fails(program, *TOY, f"dataset.path={path}")
+
+
+def test_embeddings_that_are_not_numbers_are_refused(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        toy.HashingEncoder, "encode", lambda self, texts, progress: np.full((len(texts), 4), np.nan, "f4")
+    )
+    assert "the encoder returned NaN or infinity for 120 texts" in fails(program, *TOY, csv)
+
+
+def test_a_damaged_cache_is_mended_with_a_warning(program: Program, csv: str) -> None:
+    assert program(*TOY, csv).code == 0
+    before = program.record()
+    (chunk,) = (program.folder / "cache").rglob("*.npy")
+    chunk.write_bytes(chunk.read_bytes()[:-100])
+    outcome = program(*TOY, csv, "force=true")
+    assert outcome.code == 0
+    assert "are damaged and will be made again" in outcome.err
+    assert program.record()["scores"] == before["scores"]
+
+
+def test_an_output_folder_that_cannot_be_written_gets_a_sentence(program: Program, csv: str) -> None:
+    (program.folder / "file").write_text("not a folder")
+    outcome = run(*TOY, csv, f"output_dir={program.folder / 'file' / 'multirun'}", f"cache_dir={program.folder}")
+    assert outcome.code == 1
+    assert "Traceback" not in outcome.err
+    assert "choose another place with output_dir=... or cache_dir=..." in outcome.err
+    assert (program.folder / "file").read_text() == "not a folder"
+
+
+def test_a_failed_run_says_why_in_its_folder_and_the_next_success_clears_it(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            toy.HashingEncoder, "encode", lambda self, texts, progress: np.full((len(texts), 4), np.inf, "f4")
+        )
+        fails(program, *TOY, csv)
+    (folder,) = program.run_folders
+    failure = json.loads((folder / "failure.json").read_text())
+    assert failure["type"] == "ValueError"
+    assert failure["error"].startswith("the encoder returned NaN or infinity")
+    assert "Traceback (most recent call last)" in failure["traceback"]
+    assert "Traceback (most recent call last)" in (folder / "synaug.log").read_text()
+    assert program(*TOY, csv).code == 0
+    assert not (folder / "failure.json").exists()
+
+
+def test_a_sweep_goes_on_after_a_failure_and_ends_with_1(program: Program, csv: str) -> None:
+    outcome = program("--multirun", *TOY, csv, "imbalance_ratio.ratio=500.0,5.0,400.0")
+    assert outcome.code == 1
+    assert len(program.records()) == 1
+    assert "ratio=500.0 leaves class 'trade' no training row" in outcome.err
+    assert "ratio=400.0 leaves class 'trade' no training row" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_an_unknown_option_stops_a_sweep_before_its_first_job(program: Program, csv: str) -> None:
+    err = fails(program, "--multirun", *TOY, csv, "augmenter=none,smoet")
+    assert "augmenter=smoet is no option: did you mean smote?" in err
+
+
+def test_a_fault_of_the_program_shows_its_traceback(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy.HashingEncoder, "encode", lambda self, texts, progress: [][0])
+    with pytest.raises(IndexError):
+        program(*TOY, csv)
+    (folder,) = program.run_folders
+    assert "IndexError" in (folder / "failure.json").read_text()
+
+
+def test_full_errors_are_shown_on_request(program: Program, csv: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(ValueError, match="n_folds=1 must be at least 2"):
+        program(*TOY, csv, "n_folds=1")
+
+
+def test_nothing_that_existed_is_lost_when_a_forced_run_fails(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert program(*TOY, csv).code == 0
+    before = {path: path.read_bytes() for path in program.run_folders[0].iterdir() if path.suffix in (".json", ".npz")}
+    monkeypatch.setattr("synaug.results.score", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        program(*TOY, csv, "force=true")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_ctrl_c_ends_with_a_sentence(program: Program, csv: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(toy.HashingEncoder, "encode", interrupt)
+    outcome = program(*TOY, csv)
+    assert outcome.code == 1
+    assert "what is recorded is kept" in outcome.err

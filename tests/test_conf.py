@@ -1,0 +1,87 @@
+"""Every committed config composes, and what it names exists."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from synaug import config as configuration
+
+GROUPS = (*configuration.GROUPS, "logger")
+OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((configuration.conf_dir() / group).glob("*.yaml"))]
+ASKED = {"files": ["dataset.path=mine.csv"], "huggingface": ["encoder.model=some/model"]}
+
+
+def composed(*overrides: str) -> DictConfig:
+    with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
+        return compose("config", overrides=list(overrides))
+
+
+def test_the_groups_are_those_that_were_promised() -> None:
+    found = {group: {option for its, option in OPTIONS if its == group} for group in GROUPS}
+    assert found["dataset"] == {"rotten_tomatoes", "imdb", "sst2", "ag_news", "trec", "emotion", "sms_spam", "files"}
+    assert found["encoder"] == {"minilm", "bert_base", "distilbert", "roberta_base", "huggingface"}
+    assert found["imbalance_ratio"] == {"natural", "balanced", *(f"ir{ratio}" for ratio in (2, 5, 10, 20, 50, 100))}
+    assert found["augmenter"] == {"none", "random", "smote", "borderline_smote", "adasyn", "vae"}
+    assert found["classifier"] == {"mlp", "linear"}
+    assert found["logger"] == {"none", "csv", "wandb"}
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_composes_and_can_be_made(group: str, option: str) -> None:
+    config = composed(f"{group}={option}", *ASKED.get(option, []))
+    part = config[group]
+    first = (configuration.conf_dir() / group / f"{option}.yaml").read_text().splitlines()[0]
+    assert first.startswith("# ")
+    if group == "logger":
+        assert part._target_ is None or callable(get_object(part._target_))
+    elif group == "augmenter":
+        assert configuration.augmenter(part).amount == 1
+    else:
+        assert instantiate(part, _convert_="all") is not None
+
+
+@pytest.mark.parametrize("option", ["rotten_tomatoes", "imdb", "sst2", "ag_news", "trec", "emotion", "sms_spam"])
+def test_every_data_set_says_where_it_comes_from(option: str) -> None:
+    dataset = composed(f"dataset={option}").dataset
+    assert dataset.name == option
+    assert len(dataset.class_names) >= 2
+    assert dataset.licence
+    assert dataset.paper
+
+
+def test_the_defaults_are_the_issue_s() -> None:
+    config = composed()
+    assert {key: config[key] for key in ("n_folds", "seeds", "output_dir", "force")} == {
+        "n_folds": 10,
+        "seeds": [0],
+        "output_dir": "multirun",
+        "force": False,
+    }
+    assert config.dataset.name == "rotten_tomatoes"
+    assert config.imbalance_ratio.ratio == 10
+    assert OmegaConf.to_container(config.classifier.hidden) == [128]
+    assert config.max_steps % config.steps_per_epoch == 0
+
+
+def test_a_ratio_is_called_by_its_value() -> None:
+    choices = dict.fromkeys(configuration.GROUPS, "x")
+    for overrides, expected in (
+        (["imbalance_ratio=ir10"], "ir10"),
+        (["imbalance_ratio=ir10", "imbalance_ratio.ratio=37"], "ir37"),
+        (["imbalance_ratio=ir10", "imbalance_ratio.ratio=2.5"], "ir2.5"),
+        (["imbalance_ratio=ir50", "imbalance_ratio.profile=exponential"], "ir50_exponential"),
+        (["imbalance_ratio=natural"], "natural"),
+        (["imbalance_ratio=balanced"], "balanced"),
+    ):
+        given = choices | {"imbalance_ratio": overrides[0].partition("=")[2]}
+        assert configuration.run_choices(composed(*overrides), given)["imbalance_ratio"] == expected
+    assert (
+        configuration.run_choices(composed(), choices | {"imbalance_ratio": "my tail"})["imbalance_ratio"] == "my_tail"
+    )
+
+
+def test_conf_lies_beside_the_package_in_a_checkout() -> None:
+    assert configuration.conf_dir() == Path(__file__).parents[1] / "conf"

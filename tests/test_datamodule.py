@@ -1,0 +1,175 @@
+"""Stacked batches hold each member's own rows: every one of them, and no other."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from imblearn import FunctionSampler
+from imblearn.over_sampling import SMOTE, RandomOverSampler
+from imblearn.under_sampling import RandomUnderSampler
+
+from synaug.augmenter import Augmenter
+from synaug.datamodule import EVALUATION_ROWS, EmbeddingDataModule
+from synaug.dataset import LabelledTexts
+from synaug.imbalance_ratio import ImbalanceRatio
+from synaug.members import Member, split
+
+N, D = 400, 6
+
+
+def make(sampler: Any = None, *, ratio: float | None = 4.0, amount: float = 1.0, **changes: Any) -> EmbeddingDataModule:
+    draw = np.random.RandomState(0)
+    labels = np.repeat([0, 1], [N // 2, N // 2])
+    embeddings = draw.standard_normal((N, D)).astype(np.float32)
+    embeddings[:, 0] = np.arange(N)  # a row can be told by its first number
+    texts = LabelledTexts("toy", [str(row) for row in range(N)], labels, ("a", "b"))
+    imbalance_ratio = ImbalanceRatio(ratio)
+    options: dict[str, Any] = {"seeds": [0, 1], "n_folds": 4, "validation_share": 0.1, "thin_validation": False}
+    members = list(split("toy", labels, texts.class_names, imbalance_ratio, **options))
+    settings = {"batch_size": 8, "max_steps": 120, "steps_per_epoch": 30, "standardize": False} | changes
+    return EmbeddingDataModule(
+        embeddings,
+        texts,
+        members,
+        imbalance_ratio=imbalance_ratio,
+        augmenter=Augmenter(sampler or SMOTE(), amount),
+        **settings,
+    )
+
+
+def rows_of(module: EmbeddingDataModule, epochs: int) -> list[list[float]]:
+    loader = module.train_dataloader()
+    seen: list[list[float]] = [[] for _ in module.members]
+    for _ in range(epochs):
+        for batch in loader:
+            for index, rows in enumerate(batch.x[..., 0].tolist()):
+                seen[index] += rows
+    return seen
+
+
+def test_an_epoch_has_a_fixed_number_of_steps_of_one_shape() -> None:
+    module = make()
+    loader = module.train_dataloader()
+    batches = list(loader)
+    assert len(batches) == len(loader) == 30
+    assert {tuple(batch.x.shape) for batch in batches} == {(8, 8, D)}
+    assert module.n_epochs == 4
+
+
+def test_each_member_cycles_all_of_its_own_rows_and_no_other() -> None:
+    module = make(FunctionSampler())
+    for member, seen in zip(module.members, rows_of(module, 4), strict=True):
+        counts = Counter(int(row) for row in seen)
+        assert set(counts) == set(member.train.tolist())
+        assert max(counts.values()) - min(counts.values()) <= 1  # whole passes, then a part of one
+
+
+def test_every_pass_has_an_order_of_its_own() -> None:
+    module = make(FunctionSampler())
+    n = len(module.members[0].train)
+    seen = rows_of(module, 4)[0]
+    assert sorted(seen[:n]) == sorted(seen[n : 2 * n])
+    assert seen[:n] != seen[n : 2 * n]
+
+
+def test_no_validation_or_test_row_is_ever_trained_on() -> None:
+    module = make(RandomOverSampler())
+    for member, seen in zip(module.members, rows_of(module, 4), strict=True):
+        assert not set(map(int, seen)) & {*member.validation.tolist(), *member.test.tolist()}
+
+
+def test_labels_travel_with_their_rows() -> None:
+    module = make(RandomOverSampler(), amount=2.0)
+    loaders: list[Any] = [module.train_dataloader(), *module.val_dataloader(), *module.predict_dataloader()]
+    for loader in loaders:
+        for batch in loader:
+            expected = (batch.x[..., 0] >= N // 2).long()
+            assert torch.equal(batch.y[batch.real], expected[batch.real])
+
+
+def test_synthetic_rows_are_drawn_as_often_as_real_ones() -> None:
+    module = make(RandomOverSampler())
+    training_set = module.training_sets[0]
+    made = len(training_set.augmented.synthetic)
+    is_minority = training_set.member.train >= N // 2
+    assert made == (~is_minority).sum() - is_minority.sum()
+    seen = Counter(map(int, rows_of(module, 4)[0]))
+    minority = sum(count for row, count in seen.items() if row >= N // 2)
+    assert minority / sum(seen.values()) == pytest.approx(0.5, abs=0.02)
+    np.testing.assert_allclose(module.class_frequencies(), 0.5)
+
+
+def test_class_frequencies_are_those_trained_on() -> None:
+    np.testing.assert_allclose(make(FunctionSampler()).class_frequencies(), [[0.8, 0.2]] * 8, atol=0.01)
+    np.testing.assert_allclose(make(amount=0.5).class_frequencies()[0, 1], (0.25 + 0.375) / 1.625, atol=0.01)
+
+
+def test_evaluation_rows_come_in_order_and_padding_is_marked() -> None:
+    module = make()
+    _, test = module.predict_dataloader()
+    for index, member in enumerate(module.members):
+        found = [row for batch in test for row in batch.x[index, batch.real[index], 0].tolist()]
+        assert found == member.test.tolist()
+    assert {batch.x.shape[1] for batch in test} == {EVALUATION_ROWS}
+
+
+def test_the_watched_rows_are_real_minority_rows_of_the_training_set() -> None:
+    module = make()
+    _, watched = module.val_dataloader()
+    for batch in watched:
+        for index, member in enumerate(module.members):
+            rows = {int(row) for row in batch.x[index, batch.real[index], 0].tolist()}
+            assert rows == {row for row in member.train.tolist() if row >= N // 2}
+
+
+def test_standardising_sees_the_real_training_rows_only() -> None:
+    plain, scaled = make(amount=2.0), make(amount=2.0, standardize=True)
+    for training_set in scaled.training_sets:
+        real = scaled.embeddings[training_set.member.train]
+        np.testing.assert_allclose(training_set.mean, real.mean(0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(training_set.scale, real.std(0), rtol=1e-4)
+    before, after = next(iter(plain.train_dataloader())), next(iter(scaled.train_dataloader()))
+    for index, training_set in enumerate(scaled.training_sets):
+        expected = (before.x[index].numpy() - training_set.mean) / training_set.scale
+        np.testing.assert_allclose(after.x[index].numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_sampler_sees_embeddings_as_they_are() -> None:
+    plain, scaled = make(), make(standardize=True)
+    for left, right in zip(plain.training_sets, scaled.training_sets, strict=True):
+        np.testing.assert_array_equal(left.augmented.synthetic, right.augmented.synthetic)
+
+
+def test_a_sampler_that_removes_rows_leaves_the_others() -> None:
+    module = make(RandomUnderSampler())
+    for training_set, seen in zip(module.training_sets, rows_of(module, 4), strict=True):
+        kept = training_set.member.train[training_set.augmented.kept]
+        assert set(map(int, seen)) == set(kept.tolist())
+        assert np.bincount(module.labels[kept]).tolist() == [np.bincount(module.labels[kept])[1]] * 2
+
+
+def test_batches_depend_on_seed_and_fold_alone() -> None:
+    first, second = rows_of(make(FunctionSampler()), 1), rows_of(make(FunctionSampler()), 1)
+    assert first == second
+    members: Sequence[Member] = make().members
+    assert len({tuple(seen) for seen in first}) == len(members)
+
+
+def test_embeddings_must_match_the_texts() -> None:
+    module = make()
+    texts = LabelledTexts("toy", ["a"], np.array([0]), ("a", "b"))
+    with pytest.raises(ValueError, match="400 embeddings for 1 texts"):
+        EmbeddingDataModule(
+            module.embeddings,
+            texts,
+            [],
+            imbalance_ratio=ImbalanceRatio(None),
+            augmenter=Augmenter(SMOTE()),
+            batch_size=1,
+            max_steps=1,
+            steps_per_epoch=1,
+            standardize=False,
+        )

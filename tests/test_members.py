@@ -1,0 +1,248 @@
+"""Who trains, validates and tests."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from synaug.imbalance_ratio import PROFILES, ImbalanceRatio
+from synaug.members import Member, split
+
+NAMES = ("a", "b", "c", "d", "e")
+
+
+def shuffled(counts: Sequence[int]) -> NDArray[np.int64]:
+    labels = np.repeat(np.arange(len(counts)), counts)
+    return np.random.RandomState(7).permutation(labels)
+
+
+def members(counts: Sequence[int], ratio: float | None = 10, profile: str = "step", **more: Any) -> list[Member]:
+    arguments: dict[str, Any] = {"dataset": "toy", "seeds": [0], "n_folds": 5, "validation_share": 0.1}
+    arguments |= {"thin_validation": False, "minority": None} | more
+    imbalance_ratio = ImbalanceRatio(ratio, profile, arguments.pop("minority"))
+    return list(
+        split(
+            labels=shuffled(counts),
+            class_names=NAMES[: len(counts)],
+            imbalance_ratio=imbalance_ratio,
+            **arguments,
+        )
+    )
+
+
+def per_class(counts: Sequence[int], rows: NDArray[np.int64]) -> list[int]:
+    return np.bincount(shuffled(counts)[rows], minlength=len(counts)).tolist()  # type: ignore[no-any-return]
+
+
+def same(first: Member, second: Member, *fields: str) -> bool:
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in fields)
+
+
+def test_there_is_one_member_for_each_seed_and_fold_in_order() -> None:
+    found = members((60, 60), seeds=[3, 1], n_folds=4)
+    assert [(each.seed, each.fold) for each in found] == [(seed, fold) for seed in (3, 1) for fold in range(4)]
+
+
+@pytest.mark.parametrize("ratio", [None, 1, 10])
+@pytest.mark.parametrize("counts", [(200, 200), (310, 150, 205)])
+def test_rows_of_a_member_are_disjoint_distinct_and_of_the_data_set(
+    counts: tuple[int, ...], ratio: float | None
+) -> None:
+    for each in members(counts, ratio, seeds=[0, 1]):
+        everything = np.concatenate([each.train, each.validation, each.test])
+        assert len(np.unique(everything)) == len(everything)
+        assert everything.min() >= 0
+        assert everything.max() < sum(counts)
+        for rows in (each.train, each.validation, each.test):
+            assert (np.diff(rows) > 0).all()
+
+
+@pytest.mark.parametrize("ratio", [None, 10])
+def test_every_row_is_tested_once_for_each_seed(ratio: float | None) -> None:
+    counts = (310, 153, 205)
+    for seed in (0, 1):
+        found = members(counts, ratio, seeds=[seed])
+        tested = np.concatenate([each.test for each in found])
+        assert len(np.unique(tested)) == len(tested)
+        assert per_class(counts, tested) == ([310, 153, 205] if ratio is None else [153] * 3)
+        used = np.unique(np.concatenate([np.concatenate([each.train, each.validation]) for each in found]))
+        assert np.isin(used, tested).all()  # no row outside the balanced data set ever trains
+
+
+def test_test_folds_are_balanced_where_classes_are_thinned() -> None:
+    counts = (310, 150, 205)
+    for each in members(counts):
+        assert per_class(counts, each.test) == [30, 30, 30]
+    uneven = (157, 200)  # no multiple of the folds
+    for each in members(uneven):
+        assert np.ptp(per_class(uneven, each.test)) <= 1
+
+
+def test_test_folds_are_natural_where_nothing_is_thinned() -> None:
+    counts = (310, 50, 200)
+    for each in members(counts, None):
+        assert per_class(counts, each.test) == [62, 10, 40]
+        assert per_class(counts, each.validation) == [25, 4, 16]  # a tenth of what is left: 24.8, 4, 16
+        assert per_class(counts, each.train) == [223, 36, 144]
+
+
+def test_only_training_rows_are_thinned() -> None:
+    counts = (200, 200, 200)
+    for each in members(counts, 8):
+        assert per_class(counts, each.test) == [40, 40, 40]
+        assert per_class(counts, each.validation) == [16, 16, 16]
+        assert per_class(counts, each.train) == [144, 144, 18]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_training_counts_are_those_of_the_ratio(profile: str) -> None:
+    counts = (100, 100, 100, 100, 100)
+    ratio = ImbalanceRatio(6, profile, ["a", "d"])
+    for each in members(counts, 6, profile, minority=["a", "d"]):
+        assert per_class(counts, each.train) == ratio.rows_to_keep(np.full(5, 72), [0, 3]).tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    two=st.tuples(st.floats(1, 60), st.floats(1, 60)),
+    profile=st.sampled_from(PROFILES),
+    seed=st.integers(0, 1000),
+    thinned=st.booleans(),
+)
+def test_rows_kept_at_a_higher_ratio_are_among_those_kept_at_a_lower(
+    two: tuple[float, float], profile: str, seed: int, thinned: bool
+) -> None:
+    counts, low, high = (90, 120, 100), min(two), max(two)
+    more = {"seeds": [seed], "n_folds": 3, "thin_validation": thinned}
+    for mild, severe in zip(members(counts, low, profile, **more), members(counts, high, profile, **more), strict=True):
+        assert np.isin(severe.train, mild.train).all()
+        assert np.isin(severe.validation, mild.validation).all()
+        assert same(mild, severe, "test")
+        assert thinned or same(mild, severe, "validation")
+
+
+def test_a_ratio_is_paired_with_no_thinning_at_all() -> None:
+    for all_rows, thinned in zip(members((200, 200), 1), members((200, 200), 50), strict=True):
+        assert same(all_rows, thinned, "validation", "test")
+        assert np.isin(thinned.train, all_rows.train).all()
+
+
+def test_another_profile_keeps_the_folds() -> None:
+    for step, tail in zip(members((200,) * 4), members((200,) * 4, profile="exponential"), strict=True):
+        assert same(step, tail, "validation", "test")
+
+
+def test_the_same_arguments_give_the_same_rows_whatever_was_drawn_before() -> None:
+    first = members((200, 200), seeds=[0, 1])
+    np.random.seed(5)
+    again = members((200, 200), seeds=[0, 1])
+    assert all(same(one, two, "train", "validation", "test") for one, two in zip(first, again, strict=True))
+
+
+def test_a_member_does_not_depend_on_the_other_seeds() -> None:
+    alone, among = members((200, 200), seeds=[1]), members((200, 200), seeds=[0, 1])[5:]
+    assert all(same(one, two, "train", "validation", "test") for one, two in zip(alone, among, strict=True))
+
+
+@pytest.mark.parametrize("other", [{"seeds": [1]}, {"dataset": "another"}])
+def test_another_seed_or_data_set_draws_other_rows(other: dict[str, Any]) -> None:
+    first, second = members((200, 260))[0], members((200, 260), **other)[0]
+    for part in ("train", "validation", "test"):
+        assert not same(first, second, part)
+
+
+def test_another_seed_balances_with_other_rows() -> None:
+    tested = [np.concatenate([each.test for each in members((50, 200), seeds=[seed])]) for seed in (0, 1)]
+    assert set(tested[0].tolist()) != set(tested[1].tolist())
+
+
+def test_folds_thin_by_draws_of_their_own() -> None:
+    # The same permutation for every fold would keep much the same minority rows in all of them.
+    labels = shuffled((300, 300))
+    kept = [set(each.train[labels[each.train] == 1].tolist()) for each in members((300, 300), 10)]
+    assert len(set.union(*kept)) > 2 * len(kept[0])
+
+
+def test_which_rows_are_kept_does_not_follow_their_place() -> None:
+    labels = np.repeat([0, 1], 2000)
+    found = next(
+        split(
+            "toy", labels, "ab", ImbalanceRatio(10), seeds=[0], n_folds=5, validation_share=0.1, thin_validation=False
+        )
+    )
+    for rows in (found.train[found.train >= 2000], found.validation, found.test):
+        place = (rows % 2000) / 2000
+        assert abs(place.mean() - 0.5) < 5 * np.sqrt(1 / 12 / len(rows))
+
+
+def test_the_augmenter_never_enters() -> None:
+    assert set(inspect.signature(split).parameters) == {
+        "dataset",
+        "labels",
+        "class_names",
+        "imbalance_ratio",
+        "seeds",
+        "n_folds",
+        "validation_share",
+        "thin_validation",
+    }
+
+
+def test_validation_can_be_thinned_too() -> None:
+    counts = (400, 400)
+    for plain, thinned in zip(members(counts, 8), members(counts, 8, thin_validation=True), strict=True):
+        assert same(plain, thinned, "train", "test")
+        assert per_class(counts, plain.validation) == [32, 32]
+        assert per_class(counts, thinned.validation) == [32, 4]
+        assert np.isin(thinned.validation, plain.validation).all()
+
+
+def test_validation_has_a_row_of_every_class_however_thin() -> None:
+    counts = (400, 400)
+    for each in members(counts, 100, thin_validation=True):
+        assert per_class(counts, each.validation) == [32, 1]
+    for each in members((400, 6), None, n_folds=3, validation_share=0.01):
+        assert min(per_class((400, 6), each.validation)) == 1
+
+
+def test_more_folds_than_rows_are_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"class 'b' has 4 rows, fewer than n_folds=5: lower n_folds or drop the class"
+    ):
+        members((50, 4))
+
+
+def test_a_class_without_rows_is_refused() -> None:
+    with pytest.raises(ValueError, match="class 'c' has 0 rows, fewer than n_folds=5"):
+        members((50, 50, 0))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_ratio_that_leaves_a_class_without_rows_is_refused(profile: str) -> None:
+    with pytest.raises(
+        ValueError,
+        match=r"imbalance_ratio.ratio=100 leaves class 'b' no training row of 36 in seed 2 fold 0: "
+        r"lower the ratio or use more data",
+    ):
+        members((50, 50), 100, profile, seeds=[2])
+
+
+def test_a_validation_share_that_leaves_nothing_to_train_on_is_refused() -> None:
+    with pytest.raises(
+        ValueError,
+        match=r"class 'b' has 1 rows outside the test fold in seed 0 fold \d, of which validation.share=0.1 leaves "
+        r"none to train on: lower it, use more data or drop the class",
+    ):
+        members((50, 2), None, n_folds=2)
+    with pytest.raises(ValueError, match=r"class 'a' has 40 rows .* validation.share=0.99"):
+        members((50, 50), validation_share=0.99)
+
+
+def test_an_unknown_minority_is_refused_before_a_row_is_drawn() -> None:
+    with pytest.raises(ValueError, match="names 'x', which is no class"):
+        members((50, 50), minority=["x"])

@@ -1,0 +1,195 @@
+"""Scores, each against a confusion matrix or probabilities worked by hand."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from imblearn.metrics import geometric_mean_score
+from numpy.typing import NDArray
+from sklearn import metrics as sk
+
+from synaug.metrics import CLASS_METRICS, METRICS, confusion, scores
+
+# Rows are actual, columns decided.
+MATRIX = np.array([[3, 1, 0], [1, 2, 0], [1, 0, 2]])
+
+
+def of_matrix(matrix: NDArray[np.int64], sure: float = 0.8) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Labels and probabilities that a confusion matrix came from."""
+    n_classes = len(matrix)
+    actual, decided = (np.repeat(each.ravel(), matrix.ravel()) for each in np.indices(matrix.shape))
+    probabilities = np.full((len(actual), n_classes), (1 - sure) / (n_classes - 1))
+    probabilities[np.arange(len(actual)), decided] = sure
+    return actual, probabilities
+
+
+def table(labels: Any, probabilities: Any, minority: Any = (1,)) -> dict[Any, float]:
+    rows = list(scores(np.asarray(labels), np.asarray(probabilities, dtype=float), minority))
+    assert len({row[:2] for row in rows}) == len(rows)
+    assert all(np.isfinite(value) for _, _, value in rows)
+    return {metric if label is None else (metric, label): float(value) for metric, label, value in rows}
+
+
+def test_scores_of_decisions_by_hand() -> None:
+    found = table(*of_matrix(MATRIX), minority=[0, 2])
+    recall, precision, f1 = (3 / 4, 2 / 3, 2 / 3), (3 / 5, 2 / 3, 2 / 2), (2 / 3, 2 / 3, 4 / 5)
+    for label in range(3):
+        assert found["recall", label] == pytest.approx(recall[label])
+        assert found["precision", label] == pytest.approx(precision[label])
+        assert found["f1", label] == pytest.approx(f1[label])
+    assert found["accuracy"] == pytest.approx(7 / 10)
+    assert found["balanced_accuracy"] == found["recall_macro"] == pytest.approx(sum(recall) / 3)
+    assert found["precision_macro"] == pytest.approx(sum(precision) / 3)
+    assert found["f1_macro"] == pytest.approx(sum(f1) / 3)
+    assert found["geometric_mean"] == pytest.approx((3 / 4 * 2 / 3 * 2 / 3) ** (1 / 3))
+    assert found["minority_recall"] == pytest.approx((recall[0] + recall[2]) / 2)
+    assert found["majority_recall"] == pytest.approx(recall[1])
+    # Gorodkin's R_K: (c s - sum t p) / sqrt((s^2 - sum p^2) (s^2 - sum t^2)), t = (4, 3, 3), p = (5, 3, 2).
+    assert found["mcc"] == pytest.approx((7 * 10 - 35) / np.sqrt((100 - 38) * (100 - 34)))
+    assert confusion(*of_matrix(MATRIX)) == MATRIX.tolist()
+
+
+def test_scores_of_probabilities_by_hand() -> None:
+    second = np.array([0.1, 0.38, 0.35, 0.82])
+    found = table([0, 0, 1, 1], np.stack([1 - second, second], axis=1))
+    # Of four pairs of one row of each class three stand in the right order, from either side.
+    assert found["auroc_macro"] == pytest.approx(3 / 4)
+    # Class 1 ranks + - + -: (1/1 + 2/3) / 2; class 0 ranks + - + - as well.
+    assert found["auprc_macro"] == pytest.approx((1 + 2 / 3) / 2)
+    assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.62, 0.35, 0.82]).mean())
+    assert found["brier_score"] == pytest.approx(2 * (0.1**2 + 0.38**2 + 0.65**2 + 0.18**2) / 4)
+    # Of 15 bins 0.9 has one, 0.62 and 0.65 share one (one of two right), 0.82 has one.
+    assert found["calibration_error"] == pytest.approx(0.1 / 4 + abs(0.5 - 0.635) / 2 + 0.18 / 4)
+
+
+def test_scores_of_three_classes_by_hand() -> None:
+    labels = np.array([0, 1, 2])
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.4, 0.35, 0.25], [0.3, 0.45, 0.25]])
+    found = table(labels, probabilities)
+    # One against rest: class 0 ahead of both others, class 1 ahead of one, class 2 ties with one and leads the other.
+    assert found["auroc_macro"] == pytest.approx((1 + 1 / 2 + (1 + 1 / 2) / 2) / 3)
+    # A tie counts as one threshold: precision 1/2 for class 2; class 1 comes second.
+    assert found["auprc_macro"] == pytest.approx((1 + 1 / 2 + 1 / 2) / 3)
+    assert found["log_loss"] == pytest.approx(-np.log(0.7 * 0.35 * 0.25) / 3)
+    brier = (0.3**2 + 0.2**2 + 0.1**2) + (0.4**2 + 0.65**2 + 0.25**2) + (0.3**2 + 0.45**2 + 0.75**2)
+    assert found["brier_score"] == pytest.approx(brier / 3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), n_classes=st.integers(2, 5), n=st.integers(5, 80))
+def test_every_score_is_the_librarys(seed: int, n_classes: int, n: int) -> None:
+    draw = np.random.RandomState(seed)
+    labels = draw.permutation(np.concatenate([np.arange(n_classes), draw.randint(n_classes, size=n)]))
+    probabilities = draw.dirichlet(np.ones(n_classes), len(labels))
+    decided, one_hot = probabilities.argmax(1), np.eye(n_classes)[labels]
+    found = table(labels, probabilities, minority=[0])
+    expected = {
+        "accuracy": (decided == labels).mean(),
+        "balanced_accuracy": sk.balanced_accuracy_score(labels, decided),
+        "precision_macro": sk.precision_score(labels, decided, average="macro", zero_division=0),
+        "recall_macro": sk.recall_score(labels, decided, average="macro"),
+        "f1_macro": sk.f1_score(labels, decided, average="macro", zero_division=0),
+        "geometric_mean": geometric_mean_score(labels, decided, average="multiclass"),
+        "mcc": sk.matthews_corrcoef(labels, decided),
+        "auroc_macro": np.mean([sk.roc_auc_score(labels == c, probabilities[:, c]) for c in range(n_classes)]),
+        "auprc_macro": np.mean(
+            [sk.average_precision_score(labels == c, probabilities[:, c]) for c in range(n_classes)]
+        ),
+        "log_loss": -np.log(probabilities[np.arange(len(labels)), labels]).mean(),
+        "brier_score": ((probabilities - one_hot) ** 2).sum(1).mean(),
+        "calibration_error": calibration_error(labels, probabilities, 15),
+    }
+    for metric, value in expected.items():
+        assert found[metric] == pytest.approx(value, abs=1e-9), metric
+    for label in range(n_classes):
+        assert found["recall", label] == pytest.approx((decided[labels == label] == label).mean())
+
+
+def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float64], n_bins: int) -> float:
+    """Guo et al. 2017, equation 3."""
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    bins = np.floor(confidence * n_bins)
+    return float(
+        sum(
+            (bins == each).mean() * abs(right[bins == each].mean() - confidence[bins == each].mean())
+            for each in set(bins)
+        )
+    )
+
+
+def test_all_metrics_are_there_and_in_the_order_of_the_tables() -> None:
+    rows = list(scores(*of_matrix(MATRIX), [1]))
+    assert tuple(metric for metric, label, _ in rows if label is None) == METRICS
+    assert [(metric, label) for metric, label, _ in rows if label is not None] == [
+        (metric, label) for metric in CLASS_METRICS for label in range(3)
+    ]
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+@pytest.mark.parametrize("sure", [1.0, 0.9])
+def test_perfect_predictions(n_classes: int, sure: float) -> None:
+    found = table(*of_matrix(5 * np.eye(n_classes, dtype=int), sure))
+    for metric in set(METRICS) - {"log_loss", "brier_score", "calibration_error"}:
+        assert found[metric] == pytest.approx(1), metric
+    assert found["log_loss"] == pytest.approx(-np.log(sure), abs=1e-9)
+    assert found["calibration_error"] == pytest.approx(1 - sure)
+    if sure == 1:
+        assert found["brier_score"] == 0
+
+
+def test_worst_predictions() -> None:
+    found = table(*of_matrix(np.array([[0, 5], [5, 0]]), sure=1))
+    for metric in ("accuracy", "balanced_accuracy", "f1_macro", "geometric_mean", "minority_recall", "auroc_macro"):
+        assert found[metric] == 0
+    assert found["mcc"] == -1
+    assert found["brier_score"] == 2
+    assert found["calibration_error"] == pytest.approx(1)
+    assert 30 < found["log_loss"] < 40  # scikit-learn holds 0 for the smallest step from 0 to 1
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_one_class_for_every_row(n_classes: int) -> None:
+    # Warnings are errors here, and none of these are defined without care.
+    labels = np.repeat(np.arange(n_classes), 4)
+    probabilities = np.tile(np.eye(n_classes)[0] * 0.5 + 0.5 / n_classes, (len(labels), 1))
+    found = table(labels, probabilities, minority=[1])
+    assert found["balanced_accuracy"] == pytest.approx(1 / n_classes)
+    assert found["geometric_mean"] == found["mcc"] == found["minority_recall"] == 0
+    assert found["majority_recall"] == pytest.approx(1 / (n_classes - 1))
+    assert found["precision", 1] == found["recall", 1] == found["f1", 1] == 0
+    assert found["auroc_macro"] == pytest.approx(1 / 2)
+    assert found["auprc_macro"] == pytest.approx(1 / n_classes)
+    assert confusion(labels, probabilities) == [[4] + [0] * (n_classes - 1)] * n_classes
+
+
+def test_a_row_of_each_class_is_enough() -> None:
+    assert table([1, 0], [[0.3, 0.7], [0.6, 0.4]])["accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("minority", "left_out"), [([], "minority_recall"), ([0, 1, 2], "majority_recall"), ([2, 0], None), ([0, 2], None)]
+)
+def test_the_mean_recall_of_no_class_is_left_out(minority: list[int], left_out: str | None) -> None:
+    found = table(*of_matrix(MATRIX), minority=minority)
+    assert {"minority_recall", "majority_recall"} - set(found) == ({left_out} if left_out else set())
+    if not left_out:
+        assert found["minority_recall"] == pytest.approx((3 / 4 + 2 / 3) / 2)
+
+
+@given(st.permutations(range(10)), st.permutations(range(3)))
+@settings(max_examples=20, deadline=None)
+def test_neither_the_order_of_rows_nor_of_classes_matters(order: list[int], classes: list[int]) -> None:
+    labels, probabilities = of_matrix(MATRIX, sure=0.7)
+    probabilities = probabilities + 0.01 * np.random.RandomState(0).dirichlet(np.ones(3), len(labels))
+    probabilities /= probabilities.sum(1, keepdims=True)
+    place = np.argsort(classes)
+    found = table(labels, probabilities, minority=[1])
+    turned = table(place[labels][order], probabilities[order][:, classes], minority=[place[1]])
+    for key, value in found.items():
+        other = key if isinstance(key, str) else (key[0], place[key[1]])
+        assert turned[other] == pytest.approx(value), key
+    assert np.array(confusion(place[labels][order], probabilities[order][:, classes]))[
+        np.ix_(place, place)
+    ].tolist() == (MATRIX.tolist())

@@ -1,0 +1,75 @@
+"""What is installed works away from the checkout, with configs of its own."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests import toy
+from tests.program import TOY
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(CHECKOUT)]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    prefix = tmp_path_factory.mktemp("prefix")
+    (wheel,) = built.glob("*.whl")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-warn-script-location"]
+    subprocess.run([*command, "--ignore-installed", f"--prefix={prefix}", str(wheel)], check=True, capture_output=True)
+    return prefix
+
+
+def away(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the console script of the wheel in a folder without a checkout."""
+    packages = sysconfig.get_path("purelib", vars={"base": str(installed)})
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([packages, str(CHECKOUT / "tests" / "..")])}
+    script = installed / "bin" / "synaug"
+    return subprocess.run(
+        [sys.executable, "-P", str(script), *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_wheel_carries_the_configs(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for path in (CHECKOUT / "conf").rglob("*.yaml"):
+        assert f"synaug/conf/{path.relative_to(CHECKOUT / 'conf')}" in names
+    assert "synaug/py.typed" in names
+    assert not any(name.startswith(("tests/", "conf/")) for name in names)
+
+
+def test_the_source_distribution_holds_what_building_needs(built: Path) -> None:
+    (archive,) = built.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+    assert {"pyproject.toml", "README.md", "conf/config.yaml", "synaug/app.py"} <= names
+
+
+def test_the_wheel_runs_in_another_folder(installed: Path, tmp_path: Path) -> None:
+    shown = away(installed, tmp_path, "--info", "searchpath")
+    assert str(installed) in shown.stdout
+    assert str(CHECKOUT / "conf") not in shown.stdout
+    csv = toy.write_csv(tmp_path / "mine.csv", *toy.texts(40))
+    done = away(installed, tmp_path, *TOY, f"dataset.path={csv.name}", f"cache_dir={tmp_path / 'cache'}")
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("multirun/default/*/record.json")
+    assert f"record: {path.relative_to(tmp_path)}" in done.stdout or str(path) in done.stdout
