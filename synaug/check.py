@@ -37,6 +37,13 @@ OWN_TRAINER_ARGUMENTS = {
     "limit_val_batches": "every validation row counts",
     "limit_predict_batches": "every test row counts",
     "fast_dev_run": "set max_steps=50",
+    "strategy": "a run is one program on one device",
+    "num_nodes": "a run is one program on one device",
+    "accumulate_grad_batches": "set batch_size",
+    "num_sanity_val_steps": "the first epoch tells as much",
+    "inference_mode": "it changes nothing here",
+    "use_distributed_sampler": "a run is one program on one device",
+    "reload_dataloaders_every_n_epochs": "members cycle their own rows",
     "overfit_batches": "set max_steps",
 }
 
@@ -163,6 +170,9 @@ def _trainer_problems(config: DictConfig) -> Iterator[str]:
     from pytorch_lightning import Trainer
 
     known = set(inspect.signature(Trainer.__init__).parameters) - {"self"}
+    devices = config.trainer.get("devices", 1)
+    if (len(devices) if OmegaConf.is_list(devices) else devices) not in (1, "auto"):
+        yield f"trainer.devices={devices} must be one: a run is one program; spread a sweep's jobs over devices instead"
     for key in map(str, config.trainer):
         if key in OWN_TRAINER_ARGUMENTS:
             yield f"trainer.{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[key]}"

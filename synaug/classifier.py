@@ -173,7 +173,19 @@ class Classifier(LightningModule):
         self.best_step[better.cpu().numpy()] = self.trainer.global_step
 
     def on_fit_end(self) -> None:
-        """Give each member its best weights back."""
+        """Give each member its best weights back.
+
+        Raises
+        ------
+        ValueError
+            If a member's validation loss was never finite.
+        """
+        lost = np.flatnonzero(self.best_step == 0)
+        if len(lost):
+            raise ValueError(
+                f"the validation loss of {len(lost)} of {len(self.best_step)} members was never finite: "
+                "lower classifier.optimizer.lr"
+            )
         with torch.no_grad():
             for name, weight in self.network.named_parameters():
                 weight.copy_(self._best_weights[name])

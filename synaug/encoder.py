@@ -294,19 +294,18 @@ class TransformerEncoder:
         tokens = tokenizer(distinct, truncation=True, max_length=self.max_length)["input_ids"]
         lengths = [len(ids) for ids in tokens]
         budget = self.batch_tokens or (CPU_BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS)
-        embeddings = np.empty((len(distinct), 0), dtype=np.float32)
-        for batch in token_batches(lengths, budget):
+        batches = token_batches(lengths, budget)
+        blocks = []
+        for batch in batches:
             padded = tokenizer.pad(
                 {"input_ids": [tokens[row] for row in batch]}, return_attention_mask=True, return_tensors="pt"
             ).to(device)
             with torch.inference_mode():
-                pooled = self._pool(model, padded).float().cpu().numpy()
-            if not embeddings.size:
-                embeddings = np.empty((len(distinct), pooled.shape[1]), dtype=np.float32)
-            embeddings[batch] = pooled
+                blocks.append(self._pool(model, padded).float().cpu().numpy())
             progress(sum(len(distinct[row]) for row in batch))
-        position = {text: row for row, text in enumerate(distinct)}
-        return embeddings[[position[text] for text in texts]]
+        row_of = {distinct[row]: place for place, row in enumerate(row for batch in batches for row in batch)}
+        embeddings: NDArray[np.float32] = np.concatenate(blocks)[[row_of[text] for text in texts]]
+        return embeddings
 
     def _pool(self, model: Any, batch: Any) -> "torch.Tensor":
         from torch.nn.functional import normalize

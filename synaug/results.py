@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from synaug import decision, metrics, record
 from synaug.atomic import replacing
-from synaug.augmenter.contract import Balance
 from synaug.classifier import Classifier
 from synaug.datamodule import EmbeddingDataModule
-from synaug.digest import file_sha256
+from synaug.dataset import LabelledTexts
+from synaug.digest import array_sha256, file_sha256
 
 CURVES = ("train_loss", "validation_loss", "train_minority_accuracy", "validation_minority_accuracy")
 TABLE_METRICS = (
@@ -67,7 +67,7 @@ def score(
                 rows.append((member.seed, member.fold, rule, metric, name, float(value)))
             confusion.append({**where, "matrix": metrics.confusion(labels, probabilities)})
             offsets.append({**where, "offset": rules[rule].tolist()})
-    return {"scores": rows, "confusion": confusion, "offsets": offsets}
+    return {"scores": record.as_table(record.SCORE_COLUMNS, rows), "confusion": confusion, "offsets": offsets}
 
 
 def write_probabilities(folder: Path, datamodule: EmbeddingDataModule, test: Sequence[NDArray[np.float64]]) -> str:
@@ -87,13 +87,45 @@ def write_probabilities(folder: Path, datamodule: EmbeddingDataModule, test: Seq
     return file_sha256(path)
 
 
-def balance_table(datamodule: EmbeddingDataModule, balances: Sequence[Sequence[Balance]]) -> dict[str, Any]:
+def describe(datamodule: EmbeddingDataModule, texts: LabelledTexts) -> dict[str, Any]:
+    """What the data are: names, counts and digests."""
+    return {
+        "name": texts.name,
+        "fingerprint": texts.fingerprint,
+        "embeddings_sha256": array_sha256(datamodule.embeddings),
+        "report": texts.report,
+        "class_names": texts.class_names,
+        "rows_per_class": texts.rows_per_class.tolist(),
+        "minority": [texts.class_names[label] for label in datamodule.minority],
+    }
+
+
+def training_tables(datamodule: EmbeddingDataModule, classifier: Classifier) -> dict[str, Any]:
+    """Balance contract, the samplers' diagnostics, curves and best steps."""
+    diagnostics = [
+        {"seed": each.member.seed, "fold": each.member.fold, **row}
+        for each in datamodule.training_sets
+        for row in each.augmented.diagnostics
+    ]
+    for row in diagnostics:
+        if isinstance(row.get("class"), int):
+            row["class"] = datamodule.class_names[row["class"]]
+    return {
+        "balance": balance_table(datamodule),
+        "diagnostics": diagnostics,
+        "curves": curve_table(datamodule, classifier),
+        "best": best_table(datamodule, classifier),
+    }
+
+
+def balance_table(datamodule: EmbeddingDataModule) -> dict[str, Any]:
     """The balance contract of every member and class."""
     rows = []
-    for member, balance in zip(datamodule.members, balances, strict=True):
-        for entry in balance:
+    for each in datamodule.training_sets:
+        for entry in each.augmented.balance:
             fields = asdict(entry)
-            rows.append([member.seed, member.fold, datamodule.class_names[fields.pop("label")], *fields.values()])
+            name = datamodule.class_names[fields.pop("label")]
+            rows.append([each.member.seed, each.member.fold, name, *fields.values()])
     return record.as_table(("seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason"), rows)
 
 

@@ -92,6 +92,8 @@ def test_completion_knows_options_and_keys() -> None:
         (["seeds=3"], ["seeds=3 must be a list, as in seeds=[0]"]),
         (["+trainer.gradient_clip_val=1.0"], ["clipping by the norm of all weights couples the members"]),
         (["+trainer.precisoin=32"], ["trainer.precisoin is no argument of Lightning's Trainer: did you mean"]),
+        (["trainer.devices=2"], ["trainer.devices=2 must be one: a run is one program"]),
+        (["classifier.optimizer.lr=1e30"], ["members was never finite: lower classifier.optimizer.lr"]),
         (["classifier.hidden=[0]"], ["classifier.hidden=[0] must hold positive widths"]),
         (["classifier.optimizer.lr=-1.0"], ["Invalid learning rate: -1"]),
         (["name=a/b"], ["name='a/b' becomes a folder"]),

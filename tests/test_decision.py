@@ -18,7 +18,8 @@ MEANS = np.array([-1.0, 0.0, 1.5])
 def posterior(x: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
     """p(y | x) `[n, 3]` of three Gaussians, by Bayes' rule from their densities."""
     joint = norm.pdf(x[:, None], MEANS) * prior
-    return joint / joint.sum(1, keepdims=True)
+    share: NDArray[np.float64] = joint / joint.sum(1, keepdims=True)
+    return share
 
 
 def weighted_log_loss(
@@ -158,6 +159,15 @@ def test_tuning_stays_finite_where_rows_are_separable() -> None:
 
     certain = np.log(np.clip(np.eye(2)[labels], 1e-300, 1))
     assert np.isfinite(tune(certain, labels, UNIFORM2)).all()
+
+
+def test_an_offset_that_costs_nothing_does_not_run_away() -> None:
+    # Rows of class 0 are sure beyond any offset; those of class 1 would have it grow for ever.
+    labels = np.repeat([0, 1], 5)
+    log_probabilities = np.array([[0.0, -1000.0]] * 5 + [[np.log1p(-np.exp(-5)), -5.0]] * 5)
+    found = tune(log_probabilities, labels, UNIFORM2)
+    assert 5 < found[1] - found[0] < 12
+    assert shift(log_probabilities, found)[5:, 1].min() > 0.99
 
 
 def test_tuning_takes_log_probabilities_of_minus_1000() -> None:

@@ -442,9 +442,12 @@ def test_who_waits_for_a_process_that_is_killed_takes_over(tmp_path: Path) -> No
             return super().encode(texts, progress)
 
     encoder = Killer()
-    embed(tmp_path / "cache", encoder=encoder)
-    _, errors = stuck.communicate()
-    assert stuck.returncode == -signal.SIGKILL, errors
+    try:
+        embed(tmp_path / "cache", encoder=encoder)
+        assert stuck.wait(timeout=5) == -signal.SIGKILL
+    finally:
+        stuck.kill()
+        stuck.communicate()
     assert len(encoder.calls) == 5
     lengths = [len(call[0]) for call in encoder.calls]
     assert lengths[-1] == max(lengths)  # the other's chunk, the first by length, came last

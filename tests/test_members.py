@@ -149,23 +149,44 @@ def test_a_member_does_not_depend_on_the_other_seeds() -> None:
     assert all(same(one, two, "train", "validation", "test") for one, two in zip(alone, among, strict=True))
 
 
-@pytest.mark.parametrize("other", [{"seeds": [1]}, {"dataset": "another"}])
-def test_another_seed_or_data_set_draws_other_rows(other: dict[str, Any]) -> None:
-    first, second = members((200, 260))[0], members((200, 260), **other)[0]
-    for part in ("train", "validation", "test"):
-        assert not same(first, second, part)
+def places(chosen: NDArray[np.int64], among: NDArray[np.int64], label: int, counts: Sequence[int]) -> tuple[int, ...]:
+    """Which of a class's rows, counted in the order of the data set, were chosen."""
+    labels = shuffled(counts)
+    return tuple(np.searchsorted(among[labels[among] == label], chosen[labels[chosen] == label]).tolist())
+
+
+@pytest.mark.parametrize("other", [{"seeds": [1]}, {"dataset": "another"}, {"fold": 1}])
+def test_folds_validation_and_thinning_each_draw_by_data_set_seed_and_fold(other: dict[str, Any]) -> None:
+    counts, other = (200, 200), dict(other)
+    fold = other.pop("fold", 0)
+    drawn = []
+    for index, more in ((0, {}), (fold, other)):
+        all_rows, thinned = (members(counts, ratio, **more)[index] for ratio in (1, 10))
+        rest = np.union1d(all_rows.train, all_rows.validation)
+        everything = np.arange(400)
+        drawn.append(
+            {
+                "folds": places(thinned.test, everything, 0, counts),
+                "validation": places(thinned.validation, rest, 0, counts),
+                "thinning": places(thinned.train, all_rows.train, 1, counts),
+            }
+        )
+    for stage, chosen in drawn[0].items():
+        assert chosen != drawn[1][stage], stage
+
+
+def test_each_class_is_drawn_from_by_itself() -> None:
+    # Two classes of one size and one permutation would be chosen from at the same places.
+    counts = (200, 200, 200)
+    each, all_rows = members(counts, 10, minority=["a", "c"])[0], members(counts, 1)[0]
+    assert places(each.train, all_rows.train, 0, counts) != places(each.train, all_rows.train, 2, counts)
+    rest = np.union1d(all_rows.train, all_rows.validation)
+    assert len({places(each.validation, rest, label, counts) for label in range(3)}) == 3
 
 
 def test_another_seed_balances_with_other_rows() -> None:
     tested = [np.concatenate([each.test for each in members((50, 200), seeds=[seed])]) for seed in (0, 1)]
     assert set(tested[0].tolist()) != set(tested[1].tolist())
-
-
-def test_folds_thin_by_draws_of_their_own() -> None:
-    # The same permutation for every fold would keep much the same minority rows in all of them.
-    labels = shuffled((300, 300))
-    kept = [set(each.train[labels[each.train] == 1].tolist()) for each in members((300, 300), 10)]
-    assert len(set.union(*kept)) > 2 * len(kept[0])
 
 
 def test_which_rows_are_kept_does_not_follow_their_place() -> None:

@@ -77,7 +77,7 @@ def test_scores_of_three_classes_by_hand() -> None:
     assert found["brier_score"] == pytest.approx(brier / 3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), n_classes=st.integers(2, 5), n=st.integers(5, 80))
 def test_every_score_is_the_librarys(seed: int, n_classes: int, n: int) -> None:
     draw = np.random.RandomState(seed)
@@ -102,7 +102,8 @@ def test_every_score_is_the_librarys(seed: int, n_classes: int, n: int) -> None:
         "calibration_error": calibration_error(labels, probabilities, 15),
     }
     for metric, value in expected.items():
-        assert found[metric] == pytest.approx(value, abs=1e-9), metric
+        # torchmetrics bins in float32.
+        assert found[metric] == pytest.approx(value, abs=1e-5 if metric == "calibration_error" else 1e-9), metric
     for label in range(n_classes):
         assert found["recall", label] == pytest.approx((decided[labels == label] == label).mean())
 
@@ -134,7 +135,7 @@ def test_perfect_predictions(n_classes: int, sure: float) -> None:
     for metric in set(METRICS) - {"log_loss", "brier_score", "calibration_error"}:
         assert found[metric] == pytest.approx(1), metric
     assert found["log_loss"] == pytest.approx(-np.log(sure), abs=1e-9)
-    assert found["calibration_error"] == pytest.approx(1 - sure)
+    assert found["calibration_error"] == pytest.approx(1 - sure, abs=1e-5)
     if sure == 1:
         assert found["brier_score"] == 0
 
@@ -178,8 +179,8 @@ def test_the_mean_recall_of_no_class_is_left_out(minority: list[int], left_out: 
         assert found["minority_recall"] == pytest.approx((3 / 4 + 2 / 3) / 2)
 
 
+@settings(max_examples=8, deadline=None)
 @given(st.permutations(range(10)), st.permutations(range(3)))
-@settings(max_examples=20, deadline=None)
 def test_neither_the_order_of_rows_nor_of_classes_matters(order: list[int], classes: list[int]) -> None:
     labels, probabilities = of_matrix(MATRIX, sure=0.7)
     probabilities = probabilities + 0.01 * np.random.RandomState(0).dirichlet(np.ones(3), len(labels))
@@ -189,7 +190,7 @@ def test_neither_the_order_of_rows_nor_of_classes_matters(order: list[int], clas
     turned = table(place[labels][order], probabilities[order][:, classes], minority=[place[1]])
     for key, value in found.items():
         other = key if isinstance(key, str) else (key[0], place[key[1]])
-        assert turned[other] == pytest.approx(value), key
+        assert turned[other] == pytest.approx(value, abs=1e-5 if key == "calibration_error" else None), key
     assert np.array(confusion(place[labels][order], probabilities[order][:, classes]))[
         np.ix_(place, place)
     ].tolist() == (MATRIX.tolist())

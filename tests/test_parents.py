@@ -140,6 +140,17 @@ def test_any_point_between_two_rows_leads_back_to_them(seed: int, n: int, share:
     assert set(segment_parents(point[None], X)[0].tolist()) == {a, b}
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_point_beside_the_segment_is_not_on_it(share: float) -> None:
+    draw = np.random.RandomState(0)
+    X = draw.normal(size=(30, 100))
+    aside = draw.normal(size=100)
+    aside *= 0.02 * np.linalg.norm(X[1] - X[0]) / np.linalg.norm(aside)
+    points = np.stack([X[0] + share * (X[1] - X[0]), X[0] + share * (X[1] - X[0]) + aside]).astype(np.float32)
+    on, beside = segment_parents(points, X.astype(np.float32)).tolist()
+    assert (set(on), beside) == ({0, 1}, [-1, -1])
+
+
 def test_a_row_outside_the_given_ones_is_never_named_for_a_parent() -> None:
     X, y = embeddings((300, 60))
     half = np.arange(len(X)) % 2 == 0
