@@ -117,7 +117,7 @@ class EmbeddingDataModule(LightningDataModule):
         ratio = "natural" if self.imbalance_ratio.ratio is None else float(self.imbalance_ratio.ratio)
         draw = np.random.RandomState(derive_seed("augmenter", self.dataset, member.seed, member.fold, ratio))
         where = f"seed {member.seed} fold {member.fold}"
-        augmented = self.augmenter.augment(rows, self.labels[member.train], draw, where)
+        augmented = self.augmenter.augment(rows, self.labels[member.train], draw, where, self.class_names)
         mean, scale = np.zeros(rows.shape[1], np.float32), np.ones(rows.shape[1], np.float32)
         if self.standardize:
             from sklearn.preprocessing import StandardScaler

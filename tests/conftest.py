@@ -1,6 +1,5 @@
 """What every test shares: one thread, no network, caches of its own, and the mirror of data sets."""
 
-import atexit
 import os
 import shutil
 import tempfile
@@ -15,11 +14,15 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="synaug-tests-huggingface-")
 os.environ["WANDB_MODE"] = "disabled"
-atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
 # The same examples each time, and no deadline: two cores are shared.
 settings.register_profile("synaug", deadline=None, derandomize=True)
 settings.load_profile("synaug")
+
+
+def pytest_unconfigure() -> None:
+    """Remove this process's caches; not by atexit, which pytest-xdist's workers never reach."""
+    shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
 
 
 @pytest.fixture

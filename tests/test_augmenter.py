@@ -301,6 +301,26 @@ def test_what_a_cleaner_removed_is_not_filled_up_again() -> None:
     assert minority.reason == f"SMOTEENN decided on {minority.made:+d} rows where +45 were asked for"
 
 
+def test_what_a_cleaner_removed_of_its_own_rows_is_not_filled_up_either() -> None:
+    class Picky(SMOTEENN):  # type: ignore[misc]
+        def fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+            rows, labels = super().fit_resample(X, y)
+            return rows[:-20], labels[:-20]
+
+    X, y = mixed(TWO, gap=20)
+    augmented = run(Augmenter(Picky()), X, y)
+    assert len(augmented.kept) == len(X)
+    assert (augmented.balance[1].made, augmented.balance[1].made_by_fallback) == (25, 0)
+
+
+@pytest.mark.parametrize("name", ["undersampling", "smote + enn"])
+def test_of_equal_rows_each_is_kept_once(name: str) -> None:
+    X, y = mixed(TWO, gap=0.5)
+    augmented = run(make(name), X.repeat(2, axis=0), y.repeat(2))
+    assert 0 < len(augmented.kept) < 2 * len(X)
+    assert len(np.unique(augmented.kept)) == len(augmented.kept)
+
+
 def test_cleaning_survives_where_one_class_needs_the_fallback() -> None:
     X, y = mixed((40, 20, 4), gap=0.3)
     augmented = run(make("smote + enn"), X, y)
@@ -316,7 +336,7 @@ def test_cleaning_survives_where_one_class_needs_the_fallback() -> None:
 def test_the_smote_inside_a_combination_is_told_the_amount() -> None:
     X, y = mixed(TWO, gap=8)  # nothing to clean
     augmented = run(Augmenter(SMOTETomek(smote=SMOTE(k_neighbors=3), tomek=TomekLinks()), 0.5), X, y)
-    assert [entry.made for entry in augmented.balance] == [0, 22]
+    assert augmented.balance == [Balance(0, 60, 0, 0), Balance(1, 15, 22, 22)]
 
 
 def test_a_class_that_is_cleaned_away_is_an_error() -> None:
@@ -543,6 +563,14 @@ def test_strict_raises_the_value_the_requirement_and_the_remedy(sampler: Any, se
         run(Augmenter(sampler, strict=True), X, y, where="seed 0 fold 2")
 
 
+def test_one_row_more_than_neighbours_is_enough() -> None:
+    X, y = mixed((30, 6))
+    few = np.flatnonzero(y == 1)
+    assert run(make("smote", strict=True), X, y).balance[1] == Balance(1, 6, 24, 24)
+    with pytest.raises(ValueError, match=r"class 1 has 5 rows; SMOTE needs k_neighbors \+ 1 = 6"):
+        run(make("smote", strict=True), np.delete(X, few[0], axis=0), np.delete(y, few[0]))
+
+
 def test_strict_names_the_class_where_names_are_given() -> None:
     X, y = mixed((30, 4))
     with pytest.raises(ValueError, match=r"^class 'ham' has 4 rows; SMOTE needs"):
@@ -601,7 +629,7 @@ def test_the_user_sees_the_error_behind_a_fallback(caplog: pytest.LogCaptureFixt
     ]
     traced, warned = caplog.records
     assert (warned.levelname, warned.getMessage()) == ("WARNING", sentences[0])
-    assert traced.exc_info is not None
+    assert traced.exc_info
 
 
 def test_a_fallback_is_warned_of_once_for_all_members(caplog: pytest.LogCaptureFixture) -> None:

@@ -109,7 +109,7 @@ def test_a_member_of_ten_is_bit_identical_to_the_same_member_alone(
 
 def test_members_of_different_sizes_share_a_stack(data: tuple[NDArray[np.float32], LabelledTexts]) -> None:
     few, many = members(data)[:2]
-    shorter = Member(few.seed, few.fold, np.sort(few.train[::2]), few.validation[:7], few.test[:5])
+    shorter = Member(few.seed, few.fold, np.sort(few.train[::2]), few.validation[::2], few.test[:5])
     together = datamodule(data, [shorter, many], augmenter=Augmenter(SMOTE(k_neighbors=2)))
     stack = fit(together, classifier(together))
     lonely = datamodule(data, [many], augmenter=Augmenter(SMOTE(k_neighbors=2)))
@@ -154,6 +154,13 @@ def test_the_best_weights_of_each_member_are_kept(data: tuple[NDArray[np.float32
     (after, _) = trainer().validate(model, datamodule=module, verbose=False)
     assert after["validation/loss"] == pytest.approx(losses.min(0).mean(), rel=1e-6)
     assert len(model.curves) == 10
+
+
+def test_a_member_that_diverges_is_an_error(data: tuple[NDArray[np.float32], LabelledTexts]) -> None:
+    module = datamodule(data, members(data)[:2])
+    model = classifier(module, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1e30))
+    with pytest.raises(ValueError, match="2 of 2 members was never finite: lower classifier.optimizer.lr"):
+        fit(module, model)
 
 
 def test_the_validation_loss_is_the_mean_over_classes() -> None:

