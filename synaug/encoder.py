@@ -3,14 +3,12 @@
 import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug.dataset.package import package_path
-from synaug.digest import file_sha256, files_sha256, json_sha256
+from synaug.model_files import VOCABULARY_FILES, ModelFiles
 
 if TYPE_CHECKING:
     import torch
@@ -19,15 +17,6 @@ POOLINGS = ("cls", "mean", "pooler")
 # About what fits the caches of one core beside the weights; larger batches are slower on a CPU.
 CPU_BATCH_TOKENS = 1024
 GPU_BATCH_TOKENS = 32768
-MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model"]
-VOCABULARY_FILES = ["tokenizer.json", "vocab*", "*.model"]
-TOKENIZER_FILES = [
-    *VOCABULARY_FILES,
-    "tokenizer_config.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-]
 
 
 class TransformerEncoder:
@@ -80,9 +69,7 @@ class TransformerEncoder:
         if batch_tokens is not None and (not isinstance(batch_tokens, int) or batch_tokens < 1):
             raise ValueError(f"encoder.batch_tokens={batch_tokens} must be a positive whole number, or null")
         self.model = model
-        self.revision = revision
-        self.package = package
-        self.sha256 = sha256
+        self.files = ModelFiles(model, revision, package, sha256)
         self.pooling = pooling
         self.layer = layer
         self.max_length = max_length
@@ -91,107 +78,8 @@ class TransformerEncoder:
         self.device = device
 
     def source(self) -> str:
-        """Name the model cheaply: its files' digest where they are local, else the pinned revision."""
-        if self.package or Path(self.model).expanduser().is_dir():
-            return f"sha256:{json_sha256(self._files())}"
-        return f"hub:{self.model}@{self.revision or 'main'}"
-
-    @cached_property
-    def folder(self) -> Path:
-        """Where the model's files lie; fetched from the hub if need be.
-
-        Raises
-        ------
-        ModuleNotFoundError
-            If the package that carries the model is not installed.
-        FileNotFoundError
-            If a path was given and there is no such folder.
-        ConnectionError
-            If the hub is out of reach and the model is not in its cache.
-        ValueError
-            If the hub has no such model.
-        """
-        if self.package:
-            name, _, inside = self.package.partition("/")
-            return package_path(name, inside, extra="demo")
-        local = Path(self.model).expanduser()
-        if local.is_dir():
-            return local
-        if local.is_absolute() or self.model.startswith((".", "~")):
-            raise FileNotFoundError(f"encoder.model={self.model} is not a folder: give one, or a hub id")
-        return self._snapshot()
-
-    def _snapshot(self) -> Path:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import (
-            HfHubHTTPError,
-            HFValidationError,
-            LocalEntryNotFoundError,
-            RepositoryNotFoundError,
-            RevisionNotFoundError,
-        )
-
-        from synaug.dataset.hub import hub_answers
-
-        try:
-            return Path(
-                snapshot_download(
-                    self.model,
-                    revision=self.revision,
-                    allow_patterns=MODEL_FILES,
-                    local_files_only=not hub_answers(),
-                )
-            )
-        except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
-            reason = " ".join(str(error).split())
-            raise ValueError(
-                f"encoder.model={self.model} is neither a folder nor a model of the hub ({reason}): correct it"
-            ) from error
-        except (LocalEntryNotFoundError, HfHubHTTPError) as error:
-            raise ConnectionError(
-                f"the hub is out of reach and {self.model} is not in its cache: connect, or use a local copy with "
-                "encoder=huggingface encoder.model=FOLDER, or encoder=minilm, which needs no network "
-                "(data sets have their own mirror, SYNAUG_DATA)"
-            ) from error
-
-    @cached_property
-    def weights_sha256(self) -> str:
-        """Digest of the safetensors.
-
-        Raises
-        ------
-        ValueError
-            If there are none, or they are not those that were pinned.
-        """
-        files = sorted(self.folder.glob("*.safetensors"))
-        if not files:
-            raise ValueError(
-                f"{self.folder} holds no *.safetensors, and other weights may run code when loaded: "
-                "convert them (transformers' save_pretrained writes safetensors)"
-            )
-        if self.sha256 is None:
-            return files_sha256(files, self.folder)
-        found = {path.name: file_sha256(path) for path in files}
-        if found.get("model.safetensors") != self.sha256:
-            raise ValueError(
-                f"{self.folder / 'model.safetensors'} has sha256 {found.get('model.safetensors')}, but {self.sha256} "
-                "was pinned: reinstall the package that carries it"
-            )
-        return self.sha256
-
-    def _files(self) -> dict[str, str]:
-        """Digests of the files that decide the numbers."""
-        config = self.folder / "config.json"
-        if not config.is_file():
-            raise FileNotFoundError(f"{self.folder} holds no config.json: give the folder of a transformers model")
-        return {
-            "weights_sha256": self.weights_sha256,
-            "config_sha256": file_sha256(config),
-            "tokenizer_sha256": files_sha256(self._files_like(TOKENIZER_FILES), self.folder),
-        }
-
-    def _files_like(self, patterns: Sequence[str]) -> set[Path]:
-        return {path for pattern in patterns for path in self.folder.glob(pattern)}
+        """Name the model cheaply; see `synaug.model_files.ModelFiles.source`."""
+        return self.files.source()
 
     def identity(self) -> dict[str, Any]:
         """What decides the numbers: weights, tokenizer, pooling, layer, length, scale.
@@ -199,7 +87,7 @@ class TransformerEncoder:
         Where the model lies and what it is called do not enter: a moved folder keeps its embeddings.
         """
         return {
-            **self._files(),
+            **self.files.digests(),
             "pooling": self.pooling,
             "layer": self.layer,
             "max_length": self.max_length,
@@ -213,14 +101,14 @@ class TransformerEncoder:
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging as transformers_logging
 
-        self._files()  # fails here, in one sentence, where the weights are not safetensors or not those pinned
+        self.files.digests()  # fails here, in one sentence, where the weights are not safetensors or not those pinned
         transformers_logging.set_verbosity_error()
         transformers_logging.disable_progress_bar()
         try:
             # False, not its default of None, with which transformers asks on a terminal and may then run the code.
-            tokenizer = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(self.files.folder, trust_remote_code=False)
             model, loading = AutoModel.from_pretrained(
-                self.folder,
+                self.files.folder,
                 trust_remote_code=False,
                 use_safetensors=True,
                 dtype=torch.float32,
@@ -229,19 +117,19 @@ class TransformerEncoder:
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())
             raise ValueError(
-                f"{self.folder} cannot be loaded as a transformers model ({reason}): "
+                f"{self.files.folder} cannot be loaded as a transformers model ({reason}): "
                 "a model whose code and tokenizer transformers has, saved with save_pretrained, is needed"
             ) from error
-        if tokenizer.is_fast and not self._files_like(VOCABULARY_FILES):
+        if tokenizer.is_fast and not self.files.like(VOCABULARY_FILES):
             # transformers would make a tokenizer that knows no word.
             raise ValueError(
-                f"{self.folder} holds no vocabulary ({', '.join(VOCABULARY_FILES)}): save the tokenizer there"
+                f"{self.files.folder} holds no vocabulary ({', '.join(VOCABULARY_FILES)}): save the tokenizer there"
             )
         untrained = sorted(loading["missing_keys"])
         elsewhere = [name for name in untrained if "pooler" not in name]
         if elsewhere:
             raise ValueError(
-                f"the weights in {self.folder} lack {len(elsewhere)} of the model's parameters, such as "
+                f"the weights in {self.files.folder} lack {len(elsewhere)} of the model's parameters, such as "
                 f"{elsewhere[0]}, which would be random: save the whole model"
             )
         if self.pooling == "pooler" and (untrained or getattr(model, "pooler", None) is None):

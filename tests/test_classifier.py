@@ -159,7 +159,7 @@ def test_the_best_weights_of_each_member_are_kept(data: tuple[NDArray[np.float32
 def test_a_member_that_diverges_is_an_error(data: tuple[NDArray[np.float32], LabelledTexts]) -> None:
     module = datamodule(data, members(data)[:2])
     model = classifier(module, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1e30))
-    with pytest.raises(ValueError, match="2 of 2 members was never finite: lower classifier.optimizer.lr"):
+    with pytest.raises(ValueError, match=r"2 of 2 members was never finite: lower classifier\.optimizer\.lr"):
         fit(module, model)
 
 

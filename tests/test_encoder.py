@@ -257,15 +257,15 @@ def test_base_models_are_pinned_and_read_cls_of_the_last_layer(option: str, mode
     encoder = instantiate(config)
     assert (encoder.model, encoder.pooling, encoder.layer) == (model, "cls", -1)
     assert (encoder.max_length, encoder.normalize) == (512, False)
-    assert len(bytes.fromhex(encoder.revision)) == 20
-    assert encoder.source() == f"hub:{model}@{encoder.revision}"
+    assert len(bytes.fromhex(encoder.files.revision)) == 20
+    assert encoder.source() == f"hub:{model}@{encoder.files.revision}"
 
 
 # ---- identity
 
 
 def test_minilm_is_the_pinned_file(minilm: TransformerEncoder) -> None:
-    assert minilm.weights_sha256 == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    assert minilm.files.weights_sha256 == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     wrong = instantiate(composed("encoder=minilm", "encoder.sha256=0123").encoder)
     with pytest.raises(ValueError, match=r"model\.safetensors has sha256 53aa\w+, but 0123 was pinned: reinstall"):
         wrong.encode(["a"])

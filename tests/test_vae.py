@@ -1,6 +1,7 @@
 import inspect
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +16,11 @@ from torch.distributions import Normal, kl_divergence
 
 from synaug.augmenter.vae import VAE, _Network
 
-QUICK = {"latent_dim": 4, "hidden": 16, "warmup_epochs": 1, "max_epochs": 2}
-LEARN = {"latent_dim": 8, "hidden": 64, "lr": 5e-3, "max_epochs": 100}
+QUICK: dict[str, Any] = {"latent_dim": 4, "hidden": 16, "warmup_epochs": 1, "max_epochs": 2}
+LEARN: dict[str, Any] = {"latent_dim": 8, "hidden": 64, "lr": 5e-3, "max_epochs": 100}
 
 
-def three_classes(counts=(12, 20, 40), d=6, seed=0):
+def three_classes(counts: Any = (12, 20, 40), d: Any = 6, seed: Any = 0) -> Any:
     rng = np.random.RandomState(seed)
     y = np.repeat(np.arange(3), counts)
     X = rng.normal(size=(len(y), d)) + 3 * y[:, None]
@@ -27,7 +28,7 @@ def three_classes(counts=(12, 20, 40), d=6, seed=0):
     return X[shuffled].astype(np.float32), y[shuffled]
 
 
-def curved(n=200, d=80, seed=0):
+def curved(n: Any = 200, d: Any = 80, seed: Any = 0) -> Any:
     """Class 0 lies near a curved sheet of two dimensions in `d`; class 1 is there to balance to."""
     rng = np.random.RandomState(seed)
     u, v = rng.normal(size=(2, n))
@@ -36,11 +37,11 @@ def curved(n=200, d=80, seed=0):
     return X.astype(np.float32), np.repeat([0, 1], [n, 2 * n])
 
 
-def synthetic(vae, X, y):
+def synthetic(vae: Any, X: Any, y: Any) -> Any:
     return vae.fit_resample(X, y)[0][len(X) :]
 
 
-def test_same_seed_gives_the_same_rows_and_another_seed_others():
+def test_same_seed_gives_the_same_rows_and_another_seed_others() -> None:
     X, y = three_classes()
     first = synthetic(VAE(**QUICK, random_state=5), X, y)
     np.testing.assert_array_equal(first, synthetic(VAE(**QUICK, random_state=5), X, y))
@@ -51,16 +52,16 @@ def test_same_seed_gives_the_same_rows_and_another_seed_others():
 
 
 @pytest.mark.parametrize("sample_from", ["prior", "posterior"])
-def test_no_global_generator_is_touched(sample_from):
+def test_no_global_generator_is_touched(sample_from: Any) -> None:
     X, y = three_classes()
-    of_torch, of_numpy = torch.random.get_rng_state(), np.random.get_state()
+    of_torch, of_numpy = torch.random.get_rng_state(), np.random.get_state(legacy=False)
     vae = VAE(**QUICK, random_state=0, sample_from=sample_from, observation_noise=True)
     vae.fit_resample(X, y)
     assert torch.equal(torch.random.get_rng_state(), of_torch)
-    np.testing.assert_array_equal(np.random.get_state()[1], of_numpy[1])
+    np.testing.assert_equal(np.random.get_state(legacy=False), of_numpy)
 
 
-def test_classes_with_the_same_rows_get_different_draws():
+def test_classes_with_the_same_rows_get_different_draws() -> None:
     rows = np.random.RandomState(0).normal(size=(10, 4))
     X, y = np.vstack([rows, rows, rows, rows]), np.repeat([0, 1, 2, 2], 10)
     made = synthetic(VAE(**QUICK, random_state=0), X, y)
@@ -68,7 +69,7 @@ def test_classes_with_the_same_rows_get_different_draws():
     assert not np.isclose(made[:10], made[10:]).any()
 
 
-def test_rows_of_a_class_do_not_depend_on_the_other_classes_wanted():
+def test_rows_of_a_class_do_not_depend_on_the_other_classes_wanted() -> None:
     X, y = three_classes()
     both = synthetic(VAE(**QUICK, random_state=0, sampling_strategy={0: 40, 1: 40}), X, y)
     alone = synthetic(VAE(**QUICK, random_state=0, sampling_strategy={1: 40}), X, y)
@@ -77,7 +78,7 @@ def test_rows_of_a_class_do_not_depend_on_the_other_classes_wanted():
 
 @settings(max_examples=15, deadline=None)
 @given(st.tuples(*[st.integers(0, 15)] * 3), st.sampled_from(["prior", "posterior"]))
-def test_originals_come_first_and_counts_are_exact(extra, sample_from):
+def test_originals_come_first_and_counts_are_exact(extra: Any, sample_from: Any) -> None:
     X, y = three_classes(counts=(5, 9, 40))
     kept = X.copy(), y.copy()
     total = {0: 5 + extra[0], 1: 9 + extra[1], 2: 40}
@@ -93,12 +94,13 @@ def test_originals_come_first_and_counts_are_exact(extra, sample_from):
     assert {d["class"]: d["made"] for d in vae.diagnostics_} == wanted
 
 
-def test_posterior_rows_lie_around_their_parents():
+def test_posterior_rows_lie_around_their_parents() -> None:
     X, y = curved()
     y = y[order := np.random.RandomState(1).permutation(len(y))]
     X = X[order]
     vae = VAE(**LEARN, random_state=0, sample_from="posterior")
     made = synthetic(vae, X, y)
+    assert vae.parents_ is not None
     assert vae.parents_.dtype == np.int64
     assert vae.parents_.shape == (len(made), 1)
     parents = vae.parents_[:, 0]
@@ -108,28 +110,29 @@ def test_posterior_rows_lie_around_their_parents():
     assert np.median(to_parent) < np.median(to_another) / 3
 
 
-def test_prior_rows_have_no_parents():
+def test_prior_rows_have_no_parents() -> None:
     vae = VAE(**QUICK, random_state=0)
     vae.fit_resample(*three_classes())
     assert vae.parents_ is None
 
 
-def test_balanced_classes_are_left_alone():
+def test_balanced_classes_are_left_alone() -> None:
     X, y = three_classes(counts=(8, 8, 8))
     vae = VAE(**QUICK, sample_from="posterior")
     np.testing.assert_array_equal(vae.fit_resample(X, y)[0], X)
     assert vae.diagnostics_ == []
+    assert vae.parents_ is not None
     assert vae.parents_.shape == (0, 1)
 
 
-def test_it_learns_a_curved_sheet():
+def test_it_learns_a_curved_sheet() -> None:
     X, y = curved()
     made = {beta: synthetic(VAE(**LEARN, random_state=0, beta=beta), X, y) for beta in (1.0, 1000.0)}
     learnt, collapsed = (np.linalg.norm(np.cov(made[beta].T) - np.cov(X[y == 0].T)) for beta in (1.0, 1000.0))
     assert learnt < collapsed * 2 / 3
 
 
-def test_diagnostics_tell_learning_from_collapse():
+def test_diagnostics_tell_learning_from_collapse() -> None:
     X, y = curved()
     learnt, collapsed = VAE(**LEARN, random_state=0), VAE(**LEARN, random_state=0, beta=1000.0)
     learnt.fit_resample(X, y)
@@ -141,14 +144,14 @@ def test_diagnostics_tell_learning_from_collapse():
     assert collapsed.diagnostics_[0]["kl"] < 0.05 < 1 < learnt.diagnostics_[0]["kl"]
 
 
-def test_observation_noise_restores_the_variance_of_a_collapsed_decoder():
+def test_observation_noise_restores_the_variance_of_a_collapsed_decoder() -> None:
     X, y = curved()
     vae = VAE(**LEARN, random_state=0, beta=1000.0, observation_noise=True)
     vae.fit_resample(X, y)
     assert 0.8 < vae.diagnostics_[0]["variance_ratio"] < 1.2
 
 
-def test_elbo_terms_are_those_of_torch_distributions():
+def test_elbo_terms_are_those_of_torch_distributions() -> None:
     generator = torch.Generator().manual_seed(0)
     network = _Network(5, 16, 3, generator)
     x, noise = torch.randn(7, 5, generator=generator), torch.randn(7, 3, generator=generator)
@@ -162,14 +165,14 @@ def test_elbo_terms_are_those_of_torch_distributions():
 
 
 @pytest.mark.parametrize(("rows", "stopped_on"), [(14, "training"), (15, "validation")])
-def test_small_classes_stop_on_their_training_rows(rows, stopped_on):
+def test_small_classes_stop_on_their_training_rows(rows: Any, stopped_on: Any) -> None:
     X, y = three_classes(counts=(rows, 40, 40))
     vae = VAE(**QUICK, random_state=0)
     vae.fit_resample(X, y)
     assert vae.diagnostics_[0]["stopped_on"] == stopped_on
 
 
-def test_training_stops_when_patience_ends_and_reports_the_best_epoch():
+def test_training_stops_when_patience_ends_and_reports_the_best_epoch() -> None:
     X, y = three_classes()
     vae = VAE(latent_dim=4, hidden=64, lr=0.02, patience=4, warmup_epochs=3, random_state=0)
     vae.fit_resample(X, y)
@@ -177,7 +180,7 @@ def test_training_stops_when_patience_ends_and_reports_the_best_epoch():
         assert 3 <= diagnostics["best_epoch"] == diagnostics["epochs"] - 4 < 196
 
 
-def test_the_best_weights_are_kept():
+def test_the_best_weights_are_kept() -> None:
     X, y = three_classes(counts=(20, 20, 40))
     made = {
         epochs: synthetic(
@@ -191,7 +194,7 @@ def test_the_best_weights_are_kept():
     np.testing.assert_array_equal(made[50], made[200])
 
 
-def test_warmup_holds_the_kl_term_back():
+def test_warmup_holds_the_kl_term_back() -> None:
     X, y = curved()
     kl = []
     for warmup_epochs in (0, 2000):
@@ -201,14 +204,14 @@ def test_warmup_holds_the_kl_term_back():
     assert kl[1] > 2 * kl[0]
 
 
-def test_warmup_longer_than_training_still_keeps_the_last_weights():
+def test_warmup_longer_than_training_still_keeps_the_last_weights() -> None:
     X, y = three_classes()
     vae = VAE(latent_dim=4, hidden=16, warmup_epochs=20, max_epochs=3, random_state=0)
     assert np.isfinite(synthetic(vae, X, y)).all()
     assert {d["best_epoch"] for d in vae.diagnostics_} == {3}
 
 
-def test_diagnostics_are_json_with_plain_labels():
+def test_diagnostics_are_json_with_plain_labels() -> None:
     X, y = three_classes()
     vae = VAE(**QUICK, random_state=0)
     vae.fit_resample(X, np.array(["cat", "dog", "emu"])[y])
@@ -220,7 +223,7 @@ def test_diagnostics_are_json_with_plain_labels():
     }  # fmt: skip
 
 
-def test_constant_features_keep_their_value():
+def test_constant_features_keep_their_value() -> None:
     X, y = three_classes()
     X[:, 1] = 0.1
     X[:, 4] = 0
@@ -233,7 +236,7 @@ def test_constant_features_keep_their_value():
     assert X_new[y_new == 1, 5].std() > 0.1
 
 
-def test_a_class_of_identical_rows_is_repeated():
+def test_a_class_of_identical_rows_is_repeated() -> None:
     X, y = three_classes()
     X[y == 0] = X[y == 0][0]
     vae = VAE(**QUICK, random_state=0, observation_noise=True)
@@ -242,7 +245,7 @@ def test_a_class_of_identical_rows_is_repeated():
     assert vae.diagnostics_[0]["variance_ratio"] is None
 
 
-def test_two_rows_are_enough_and_one_is_not():
+def test_two_rows_are_enough_and_one_is_not() -> None:
     X, y = three_classes(counts=(2, 20, 40))
     assert len(synthetic(VAE(**QUICK, random_state=0), X, y)) == 38 + 20
     X, y = three_classes(counts=(1, 20, 40))
@@ -252,7 +255,7 @@ def test_two_rows_are_enough_and_one_is_not():
     VAE(**QUICK, sampling_strategy={1: 40}).fit_resample(X, y)  # class 0 is not asked for
 
 
-def test_divergence_is_an_error_with_a_remedy():
+def test_divergence_is_an_error_with_a_remedy() -> None:
     X, y = three_classes()
     with pytest.raises(ValueError, match=r"the VAE of class 0 diverged with lr=1e\+30.*lower lr$"):
         VAE(**QUICK | {"max_epochs": 4}, random_state=0, lr=1e30).fit_resample(X, y)
@@ -266,12 +269,12 @@ def test_divergence_is_an_error_with_a_remedy():
         {"sample_from": "aggregate"}, {"observation_noise": "yes"}, {"random_state": "x"},
     ],
 )  # fmt: skip
-def test_wrong_parameters_are_scikit_learns_error(wrong):
+def test_wrong_parameters_are_scikit_learns_error(wrong: Any) -> None:
     with pytest.raises(InvalidParameterError, match=f"The '{next(iter(wrong))}' parameter of VAE"):
         VAE(**wrong).fit_resample(*three_classes())
 
 
-def test_thread_count_neither_matters_nor_changes():
+def test_thread_count_neither_matters_nor_changes() -> None:
     # Unpinned, this very shape differs between one thread and four.
     rng = np.random.RandomState(0)
     X, y = rng.normal(size=(1600, 101)), np.repeat([0, 1], [777, 823])
@@ -290,7 +293,7 @@ def test_thread_count_neither_matters_nor_changes():
     np.testing.assert_array_equal(*made)
 
 
-def test_clone_keeps_the_parameters_and_nothing_fitted():
+def test_clone_keeps_the_parameters_and_nothing_fitted() -> None:
     vae = VAE(**QUICK, beta=0.5, sample_from="posterior", random_state=0)
     vae.fit_resample(*three_classes())
     copy = clone(vae)
@@ -299,7 +302,7 @@ def test_clone_keeps_the_parameters_and_nothing_fitted():
     assert copy.set_params(beta=2).beta == 2
 
 
-def test_yaml_holds_every_parameter_with_its_default():
+def test_yaml_holds_every_parameter_with_its_default() -> None:
     path = Path(__file__).parents[1] / "conf/augmenter/vae.yaml"
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# ")
@@ -315,9 +318,9 @@ def test_yaml_holds_every_parameter_with_its_default():
     list(estimator_checks_generator(VAE(**QUICK, random_state=0))),
     ids=lambda value: value.func.__name__ if hasattr(value, "func") else "",
 )
-def test_imbalanced_learns_own_checks_hold(estimator, check):
+def test_imbalanced_learns_own_checks_hold(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-def test_imbalanced_learns_parameter_check_holds():
+def test_imbalanced_learns_parameter_check_holds() -> None:
     check_param_validation("VAE", VAE(**QUICK, random_state=0))
