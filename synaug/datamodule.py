@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from tqdm.auto import tqdm
 
-from synaug.augmenter import Augmented, Augmenter
+from synaug.augmenter import Augmented, Augmenter, segment_parents
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.members import Member
@@ -125,6 +125,24 @@ class EmbeddingDataModule(LightningDataModule):
             scaler = StandardScaler().fit(rows)
             mean, scale = scaler.mean_.astype(np.float32), scaler.scale_.astype(np.float32)
         return TrainingSet(member, augmented, mean, scale)
+
+    def parents(self, index: int) -> NDArray[np.int64]:
+        """Rows of the data set that each synthetic row of a member was made of.
+
+        Returns
+        -------
+        ndarray
+            int64 `[s, 2]`: what the sampler tells, else the rows between which the synthetic one
+            lies; the same twice for one parent, -1 where there is none (a draw from a VAE's prior).
+        """
+        training_set = self.training_sets[index]
+        rows, augmented = training_set.member.train, training_set.augmented
+        parents = augmented.parents.copy()
+        unknown = np.flatnonzero(parents[:, 0] < 0)
+        if len(unknown):
+            parents[unknown] = segment_parents(augmented.synthetic[unknown], self.embeddings[rows])
+        found: NDArray[np.int64] = np.where(parents < 0, -1, rows[parents])
+        return found
 
     def class_frequencies(self) -> NDArray[np.float64]:
         """Share of each class among the rows that each member trains on, `[m, n_classes]`."""

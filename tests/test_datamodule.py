@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from imblearn import FunctionSampler
-from imblearn.over_sampling import SMOTE, RandomOverSampler
+from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 
-from synaug.augmenter import Augmenter
+from synaug.augmenter import VAE, Augmenter
 from synaug.datamodule import EVALUATION_ROWS, EmbeddingDataModule
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
@@ -149,6 +149,18 @@ def test_a_sampler_that_removes_rows_leaves_the_others() -> None:
         kept = training_set.member.train[training_set.augmented.kept]
         assert set(map(int, seen)) == set(kept.tolist())
         assert np.bincount(module.labels[kept]).tolist() == [np.bincount(module.labels[kept])[1]] * 2
+
+
+@pytest.mark.parametrize(
+    "sampler", [SMOTE(), ADASYN(), RandomOverSampler(), VAE(max_epochs=2, sample_from="posterior")]
+)
+def test_no_test_or_validation_row_is_ever_a_parent(sampler: Any) -> None:
+    module = make(sampler)
+    for index, member in enumerate(module.members):
+        parents = module.parents(index)
+        assert parents.shape == (len(module.training_sets[index].augmented.synthetic), 2)
+        assert np.isin(parents, member.train).all()
+        assert (module.labels[parents] == 1).all()
 
 
 def test_batches_depend_on_seed_and_fold_alone() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from imblearn.combine import SMOTEENN, SMOTETomek
 
 from synaug.augmenter.fallback import TOLERATED_SHORTFALL, fall_back, too_few_rows
-from synaug.augmenter.resample import FloatRows, Labels, Resampled, resample, sampling_type
+from synaug.augmenter.resample import FloatRows, Labels, Resampled, no_parents, resample, sampling_type
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ class Augmented:
         int64 `[n_kept]`: which of the given rows remain (all, but for samplers that clean).
     synthetic, labels
         float32 `[s, d]` and int64 `[s]`: the rows added.
+    parents
+        int64 `[s, 2]`: the given rows each was made of, -1 where the sampler does not tell (those of
+        the SMOTE family do not; `synaug.augmenter.segment_parents` finds out).
     balance
         One entry for each class.
     diagnostics
@@ -50,6 +53,7 @@ class Augmented:
     kept: Labels
     synthetic: FloatRows
     labels: Labels
+    parents: Labels
     balance: list[Balance]
     diagnostics: list[dict[str, Any]] = field(default_factory=list)
 
@@ -129,7 +133,9 @@ class Augmenter:
         where = f" in {where}" if where else ""
         asked = self._asked(counts)
         if asked is not None and not asked.any():
-            return self._accounted(y, Resampled(np.arange(len(y)), X[:0], y[:0]), asked, {}, names, where)
+            return self._accounted(
+                y, Resampled(np.arange(len(y)), X[:0], y[:0], no_parents(0)), asked, {}, names, where
+            )
         if asked is not None and (asked > 0).any():
             return self._fill(X, y, asked, random_state, names, where)
         result = resample(self.sampler, X, y, None if asked is None else _targets(counts, asked), random_state)
@@ -187,7 +193,9 @@ class Augmenter:
             rows.append(new)
             labels.append(np.full(len(new), label))
             filled[label] = (len(new), f"{reason}; {how} made the rest")
-        result = Resampled(result.kept, np.concatenate(rows), np.concatenate(labels), result.diagnostics)
+        added = sum(map(len, rows[1:]))
+        parents = np.concatenate([result.parents, no_parents(added)])
+        result = Resampled(result.kept, np.concatenate(rows), np.concatenate(labels), parents, result.diagnostics)
         return self._accounted(y, result, asked, filled, names, where)
 
     def _class_by_class(
@@ -211,6 +219,7 @@ class Augmenter:
             reduce(np.intersect1d, (each.kept for each in results), np.arange(len(X))),
             np.concatenate([X[:0], *(each.synthetic for each in results)]),
             np.concatenate([y[:0], *(each.labels for each in results)]),
+            np.concatenate([no_parents(0), *(each.parents for each in results)]),
             [row for each in results for row in each.diagnostics],
         )
 
@@ -238,7 +247,7 @@ class Augmenter:
             elif wanted is not None and change != wanted and reason is None:
                 reason = f"{self.name} decided on {change:+d} rows where {wanted:+d} were asked for"
             balance.append(Balance(label, real, wanted, change, by_fallback, reason))
-        return Augmented(result.kept, result.synthetic, result.labels, balance, result.diagnostics)
+        return Augmented(result.kept, result.synthetic, result.labels, result.parents, balance, result.diagnostics)
 
 
 def _targets(counts: Labels, asked: Labels) -> dict[int, int]:

@@ -21,6 +21,9 @@ class Resampled:
         int64 `[n_kept]`: which of the given rows remain, to the bit and under their label.
     synthetic, labels
         float32 `[s, d]` and int64 `[s]`: the rows added.
+    parents
+        int64 `[s, 2]`: the given rows that a new row was made of, as far as the sampler tells
+        (``parents_``, or imbalanced-learn's ``sample_indices_``); -1 where it does not.
     diagnostics
         What the sampler tells of itself (its attribute ``diagnostics_``).
     """
@@ -28,6 +31,7 @@ class Resampled:
     kept: Labels
     synthetic: FloatRows
     labels: Labels
+    parents: Labels
     diagnostics: list[dict[str, Any]] = field(default_factory=list)
 
     def change(self, y: Labels) -> Labels:
@@ -76,7 +80,26 @@ def resample(
     kept, new = _kept_and_new(X, y, rows, labels)
     if not np.isfinite(rows[new]).all():
         raise ValueError(f"{name} made rows that are not finite")
-    return Resampled(kept, rows[new], labels[new], list(getattr(sampler, "diagnostics_", [])))
+    parents = _stated_parents(sampler, new, len(rows))
+    return Resampled(kept, rows[new], labels[new], parents, list(getattr(sampler, "diagnostics_", [])))
+
+
+def no_parents(n: int) -> Labels:
+    """`[n, 2]` of -1: nothing is known."""
+    return np.full((n, 2), -1, dtype=np.int64)
+
+
+def _stated_parents(sampler: Any, new: Labels, n_rows: int) -> Labels:
+    parents = no_parents(len(new))
+    stated = getattr(sampler, "parents_", None)
+    if stated is not None and len(stated) == len(new):
+        parents[:] = stated  # one parent is both
+    else:
+        indices = getattr(sampler, "sample_indices_", None)
+        # With shrinkage a copy is moved, but it still has the one parent.
+        if indices is not None and len(indices) == n_rows:
+            parents[:] = np.asarray(indices)[new, None]
+    return parents
 
 
 def _prepared(sampler: Any, targets: dict[int, int] | None, random_state: np.random.RandomState) -> Any:
