@@ -56,6 +56,10 @@ class FailureCallback(Callback):
 
 def main() -> None:
     """Run the command line; exit with 1 where a job failed."""
+    arguments = get_args_parser().parse_args()
+    if arguments.help:  # Hydra's own would compose the config, list groups without their lines, and take a second
+        sys.stdout.write(f"{configuration.help_text(arguments.config_dir)}\n")
+        return
     full = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands errors on instead of printing its own
     entrance = hydra.main(config_path=str(configuration.conf_dir()), config_name="config", version_base="1.3")(task)

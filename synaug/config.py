@@ -81,8 +81,14 @@ def run_choices(config: DictConfig, choices: Mapping[str, str]) -> dict[str, str
 SHIPPED_RATIOS = ("natural", "balanced", "ir2", "ir5", "ir10", "ir20", "ir50", "ir100")
 
 
-def help_text() -> str:
-    """What ``--help`` prints: each group, its options, and the first comment line of each option's file."""
+def help_text(config_dir: str | None = None) -> str:
+    """What ``--help`` prints: each group, its options, and the first comment line of each option's file.
+
+    Parameters
+    ----------
+    config_dir
+        The user's ``--config-dir``, whose options are listed, too.
+    """
     lines = [
         "synaug: does making synthetic minority embeddings help, which method, and against what costs nothing?",
         "",
@@ -90,18 +96,19 @@ def help_text() -> str:
         "  python -m synaug --multirun augmenter=none,smote,adasyn dataset=rotten_tomatoes,trec",
         "",
     ]
-    root = conf_dir()
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        lines.append(f"{folder.name}=")
-        lines += [f"  {path.stem:<18}{_first_comment(path)}" for path in sorted(folder.glob("*.yaml"))]
+    roots = [conf_dir(), *([Path(config_dir)] if config_dir else [])]
+    for group in sorted({folder.name for root in roots for folder in root.glob("*/")}):
+        lines.append(f"{group}=")
+        options = {path.stem: path for root in roots for path in root.glob(f"{group}/*.yaml")}
+        lines += [f"  {name:<18}{_first_comment(path)}" for name, path in sorted(options.items())]
         lines.append("")
     lines.append("Settings (group.key=value changes one of an option; --cfg job shows them all):")
-    for line in (root / "config.yaml").read_text(encoding="utf-8").splitlines():
+    for line in (conf_dir() / "config.yaml").read_text(encoding="utf-8").splitlines():
         setting = re.match(r"(\w+): *(\S.*?) +# (.*)", line)
         if setting:
             lines.append("  {:<36}{}".format(f"{setting[1]}={setting[2]}", setting[3]))
     lines += ["", "Configs of your own: --config-dir FOLDER. Hydra's own flags: --hydra-help."]
-    return "\n".join(lines).replace("$", "$$")
+    return "\n".join(lines)
 
 
 def _first_comment(path: Path) -> str:
@@ -110,9 +117,8 @@ def _first_comment(path: Path) -> str:
 
 
 def register_resolvers() -> None:
-    """Make ``${synaug.run_folder:}`` and ``${synaug.help:}`` known to OmegaConf."""
+    """Make ``${synaug.run_folder:}`` known to OmegaConf."""
     OmegaConf.register_new_resolver("synaug.run_folder", run_folder, replace=True)
-    OmegaConf.register_new_resolver("synaug.help", help_text, replace=True)
 
 
 def augmenter(config: DictConfig) -> Any:

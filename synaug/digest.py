@@ -5,10 +5,10 @@ import json
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @lru_cache(maxsize=256)
@@ -34,9 +34,9 @@ def text_sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def array_sha256(array: NDArray[Any]) -> str:
+def array_sha256(array: "NDArray[Any]") -> str:
     """Digest of an array's bytes in C order."""
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+    return hashlib.sha256(array.data if array.flags.c_contiguous else array.tobytes()).hexdigest()
 
 
 def json_sha256(value: Any) -> str:
