@@ -24,14 +24,8 @@ class TransformerEncoder:
 
     Parameters
     ----------
-    model
-        A hub id or a local folder.
-    revision
-        Commit of the hub's repository.
-    package
-        An installed package that carries the model, as ``package/folder``; read instead of the hub.
-    sha256
-        What ``model.safetensors`` must hash to, where that is pinned.
+    model, revision, package, sha256
+        Where the model comes from; see `synaug.model_files.ModelFiles`.
     pooling
         ``cls`` (the first token), ``mean`` (over real tokens) or ``pooler`` (the model's own head).
     layer
