@@ -11,7 +11,12 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import CompactHydraException, ConfigCompositionException, OverrideParseException
+from hydra.errors import (
+    CompactHydraException,
+    ConfigCompositionException,
+    OverrideParseException,
+    SearchPathException,
+)
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -22,6 +27,8 @@ log = logging.getLogger(__name__)
 
 configuration.register_resolvers()
 
+INTERRUPTED = "interrupted; what is recorded is kept, and the same command goes on from there"
+
 
 def task(config: DictConfig) -> None:
     """One job. What it needs is imported here, so that --help and completion stay quick."""
@@ -30,9 +37,10 @@ def task(config: DictConfig) -> None:
         log.info("already recorded, skipped (force=true runs it again): %s", folder)
         return
     check.check(config)
+    identity = configuration.identity(config)
     from synaug.run import run
 
-    run(config, folder)
+    run(config, folder, identity)
 
 
 class FailureCallback(Callback):
@@ -66,7 +74,9 @@ def main() -> None:
     try:
         entrance()
     except KeyboardInterrupt:
-        sys.exit("interrupted; what is recorded is kept, and the same command goes on from there")
+        sys.exit(INTERRUPTED)
+    except SystemExit as stop:  # what Lightning makes of Ctrl-C
+        sys.exit(INTERRUPTED if isinstance(stop.__context__, KeyboardInterrupt) else stop.code)
     except (CompactHydraException, ValueError, OSError, ImportError) as error:
         if full or not is_the_users(error):
             raise
@@ -85,20 +95,28 @@ def is_the_users(error: BaseException) -> bool:
         return True
     if not isinstance(error, (ValueError, OSError, ImportError)):
         return False
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return Path(last.filename).is_relative_to(Path(__file__).parent)
+    return _raised_in(error, Path(__file__).parent) or _raised_in(error, Path(hydra.__file__).parent)
+
+
+def _raised_in(error: BaseException, folder: Path) -> bool:
+    return Path(traceback.extract_tb(error.__traceback__)[-1].filename).is_relative_to(folder)
 
 
 def _sentence(error: BaseException) -> str:
+    if isinstance(error, OverrideParseException) and "=" not in error.override:
+        return f"{error.override} is no setting: write key=value or group=option (--help lists them)"
     if isinstance(error, OverrideParseException):
         return (
             f"{error.override} cannot be parsed ({error.message.splitlines()[0]}): quote it for the shell and for Hydra"
         )
-    if isinstance(error, ConfigCompositionException):
+    # Hydra raises a plain ValueError where an option is no text, as in imbalance_ratio=10.
+    if isinstance(error, ConfigCompositionException) or _raised_in(error, Path(hydra.__file__).parent):
         arguments = get_args_parser().parse_args()
         problems = check.override_problems(arguments.overrides, arguments.config_dir)
         if problems:
             return "\n".join(problems)
+    if isinstance(error, SearchPathException):
+        return f"{error}: give an existing folder"
     if isinstance(error, CompactHydraException):
         return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
     if isinstance(error, OSError) and error.filename is not None:

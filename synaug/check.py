@@ -57,8 +57,9 @@ def check(config: DictConfig) -> None:
         With one line a problem.
     """
     choices = HydraConfig.get().runtime.choices
-    groups = [f"{group}={choices[group]}" for group in (*GROUPS, "logger") if group in choices]
+    groups = [f"{group}={choices[group]}" for group in (*GROUPS, "logger") if choices.get(group)]
     reference = compose(config_name="config", overrides=groups)
+    raise_problems(list(_removed_or_broken(config, reference)))
     found = dict(_missing(config))
     for key, sentence in _unlike(config, reference, ""):
         found.setdefault(key, sentence)
@@ -81,6 +82,18 @@ def raise_problems(found: Sequence[str]) -> None:
         raise ValueError(f"{len(found)} problems in the configuration:\n" + "\n".join(f"  - {each}" for each in found))
 
 
+def _removed_or_broken(config: DictConfig, reference: DictConfig) -> Iterator[str]:
+    for key in map(str, reference):
+        if key not in config or (OmegaConf.is_dict(reference[key]) and not OmegaConf.is_dict(config[key])):
+            yield f"{key} is removed or null, but every run needs it: leave it as it is in --cfg job"
+            continue
+        try:
+            if OmegaConf.is_config(config[key]):
+                OmegaConf.to_container(config[key], resolve=True)
+        except OmegaConfBaseException as error:
+            yield f"{key} cannot be resolved ({str(error).splitlines()[0]}): mend the interpolation"
+
+
 def _missing(config: DictConfig) -> Iterator[tuple[str, str]]:
     for key in sorted(OmegaConf.missing_keys(config)):
         yield key, f"{key} is required: give {key}=..."
@@ -88,13 +101,14 @@ def _missing(config: DictConfig) -> Iterator[tuple[str, str]]:
 
 def _unlike(config: DictConfig, reference: DictConfig, prefix: str) -> Iterator[tuple[str, str]]:
     """Keys that nothing knows, and values of another type than the option's own."""
-    known = set(map(str, reference)) | _parameters(config)
+    parameters = _parameters(config)
+    known = set(map(str, reference)) | (parameters or set())
     for key in map(str, config):
         name = f"{prefix}{key}"
         value = None if OmegaConf.is_missing(config, key) else config[key]
         if name == "trainer":
             continue  # Lightning's own arguments
-        if key not in known:
+        if key not in known and parameters is not None:
             yield name, f"{name} is no setting{did_you_mean(key, known, prefix)}"
         elif key in reference and not OmegaConf.is_missing(reference, key):
             expected = reference[key]
@@ -125,8 +139,8 @@ def _kind(value: Any) -> str:
     return "a group of settings" if OmegaConf.is_dict(value) else "text"
 
 
-def _parameters(config: DictConfig) -> set[str]:
-    """Names that a config's target takes, through the base classes that its **keywords go to."""
+def _parameters(config: DictConfig) -> set[str] | None:
+    """Names that a config's target takes, through the base classes that its **keywords go to; None for any name."""
     target = config.get("_target_")
     if target is None:
         return set()
@@ -139,8 +153,8 @@ def _parameters(config: DictConfig) -> set[str]:
         parameters = inspect.signature(owner).parameters.values()
         names |= {each.name for each in parameters}
         if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
-            break
-    return names
+            return names
+    return None
 
 
 def _out_of_range(config: DictConfig, sound: Container[str]) -> Iterator[str]:
@@ -160,9 +174,11 @@ def _out_of_range(config: DictConfig, sound: Container[str]) -> Iterator[str]:
         yield f"validation.share={config.validation.share} must lie between 0 and 1, e.g. 0.1"
     if "target_prior" in sound and config.target_prior not in ("uniform", "natural"):
         yield f"target_prior={config.target_prior} must be uniform or natural"
+    elif "imbalance_ratio" in sound and config.target_prior == "natural" and config.imbalance_ratio.get("ratio"):
+        yield "target_prior=natural needs imbalance_ratio=natural: where classes are thinned, test folds are balanced"
     if config.threads is not None and not (isinstance(config.threads, int) and config.threads >= 1):
         yield f"threads={config.threads} must be a positive whole number, or null"
-    if not re.fullmatch(r"[\w.-]+", str(config.name)):
+    if not re.fullmatch(r"\w[\w.-]*", str(config.name)):
         yield f"name={config.name!r} becomes a folder: use letters, digits, '.', '-' and '_'"
 
 

@@ -71,7 +71,10 @@ class Classifier(LightningModule):
 
     The loss is summed over members, so that each member's gradient is its own; nothing else couples
     them. After each epoch the class-balanced validation loss (the mean over classes of the mean
-    log loss of a class's rows) is taken, and a member whose loss fell has its weights put by.
+    log loss of a class's rows) is taken, and a member whose loss fell has its weights kept. That
+    loss is of prior-corrected probabilities (Menon et al. 2021): the prior that a member was
+    trained on can be taken off at no cost, so it must not decide which weights are best. Where a
+    member trains on balanced classes, the correction is none.
 
     Parameters
     ----------
@@ -85,6 +88,8 @@ class Classifier(LightningModule):
         Widths of the hidden layers.
     optimizer
         Called with the parameters; must work element by element (SGD, Adam and their kin do).
+    class_frequencies
+        Share of each class among the rows a member trains on, `[m, n_classes]`; None for equal ones.
     loss
         Called with logits `[r, n_classes]`, labels `[r]` and ``reduction="none"``.
     """
@@ -99,6 +104,7 @@ class Classifier(LightningModule):
         hidden: Sequence[int] = (128,),
         optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] = torch.optim.Adam,
         loss: Callable[..., torch.Tensor] = functional.cross_entropy,
+        class_frequencies: NDArray[np.float64] | None = None,
     ) -> None:
         super().__init__()
         if any(width < 1 for width in hidden):
@@ -115,6 +121,9 @@ class Classifier(LightningModule):
         is_minority[list(minority)] = True
         self.is_minority: torch.Tensor
         self.register_buffer("is_minority", is_minority, persistent=False)
+        prior = np.full((len(seeds), n_classes), 1 / n_classes) if class_frequencies is None else class_frequencies
+        self.log_prior: torch.Tensor
+        self.register_buffer("log_prior", torch.from_numpy(np.log(prior)).float()[:, None], persistent=False)
         self._best_loss = torch.full((len(seeds),), torch.inf, dtype=torch.float64)
         self._best_weights = {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
         self._train_loss: list[torch.Tensor] = []
@@ -140,12 +149,14 @@ class Classifier(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Start a tally for each loader: the validation rows and the watched training rows."""
         n_members = len(self.best_step)
-        self._tallies = [ClassTally(n_members, self.n_classes, self.device) for _ in range(2)]
+        self._tallies = [ClassTally(n_members, self.n_classes) for _ in range(2)]
 
     def validation_step(self, batch: StackedBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Add a block of rows to its loader's tally."""
         logits = self(batch.x)
-        self._tallies[dataloader_idx].add(self._losses(logits, batch.y), logits.argmax(-1) == batch.y, batch)
+        corrected = logits - self.log_prior
+        losses = functional.cross_entropy(corrected.flatten(0, 1), batch.y.flatten(), reduction="none")
+        self._tallies[dataloader_idx].add(losses.view(batch.y.shape), logits.argmax(-1) == batch.y, batch)
 
     def on_validation_epoch_end(self) -> None:
         """While fitting, put better weights by and note a point of the curves."""
@@ -157,20 +168,20 @@ class Classifier(LightningModule):
         }
         if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
             self._keep_best(point["validation_loss"])
-            point["train_loss"] = torch.stack(self._train_loss).double().mean(0)
+            point["train_loss"] = torch.stack(self._train_loss).cpu().double().mean(0)
             self._train_loss.clear()
-            self.curves.append({name: value.cpu().numpy() for name, value in point.items()})
+            self.curves.append({name: value.numpy() for name, value in point.items()})
         for name, value in point.items():
             stage, _, metric = name.partition("_")
             self.log(f"{stage}/{metric}", value.nanmean().float(), batch_size=1)
 
     def _keep_best(self, loss: torch.Tensor) -> None:
-        better = loss < self._best_loss.to(loss.device)
+        better = loss < self._best_loss
         for name, weight in self.network.named_parameters():
-            mask = better.view(-1, *[1] * (weight.dim() - 1))
+            mask = better.to(weight.device).view(-1, *[1] * (weight.dim() - 1))
             self._best_weights[name] = torch.where(mask, weight.detach(), self._best_weights[name].to(weight.device))
-        self._best_loss = torch.where(better, loss, self._best_loss.to(loss.device))
-        self.best_step[better.cpu().numpy()] = self.trainer.global_step
+        self._best_loss = torch.where(better, loss, self._best_loss)
+        self.best_step[better.numpy()] = self.trainer.global_step
 
     def on_fit_end(self) -> None:
         """Give each member its best weights back.
@@ -192,23 +203,23 @@ class Classifier(LightningModule):
 
     def predict_step(self, batch: StackedBatch, batch_idx: int, dataloader_idx: int = 0) -> torch.Tensor:
         """Log probabilities, float64 `[m, B, n_classes]`."""
-        return self(batch.x).double().log_softmax(-1)  # type: ignore[no-any-return]
+        return self(batch.x).cpu().double().log_softmax(-1)  # type: ignore[no-any-return]
 
 
 class ClassTally:
-    """Sums of losses and hits by member and class, each `[m, n_classes]`."""
+    """Sums of losses and hits by member and class, each `[m, n_classes]`, on the CPU (not every device has float64)."""
 
-    def __init__(self, n_members: int, n_classes: int, device: torch.device) -> None:
-        self.loss = torch.zeros(n_members, n_classes, dtype=torch.float64, device=device)
+    def __init__(self, n_members: int, n_classes: int) -> None:
+        self.loss = torch.zeros(n_members, n_classes, dtype=torch.float64)
         self.hits = torch.zeros_like(self.loss)
         self.rows = torch.zeros_like(self.loss)
 
     def add(self, losses: torch.Tensor, hits: torch.Tensor, batch: StackedBatch) -> None:
         """Count a block `[m, B]`; padding does not count."""
-        real = batch.real.double()
-        self.loss.scatter_add_(1, batch.y, losses.double() * real)
-        self.hits.scatter_add_(1, batch.y, hits.double() * real)
-        self.rows.scatter_add_(1, batch.y, real)
+        real, y = batch.real.cpu().double(), batch.y.cpu()
+        self.loss.scatter_add_(1, y, losses.cpu().double() * real)
+        self.hits.scatter_add_(1, y, hits.cpu().double() * real)
+        self.rows.scatter_add_(1, y, real)
 
     def balanced_loss(self) -> torch.Tensor:
         """Mean over classes of the mean loss of a class's rows, `[m]`."""
@@ -216,6 +227,7 @@ class ClassTally:
 
     def accuracy(self, classes: torch.Tensor) -> torch.Tensor:
         """Share of hits among all rows of some classes, `[m]`; NaN where there are none."""
+        classes = classes.cpu()
         return self.hits[:, classes].sum(1) / self.rows[:, classes].sum(1)
 
 

@@ -45,8 +45,11 @@ def scientific_sources(config: DictConfig) -> dict[str, str]:
 
 def run_folder(_root_: DictConfig) -> str:
     """Name a run's folder: readable choices and a hash of all that decides its numbers."""
-    choices = run_choices(_root_, _root_.hydra.runtime.choices)
-    return "-".join([*choices.values(), identity(_root_)[:8]])
+    try:
+        choices = run_choices(_root_, _root_.hydra.runtime.choices)
+        return "-".join([*choices.values(), identity(_root_)[:8]])
+    except (OmegaConfBaseException, KeyError, AttributeError, TypeError):
+        return "invalid"  # the check says why; Hydra would show a traceback from within an interpolation
 
 
 def identity(config: DictConfig) -> str:

@@ -89,6 +89,8 @@ class EmbeddingCache:
         missing = [chunk for chunk in chunks if not found.hold(chunk)]
         if missing:
             self._sweep()
+            n_missing = sum(digest not in found.row_of for digest in text_of)
+            log.info("embedding %d of %d texts; the others are cached in %s", n_missing, len(text_of), self.folder)
         characters = sum(len(text) for digest, text in text_of.items() if digest not in found.row_of)
         # disable=None: a bar on a terminal, none in a log file.
         disable = None if progress_bar and missing else True

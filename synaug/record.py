@@ -3,7 +3,6 @@
 import json
 import math
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -42,8 +41,9 @@ SCIENTIFIC = (
     "trainer",
 )
 NOT_SCIENTIFIC = {
-    "dataset": ("licence", "paper"),
-    "encoder": ("batch_tokens", "device"),
+    # Where data and weights lie does not matter: `source()` says what they are.
+    "dataset": ("licence", "paper", "path"),
+    "encoder": ("model", "revision", "package", "sha256", "batch_tokens", "device"),
     "trainer": (
         "accelerator",
         "devices",
@@ -160,9 +160,11 @@ def load(folder: str | Path) -> "pd.DataFrame":
     Returns
     -------
     DataFrame
-        One row a score: the run (`run`, `identity`), its choices (`dataset`, `encoder`,
-        `imbalance_ratio`, `ratio`, `augmenter`, `amount`, `classifier`), and `seed`, `fold`,
-        `decision`, `metric`, `class` (None for scores of all classes), `value`.
+        One row a score: the run (`name`, `run`, `identity`), its choices (`dataset`, `encoder`,
+        `imbalance_ratio`, `ratio`, `augmenter`, `amount`, `classifier`), every other setting in
+        which runs of one option differ (e.g. `augmenter.k_neighbors`), so that a comparison cannot
+        pool them unseen, and `seed`, `fold`, `decision`, `metric`, `class` (missing for scores of
+        all classes), `value`.
 
     Raises
     ------
@@ -172,11 +174,13 @@ def load(folder: str | Path) -> "pd.DataFrame":
     import pandas as pd
 
     frames = []
+    settings = {}
     for path in sorted(Path(folder).rglob(RECORD)):
         record = read(path.parent)
         scores = pd.DataFrame(record["scores"]["data"], columns=record["scores"]["columns"])
         config = record["config"]
         described = {
+            "name": record["name"],
             "run": record["run"],
             "identity": record["identity"],
             **record["choices"],
@@ -186,9 +190,43 @@ def load(folder: str | Path) -> "pd.DataFrame":
         for position, (column, value) in enumerate(described.items()):
             scores.insert(position, column, value)
         frames.append(scores)
+        settings[path] = dict(_settings(config))
     if not frames:
         raise FileNotFoundError(f"no {RECORD} below {folder}: give the folder of an experiment that has run")
+    differing = _differing(
+        list(settings.values()), [{str(key): value for key, value in frame.iloc[0].items()} for frame in frames]
+    )
+    for frame, setting in zip(frames, settings.values(), strict=True):
+        for column in differing:
+            frame.insert(frame.columns.get_loc("seed"), column, setting.get(column))  # type: ignore[arg-type]
     return pd.concat(frames, ignore_index=True)
+
+
+def _settings(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Scientific settings by their dotted names, lists as text."""
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if (not prefix and key not in SCIENTIFIC) or key in NOT_SCIENTIFIC.get(prefix[:-1], ()):
+            continue
+        if isinstance(value, Mapping):
+            yield from _settings(value, f"{name}.")
+        else:
+            yield name, str(value) if isinstance(value, list) else value
+
+
+def _differing(settings: list[dict[str, Any]], described: list[dict[str, Any]]) -> list[str]:
+    """Settings that differ between runs of the same option of their group (or, outside of groups, at all)."""
+    found = []
+    for name in sorted({name for setting in settings for name in setting}):
+        group = name.partition(".")[0]
+        if name in ("augmenter.amount", "imbalance_ratio.ratio"):
+            continue  # columns already
+        values: dict[Any, set[Any]] = {}
+        for setting, run in zip(settings, described, strict=True):
+            values.setdefault(run.get(group), set()).add(setting.get(name))
+        if any(len(each) > 1 for each in values.values()):
+            found.append(name)
+    return found
 
 
 def as_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:
@@ -238,5 +276,7 @@ class Stopwatch:
 
 def peak_memory() -> int:
     """Most bytes this process ever held (earlier jobs of a multirun included)."""
+    import resource  # which Windows lacks
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

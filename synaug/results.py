@@ -42,7 +42,8 @@ def score(
     validation, test
         Log probabilities `[n_rows, n_classes]` of each member.
     target_prior
-        ``uniform``, or ``natural`` for the class frequencies of the rows tested.
+        ``uniform``, or ``natural`` for the class frequencies of the member's rows outside the test fold
+        (which are those of the data set under ``imbalance_ratio=natural``).
     """
     names = datamodule.class_names
     rows: record.Scores = []
@@ -52,8 +53,8 @@ def score(
         validation_labels = datamodule.labels[member.validation]
         target = np.full(len(names), 1 / len(names))
         if target_prior == "natural":
-            # The whole data set's frequencies, known without a look at the test fold's labels.
-            target = np.bincount(datamodule.labels) / len(datamodule.labels)
+            known = datamodule.labels[np.concatenate([member.train, member.validation])]
+            target = np.bincount(known, minlength=len(names)) / len(known)
         rules = {
             "argmax": np.zeros(len(names)),
             "prior_corrected": decision.prior_correction(datamodule.class_frequencies()[index], target),
@@ -95,6 +96,9 @@ def describe(datamodule: EmbeddingDataModule, texts: LabelledTexts) -> dict[str,
         "embeddings_sha256": array_sha256(datamodule.embeddings),
         "report": texts.report,
         "class_names": texts.class_names,
+        "validation_rows_per_class": np.bincount(
+            datamodule.labels[datamodule.members[0].validation], minlength=len(texts.class_names)
+        ).tolist(),
         "rows_per_class": texts.rows_per_class.tolist(),
         "minority": [texts.class_names[label] for label in datamodule.minority],
     }

@@ -27,8 +27,14 @@ from synaug.seeding import derive_seed
 log = logging.getLogger(__name__)
 
 
-def run(config: DictConfig, folder: Path) -> dict[str, Any]:
+def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
     """Run a checked config and record it in `folder`.
+
+    Parameters
+    ----------
+    identity
+        As it was when the run was named: should the data or the weights change until they are
+        read, nothing is recorded.
 
     Returns
     -------
@@ -45,6 +51,9 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
             instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio")
         )
         texts = dataset.load()
+        sources = configuration.scientific_sources(config)
+        if configuration.identity(config) != identity:
+            raise ValueError(f"the data or weights of {folder.name} changed while it started: give the command again")
         # Before the texts are encoded: what the ratio and the folds cannot have is said at once.
         options = {"seeds": list(config.seeds), "n_folds": config.n_folds}
         validation = {"validation_share": config.validation.share, "thin_validation": config.validation.thinned}
@@ -65,6 +74,7 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
         standardize=config.standardize,
     )
     with stopwatch("augment"):
+        log.info("augmenting the training rows of %d members with %s", len(members), datamodule.augmenter.name)
         balances = [each.augmented.balance for each in datamodule.training_sets]
     fallbacks = warn_of_fallbacks(balances, texts.class_names)
 
@@ -72,6 +82,7 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
     exit_code = 1
     try:
         with stopwatch("train"):
+            log.info("training %d members for %d steps", len(members), config.max_steps)
             trainer, classifier = make_trainer(config, datamodule, logger), make_classifier(config, datamodule)
             trainer.fit(classifier, datamodule)
         with stopwatch("score"):
@@ -85,12 +96,12 @@ def run(config: DictConfig, folder: Path) -> dict[str, Any]:
             "schema": record.SCHEMA,
             "run": folder.name,
             "name": config.name,
-            "identity": configuration.identity(config),
+            "identity": identity,
             "choices": configuration.run_choices(config, HydraConfig.get().runtime.choices),
             "config": OmegaConf.to_container(config, resolve=True),
             "versions": record.versions(),
             "git_commit": record.git_commit(),
-            "data": {"source": dataset.source(), **results.describe(datamodule, texts)},
+            "data": {"source": sources["dataset"], **results.describe(datamodule, texts)},
             "encoder": cache.identity,
             **tables,
             **results.training_tables(datamodule, classifier),
@@ -117,6 +128,7 @@ def make_classifier(config: DictConfig, datamodule: EmbeddingDataModule) -> Clas
         n_features=datamodule.embeddings.shape[1],
         n_classes=len(datamodule.class_names),
         minority=datamodule.minority,
+        class_frequencies=datamodule.class_frequencies(),
         seeds=[derive_seed("weights", member.seed, member.fold) for member in datamodule.members],
     )
     return classifier

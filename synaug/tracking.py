@@ -105,7 +105,9 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
         return
     scores = pd.DataFrame(**record["scores"]).astype({"value": float})
     if not isinstance(logger, WandbLogger):
-        logger.log_metrics(_over_members(scores))
+        curves = pd.DataFrame(**record["curves"])
+        last = int(curves["step"].max())
+        logger.log_metrics(_over_members(scores), step=last)
         logger.save()
         return
     import wandb

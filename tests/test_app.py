@@ -103,6 +103,14 @@ def test_completion_knows_options_and_keys() -> None:
         (["dataset.path=mine.doc"], ["dataset.path=mine.doc must end in one of .csv, .tsv, .jsonl, .parquet"]),
         (["augmenter._target_=os.path.join"], ["augmenter: "]),
         (["augmenter._target_=imblearn.over_sampling.SMOET"], ["augmenter: "]),
+        (["~classifier"], ["classifier is removed or null, but every run needs it"]),
+        (["augmenter=null"], ["augmenter=None is no option: did you mean none?"]),
+        (["imbalance_ratio=10"], ["imbalance_ratio=10 is no option: did you mean ir10?"]),
+        (["seeds=${nope}"], ["seeds cannot be resolved"]),
+        (["name=.."], ["name='..' becomes a folder"]),
+        (["target_prior=natural"], ["target_prior=natural needs imbalance_ratio=natural"]),
+        (["foo"], ["foo is no setting: write key=value or group=option"]),
+        (["dataset.path=/"], ["dataset.path=/ is a folder: name one file in it"]),
         (["n_folds=[1"], ["n_folds=[1 cannot be parsed"]),
     ],
 )
@@ -111,6 +119,12 @@ def test_wrong_settings_get_one_sentence_each(
 ) -> None:
     err = fails(program, *TOY, csv, *arguments)
     assert all(sentence in err for sentence in sentences), err
+
+
+def test_a_config_dir_that_does_not_exist_gets_a_sentence() -> None:
+    outcome = run("--config-dir=/nowhere")
+    assert outcome.code == 1
+    assert outcome.err.startswith("Additional config directory '/nowhere' not found: give an existing folder")
 
 
 def test_every_problem_is_named_at_once(program: Program, csv: str) -> None:
@@ -140,7 +154,7 @@ def test_a_missing_setting_is_asked_for(program: Program) -> None:
         ("body,topic\ngood,a\nbad,a\n", "files has rows of 1 class ('a'), but classification needs two or more"),
         (b"body,topic\ngood,a\nbad \xff,b\n", "is not UTF-8: save the file as UTF-8"),
         ('body,topic\n"good,a\n', "cannot be read as csv"),
-        ("", "cannot be read as csv"),
+        ("", "is empty: give a file with the columns 'body' and 'topic'"),
     ],
 )
 def test_wrong_files_get_one_sentence_each(

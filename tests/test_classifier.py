@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from imblearn import FunctionSampler
 from imblearn.over_sampling import SMOTE
 from numpy.typing import NDArray
 from pytorch_lightning import Trainer
 from torch.nn import functional
 
+from synaug import decision
 from synaug.augmenter import Augmenter
 from synaug.classifier import Classifier, ClassTally, StackedLinear, StackedMLP, predicted
 from synaug.datamodule import EmbeddingDataModule, StackedBatch
@@ -164,7 +166,7 @@ def test_a_member_that_diverges_is_an_error(data: tuple[NDArray[np.float32], Lab
 
 
 def test_the_validation_loss_is_the_mean_over_classes() -> None:
-    tally = ClassTally(1, 3, torch.device("cpu"))
+    tally = ClassTally(1, 3)
     y = torch.tensor([[0, 0, 0, 1, 2, 0]])
     real = torch.tensor([[True, True, True, True, True, False]])
     losses = torch.tensor([[1.0, 2.0, 3.0, 10.0, 4.0, 1000.0]])
@@ -185,6 +187,25 @@ def test_curves_hold_a_point_an_epoch_and_reach_the_logger(
         assert {name: values.shape for name, values in point.items()} == dict.fromkeys(
             ("train_loss", "validation_loss", "train_minority_accuracy", "validation_minority_accuracy"), (3,)
         )
+
+
+def test_weights_are_chosen_by_prior_corrected_loss(data: tuple[NDArray[np.float32], LabelledTexts]) -> None:
+    # Without a correction an unbalanced member's loss mostly tells how far it follows its prior.
+    module = datamodule(data, members(data)[:3], augmenter=Augmenter(FunctionSampler()), max_steps=100)
+    frequencies = module.class_frequencies()
+    assert frequencies.max() > 2 * frequencies.min()
+    model = fit(module, classifier(module, class_frequencies=frequencies))
+    (validation, _) = trainer().predict(model, datamodule=module) or ([], [])
+    for index, member in enumerate(module.members):
+        corrected = decision.shift(
+            predicted(validation, [len(each.validation) for each in module.members])[index],
+            decision.prior_correction(frequencies[index], np.full(3, 1 / 3)),
+        )
+        labels = module.labels[member.validation]
+        losses = -np.log(corrected[np.arange(len(labels)), labels])
+        expected = np.mean([losses[labels == label].mean() for label in range(3)])
+        chosen = model.curves[model.best_step[index] // STEPS_PER_EPOCH - 1]["validation_loss"][index]
+        assert chosen == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_loss_is_what_the_config_says() -> None:

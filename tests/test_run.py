@@ -194,7 +194,8 @@ def test_comparisons_are_paired(program: Program, csv: str) -> None:
 def test_load_gives_one_long_table_of_many_runs(program: Program, csv: str) -> None:
     ok(program("--multirun", *TOY, csv, "augmenter=none,random", "augmenter.amount=1.0,2.0"))
     frame = records.load(program.folder / "multirun")
-    assert list(frame.columns[:9]) == [
+    assert list(frame.columns[:10]) == [
+        "name",
         "run",
         "identity",
         "dataset",
@@ -208,6 +209,13 @@ def test_load_gives_one_long_table_of_many_runs(program: Program, csv: str) -> N
     assert frame.run.nunique() == 4
     assert set(frame.amount) == {1.0, 2.0}
     assert set(frame.augmenter) == {"none", "random"}
+    assert list(frame.columns[10:]) == ["seed", "fold", "decision", "metric", "class", "value"]
+    ok(program(*TOY, csv, "augmenter=smote", "augmenter.k_neighbors=3", "standardize=true"))
+    ok(program(*TOY, csv, "augmenter=smote", "augmenter.k_neighbors=4"))
+    frame = records.load(program.folder / "multirun")
+    assert set(frame[frame.augmenter == "smote"]["augmenter.k_neighbors"]) == {3, 4}
+    assert set(frame.standardize) == {True, False}
+    assert "max_steps" not in frame.columns
     with pytest.raises(FileNotFoundError, match="give the folder of an experiment that has run"):
         records.load(program.folder / "nowhere")
 

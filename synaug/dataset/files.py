@@ -32,6 +32,8 @@ class FileDataset(TextSource):
         self.path = Path(path).expanduser()
         self.text = text
         self.label = label
+        if self.path.is_dir():
+            raise ValueError(f"dataset.path={path} is a folder: name one file in it")
         if self.path.suffix.lower() not in FILE_ENDINGS:
             raise ValueError(f"dataset.path={path} must end in one of {', '.join(FILE_ENDINGS)}: convert the file")
 
@@ -86,6 +88,8 @@ class FileDataset(TextSource):
     def _rows(self) -> Iterable[tuple[Any, Any]]:
         """Text and label of each row, None where there is none."""
         content = "" if self._ending == ".parquet" else self._decoded()
+        if self._ending in (".csv", ".tsv") and not content.strip():
+            raise ValueError(f"{self.path} is empty: give a file with the columns {self.text!r} and {self.label!r}")
         try:
             columns = self._columns(content)
         except (ValueError, OSError) as error:  # pandas' and pyarrow's parser errors are ValueErrors

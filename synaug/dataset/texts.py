@@ -161,5 +161,9 @@ def require_column(column: str, columns: Sequence[str], where: str) -> None:
     """Raise ValueError with near misses where `column` is absent."""
     if column not in columns:
         near = difflib.get_close_matches(column, columns, n=1)
-        hint = f": did you mean {near[0]!r}?" if near else f"; it has {', '.join(map(repr, columns)) or 'none'}"
+        hint = (
+            f": did you mean {near[0]!r}?"
+            if near
+            else f"; it has {', '.join(map(repr, columns)) or 'none'}: set dataset.text and dataset.label"
+        )
         raise ValueError(f"{where} has no column {column!r}{hint}")
