@@ -109,14 +109,14 @@ def _sentence(error: BaseException) -> str:
         return (
             f"{error.override} cannot be parsed ({error.message.splitlines()[0]}): quote it for the shell and for Hydra"
         )
+    if isinstance(error, SearchPathException):
+        return f"{error}: give an existing folder"
     # Hydra raises a plain ValueError where an option is no text, as in imbalance_ratio=10.
     if isinstance(error, ConfigCompositionException) or _raised_in(error, Path(hydra.__file__).parent):
         arguments = get_args_parser().parse_args()
         problems = check.override_problems(arguments.overrides, arguments.config_dir)
         if problems:
             return "\n".join(problems)
-    if isinstance(error, SearchPathException):
-        return f"{error}: give an existing folder"
     if isinstance(error, CompactHydraException):
         return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
     if isinstance(error, OSError) and error.filename is not None:

@@ -171,4 +171,14 @@ def summary(result: dict[str, Any]) -> str:
         index=shown,
     )
     n_members = len(overall[["seed", "fold"]].drop_duplicates())
-    return f"mean ± standard deviation over {n_members} members (seeds × folds)\n{table.to_string()}"
+    heading = f"mean ± standard deviation over {n_members} members (seeds × folds)"
+    return f"{heading}\n{table.to_string()}\n{_minority_rows(result)}"
+
+
+def _minority_rows(result: dict[str, Any]) -> str:
+    """How many real minority rows train and how many validate: the latter choose weights and offsets."""
+    data, balance = result["data"], pd.DataFrame(**result["balance"])
+    first = balance[(balance.seed == balance.seed[0]) & (balance.fold == balance.fold[0])].set_index("class")
+    validation = dict(zip(data["class_names"], data["validation_rows_per_class"], strict=True))
+    rows = [f"{name} {first.real[name]} and {validation[name]}" for name in data["minority"][:5]]
+    return f"real minority rows that train, and that validate: {', '.join(rows) or 'no minority'}"
