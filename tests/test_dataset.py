@@ -310,7 +310,7 @@ def test_the_source_is_the_files_digest(tmp_path: Path) -> None:
         ("a.csv", b"text,label\n" + b"x,1\n" * 90_000 + b"\xe9,2\n", r"byte 360012 of .* \(line 90002\) is not UTF-8"),
         ("a.tsv", b"text\tlabel\n\xff\t2\n", r"byte 12 of .*a.tsv \(line 2\) is not UTF-8: save the file as UTF-8"),
         ("a.jsonl", b'{"text": "\xe9", "label": 1}', r"byte 11 of .*a.jsonl \(line 1\) is not UTF-8"),
-        ("a.csv", "", r"a.csv cannot be read as csv \(.*\): mend the file"),
+        ("a.csv", "", r"a.csv is empty: give a file with the columns 'text' and 'label'"),
         ("a.csv", 'text,label\n"never closed,1\nx,2\n', r"a.csv cannot be read as csv \(.*\): mend the file"),
         ("a.csv", "text,label\nx,1\nwell, then,2\n", r"a.csv cannot be read as csv \(.*line 3.*\): mend the file"),
         ("a.csv", "text,label\na,b,1\nc,d,2\n", r"cannot be read as csv \(its rows have more fields than its header"),

@@ -262,12 +262,14 @@ def test_no_logger_is_no_trouble() -> None:
 def test_csv_has_the_curves_and_the_means(tmp_path: Path) -> None:
     logger = CSVLogger(tmp_path, name="", version="csv")
     train(logger)
-    tracking.log_result(logger, record("run"))
+    curves = {"columns": ["seed", "fold", "step"], "data": [[0, 0, 20], [0, 0, 40]]}
+    tracking.log_result(logger, {**record("run"), "curves": curves})
     tracking.finish(logger, 0)
     with (tmp_path / "csv" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["validation/loss"] for row in rows if row["validation/loss"]] == ["0.0", "1.0", "2.0"]
     assert {key: float(rows[-1][key]) for key in MEANS} == pytest.approx(MEANS)
+    assert rows[-1]["step"] == "40"
 
 
 def configured(option: str, folder: Path) -> Any:
