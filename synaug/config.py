@@ -63,8 +63,13 @@ def identity(config: DictConfig) -> str:
 
 
 def run_choices(config: DictConfig, choices: Mapping[str, str]) -> dict[str, str]:
-    """The five choices by name; a ratio is named by its value, since ``imbalance_ratio.ratio`` may change it."""
+    """The five choices by name, but for two that settings may change.
+
+    A ratio is named by its value, and filling nothing of the gap is `none`, whatever would not fill it.
+    """
     named = {group: str(choices[group]) for group in GROUPS}
+    if config.augmenter.get("amount") == 0:
+        named["augmenter"] = "none"
     ratio = config.imbalance_ratio
     if "ratio" in ratio and "profile" in ratio and named["imbalance_ratio"] in SHIPPED_RATIOS:
         value = ratio.ratio
@@ -116,7 +121,8 @@ def help_text(config_dir: str | None = None) -> str:
 
 def _first_comment(path: Path) -> str:
     with path.open(encoding="utf-8") as file:
-        return file.readline().removeprefix("#").strip()
+        lines = (line for line in file if not line.startswith("# @"))  # Hydra's own header
+        return next(lines, "").removeprefix("#").strip()
 
 
 def register_resolvers() -> None:

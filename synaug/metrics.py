@@ -38,6 +38,8 @@ METRICS = (
     "calibration_error",
 )
 CLASS_METRICS = ("precision", "recall", "f1")
+# The metrics of which less is better.
+LOSSES = ("log_loss", "brier_score", "calibration_error")
 
 
 def scores(
@@ -90,6 +92,31 @@ def scores(
     for name, values in zip(CLASS_METRICS, (precision, recall, f1), strict=True):
         for label in range(n_classes):
             yield name, label, values[label]
+
+
+def overall_scores(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], minority: Sequence[int]
+) -> dict[str, float]:
+    """Those of `scores` that are of all classes."""
+    return {
+        metric: float(value) for metric, label, value in scores(labels, probabilities, minority) if label is None
+    }
+
+
+def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums for a reliability diagram of the top label, in 15 equal bins (Guo et al. 2017).
+
+    Returns
+    -------
+    ndarray
+        `[15, 3]`: rows, sum of the confidences, hits. Sums of several members may be added.
+    """
+    confidence = probabilities.max(1)
+    hit = probabilities.argmax(1) == labels
+    # As in torchmetrics: a bin holds its lower edge, the last one both.
+    place = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    sums = [np.bincount(place, weights, CALIBRATION_BINS) for weights in (None, confidence, hit)]
+    return np.stack(sums, axis=1).astype(np.float64)
 
 
 def confusion(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> list[list[int]]:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synaug.atomic import replacing
-from synaug.digest import json_sha256
+from synaug.digest import files_sha256, json_sha256
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 1
+SCHEMA = 2
 RECORD = "record.json"
 FAILURE = "failure.json"
 PROBABILITIES = "probabilities.npz"
@@ -71,6 +71,12 @@ PACKAGES = (
 )
 Scores = list[tuple[int, int, str, str, str | None, float]]
 SCORE_COLUMNS = ("seed", "fold", "decision", "metric", "class", "value")
+VALIDATION_COLUMNS = ("seed", "fold", "decision", "metric", "value")
+# Code that reads records, draws or talks, and changes no number of a run.
+NOT_SCIENTIFIC_CODE = {
+    "report",
+    *(f"{name}.py" for name in "app check dashboard evidence progress stats sweep tracking verdict".split()),
+}
 
 
 def identity(config: Mapping[str, Any], sources: Mapping[str, str]) -> str:
@@ -88,11 +94,18 @@ def identity(config: Mapping[str, Any], sources: Mapping[str, str]) -> str:
     str
         64 hexadecimal digits.
     """
-    science: dict[str, Any] = {key: config[key] for key in SCIENTIFIC if key in config}
+    return json_sha256({"schema": SCHEMA, "config": _whole_numbers(science(config)), "sources": dict(sources)})
+
+
+def science(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a resolved config that decides numbers; all ways of augmenting nothing are written as one."""
+    found: dict[str, Any] = {key: config[key] for key in SCIENTIFIC if key in config}
     for group, left_out in NOT_SCIENTIFIC.items():
-        if group in science:
-            science[group] = {key: value for key, value in science[group].items() if key not in left_out}
-    return json_sha256({"schema": SCHEMA, "config": _whole_numbers(science), "sources": dict(sources)})
+        if group in found:
+            found[group] = {key: value for key, value in found[group].items() if key not in left_out}
+    if "augmenter" in found and found["augmenter"].get("amount") == 0:
+        found["augmenter"] = {"amount": 0}
+    return found
 
 
 def _whole_numbers(value: Any) -> Any:
@@ -190,7 +203,7 @@ def load(folder: str | Path) -> "pd.DataFrame":
         for position, (column, value) in enumerate(described.items()):
             scores.insert(position, column, value)
         frames.append(scores)
-        settings[path] = dict(_settings(config))
+        settings[path] = dict(_settings(science(config)))
     if not frames:
         raise FileNotFoundError(f"no {RECORD} below {folder}: give the folder of an experiment that has run")
     differing = _differing(
@@ -206,8 +219,6 @@ def _settings(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
     """Scientific settings by their dotted names, lists as text."""
     for key, value in config.items():
         name = f"{prefix}{key}"
-        if (not prefix and key not in SCIENTIFIC) or key in NOT_SCIENTIFIC.get(prefix[:-1], ()):
-            continue
         if isinstance(value, Mapping):
             yield from _settings(value, f"{name}.")
         else:
@@ -243,6 +254,13 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:  # run from a checkout that is not installed
             continue
     return found
+
+
+def code_sha256() -> str:
+    """Digest of the source that decides numbers: runs of one digest (and of one `versions`) may be compared."""
+    package = Path(__file__).parent
+    paths = [path for path in package.rglob("*.py") if path.relative_to(package).parts[0] not in NOT_SCIENTIFIC_CODE]
+    return files_sha256(paths, package)
 
 
 def git_commit() -> str | None:

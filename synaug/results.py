@@ -37,6 +37,9 @@ def score(
 ) -> dict[str, Any]:
     """Score every member under every decision rule, from the same trained weights.
 
+    The validation rows are scored, too: a comparison that chooses a rule must choose it there.
+    There the tuned offsets are cross-fitted, as they were chosen on the same rows.
+
     Parameters
     ----------
     validation, test
@@ -47,14 +50,15 @@ def score(
     """
     names = datamodule.class_names
     rows: record.Scores = []
-    confusion, offsets = [], []
+    validation_rows, confusion, offsets = [], [], []
+    reliability = {rule: np.zeros((metrics.CALIBRATION_BINS, 3)) for rule in decision.RULES}
     for index, member in enumerate(datamodule.members):
         labels = datamodule.labels[member.test]
         validation_labels = datamodule.labels[member.validation]
         target = np.full(len(names), 1 / len(names))
         if target_prior == "natural":
-            known = datamodule.labels[np.concatenate([member.train, member.validation])]
-            target = np.bincount(known, minlength=len(names)) / len(known)
+            outside = datamodule.labels[np.concatenate([member.train, member.validation])]
+            target = np.bincount(outside, minlength=len(names)) / len(outside)
         rules = {
             "argmax": np.zeros(len(names)),
             "prior_corrected": decision.prior_correction(datamodule.class_frequencies()[index], target),
@@ -66,9 +70,25 @@ def score(
             for metric, label, value in metrics.scores(labels, probabilities, datamodule.minority):
                 name = None if label is None else names[label]
                 rows.append((member.seed, member.fold, rule, metric, name, float(value)))
+            reliability[rule] += metrics.reliability(labels, probabilities)
+            known = (
+                decision.cross_fitted(validation[index], validation_labels, target)
+                if rule == "tuned"
+                else decision.shift(validation[index], rules[rule])
+            )
+            for metric, value in metrics.overall_scores(validation_labels, known, datamodule.minority).items():
+                validation_rows.append((member.seed, member.fold, rule, metric, value))
             confusion.append({**where, "matrix": metrics.confusion(labels, probabilities)})
             offsets.append({**where, "offset": rules[rule].tolist()})
-    return {"scores": record.as_table(record.SCORE_COLUMNS, rows), "confusion": confusion, "offsets": offsets}
+    return {
+        "scores": record.as_table(record.SCORE_COLUMNS, rows),
+        "validation_scores": record.as_table(record.VALIDATION_COLUMNS, validation_rows),
+        "confusion": confusion,
+        "reliability": [
+            {"decision": rule, "rows_confidence_hits": sums.tolist()} for rule, sums in reliability.items()
+        ],
+        "offsets": offsets,
+    }
 
 
 def write_probabilities(folder: Path, datamodule: EmbeddingDataModule, test: Sequence[NDArray[np.float64]]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import platformdirs
 import torch
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
@@ -100,6 +101,7 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
             "choices": configuration.run_choices(config, HydraConfig.get().runtime.choices),
             "config": OmegaConf.to_container(config, resolve=True),
             "versions": record.versions(),
+            "code": record.code_sha256(),
             "git_commit": record.git_commit(),
             "data": {"source": sources["dataset"], **results.describe(datamodule, texts)},
             "encoder": cache.identity,
@@ -118,7 +120,8 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
         exit_code = 0
     finally:
         tracking.finish(logger, exit_code)
-    print(f"\n{folder.name}\n{results.summary(result)}\n\nrecord: {path}")
+    if HydraConfig.get().mode != RunMode.MULTIRUN:  # a sweep's report has them all
+        print(f"\n{folder.name}\n{results.summary(result)}\n\nrecord: {path}")
     return result
 
 
