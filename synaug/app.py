@@ -20,7 +20,7 @@ from hydra.errors import (
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from synaug import check, record
+from synaug import check, record, sweep
 from synaug import config as configuration
 
 log = logging.getLogger(__name__)
@@ -47,13 +47,15 @@ class FailureCallback(Callback):
     """Says of each job that failed why it did: on the console, in its log, and in its ``failure.json``."""
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
-        """Hydra's hook."""
+        """Hydra's hook; here, because a launcher of processes hands the error on without its traceback."""
         if job_return.status is not JobStatus.FAILED:
             return
         error: BaseException = job_return._return_value
         folder = Path(config.hydra.runtime.output_dir)
-        log.error("%s: %s", folder.name, _sentence(error), exc_info=error)
+        sentence = _sentence(error)
+        log.error("%s: %s", folder.name, sentence, exc_info=error)
         failure = {
+            "sentence": sentence,
             "error": str(error),
             "type": type(error).__name__,
             "traceback": "".join(traceback.format_exception(error)),
@@ -68,15 +70,20 @@ def main() -> None:
     if arguments.help:  # Hydra's own would compose the config, list groups without their lines, and take a second
         sys.stdout.write(f"{configuration.help_text(arguments.config_dir)}\n")
         return
+    sweep.forget()
     full = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands errors on instead of printing its own
     entrance = hydra.main(config_path=str(configuration.conf_dir()), config_name="config", version_base="1.3")(task)
     try:
         entrance()
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except SystemExit as stop:  # what Lightning makes of Ctrl-C
-        sys.exit(INTERRUPTED if isinstance(stop.__context__, KeyboardInterrupt) else stop.code)
+        _interrupted()
+    except SystemExit as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):  # what Lightning makes of Ctrl-C
+            _interrupted()
+        raise
+    except sweep.JobFailedError:
+        pass  # what failed stands in the table below
     except (CompactHydraException, ValueError, OSError, ImportError) as error:
         if full or not is_the_users(error):
             raise
@@ -85,6 +92,22 @@ def main() -> None:
             sys.stderr.write(f"{_sentence(error)}\n")
         sys.stderr.write("HYDRA_FULL_ERROR=1 shows the traceback.\n")
         sys.exit(1)
+    running = sweep.current()
+    if running is not None and not sweep.finish(running):
+        sys.exit(1)
+
+
+def _interrupted() -> None:
+    running = sweep.current()
+    if running is None:
+        sys.exit(INTERRUPTED)
+    ended, total = len(running.jobs()), running.n_jobs
+    sweep.finish(running, interrupted=True)
+    of = "" if total is None else f" of {total}"
+    sys.exit(
+        f"interrupted after {ended}{of} jobs; what is recorded is kept, and the same command does the rest "
+        f"(python -m synaug.report {running.folder} compares what there is)"
+    )
 
 
 def is_the_users(error: BaseException) -> bool:

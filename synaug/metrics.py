@@ -98,9 +98,7 @@ def overall_scores(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], minority: Sequence[int]
 ) -> dict[str, float]:
     """Those of `scores` that are of all classes."""
-    return {
-        metric: float(value) for metric, label, value in scores(labels, probabilities, minority) if label is None
-    }
+    return {metric: float(value) for metric, label, value in scores(labels, probabilities, minority) if label is None}
 
 
 def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

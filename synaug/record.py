@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SCHEMA = 2
 RECORD = "record.json"
 FAILURE = "failure.json"
+SWEEP = "sweep.json"
 PROBABILITIES = "probabilities.npz"
 
 # What decides a run's numbers. Logging, devices and output folders do not.
@@ -72,10 +73,21 @@ PACKAGES = (
 Scores = list[tuple[int, int, str, str, str | None, float]]
 SCORE_COLUMNS = ("seed", "fold", "decision", "metric", "class", "value")
 VALIDATION_COLUMNS = ("seed", "fold", "decision", "metric", "value")
-# Code that reads records, draws or talks, and changes no number of a run.
+# Code that reads records, checks, draws or talks, and changes no number of a run.
 NOT_SCIENTIFIC_CODE = {
+    "app.py",
+    "check.py",
+    "comparison.py",
+    "dashboard.py",
+    "evidence.py",
+    "progress.py",
+    "ranking.py",
+    "record.py",
     "report",
-    *(f"{name}.py" for name in "app check dashboard evidence progress stats sweep tracking verdict".split()),
+    "stats.py",
+    "sweep.py",
+    "tracking.py",
+    "verdict.py",
 }
 
 
@@ -103,9 +115,15 @@ def science(config: Mapping[str, Any]) -> dict[str, Any]:
     for group, left_out in NOT_SCIENTIFIC.items():
         if group in found:
             found[group] = {key: value for key, value in found[group].items() if key not in left_out}
-    if "augmenter" in found and found["augmenter"].get("amount") == 0:
+    if "augmenter" in found and _idle(found["augmenter"]):
         found["augmenter"] = {"amount": 0}
     return found
+
+
+def _idle(augmenter: Mapping[str, Any]) -> bool:
+    """Whether nothing is added: nothing is asked for, or the sampler is imbalanced-learn's identity."""
+    is_identity = augmenter.get("_target_") == "imblearn.FunctionSampler" and augmenter.get("func") is None
+    return augmenter.get("amount") == 0 or is_identity
 
 
 def _whole_numbers(value: Any) -> Any:
@@ -138,6 +156,11 @@ def write_failure(folder: Path, failure: Mapping[str, Any]) -> None:
         file.write(json.dumps(failure, indent=1).encode())
 
 
+def failure_of(folder: Path) -> dict[str, Any]:
+    """Read why a run has no record."""
+    return read_json(folder / FAILURE)
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _finite(each) for key, each in value.items()}
@@ -161,10 +184,27 @@ def read(folder: Path) -> dict[str, Any]:
     path = folder / RECORD
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no {RECORD}: the run is not done")
+    return read_json(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file of ours.
+
+    Raises
+    ------
+    ValueError
+        If somebody altered it so that it is no JSON.
+    """
     try:
         return json.loads(path.read_bytes())  # type: ignore[no-any-return]
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}): remove it and run again") from error
+
+
+def sweep_of(folder: Path) -> dict[str, Any]:
+    """What the last sweep into an experiment's folder wanted and got, as `synaug.sweep` wrote it; empty without one."""
+    path = folder / SWEEP
+    return read_json(path) if path.is_file() else {}
 
 
 def load(folder: str | Path) -> "pd.DataFrame":
@@ -174,70 +214,25 @@ def load(folder: str | Path) -> "pd.DataFrame":
     -------
     DataFrame
         One row a score: the run (`name`, `run`, `identity`), its choices (`dataset`, `encoder`,
-        `imbalance_ratio`, `ratio`, `augmenter`, `amount`, `classifier`), every other setting in
-        which runs of one option differ (e.g. `augmenter.k_neighbors`), so that a comparison cannot
-        pool them unseen, and `seed`, `fold`, `decision`, `metric`, `class` (missing for scores of
-        all classes), `value`.
+        `imbalance_ratio`, `ratio`, `augmenter`, `amount`, `loss`, `classifier`, `block`), every other setting
+        in which runs of one option differ (e.g. `augmenter.k_neighbors`; it stands in the label
+        `augmenter`, `loss` or `block`, too, so that a comparison cannot pool them unseen), and `seed`,
+        `fold`, `decision`, `metric`, `class` (missing for scores of all classes), `value`.
 
     Raises
     ------
     FileNotFoundError
         If there is no record below the folder.
     """
-    import pandas as pd
+    from synaug.evidence import read as read_evidence
 
-    frames = []
-    settings = {}
-    for path in sorted(Path(folder).rglob(RECORD)):
-        record = read(path.parent)
-        scores = pd.DataFrame(record["scores"]["data"], columns=record["scores"]["columns"])
-        config = record["config"]
-        described = {
-            "name": record["name"],
-            "run": record["run"],
-            "identity": record["identity"],
-            **record["choices"],
-            "ratio": config["imbalance_ratio"].get("ratio"),
-            "amount": config["augmenter"]["amount"],
-        }
-        for position, (column, value) in enumerate(described.items()):
-            scores.insert(position, column, value)
-        frames.append(scores)
-        settings[path] = dict(_settings(science(config)))
-    if not frames:
-        raise FileNotFoundError(f"no {RECORD} below {folder}: give the folder of an experiment that has run")
-    differing = _differing(
-        list(settings.values()), [{str(key): value for key, value in frame.iloc[0].items()} for frame in frames]
-    )
-    for frame, setting in zip(frames, settings.values(), strict=True):
-        for column in differing:
-            frame.insert(frame.columns.get_loc("seed"), column, setting.get(column))  # type: ignore[arg-type]
-    return pd.concat(frames, ignore_index=True)
-
-
-def _settings(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Scientific settings by their dotted names, lists as text."""
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _settings(value, f"{name}.")
-        else:
-            yield name, str(value) if isinstance(value, list) else value
-
-
-def _differing(settings: list[dict[str, Any]], described: list[dict[str, Any]]) -> list[str]:
-    """Settings that differ between runs of the same option of their group (or, outside of groups, at all)."""
-    found = []
-    for name in sorted({name for setting in settings for name in setting}):
-        group = name.partition(".")[0]
-        if name in ("augmenter.amount", "imbalance_ratio.ratio"):
-            continue  # columns already
-        values: dict[Any, set[Any]] = {}
-        for setting, run in zip(settings, described, strict=True):
-            values.setdefault(run.get(group), set()).add(setting.get(name))
-        if any(len(each) > 1 for each in values.values()):
-            found.append(name)
-    return found
+    evidence = read_evidence([folder])
+    left_out = ["folder", "n_classes", "code", "finished", "seconds", "peak_memory_bytes"]
+    runs = evidence.runs.drop(columns=left_out)
+    if runs.empty:
+        raise FileNotFoundError(f"no {RECORD} below {folder}: all of its runs failed")
+    scores = evidence.scores[["identity", *SCORE_COLUMNS]]
+    return runs.merge(scores, on="identity")
 
 
 def as_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:

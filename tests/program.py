@@ -23,6 +23,7 @@ TOY = [
     "max_steps=40",
     "steps_per_epoch=20",
     "imbalance_ratio=ir5",
+    "report=false",
 ]
 
 

@@ -38,7 +38,8 @@ def test_help_lists_every_group_and_option_with_its_line() -> None:
     outcome = run("--help")
     assert outcome.code == 0
     for path in (CHECKOUT / "conf").glob("*/*.yaml"):
-        line = path.read_text().splitlines()[0].removeprefix("# ")
+        comments = [line.removeprefix("# ") for line in path.read_text().splitlines() if line.startswith("#")]
+        line = next(comment for comment in comments if not comment.startswith("@"))
         assert f"{path.parent.name}=" in outcome.out
         assert any(
             shown.split(maxsplit=1) == [path.stem, line] for shown in outcome.out.splitlines() if shown.startswith("  ")
@@ -63,7 +64,7 @@ def test_completion_knows_options_and_keys() -> None:
     environment = {**os.environ, "COMP_LINE": "synaug augmenter=s"}
     command = [sys.executable, "-m", "synaug", "--shell-completion", "query=bash"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, cwd=CHECKOUT)
-    assert done.stdout.split() == ["augmenter=smote"]
+    assert set(done.stdout.split()) == {"augmenter=smote", "augmenter=smote_neighbours"}
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_a_sweep_goes_on_after_a_failure_and_ends_with_1(program: Program, csv: 
     assert len(program.records()) == 1
     assert "ratio=500.0 leaves class 'trade' no training row" in outcome.err
     assert "ratio=400.0 leaves class 'trade' no training row" in outcome.err
-    assert "Traceback" not in outcome.err
+    assert "Traceback (most" not in outcome.err
 
 
 def test_an_unknown_option_stops_a_sweep_before_its_first_job(program: Program, csv: str) -> None:

@@ -26,7 +26,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 
 from synaug import config as configuration
-from synaug.augmenter import VAE, Augmented, Augmenter, Balance, segment_parents
+from synaug.augmenter import VAE, Augmented, Augmenter, Balance, nearest_neighbours, segment_parents
 from synaug.augmenter.contract import warn_of_fallbacks
 
 TWO, FOUR = (60, 15), (40, 40, 12, 12)
@@ -686,3 +686,23 @@ def test_a_strategy_that_the_amount_would_overrule_is_refused(strategy: Any) -> 
     with pytest.raises(ValueError, match=r"augmenter\.sampling_strategy=.* would be overruled by augmenter\.amount"):
         Augmenter(SMOTE(sampling_strategy=strategy))
     Augmenter(TomekLinks(sampling_strategy="all"))  # a cleaner is not told how many
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_k_neighbours_by_a_metric_do_not_count_the_row_itself(k: int) -> None:
+    search = nearest_neighbours(k, "manhattan")
+    assert (search.n_neighbors, search.metric) == (k + 1, "manhattan")
+    X = np.random.RandomState(0).normal(size=(60, 5)).astype(np.float32)
+    y = np.repeat([0, 1], [40, 20])
+    by_number = Augmenter(SMOTE(k_neighbors=k)).augment(X, y, np.random.RandomState(0))
+    by_metric = Augmenter(SMOTE(k_neighbors=nearest_neighbours(k, "euclidean"))).augment(X, y, np.random.RandomState(0))
+    np.testing.assert_allclose(by_metric.synthetic, by_number.synthetic, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("k", "metric", "sentence"),
+    [(0, "cosine", "augmenter.k_neighbors.k=0 must be at least 1"), (5, "cosin", "'metric' parameter of NearestNei")],
+)
+def test_neighbours_that_cannot_be_get_a_sentence(k: int, metric: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        nearest_neighbours(k, metric)

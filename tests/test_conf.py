@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from synaug import config as configuration
+from synaug import sweep
 
 GROUPS = (*configuration.GROUPS, "logger")
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((configuration.conf_dir() / group).glob("*.yaml"))]
@@ -24,7 +28,7 @@ def test_the_groups_are_those_that_were_promised() -> None:
     assert found["dataset"] == {"rotten_tomatoes", "imdb", "sst2", "ag_news", "trec", "emotion", "sms_spam", "files"}
     assert found["encoder"] == {"minilm", "bert_base", "distilbert", "roberta_base", "huggingface"}
     assert found["imbalance_ratio"] == {"natural", "balanced", *(f"ir{ratio}" for ratio in (2, 5, 10, 20, 50, 100))}
-    assert found["augmenter"] == {"none", "random", "smote", "borderline_smote", "adasyn", "vae"}
+    assert found["augmenter"] == {"none", "random", "smote", "borderline_smote", "adasyn", "vae", "smote_neighbours"}
     assert found["classifier"] == {"mlp", "linear"}
     assert found["logger"] == {"none", "csv", "wandb"}
 
@@ -38,7 +42,7 @@ def test_every_option_composes_and_can_be_made(group: str, option: str) -> None:
     if group == "logger":
         assert part._target_ is None or callable(get_object(part._target_))
     elif group == "augmenter":
-        assert configuration.augmenter(part).amount == 1
+        assert configuration.augmenter(part).amount == (option != "none")
     else:
         assert instantiate(part, _convert_="all") is not None
 
@@ -81,6 +85,36 @@ def test_a_ratio_is_called_by_its_value() -> None:
     assert (
         configuration.run_choices(composed(), choices | {"imbalance_ratio": "my tail"})["imbalance_ratio"] == "my_tail"
     )
+
+
+@pytest.mark.parametrize("path", sorted((configuration.conf_dir() / "experiment").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_experiment_is_a_grid_whose_jobs_compose(path: Path) -> None:
+    header, line = path.read_text().splitlines()[:2]
+    assert header == "# @package _global_"
+    assert line.startswith("# ")
+    with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
+        grid = compose("config", overrides=[f"experiment={path.stem}"], return_hydra_config=True)
+        assert grid.hydra.mode == RunMode.MULTIRUN
+        assert grid.name == path.stem
+        params = grid.hydra.sweeper.params
+        jobs = BasicSweeper.split_arguments(
+            OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()]), None
+        )[0]
+        assert sweep.n_jobs(grid) == len(jobs)
+        for job in (jobs[0], jobs[-1]):
+            config = compose("config", overrides=[f"experiment={path.stem}", *job])
+            for group in configuration.GROUPS:
+                part = configuration.augmenter(config.augmenter) if group == "augmenter" else instantiate(config[group])
+                assert part is not None
+
+
+def test_the_paper_s_grid_is_six_methods_three_data_sets_six_ratios() -> None:
+    with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
+        for name, encoder in (("paper", "bert_base"), ("paper_minilm", "minilm")):
+            grid = compose("config", overrides=[f"experiment={name}"], return_hydra_config=True)
+            assert sweep.n_jobs(grid) == 6 * 3 * 6
+            assert grid.hydra.sweeper.params.encoder == encoder
+            assert grid.n_folds == 10
 
 
 def test_conf_lies_beside_the_package_in_a_checkout() -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from synaug.decision import prior_correction, shift, tune
+from synaug.decision import cross_fitted, prior_correction, shift, tune
 
 UNIFORM2, UNIFORM3 = np.full(2, 1 / 2), np.full(3, 1 / 3)
 SKEWED = np.array([0.9, 0.08, 0.02])
@@ -181,3 +181,34 @@ def test_tuning_takes_log_probabilities_of_minus_1000() -> None:
 def test_one_row_of_a_class_is_enough() -> None:
     found = tune(np.log([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]]), np.array([0, 0, 1]), UNIFORM2)
     assert found[1] > found[0]
+
+
+def test_no_validation_row_helps_to_choose_the_offset_that_it_is_scored_under() -> None:
+    log_probabilities, labels = drawn((40, 40, 40))
+    fitted = cross_fitted(log_probabilities, labels, UNIFORM3)
+    odd = log_probabilities.copy()
+    odd[0] = np.log([0.001, 0.001, 0.998])
+    again = cross_fitted(odd, labels, UNIFORM3)
+    offset = np.log(fitted[0]) - log_probabilities[0]
+    offset_again = np.log(again[0]) - odd[0]
+    # The row's own offset is the same whatever the row says; those of the rows it helps to choose are not.
+    np.testing.assert_allclose(offset - offset.mean(), offset_again - offset_again.mean(), atol=1e-9)
+    assert not np.allclose(fitted[1:], again[1:], atol=1e-9)
+
+
+def test_on_rows_of_chance_cross_fitting_does_not_flatter() -> None:
+    """Offsets score better on the rows they were chosen on; cross-fitted ones must not."""
+    own, honest = [], []
+    for seed in range(40):
+        draw = np.random.RandomState(seed)
+        log_probabilities, labels = np.log(draw.dirichlet(np.ones(3), 30)), np.repeat(np.arange(3), 10)
+        tuned = np.log(shift(log_probabilities, tune(log_probabilities, labels, UNIFORM3)))
+        own.append(weighted_log_loss(tuned, labels, UNIFORM3))
+        honest.append(weighted_log_loss(np.log(cross_fitted(log_probabilities, labels, UNIFORM3)), labels, UNIFORM3))
+    assert np.mean(honest) > np.mean(own)
+
+
+def test_a_class_of_one_row_is_scored_under_the_offset_of_all() -> None:
+    log_probabilities, labels = drawn((5, 5, 1))
+    expected = shift(log_probabilities, tune(log_probabilities, labels, UNIFORM3))
+    np.testing.assert_array_equal(cross_fitted(log_probabilities, labels, UNIFORM3), expected)

@@ -10,7 +10,16 @@ from imblearn.metrics import geometric_mean_score
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from synaug.metrics import CLASS_METRICS, METRICS, confusion, scores
+from synaug.metrics import (
+    CALIBRATION_BINS,
+    CLASS_METRICS,
+    LOSSES,
+    METRICS,
+    confusion,
+    overall_scores,
+    reliability,
+    scores,
+)
 
 # Rows are actual, columns decided.
 MATRIX = np.array([[3, 1, 0], [1, 2, 0], [1, 0, 2]])
@@ -194,3 +203,24 @@ def test_neither_the_order_of_rows_nor_of_classes_matters(order: list[int], clas
     assert np.array(confusion(place[labels][order], probabilities[order][:, classes]))[
         np.ix_(place, place)
     ].tolist() == (MATRIX.tolist())
+
+
+@given(st.integers(0, 1000), st.integers(2, 5))
+@settings(max_examples=30, deadline=None)
+def test_the_reliability_sums_give_the_calibration_error_back(seed: int, n_classes: int) -> None:
+    draw = np.random.RandomState(seed)
+    labels = np.concatenate([np.arange(n_classes), draw.randint(n_classes, size=40)])
+    probabilities = draw.dirichlet(np.ones(n_classes), len(labels))
+    rows, confidence, hits = reliability(labels, probabilities).T
+    assert rows.shape == (CALIBRATION_BINS,)
+    assert rows.sum() == len(labels)
+    error = np.abs(confidence - hits).sum() / len(labels)
+    assert error == pytest.approx(overall_scores(labels, probabilities, [0])["calibration_error"], abs=1e-6)
+
+
+def test_overall_scores_are_those_of_all_classes() -> None:
+    labels, probabilities = of_matrix(MATRIX)
+    overall = overall_scores(labels, probabilities, [1])
+    assert tuple(overall) == METRICS
+    assert overall["accuracy"] == pytest.approx(0.7)
+    assert set(LOSSES) <= set(METRICS)

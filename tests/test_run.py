@@ -63,6 +63,15 @@ def test_the_record_holds_what_the_design_promises(program: Program, csv: str) -
     assert len(overall) == 2 * 4 * 3 * len(metrics.METRICS)
     assert len(scores) - len(overall) == 2 * 4 * 3 * 3 * len(metrics.CLASS_METRICS)
     assert set(scores.decision) == {"argmax", "prior_corrected", "tuned"}
+    validation = pd.DataFrame(**record["validation_scores"])
+    assert len(validation) == 2 * 4 * 3 * len(metrics.METRICS)
+    for rule in record["reliability"]:
+        rows, confidence, hits = np.array(rule["rows_confidence_hits"]).sum(0)
+        of_rule = overall[(overall.decision == rule["decision"]) & (overall.metric == "accuracy")]
+        assert rows == 2 * 360
+        assert hits / rows == pytest.approx(of_rule["value"].mean())
+        assert rows / 3 <= confidence <= rows
+    assert len(record["code"]) == 64
     assert record["data"]["class_names"] == ["space", "sport", "trade"]
     assert record["data"]["minority"] == ["trade"]
     assert record["data"]["report"]["rows"] == 360
@@ -165,6 +174,14 @@ def test_logging_devices_and_ways_of_writing_a_number_do_not(program: Program, c
         assert "already recorded" in outcome.err, change
 
 
+def test_all_ways_of_augmenting_nothing_are_one_run(program: Program, csv: str) -> None:
+    ok(program(*TOY, csv, "augmenter=none"))
+    for change in ("augmenter.amount=0", "augmenter.amount=0.0", "augmenter.k_neighbors=2"):
+        amount = [] if "amount" in change else ["augmenter.amount=0"]
+        assert "already recorded" in ok(program(*TOY, csv, "augmenter=smote", change, *amount)).err
+    assert program.record()["choices"]["augmenter"] == "none"
+
+
 def test_another_content_of_the_same_file_is_another_run(program: Program, tmp_path: Path) -> None:
     rows, labels = toy.texts(60)
     path = toy.write_csv(tmp_path / "mine.csv", rows, labels)
@@ -194,27 +211,19 @@ def test_comparisons_are_paired(program: Program, csv: str) -> None:
 def test_load_gives_one_long_table_of_many_runs(program: Program, csv: str) -> None:
     ok(program("--multirun", *TOY, csv, "augmenter=none,random", "augmenter.amount=1.0,2.0"))
     frame = records.load(program.folder / "multirun")
-    assert list(frame.columns[:10]) == [
-        "name",
-        "run",
-        "identity",
-        "dataset",
-        "encoder",
-        "imbalance_ratio",
-        "augmenter",
-        "classifier",
-        "ratio",
-        "amount",
-    ]
-    assert frame.run.nunique() == 4
-    assert set(frame.amount) == {1.0, 2.0}
-    assert set(frame.augmenter) == {"none", "random"}
-    assert list(frame.columns[10:]) == ["seed", "fold", "decision", "metric", "class", "value"]
+    described = {"name", "run", "identity", "dataset", "encoder", "imbalance_ratio", "ratio", "augmenter", "amount"}
+    assert described | {"loss", "classifier", "block"} <= set(frame.columns)
+    assert list(frame.columns[-6:]) == ["seed", "fold", "decision", "metric", "class", "value"]
+    assert frame.run.nunique() == 3  # filling nothing of the gap is one run, whatever the amount
+    assert set(frame.amount) == {0.0, 1.0, 2.0}
+    assert set(frame.augmenter) == {"none", "random 100 %", "random 200 %"}
     ok(program(*TOY, csv, "augmenter=smote", "augmenter.k_neighbors=3", "standardize=true"))
     ok(program(*TOY, csv, "augmenter=smote", "augmenter.k_neighbors=4"))
     frame = records.load(program.folder / "multirun")
-    assert set(frame[frame.augmenter == "smote"]["augmenter.k_neighbors"]) == {3, 4}
+    assert {"smote k_neighbors=3", "smote k_neighbors=4"} <= set(frame.augmenter)
+    assert set(frame["augmenter.k_neighbors"].dropna()) == {3, 4}
     assert set(frame.standardize) == {True, False}
+    assert {block.rpartition(" · ")[2] for block in set(frame.block)} == {"standardize=True", "standardize=False"}
     assert "max_steps" not in frame.columns
     with pytest.raises(FileNotFoundError, match="give the folder of an experiment that has run"):
         records.load(program.folder / "nowhere")

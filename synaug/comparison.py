@@ -1,0 +1,131 @@
+"""All that the evidence says, compared: tables, ranks, gaps and the verdict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from synaug import metrics as known_metrics
+from synaug import ranking, stats
+from synaug.evidence import LABELS, Evidence
+from synaug.verdict import Verdict, verdict
+
+# The first is what the verdict speaks of. On balanced test folds it is the paper's accuracy.
+METRICS = ("balanced_accuracy", "accuracy", "f1_macro", "minority_recall", "log_loss")
+ROPE = 0.01
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods compared within blocks and across them.
+
+    Attributes
+    ----------
+    metrics
+        Names; the first is the one that the verdict speaks of.
+    tables
+        By metric, `synaug.stats.compare`'s frame.
+    values
+        By metric, the members' scores with the methods that `synaug.stats.with_choices` adds.
+    rankings
+        By metric, `synaug.ranking.rank` of the augmenters under argmax and of the free remedy.
+    gaps
+        What is not there to be compared: `block`, `augmenter`, `loss`, `missing` (members), `reason`.
+    verdict
+        In words.
+    rope
+        Half the width of the region of practical equivalence, in the metric's own unit.
+    """
+
+    metrics: tuple[str, ...]
+    tables: dict[str, pd.DataFrame]
+    values: dict[str, pd.DataFrame]
+    rankings: dict[str, ranking.Ranking]
+    gaps: pd.DataFrame
+    verdict: Verdict
+    rope: float
+
+
+def compare(
+    evidence: Evidence, metrics: Sequence[str] | None = None, rope: float = ROPE, mixed: bool = False
+) -> Comparison:
+    """Compare every method with both references in every block.
+
+    Parameters
+    ----------
+    metrics
+        Names of `synaug.metrics.METRICS`; None for `METRICS`.
+    rope
+        Differences up to it are of no practical importance.
+    mixed
+        Compare runs of different versions of the code all the same.
+
+    Raises
+    ------
+    ValueError
+        If a metric is unknown, if `rope` is not positive, or if versions are mixed and `mixed` is not set.
+    """
+    chosen = tuple(metrics or METRICS)
+    unknown = [name for name in chosen if name not in known_metrics.METRICS]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no metric: choose among {', '.join(known_metrics.METRICS)}")
+    if not rope > 0:
+        raise ValueError(f"rope={rope} must be positive, e.g. 0.01 for one point")
+    versions = evidence.code_versions()
+    if len(versions) > 1 and not mixed:
+        raise ValueError(_mixed(versions))
+    datasets = dict(zip(evidence.runs["block"], evidence.runs["dataset"], strict=True))
+    tables, values, rankings = {}, {}, {}
+    for metric in chosen:
+        better = metric not in known_metrics.LOSSES
+        values[metric] = stats.with_choices(*evidence.members(metric), higher_is_better=better)
+        tables[metric] = stats.compare(values[metric], higher_is_better=better, rope=rope)
+        rankings[metric] = ranking.rank(headline_values(values[metric]), datasets, higher_is_better=better)
+    gaps = find_gaps(evidence)
+    words = verdict(evidence, chosen[0], tables[chosen[0]], values[chosen[0]], rankings[chosen[0]], gaps, rope)
+    return Comparison(chosen, tables, values, rankings, gaps, words, rope)
+
+
+def _mixed(versions: dict[str, list[str]]) -> str:
+    named = "; ".join(f"{len(runs)} of {version} (e.g. {runs[0]})" for version, runs in versions.items())
+    return (
+        f"the runs were made by {len(versions)} versions of the code, whose numbers may differ: {named}: "
+        "run the older ones again with force=true, or compare them all the same with --mixed"
+    )
+
+
+def headline_values(members: pd.DataFrame) -> pd.DataFrame:
+    """Mean scores `[block, method]` of what the paper compares (argmax everywhere) and of the free remedy."""
+    argmax = members[members["decision"] == "argmax"]
+    names = (argmax["augmenter"].astype(str) + " " + argmax["loss"].astype(str)).str.strip()
+    free = members[(members["augmenter"] == "none") & (members["decision"] == "chosen")]
+    both = pd.concat([argmax.assign(method=names), free.assign(method="free remedy")])
+    wide = both.groupby(["block", "method"], observed=True)["value"].mean().unstack()
+    order = [*dict.fromkeys(names), "free remedy"]
+    return wide.reindex(columns=[name for name in order if name in wide])
+
+
+def find_gaps(evidence: Evidence) -> pd.DataFrame:
+    """Find what a block lacks of the methods and members that others have."""
+    rows = []
+    runs = evidence.runs
+    methods = runs[["augmenter", "loss"]].drop_duplicates()
+    counted = evidence.validation[[*LABELS, "seed", "fold"]].drop_duplicates()
+    counts = counted.groupby(list(LABELS), observed=True).size()
+    most = counts.groupby("block", observed=True).max()
+    for block, own in runs.groupby("block", sort=False):
+        present = set(zip(own["augmenter"], own["loss"], strict=True))
+        for augmenter, loss in methods.itertuples(index=False):
+            if (augmenter, loss) not in present:
+                rows.append((block, augmenter, loss, most[block], _reason(evidence, own.iloc[0], augmenter)))
+            elif counts[block, augmenter, loss] < most[block]:
+                missing = most[block] - counts[block, augmenter, loss]
+                rows.append((block, augmenter, loss, missing, "fewer seeds or folds than the others of its block"))
+    return pd.DataFrame(rows, columns=[*LABELS, "missing", "reason"])
+
+
+def _reason(evidence: Evidence, run: pd.Series, augmenter: str) -> str:
+    choices = (run["dataset"], run["encoder"], run["imbalance_ratio"], augmenter.split(" ")[0], run["classifier"])
+    beginning = "-".join([*map(str, choices), ""])
+    failed = [each["sentence"] for each in evidence.failures if each["run"].startswith(beginning)]
+    return f"failed: {failed[0]}" if failed else "not run"

@@ -1,0 +1,242 @@
+"""What the runs below some folders show: their scores in one table, each run named as method and block."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from synaug import record as records
+from synaug.digest import json_sha256
+
+log = logging.getLogger(__name__)
+
+PLAIN_LOSS = {"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0}
+LABELS = ("block", "augmenter", "loss")
+SETTINGS = ("dataset", "encoder", "imbalance_ratio", "ratio", "classifier")
+# Where classes are thinned, test folds are balanced, and there both are one score; a thinned
+# validation part is not balanced, and a choice by its accuracy would follow its prior.
+CHOOSE_BY = {"accuracy": "balanced_accuracy"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Runs, read.
+
+    Attributes
+    ----------
+    runs
+        One row a run: `run`, `identity`, `name` (of the experiment), `folder`, the choices
+        (`dataset`, `encoder`, `imbalance_ratio`, `classifier`), `ratio` (NaN: natural), `amount`,
+        `augmenter` and `loss` (labels: the option and every setting in which runs of one option
+        differ), `block` (a label of all that a method is compared within), `n_classes`, `code`,
+        `finished`, `seconds`, `peak_memory_bytes`; then each setting in which runs of one option differ,
+        under its dotted name.
+    scores
+        One row a score: `block`, `augmenter`, `loss`, `identity`, the choices, `ratio`, `seed`, `fold`,
+        `decision`, `metric`, `class` (missing for scores of all classes), `value`.
+    validation
+        The scores of all classes on validation rows: `block`, `augmenter`, `loss`, `seed`, `fold`,
+        `decision`, `metric`, `value`.
+    records
+        By identity, what else stands in each record.
+    failures
+        Runs that failed and have no record: `run`, `sentence`, `type`, `overrides`, and whether the
+        folder's last sweep wanted them (`current`).
+    """
+
+    runs: pd.DataFrame
+    scores: pd.DataFrame
+    validation: pd.DataFrame
+    records: Mapping[str, dict[str, Any]]
+    failures: Sequence[dict[str, Any]]
+
+    def members(self, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Scores of one metric, of all classes, for comparing members.
+
+        Returns
+        -------
+        members, validation : DataFrame
+            `block`, `augmenter`, `loss`, `decision`, `seed`, `fold`, `value`; the latter is what a
+            decision rule may be chosen by.
+        """
+        columns = [*LABELS, "decision", "seed", "fold", "value"]
+        overall = self.scores["class"].isna() & (self.scores["metric"] == metric)
+        chosen_by = pd.Series(metric, index=self.validation.index)
+        if metric in CHOOSE_BY:
+            thinned = set(self.runs["block"][self.runs["ratio"].notna()])
+            chosen_by[self.validation["block"].isin(thinned)] = CHOOSE_BY[metric]
+        validation = self.validation[self.validation["metric"] == chosen_by]
+        return self.scores.loc[overall, columns], validation[columns]
+
+    def code_versions(self) -> dict[str, list[str]]:
+        """Runs (their folders' names) by the version of the code and of the packages that made them."""
+        found = defaultdict(list)
+        for record in self.records.values():
+            packages = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+            found[f"code {record['code'][:8]} with {packages}"].append(record["run"])
+        return dict(found)
+
+
+def read(folders: Iterable[str | Path]) -> Evidence:
+    """Read all records below some folders; a run that stands in several of them counts once.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither a record nor a failure below the folders.
+    ValueError
+        If a record is damaged, or of another schema.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    places: dict[str, str] = {}
+    failures: list[dict[str, Any]] = []
+    paths = [Path(folder) for folder in folders]
+    for folder in paths:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder} is no folder: give the folder of an experiment that has run")
+        for path in sorted(folder.rglob(records.RECORD)):
+            record = records.read(path.parent)
+            if record.get("schema") != records.SCHEMA:
+                raise ValueError(
+                    f"{path} is of schema {record.get('schema')}, this synaug reads {records.SCHEMA}: "
+                    "run it again, or read it with the version that wrote it"
+                )
+            found.setdefault(record["identity"], record)
+            places.setdefault(record["identity"], str(path.parent))
+        failures += _failures(folder)
+    if not found and not failures:
+        named = ", ".join(map(str, paths))
+        raise FileNotFoundError(f"no {records.RECORD} below {named}: give the folder of an experiment that has run")
+    runs = _runs(found, places)
+    scores = _long(runs, {key: record.pop("scores") for key, record in found.items()})
+    validation = _long(runs, {key: record.pop("validation_scores") for key, record in found.items()})
+    return Evidence(runs, scores, validation, found, failures)
+
+
+def _failures(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted(folder.rglob(records.FAILURE)):
+        if not records.is_done(path.parent):
+            failure = records.read_json(path)
+            wanted = records.sweep_of(path.parent.parent).get("runs", [])
+            yield {
+                "run": path.parent.name,
+                "sentence": failure.get("sentence", failure["error"]),
+                "type": failure["type"],
+                "overrides": failure["overrides"],
+                "current": path.parent.name in wanted,
+            }
+
+
+def _runs(found: Mapping[str, dict[str, Any]], places: Mapping[str, str]) -> pd.DataFrame:
+    labels = _labels(list(found.values()))
+    rows = [
+        {
+            "run": record["run"],
+            "identity": identity,
+            "name": record["name"],
+            "folder": places[identity],
+            **{key: record["choices"][key] for key in ("dataset", "encoder", "imbalance_ratio", "classifier")},
+            "ratio": record["config"]["imbalance_ratio"].get("ratio"),
+            "amount": float(records.science(record["config"])["augmenter"]["amount"]),
+            **label,
+            "n_classes": len(record["data"]["class_names"]),
+            "code": record["code"],
+            "finished": record["cost"]["finished"],
+            "seconds": sum(record["cost"]["seconds"].values()),
+            "peak_memory_bytes": record["cost"]["peak_memory_bytes"],
+        }
+        for (identity, record), label in zip(found.items(), labels, strict=True)
+    ]
+    columns = ["run", "identity", "name", "folder", *SETTINGS, "amount", *LABELS]
+    columns += ["n_classes", "code", "finished", "seconds", "peak_memory_bytes"]
+    differing = sorted({key for label in labels for key in label if key not in columns})
+    return pd.DataFrame(rows, columns=[*columns, *differing]).astype({"ratio": float})
+
+
+def _labels(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Name the augmenter, the loss and the block of each run, by their options and all that differs within them."""
+    settings = [dict(flat(records.science(record["config"]))) for record in found]
+    differing = _differing(settings, [record["choices"] for record in found])
+    labels: list[dict[str, Any]] = []
+    contents = defaultdict(set)
+    for record, own in zip(found, differing, strict=True):
+        choices = record["choices"]
+        method = {key: value for key, value in own.items() if key.startswith("augmenter.")}
+        rest = [key for key in sorted(own) if key not in method and not key.startswith("classifier.loss.")]
+        parts = [choices[group] for group in ("dataset", "encoder", "imbalance_ratio", "classifier")]
+        block = " · ".join(parts + [f"{key}={_short(own[key])}" for key in rest])
+        labels.append({"block": block, "augmenter": _augmenter(record, method), "loss": _loss(record), **own})
+        contents[block].add(_content(record))
+    for record, label in zip(found, labels, strict=True):
+        if len(contents[label["block"]]) > 1:  # e.g. two files of the same columns
+            label["block"] += f" · content={_content(record)}"
+    return labels
+
+
+def _content(record: Mapping[str, Any]) -> str:
+    """What data and weights were, whatever they are called."""
+    return json_sha256([record["data"]["fingerprint"], record["encoder"]])[:8]
+
+
+def _differing(settings: Sequence[Mapping[str, Any]], choices: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """Of each run, the settings in which runs of its option of the group (outside of the groups: all runs) differ."""
+    values: dict[tuple[str | None, str], set[str]] = defaultdict(set)
+    for own, chosen in zip(settings, choices, strict=True):
+        for key, value in own.items():
+            values[chosen.get(key.partition(".")[0]), key].add(str(value))
+    return [
+        {key: value for key, value in own.items() if len(values[chosen.get(key.partition(".")[0]), key]) > 1}
+        for own, chosen in zip(settings, choices, strict=True)
+    ]
+
+
+def _augmenter(record: Mapping[str, Any], method: Mapping[str, Any]) -> str:
+    name, amount = record["choices"]["augmenter"], record["config"]["augmenter"]["amount"]
+    if name == "none":
+        return str(name)
+    own = [f"{key.rpartition('.')[2]}={_short(value)}" for key, value in method.items() if key != "augmenter.amount"]
+    share = [f"{100 * amount:g} %"] if amount != 1 or "augmenter.amount" in method else []
+    return " ".join([name, *own, *share])
+
+
+def _loss(record: Mapping[str, Any]) -> str:
+    """Nothing for plain cross-entropy, else what makes the loss another one."""
+    loss = dict(record["config"]["classifier"].get("loss") or PLAIN_LOSS)
+    loss.pop("_partial_", None)
+    target = loss.pop("_target_").rpartition(".")[2]
+    own = [f"{key}={_short(value)}" for key, value in sorted(loss.items()) if PLAIN_LOSS.get(key) != value]
+    return " ".join([*([] if target == "cross_entropy" else [target]), *own])
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:8]}…"
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by their dotted names, lists as text."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value) if isinstance(value, list) else value
+
+
+def _long(runs: pd.DataFrame, tables: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Join the runs' tables, labelled; text becomes categories, since a thousand runs make a million rows."""
+    described = ["block", "augmenter", "loss", "identity", *SETTINGS]
+    columns = next(iter(tables.values()))["columns"] if tables else [*records.SCORE_COLUMNS]
+    rows = [row for identity in runs["identity"] for row in tables[identity]["data"]]
+    frame = pd.DataFrame(rows, columns=columns)
+    for column in ("decision", "metric", "class"):
+        if column in frame:
+            frame[column] = frame[column].astype("category")
+    frame["value"] = frame["value"].astype(float)  # null where a score was not finite
+    repeats = [len(tables[identity]["data"]) for identity in runs["identity"]]
+    labels = runs[described].loc[runs.index.repeat(repeats)].reset_index(drop=True)
+    labels = labels.astype({column: "category" for column in described if column != "ratio"})
+    return pd.concat([labels, frame], axis=1)

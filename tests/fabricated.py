@@ -1,0 +1,324 @@
+"""Folders of runs that nobody ran: records of plausible numbers, written in milliseconds."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synaug.decision import RULES
+from synaug.metrics import CALIBRATION_BINS, CLASS_METRICS, METRICS
+from synaug.record import FAILURE, RECORD, SCHEMA, SCORE_COLUMNS, VALIDATION_COLUMNS
+from synaug.results import CURVES
+
+AUGMENTERS = ("none", "random", "smote", "adasyn")
+CODE = "c0de" * 16
+ROWS_PER_CLASS = 200
+STEPS = range(50, 1501, 50)
+# Gains in points of accuracy at 1:10, and what correcting the prior adds to no augmentation.
+GAINS: Mapping[str, float] = {
+    "none": 0.0,
+    "random": 1.0,
+    "smote": 1.5,
+    "borderline_smote": 1.3,
+    "adasyn": 1.2,
+    "vae": -0.5,
+}
+CORRECTION = 3.0
+
+Array = NDArray[np.float64]
+
+
+def write_runs(
+    folder: Path,
+    datasets: Sequence[str] = ("ag_news", "imdb"),
+    ratios: Sequence[float | None] = (10.0, 50.0),
+    augmenters: Sequence[str] = AUGMENTERS,
+    *,
+    n_folds: int = 10,
+    seeds: Sequence[int] = (0,),
+    class_names: Sequence[str] = ("business", "science", "sports", "world"),
+    effect: float = 1.0,
+    augmenter_settings: Sequence[Mapping[str, Any]] = ({},),
+    losses: Sequence[Mapping[str, Any] | None] = (None,),
+    warning: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> list[Path]:
+    """Write a record for each data set x ratio x augmenter x setting x loss, and return their folders.
+
+    Parameters
+    ----------
+    ratios
+        None is natural imbalance.
+    effect
+        Multiplies the gains over no augmentation; 0 makes all methods one but for noise.
+    augmenter_settings
+        Of every augmenter but `none`, e.g. ``{"amount": 0.5}`` or ``{"k_neighbors": 3}``.
+    losses
+        Settings of cross-entropy, e.g. ``{"label_smoothing": 0.1}``; None for the plain one.
+    warning
+        What each record that is not of `none` warns of.
+    changes
+        Replace keys of every record, e.g. ``{"code": ...}``.
+    """
+    written = []
+    for dataset in datasets:
+        for ratio in ratios:
+            for augmenter in augmenters:
+                for settings in [{}] if augmenter == "none" else augmenter_settings:
+                    for loss in losses:
+                        record = fabricate(
+                            dataset, ratio, augmenter, settings, loss, n_folds, seeds, class_names, effect
+                        )
+                        if warning and augmenter != "none":
+                            record["warnings"] = [warning]
+                        record |= changes or {}
+                        written.append(write(folder, record))
+    return written
+
+
+def write(folder: Path, record: Mapping[str, Any]) -> Path:
+    """Write one record into a folder named by its run; not through synaug, whose fsync takes its time."""
+    own = folder / str(record["run"])
+    own.mkdir(parents=True, exist_ok=True)
+    (own / RECORD).write_text(json.dumps(record, separators=(",", ":")), encoding="utf-8")
+    return own
+
+
+def write_failure(folder: Path, run: str, error: str, overrides: Iterable[str] = ()) -> Path:
+    """Write what a run that failed leaves behind."""
+    own = folder / run
+    own.mkdir(parents=True, exist_ok=True)
+    failure = {"error": error, "sentence": error, "type": "ValueError", "traceback": "", "overrides": [*overrides]}
+    (own / FAILURE).write_text(json.dumps(failure), encoding="utf-8")
+    return own
+
+
+def fabricate(
+    dataset: str,
+    ratio: float | None,
+    augmenter: str,
+    settings: Mapping[str, Any],
+    loss: Mapping[str, Any] | None,
+    n_folds: int,
+    seeds: Sequence[int],
+    class_names: Sequence[str],
+    effect: float,
+) -> dict[str, Any]:
+    """One record; members are paired over augmenters, as noise that they share is drawn from the block alone."""
+    choices = {
+        "dataset": dataset,
+        "encoder": "minilm",
+        "imbalance_ratio": "natural" if ratio is None else f"ir{ratio:g}",
+        "augmenter": augmenter,
+        "classifier": "mlp",
+    }
+    whole = json.dumps([choices, settings, loss, list(seeds), n_folds], sort_keys=True)
+    identity = hashlib.sha256(whole.encode()).hexdigest()
+    members = [(seed, fold) for seed in seeds for fold in range(n_folds)]
+    minority = list(range(len(class_names) // 2, len(class_names)))
+    recalls = _recalls(choices, ratio, augmenter, settings, effect, len(members), len(class_names), minority)
+    return {
+        "schema": SCHEMA,
+        "run": "-".join([*choices.values(), identity[:8]]),
+        "name": "fabricated",
+        "identity": identity,
+        "choices": choices,
+        "config": _config(dataset, ratio, augmenter, settings, loss, n_folds, seeds),
+        "versions": {"python": "3.11.7", "synaug": "0.1.0", "torch": "2.13.0"},
+        "code": CODE,
+        "git_commit": "0123456789abcdef0123456789abcdef01234567",
+        "data": _data(dataset, class_names, minority),
+        "encoder": {"weights_sha256": "e" * 64, "pooling": "mean"},
+        "scores": _scores(recalls, members, class_names, minority),
+        "validation_scores": _validation_scores(recalls, members, minority),
+        "confusion": _confusion(recalls, members),
+        "reliability": [_reliability(rule, recalls[index].mean()) for index, rule in enumerate(RULES)],
+        "offsets": [],
+        "balance": _balance(members, class_names, minority, ratio or 5.0, augmenter, settings),
+        "diagnostics": [],
+        "curves": _curves(recalls, members, ratio or 5.0),
+        "best": {
+            "columns": ["seed", "fold", "step", "validation_loss", "minority_accuracy_gap"],
+            "data": [[seed, fold, 500, 0.5, 0.1] for seed, fold in members],
+        },
+        "warnings": [],
+        "probabilities_sha256": "f" * 64,
+        "cost": {
+            "seconds": {"load": 1.1, "embed": 0.02, "augment": 0.2, "train": 8.0, "score": 0.8},
+            "peak_memory_bytes": 1_200_000_000,
+            "finished": "2026-11-25T09:38:56Z",
+        },
+    }
+
+
+def _config(
+    dataset: str,
+    ratio: float | None,
+    augmenter: str,
+    settings: Mapping[str, Any],
+    loss: Mapping[str, Any] | None,
+    n_folds: int,
+    seeds: Sequence[int],
+) -> dict[str, Any]:
+    return {
+        "name": "fabricated",
+        "n_folds": n_folds,
+        "seeds": list(seeds),
+        "max_steps": 1500,
+        "validation": {"share": 0.1, "thinned": False},
+        "dataset": {"name": dataset, "max_per_class": 1000},
+        "encoder": {"pooling": "mean"},
+        "imbalance_ratio": {"ratio": ratio, "profile": "step"},
+        "augmenter": {"amount": 0.0 if augmenter == "none" else 1.0, "_target_": f"test.{augmenter}", **settings},
+        "classifier": {
+            "hidden": [128],
+            "loss": {"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0.0, **(loss or {})},
+        },
+        "logger": {"_target_": None},
+    }
+
+
+def _data(dataset: str, class_names: Sequence[str], minority: Sequence[int]) -> dict[str, Any]:
+    n_classes = len(class_names)
+    return {
+        "source": f"mirror:{dataset}",
+        "name": dataset,
+        "fingerprint": "f1" * 32,
+        "embeddings_sha256": "e1" * 32,
+        "report": {"rows_read": ROWS_PER_CLASS * n_classes, "rows": ROWS_PER_CLASS * n_classes},
+        "class_names": list(class_names),
+        "validation_rows_per_class": [20] * n_classes,
+        "rows_per_class": [ROWS_PER_CLASS] * n_classes,
+        "minority": [class_names[label] for label in minority],
+    }
+
+
+def _recalls(
+    choices: Mapping[str, str],
+    ratio: float | None,
+    augmenter: str,
+    settings: Mapping[str, Any],
+    effect: float,
+    n_members: int,
+    n_classes: int,
+    minority: Sequence[int],
+) -> Array:
+    """Recalls `[rules, members, classes]`."""
+    block = f"{choices['dataset']} {choices['imbalance_ratio']}"
+    shared = np.random.RandomState(int(hashlib.sha256(block.encode()).hexdigest()[:8], 16))
+    own = np.random.RandomState(int(hashlib.sha256(f"{block} {augmenter} {settings}".encode()).hexdigest()[:8], 16))
+    harshness = math.log10(ratio or 5.0)
+    base = shared.uniform(0.86, 0.95, n_classes) - 0.01 * harshness
+    base[list(minority)] -= 0.16 * harshness**1.5
+    members = shared.normal(0, 0.012, (n_members, 1)) + shared.normal(0, 0.015, (n_members, n_classes))
+    gain = effect * harshness / 100 * np.array([0.0, CORRECTION, CORRECTION - 0.3])
+    gain += (
+        effect * harshness / 100 * np.array([1.0, 0.25, 0.25]) * GAINS.get(augmenter, 0.8) * settings.get("amount", 1.0)
+    )
+    towards = np.where(np.isin(np.arange(n_classes), minority), 4.0, -1.2)
+    recalls = base + members + gain[:, None, None] * towards
+    return np.clip(recalls + own.normal(0, 0.006, (len(RULES), n_members, n_classes)), 0.01, 0.995)
+
+
+def _overall(recalls: Array, minority: Sequence[int]) -> dict[str, Array]:
+    """Scores of all classes `[rules, members]`, as far as recalls tell them."""
+    balanced = recalls.mean(2)
+    is_minority = np.isin(np.arange(recalls.shape[2]), minority)
+    found = {name: balanced - 0.002 * index for index, name in enumerate(METRICS)}
+    found |= {
+        "balanced_accuracy": balanced,
+        "accuracy": balanced,
+        "recall_macro": balanced,
+        "minority_recall": recalls[..., is_minority].mean(2),
+        "majority_recall": recalls[..., ~is_minority].mean(2),
+        "auroc_macro": 1 - (1 - balanced) / 3,
+        "log_loss": 3 * (1 - balanced),
+        "brier_score": 1.5 * (1 - balanced),
+        "calibration_error": 0.4 * (1 - balanced),
+    }
+    return found
+
+
+def _scores(
+    recalls: Array, members: Sequence[tuple[int, int]], class_names: Sequence[str], minority: Sequence[int]
+) -> dict[str, Any]:
+    overall = {name: values.round(5).tolist() for name, values in _overall(recalls, minority).items()}
+    by_class = {name: (recalls - 0.003 * index).round(5).tolist() for index, name in enumerate(CLASS_METRICS)}
+    rows: list[list[Any]] = []
+    for index, (seed, fold) in enumerate(members):
+        for place, rule in enumerate(RULES):
+            rows += [[seed, fold, rule, name, None, values[place][index]] for name, values in overall.items()]
+            for name, values in by_class.items():
+                here = zip(class_names, values[place][index], strict=True)
+                rows += [[seed, fold, rule, name, of, value] for of, value in here]
+    return {"columns": list(SCORE_COLUMNS), "data": rows}
+
+
+def _validation_scores(recalls: Array, members: Sequence[tuple[int, int]], minority: Sequence[int]) -> dict[str, Any]:
+    overall = {name: (values - 0.004).round(5).tolist() for name, values in _overall(recalls, minority).items()}
+    rows = [
+        [seed, fold, rule, name, values[place][index]]
+        for index, (seed, fold) in enumerate(members)
+        for place, rule in enumerate(RULES)
+        for name, values in overall.items()
+    ]
+    return {"columns": list(VALIDATION_COLUMNS), "data": rows}
+
+
+def _confusion(recalls: Array, members: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
+    n_classes, n_rows = recalls.shape[2], ROWS_PER_CLASS // 10
+    found = []
+    for index, (seed, fold) in enumerate(members):
+        for place, rule in enumerate(RULES):
+            hits = np.rint(recalls[place, index] * n_rows).astype(int)
+            matrix = np.diag(hits)
+            matrix[np.arange(n_classes), (np.arange(n_classes) + 1) % n_classes] += n_rows - hits
+            found.append({"seed": seed, "fold": fold, "decision": rule, "matrix": matrix.tolist()})
+    return found
+
+
+def _reliability(rule: str, accuracy: float) -> dict[str, Any]:
+    middles = (np.arange(CALIBRATION_BINS) + 0.5) / CALIBRATION_BINS
+    rows = np.rint(800 * middles**2)
+    hits = np.rint(rows * np.clip(middles - 0.15 * (1 - accuracy) * middles, 0, 1))
+    sums = np.stack([rows, rows * middles, hits], axis=1)
+    return {"decision": rule, "rows_confidence_hits": sums.round(3).tolist()}
+
+
+def _balance(
+    members: Sequence[tuple[int, int]],
+    class_names: Sequence[str],
+    minority: Sequence[int],
+    ratio: float,
+    augmenter: str,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    columns = ["seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason"]
+    rows = []
+    for seed, fold in members:
+        for label, name in enumerate(class_names):
+            real = max(1, round(160 / ratio)) if label in minority else 160
+            asked = 0 if augmenter == "none" else round((160 - real) * settings.get("amount", 1.0))
+            short = 7 if augmenter == "adasyn" and asked else 0
+            reason = "too few rows for its neighbours, so plain SMOTE took over" if short else None
+            rows.append([seed, fold, name, real, asked, asked - short, 2 * short, reason])
+    return {"columns": columns, "data": rows}
+
+
+def _curves(recalls: Array, members: Sequence[tuple[int, int]], ratio: float) -> dict[str, Any]:
+    steps = np.array(STEPS)
+    rows = []
+    for index, (seed, fold) in enumerate(members):
+        accuracy = recalls[0, index].mean()
+        train = 0.9 * np.exp(-steps / 300) + 0.05
+        validation = 1.2 * np.exp(-steps / 250) + 2 * (1 - accuracy) + steps / 9000
+        seen = 1 - 0.6 * np.exp(-steps / 200)
+        unseen = np.minimum(seen, recalls[0, index].min() + 0.05 * np.log10(ratio) * np.exp(-steps / 400))
+        points = np.stack([train, validation, seen, unseen], axis=1).round(5).tolist()
+        rows += [[seed, fold, step, *point] for step, point in zip(STEPS, points, strict=True)]
+    return {"columns": ["seed", "fold", "step", *CURVES], "data": rows}

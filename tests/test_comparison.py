@@ -1,0 +1,173 @@
+"""Everything compared at once, and its verdict: right about what is there, and about what is not."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synaug import comparison, evidence, record
+from synaug.verdict import OUTCOMES, Unit, outcome, words_for_p
+from tests import fabricated
+
+
+def compared(folder: Path, **options: object) -> comparison.Comparison:
+    return comparison.compare(evidence.read([folder]), ["balanced_accuracy"], **options)  # type: ignore[arg-type]
+
+
+def shift(folder: Path, augmenter: str, by: float, table: str = "scores") -> None:
+    """Plant a difference: move all scores of an augmenter."""
+    for path in folder.glob(f"*-{augmenter}-*/record.json"):
+        written = json.loads(path.read_text())
+        written[table]["data"] = [[*row[:-1], row[-1] + by] for row in written[table]["data"]]
+        path.write_text(json.dumps(written))
+
+
+@pytest.fixture
+def null(tmp_path: Path) -> Path:
+    """Runs in which augmentation does nothing: `smote`'s scores are those of `none`."""
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"])
+    none = json.loads(next(tmp_path.glob("*-none-*/record.json")).read_text())
+    draw = np.random.RandomState(0)
+    path = next(tmp_path.glob("*-smote-*/record.json"))
+    smote = json.loads(path.read_text())
+    for table, noise in (("scores", 0.001), ("validation_scores", 0.0)):
+        smote[table]["data"] = [[*row[:-1], row[-1] + draw.normal(0, noise)] for row in none[table]["data"]]
+    path.write_text(json.dumps(smote))
+    return tmp_path
+
+
+def test_no_difference_is_no_gain_in_words(null: Path) -> None:
+    words = compared(null).verdict
+    assert words.headline.startswith("Synthetic minority embeddings were not shown to beat what costs nothing")
+    picked, alone = words.datasets["trec"]
+    assert "is practically equal to what costs nothing" in picked  # though it gains, as that does, over argmax
+    assert re.search(r"argmax for both, smote \(.0\.\d\) makes no practical difference", alone)
+    assert not re.search(r"\b(gains|loses)\b", alone)
+
+
+@pytest.mark.parametrize(
+    ("by", "verb", "headline"),
+    [(0.2, "gains 20", "beat what costs nothing in 1 of 1 block"), (-0.2, "loses", r"\(lost in 1\)")],
+)
+def test_a_planted_difference_is_said_with_its_size_interval_and_p(
+    null: Path, by: float, verb: str, headline: str
+) -> None:
+    shift(null, "smote", by)
+    words = compared(null).verdict
+    assert re.search(headline, words.headline)
+    first = words.datasets["trec"][0]
+    assert verb in first
+    assert re.search(r"points of balanced accuracy .*\(95 % .* to .*, corrected p < 0\.001\)", first)
+
+
+def test_the_picked_augmenter_is_picked_on_validation_whatever_the_test_scores(null: Path) -> None:
+    fabricated.write_runs(null, datasets=["trec"], ratios=[10.0], augmenters=["adasyn"])
+    shift(null, "adasyn", 1.0, "validation_scores")
+    shift(null, "smote", 1.0)
+    table = compared(null).values["balanced_accuracy"]
+    picked = table.loc[table.augmenter == "picked", "chosen_from"]
+    assert picked.str.startswith("adasyn").all()
+
+
+def test_words_are_never_stronger_than_the_test() -> None:
+    assert outcome(pd.Series({"gain": 0.05, "p_holm": 0.051, "p_equivalent": 0.2})) == "open"
+    assert outcome(pd.Series({"gain": 0.05, "p_holm": 0.049, "p_equivalent": 0.2})) == "better"
+    assert outcome(pd.Series({"gain": -0.05, "p_holm": 0.01, "p_equivalent": 0.0})) == "worse"
+    assert outcome(pd.Series({"gain": 0.001, "p_holm": 0.9, "p_equivalent": 0.96})) == "equal"
+    assert outcome(pd.Series({"gain": 0.3, "p_holm": np.nan, "p_equivalent": np.nan})) == "open"
+    assert set(OUTCOMES) == {"better", "worse", "equal", "open"}
+
+
+def test_the_headline_corrects_over_blocks_too(tmp_path: Path) -> None:
+    """One lucky block among many is not called a win, though its own test would."""
+    fabricated.write_runs(
+        tmp_path, datasets=["trec"], ratios=[2.0, 5.0, 10.0, 20.0, 50.0, 100.0], augmenters=["none", "smote"]
+    )
+    found = compared(tmp_path)
+    table = found.tables["balanced_accuracy"]
+    free = (table.reference == "free") & (table.augmenter == "picked")
+    table.loc[free, ["p_holm", "gain", "p_equivalent"]] = [0.5, 0.0, 0.0]
+    table.loc[table.index[free][0], ["p_holm", "gain"]] = [0.04, 0.02]
+    ev = evidence.read([tmp_path])
+    arguments = ("balanced_accuracy", table, found.values["balanced_accuracy"], found.rankings["balanced_accuracy"])
+    words = comparison.verdict(ev, *arguments, found.gaps, 0.01)
+    assert "were not shown to beat what costs nothing in any of 6 blocks" in words.headline
+
+
+def test_numbers_are_written_as_a_reader_wants_them() -> None:
+    points, loss = Unit("balanced_accuracy", 0.01), Unit("log_loss", 0.01)
+    assert points.of(0.0123) == "1.2"
+    assert points.of(-0.0123) == "−1.2"
+    assert points.of(-0.0001) == "0.0"
+    assert points.signed(0.0123) == "+1.2"
+    assert loss.of(-0.0123) == "−0.012"
+    assert (words_for_p(0.0004), words_for_p(0.0251), words_for_p(0.3)) == ("p < 0.001", "p = 0.025", "p = 0.30")
+
+
+def test_incomplete_blocks_are_named_with_the_reason(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0, 50.0], augmenters=["none", "smote", "vae"])
+    for augmenter, ratio in (("vae", "ir50"), ("smote", "ir10")):
+        (run,) = tmp_path.glob(f"trec-*-{ratio}-{augmenter}-*")
+        (run / record.RECORD).unlink()
+        if augmenter == "vae":
+            fabricated.write_failure(tmp_path, run.name, "the ELBO was never finite")
+    gaps = compared(tmp_path).gaps.set_index("augmenter")
+    assert gaps.loc["vae", "reason"] == "failed: the ELBO was never finite"
+    assert gaps.loc["smote", "reason"] == "not run"
+    assert "ir50" in gaps.loc["vae", "block"]
+    assert any("2 blocks are incomplete (2 gaps)" in caution for caution in compared(tmp_path).verdict.cautions)
+
+
+def test_missing_members_are_a_gap_too(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"])
+    path = next(tmp_path.glob("*-smote-*/record.json"))
+    written = json.loads(path.read_text())
+    for table in ("scores", "validation_scores"):
+        written[table]["data"] = [row for row in written[table]["data"] if row[1] != 3]
+    path.write_text(json.dumps(written))
+    found = compared(tmp_path)
+    assert found.gaps[["augmenter", "missing"]].to_numpy().tolist() == [["smote", 1]]
+    table = found.tables["balanced_accuracy"]
+    assert (table[table.augmenter == "smote"].missing == 1).all()
+
+
+def test_mixed_versions_are_refused_unless_asked_for(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"])
+    path = next(tmp_path.glob("*-smote-*/record.json"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"code": "0" * 64}))
+    with pytest.raises(ValueError, match=r"2 versions of the code.*1 of code 00000000.*force=true.*--mixed"):
+        compared(tmp_path)
+    assert "versions of the code are mixed" in compared(tmp_path, mixed=True).verdict.cautions[0]
+
+
+def test_without_a_reference_there_is_no_verdict(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["smote"])
+    words = compared(tmp_path).verdict
+    assert words.headline.startswith("No verdict")
+    assert words.overall == []
+
+
+def test_a_run_alone_and_failures_alone_are_compared_without_an_error(tmp_path: Path) -> None:
+    fabricated.write_failure(tmp_path, "a-run", "too few rows")
+    assert compared(tmp_path).verdict.headline.startswith("No verdict")
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[None], augmenters=["none"])
+    assert compared(tmp_path).verdict.headline.startswith("No verdict")
+
+
+def test_what_is_no_metric_or_rope_gets_a_sentence(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none"])
+    ev = evidence.read([tmp_path])
+    with pytest.raises(ValueError, match="'acuracy' is no metric: choose among balanced_accuracy, "):
+        comparison.compare(ev, ["acuracy"])
+    with pytest.raises(ValueError, match="rope=0 must be positive"):
+        comparison.compare(ev, rope=0)
+
+
+def test_losses_gain_by_falling(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"])
+    found = comparison.compare(evidence.read([tmp_path]), ["log_loss"])
+    table = found.tables["log_loss"]
+    np.testing.assert_allclose(table.gain, table.reference_value - table.value, atol=1e-12)

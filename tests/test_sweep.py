@@ -1,0 +1,165 @@
+"""A multirun as a whole: how far it is, what failed, what a second try does, and how it ends."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from synaug import record, sweep
+from tests import toy
+from tests.program import TOY, Program
+
+GRID = ["augmenter=none,smote", "imbalance_ratio.ratio=5.0,500.0"]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> str:
+    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', *toy.texts(60))}"
+
+
+def note(program: Program) -> dict[str, object]:
+    found = json.loads((program.folder / "multirun" / "default" / record.SWEEP).read_text())
+    assert isinstance(found, dict)
+    return found
+
+
+def statuses(program: Program) -> list[str]:
+    return [job["status"] for job in note(program)["jobs"]]  # type: ignore[attr-defined]
+
+
+def test_each_job_says_how_far_the_sweep_is(program: Program, csv: str) -> None:
+    outcome = program("--multirun", *TOY, csv, "augmenter=none,random,smote")
+    assert outcome.code == 0
+    lines = [line for line in outcome.err.splitlines() if line.startswith("[")]
+    assert [line[:5] for line in lines] == ["[1/3]", "[2/3]", "[3/3]"]
+    assert all(re.search(r"done in \d+ s · 0:0\d:\d\d elapsed, about \d:\d\d:\d\d left$", line) for line in lines)
+    assert outcome.out == ""  # the runs' tables stand in the report
+    again = program("--multirun", *TOY, csv, "augmenter=none,random,smote")
+    assert again.err.count("already recorded ·") == 3
+
+
+def test_failures_stop_nothing_and_are_tabled_and_tried_again_alone(program: Program, csv: str) -> None:
+    outcome = program("--multirun", *TOY, csv, *GRID)
+    assert outcome.code == 1
+    assert statuses(program) == ["done", "failed", "done", "failed"]
+    table = outcome.err[outcome.err.index("2 of 4 jobs failed") :]
+    rows = [line for line in table.splitlines() if "ratio=500.0 leaves class 'trade' no training row" in line]
+    assert [re.split(r"\s+", row.strip())[0].rsplit("-", 1)[0] for row in rows] == [
+        "files-toy-ir500-none-mlp",
+        "files-toy-ir500-smote-mlp",
+    ]
+    assert "Traceback (most" not in outcome.err
+    for run in program.run_folders:
+        if "ir500" in run.name:
+            assert "Traceback (most recent call last)" in (run / "synaug.log").read_text()
+            assert "lower the ratio" in json.loads((run / record.FAILURE).read_text())["sentence"]
+    again = program("--multirun", *TOY, csv, *GRID)
+    assert again.code == 1
+    assert statuses(program) == ["skipped", "failed", "skipped", "failed"]
+    mended = program("--multirun", *TOY, csv, "augmenter=none,smote", "imbalance_ratio.ratio=5.0,4.0")
+    assert mended.code == 0
+    assert statuses(program) == ["skipped", "done", "skipped", "done"]
+
+
+def test_a_fault_of_the_program_is_tabled_with_its_traceback_in_the_log(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy.HashingEncoder, "encode", lambda self, texts, progress: [][0])
+    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote")
+    assert outcome.code == 1
+    assert outcome.err.count("IndexError: list index out of range (the log beside failure.json has the trace") >= 2
+    assert "Traceback (most" not in outcome.err
+    assert all("IndexError" in (run / "synaug.log").read_text() for run in program.run_folders)
+
+
+def test_a_longer_grid_runs_only_its_new_points(program: Program, csv: str) -> None:
+    assert program("--multirun", *TOY, csv, "augmenter=none,smote").code == 0
+    written = {path: path.stat().st_mtime_ns for path in program.folder.rglob(record.RECORD)}
+    assert program("--multirun", *TOY, csv, "augmenter=smote,random,none", "imbalance_ratio=ir5,ir2").code == 0
+    assert statuses(program) == ["skipped", "done", "skipped", "done", "done", "done"]
+    assert all(path.stat().st_mtime_ns == when for path, when in written.items())
+    assert len(program.records()) == 6
+
+
+def test_a_sweep_ends_with_its_report_and_verdict_also_after_failures(program: Program, csv: str) -> None:
+    outcome = program("--multirun", *TOY, csv, *GRID, "report=true")
+    assert outcome.code == 1
+    page = program.folder / "multirun" / "default" / "report" / "index.html"
+    assert page.is_file()
+    assert f"report: {page}" in outcome.out
+    assert "On files at 1:5, the augmenter that validation picks (smote in 4 of 4 members)" in outcome.out.replace(
+        "\n    ", " "
+    )
+    assert "2 runs failed and are missing" in outcome.out
+    assert "lower the ratio or use more data" in page.read_text()
+
+
+def test_a_report_that_cannot_be_written_loses_nothing(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device", "page")
+
+    monkeypatch.setattr("synaug.report.write", refuse)
+    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote", "report=true")
+    assert outcome.code == 0
+    assert len(program.records()) == 2
+    assert "no report: " in outcome.err
+    assert f"python -m synaug.report {program.folder / 'multirun' / 'default'}" in outcome.err
+
+
+def test_ctrl_c_ends_a_sweep_cleanly_and_the_same_command_goes_on(program: Program, csv: str, tmp_path: Path) -> None:
+    arguments = ["--multirun", *TOY, csv, "augmenter=none,random,smote,adasyn", "imbalance_ratio=ir2,ir5"]
+    places = [f"output_dir={program.folder / 'multirun'}", f"cache_dir={program.folder / 'cache'}"]
+    with (tmp_path / "output").open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "synaug", *arguments, *places], stdout=output, stderr=subprocess.STDOUT
+        )
+        deadline = time.monotonic() + 120
+        while len(program.records()) < 2 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 1
+    said = (tmp_path / "output").read_text()
+    ended = re.search(r"interrupted after (\d) of 8 jobs; what is recorded is kept", said)
+    assert ended, said
+    assert "Traceback" not in said
+    done = len(program.records())
+    assert 2 <= done < 8
+    assert program(*arguments).code == 0
+    assert statuses(program).count("skipped") == done
+    assert len(program.records()) == 8
+
+
+def test_a_single_run_is_no_sweep(program: Program, csv: str) -> None:
+    assert program("--multirun", *TOY, csv, "augmenter=none,smote").code == 0
+    before = note(program)
+    assert program(*TOY, csv, "augmenter=random").code == 0
+    assert note(program) == before
+    assert not list(program.folder.rglob(".sweep-*"))
+
+
+def test_what_is_left_is_told_by_what_ran_not_by_what_was_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = sweep.Sweep(tmp_path, n_jobs=10, report=False)
+    monkeypatch.setenv(sweep.STATUS_FOLDER, str(tmp_path))
+    ended = [("skipped", 0.0)] * 5 + [("done", 60.0)]
+    for number, (status, seconds) in enumerate(ended):
+        job = {"number": number, "run": "a-run", "status": status, "seconds": seconds}
+        (tmp_path / f"{number}.json").write_text(json.dumps(job))
+    running.started = time.monotonic() - 60
+    assert sweep.progress_line(running, job) == ("[ 6/10] a-run: done in 60 s · 0:01:00 elapsed, about 0:04:00 left")
+    running.n_jobs = None
+    assert sweep.progress_line(running, job) == "[6/?] a-run: done in 60 s · 0:01:00 elapsed"
+    assert sweep.clock(3 * 3600 + 61) == "3:01:01"
