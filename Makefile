@@ -1,4 +1,4 @@
-# make demo: fresh machine to a table. make test: lint, types, tests.
+# make demo: fresh machine to a verdict. make test: lint, types, tests.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constrai
 .PHONY: demo install test lint types unit openwandb clean
 
 demo: $(VENV)/.demo
-	$(BIN)/python -m synaug
+	$(BIN)/python -m synaug --multirun experiment=demo
 
 install: $(VENV)/.dev
 
@@ -31,6 +31,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# The report's tests open it in Chromium: apt-get install chromium.
 unit: $(VENV)/.dev openwandb
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
 

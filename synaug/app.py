@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -33,7 +33,7 @@ INTERRUPTED = "interrupted; what is recorded is kept, and the same command goes 
 def task(config: DictConfig) -> None:
     """One job. What it needs is imported here, so that --help and completion stay quick."""
     folder = Path(HydraConfig.get().runtime.output_dir)
-    if record.is_done(folder) and not config.force:
+    if record.is_done(folder) and (not config.force or sweep.did(folder)):
         log.info("already recorded, skipped (force=true runs it again): %s", folder)
         return
     check.check(config)
@@ -75,15 +75,17 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands errors on instead of printing its own
     entrance = hydra.main(config_path=str(configuration.conf_dir()), config_name="config", version_base="1.3")(task)
     try:
+        check.check_sweep(arguments.overrides)
         entrance()
+        running = sweep.current()
+        if running is not None and not sweep.finish(running):
+            sys.exit(1)
     except KeyboardInterrupt:
         _interrupted()
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):  # what Lightning makes of Ctrl-C
             _interrupted()
         raise
-    except sweep.JobFailedError:
-        pass  # what failed stands in the table below
     except (CompactHydraException, ValueError, OSError, ImportError) as error:
         if full or not is_the_users(error):
             raise
@@ -92,22 +94,19 @@ def main() -> None:
             sys.stderr.write(f"{_sentence(error)}\n")
         sys.stderr.write("HYDRA_FULL_ERROR=1 shows the traceback.\n")
         sys.exit(1)
-    running = sweep.current()
-    if running is not None and not sweep.finish(running):
-        sys.exit(1)
 
 
-def _interrupted() -> None:
+def _interrupted() -> NoReturn:
     running = sweep.current()
     if running is None:
         sys.exit(INTERRUPTED)
-    ended, total = len(running.jobs()), running.n_jobs
+    if running.finished:
+        again = f"python -m synaug.report {running.folder}"
+        sys.exit(f"interrupted while the report was written; the runs are recorded ({again} writes it)")
+    ended, of = len(running.jobs()), "" if running.n_jobs is None else f" of {running.n_jobs}"
     sweep.finish(running, interrupted=True)
-    of = "" if total is None else f" of {total}"
-    sys.exit(
-        f"interrupted after {ended}{of} jobs; what is recorded is kept, and the same command does the rest "
-        f"(python -m synaug.report {running.folder} compares what there is)"
-    )
+    then = f" (python -m synaug.report {running.folder} compares what there is)" if ended else ""
+    sys.exit(f"interrupted after {ended}{of} jobs; what is recorded is kept, and the same command does the rest{then}")
 
 
 def is_the_users(error: BaseException) -> bool:

@@ -19,6 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 from synaug import config as configuration
 from synaug.config import GROUPS, is_number
 
+ONE_A_SWEEP = ("experiment", "name", "output_dir")
+# Names of what a comparison makes.
+COMPARISON_NAMES = ("picked", "free")
 # Set by synaug itself, because the protocol depends on them.
 OWN_TRAINER_ARGUMENTS = {
     "max_steps": "set max_steps",
@@ -72,6 +75,20 @@ def check(config: DictConfig) -> None:
         if group in sound:
             sentences += _part_problems(group, config[group])
     raise_problems(sentences)
+
+
+def check_sweep(overrides: Sequence[str]) -> None:
+    """Find what a sweep cannot run over, before it starts: it has one folder, and its grid is one experiment.
+
+    Raises
+    ------
+    ValueError
+        If several experiments, names or output folders are given.
+    """
+    single = [each for each in overrides if each.partition("=")[0].lstrip("+") in ONE_A_SWEEP]
+    for each in OverridesParser.create().parse_overrides(single):
+        if each.is_sweep_override():
+            raise ValueError(f"{each.input_line} names several, but a sweep has one folder: give one command for each")
 
 
 def raise_problems(found: Sequence[str]) -> None:
@@ -178,6 +195,8 @@ def _out_of_range(config: DictConfig, sound: Container[str]) -> Iterator[str]:
         yield "target_prior=natural needs imbalance_ratio=natural: where classes are thinned, test folds are balanced"
     if config.threads is not None and not (isinstance(config.threads, int) and config.threads >= 1):
         yield f"threads={config.threads} must be a positive whole number, or null"
+    if HydraConfig.get().runtime.choices.get("augmenter") in COMPARISON_NAMES:
+        yield f"no augmenter may be called {' or '.join(COMPARISON_NAMES)}, which the comparison makes: rename its file"
     if not re.fullmatch(r"\w[\w.-]*", str(config.name)):
         yield f"name={config.name!r} becomes a folder: use letters, digits, '.', '-' and '_'"
 

@@ -128,4 +128,7 @@ def _reason(evidence: Evidence, run: pd.Series, augmenter: str) -> str:
     choices = (run["dataset"], run["encoder"], run["imbalance_ratio"], augmenter.split(" ")[0], run["classifier"])
     beginning = "-".join([*map(str, choices), ""])
     failed = [each["sentence"] for each in evidence.failures if each["run"].startswith(beginning)]
-    return f"failed: {failed[0]}" if failed else "not run"
+    if not failed:
+        return "not run"
+    of = "" if " " not in augmenter else f", with these settings or others of {augmenter.split(' ')[0]}"
+    return f"failed{of}: {failed[0]}"

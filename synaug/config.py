@@ -65,11 +65,13 @@ def identity(config: DictConfig) -> str:
 def run_choices(config: DictConfig, choices: Mapping[str, str]) -> dict[str, str]:
     """The five choices by name, but for two that settings may change.
 
-    A ratio is named by its value, and filling nothing of the gap is `none`, whatever would not fill it.
+    A ratio is named by its value, and `none` is what augments nothing, whatever it is called.
     """
     named = {group: str(choices[group]) for group in GROUPS}
-    if config.augmenter.get("amount") == 0:
+    if record.is_idle(config.augmenter):
         named["augmenter"] = "none"
+    elif named["augmenter"] == "none":  # given another target
+        named["augmenter"] = str(config.augmenter.get("_target_")).rpartition(".")[2]
     ratio = config.imbalance_ratio
     if "ratio" in ratio and "profile" in ratio and named["imbalance_ratio"] in SHIPPED_RATIOS:
         value = ratio.ratio

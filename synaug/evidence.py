@@ -1,6 +1,6 @@
 """What the runs below some folders show: their scores in one table, each run named as method and block."""
 
-import logging
+import gc
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from synaug import record as records
-from synaug.digest import json_sha256
-
-log = logging.getLogger(__name__)
+from synaug.digest import json_sha256, text_sha256
 
 PLAIN_LOSS = {"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0}
+UNSET = "unset"
+LONGEST = 40
 LABELS = ("block", "augmenter", "loss")
 SETTINGS = ("dataset", "encoder", "imbalance_ratio", "ratio", "classifier")
 # Where classes are thinned, test folds are balanced, and there both are one score; a thinned
@@ -44,7 +44,7 @@ class Evidence:
     records
         By identity, what else stands in each record.
     failures
-        Runs that failed and have no record: `run`, `sentence`, `type`, `overrides`, and whether the
+        Runs that failed (the last time): `run`, `sentence`, `type`, `overrides`, and whether the
         folder's last sweep wanted them (`current`).
     """
 
@@ -91,10 +91,27 @@ def read(folders: Iterable[str | Path]) -> Evidence:
     ValueError
         If a record is damaged, or of another schema.
     """
+    paths = [Path(folder) for folder in folders]
+    collects = gc.isenabled()
+    gc.disable()  # a thousand records are millions of small lists, none of them garbage: half of the time
+    try:
+        found, places, failures = _found(paths)
+        if not found and not failures:
+            named = ", ".join(map(str, paths))
+            raise FileNotFoundError(f"no {records.RECORD} below {named}: give the folder of an experiment that has run")
+        runs = _runs(found, places)
+        scores = _long(runs, {key: record.pop("scores") for key, record in found.items()})
+        validation = _long(runs, {key: record.pop("validation_scores") for key, record in found.items()})
+    finally:
+        if collects:
+            gc.enable()
+    return Evidence(runs, scores, validation, found, failures)
+
+
+def _found(paths: Sequence[Path]) -> tuple[dict[str, dict[str, Any]], dict[str, str], list[dict[str, Any]]]:
     found: dict[str, dict[str, Any]] = {}
     places: dict[str, str] = {}
     failures: list[dict[str, Any]] = []
-    paths = [Path(folder) for folder in folders]
     for folder in paths:
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} is no folder: give the folder of an experiment that has run")
@@ -108,27 +125,22 @@ def read(folders: Iterable[str | Path]) -> Evidence:
             found.setdefault(record["identity"], record)
             places.setdefault(record["identity"], str(path.parent))
         failures += _failures(folder)
-    if not found and not failures:
-        named = ", ".join(map(str, paths))
-        raise FileNotFoundError(f"no {records.RECORD} below {named}: give the folder of an experiment that has run")
-    runs = _runs(found, places)
-    scores = _long(runs, {key: record.pop("scores") for key, record in found.items()})
-    validation = _long(runs, {key: record.pop("validation_scores") for key, record in found.items()})
-    return Evidence(runs, scores, validation, found, failures)
+    return found, places, failures
 
 
 def _failures(folder: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(folder.rglob(records.FAILURE)):
-        if not records.is_done(path.parent):
-            failure = records.read_json(path)
-            wanted = records.sweep_of(path.parent.parent).get("runs", [])
-            yield {
-                "run": path.parent.name,
-                "sentence": failure.get("sentence", failure["error"]),
-                "type": failure["type"],
-                "overrides": failure["overrides"],
-                "current": path.parent.name in wanted,
-            }
+        failure = records.read_json(path)
+        wanted = records.sweep_of(path.parent.parent).get("runs", [])
+        # A success clears the failures before it: where both stand, a forced run failed after it.
+        older = "an older record stands, but running it again failed: " if records.is_done(path.parent) else ""
+        yield {
+            "run": path.parent.name,
+            "sentence": older + failure.get("sentence", failure["error"]),
+            "type": failure["type"],
+            "overrides": failure["overrides"],
+            "current": path.parent.name in wanted,
+        }
 
 
 def _runs(found: Mapping[str, dict[str, Any]], places: Mapping[str, str]) -> pd.DataFrame:
@@ -160,37 +172,76 @@ def _runs(found: Mapping[str, dict[str, Any]], places: Mapping[str, str]) -> pd.
 def _labels(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Name the augmenter, the loss and the block of each run, by their options and all that differs within them."""
     settings = [dict(flat(records.science(record["config"]))) for record in found]
-    differing = _differing(settings, [record["choices"] for record in found])
     labels: list[dict[str, Any]] = []
-    contents = defaultdict(set)
-    for record, own in zip(found, differing, strict=True):
+    for record, own in zip(found, _differing(settings, [record["choices"] for record in found]), strict=True):
         choices = record["choices"]
-        method = {key: value for key, value in own.items() if key.startswith("augmenter.")}
-        rest = [key for key in sorted(own) if key not in method and not key.startswith("classifier.loss.")]
+        sampler = {key: value for key, value in own.items() if key.startswith("augmenter.")}
         parts = [choices[group] for group in ("dataset", "encoder", "imbalance_ratio", "classifier")]
-        block = " · ".join(parts + [f"{key}={_short(own[key])}" for key in rest])
-        labels.append({"block": block, "augmenter": _augmenter(record, method), "loss": _loss(record), **own})
-        contents[block].add(_content(record))
-    for record, label in zip(found, labels, strict=True):
-        if len(contents[label["block"]]) > 1:  # e.g. two files of the same columns
-            label["block"] += f" · content={_content(record)}"
+        parts += [f"{key}={_short(own[key])}" for key in sorted(own) if not _is_method(key)]
+        labels.append(
+            {"block": " · ".join(parts), "augmenter": _augmenter(record, sampler), "loss": _loss(record), **own}
+        )
+    contents = [_content(record, own) for record, own in zip(found, settings, strict=True)]
+    _tell_apart(labels, "block", contents)  # e.g. two files of the same columns
+    _without_plain_loss(labels)
+    identities = [record["identity"][:8] for record in found]
+    _tell_apart(labels, "augmenter", identities, within=("block", "loss"))
     return labels
 
 
-def _content(record: Mapping[str, Any]) -> str:
-    """What data and weights were, whatever they are called."""
-    return json_sha256([record["data"]["fingerprint"], record["encoder"]])[:8]
+def _is_method(key: str) -> bool:
+    return key.startswith(("augmenter.", "classifier.loss."))
+
+
+def _content(record: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """What data and weights were, whatever they are called, and every setting that a block shares."""
+    shared = {key: value for key, value in settings.items() if not _is_method(key)}
+    return json_sha256([record["data"]["fingerprint"], record["encoder"], shared])[:8]
+
+
+def _tell_apart(
+    labels: list[dict[str, Any]], column: str, contents: Sequence[str], within: tuple[str, ...] = ()
+) -> None:
+    """Where one label stands for several contents, add them: nothing may be pooled because it is called alike."""
+    met = defaultdict(set)
+    for label, content in zip(labels, contents, strict=True):
+        met[label[column], *(label[name] for name in within)].add(content)
+    several = [len(met[label[column], *(label[name] for name in within)]) > 1 for label in labels]
+    for label, content, is_one_of_several in zip(labels, contents, several, strict=True):
+        if is_one_of_several:
+            label[column] += f" · content={content}" if column == "block" else f" #{content}"
+
+
+def _without_plain_loss(labels: list[dict[str, Any]]) -> None:
+    """A loss that all methods of a block share is no difference between them, but one between blocks."""
+    losses = defaultdict(set)
+    for label in labels:
+        losses[label["block"]].add(label["loss"])
+    for label in labels:
+        if len(losses[label["block"]]) == 1 and label["loss"]:
+            label["block"], label["loss"] = f"{label['block']} · loss: {label['loss']}", ""
 
 
 def _differing(settings: Sequence[Mapping[str, Any]], choices: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
-    """Of each run, the settings in which runs of its option of the group (outside of the groups: all runs) differ."""
+    """Of each run, the settings in which runs of its option of the group (outside of the groups: all runs) differ.
+
+    A setting that one run has and another lacks is a difference, too.
+    """
+    options = [[(group, chosen.get(group)) for group in records.SCIENTIFIC] for chosen in choices]
+    keys: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    for own, chosen in zip(settings, options, strict=True):
+        places = dict(chosen)
+        for key in own:
+            group = key.partition(".")[0]
+            keys[group, places[group]].add(key)
     values: dict[tuple[str | None, str], set[str]] = defaultdict(set)
-    for own, chosen in zip(settings, choices, strict=True):
-        for key, value in own.items():
-            values[chosen.get(key.partition(".")[0]), key].add(str(value))
+    for own, chosen in zip(settings, options, strict=True):
+        for place in chosen:
+            for key in keys[place]:
+                values[place[1], key].add(str(own.get(key, UNSET)))
     return [
-        {key: value for key, value in own.items() if len(values[chosen.get(key.partition(".")[0]), key]) > 1}
-        for own, chosen in zip(settings, choices, strict=True)
+        {key: own.get(key, UNSET) for place in chosen for key in sorted(keys[place]) if len(values[place[1], key]) > 1}
+        for own, chosen in zip(settings, options, strict=True)
     ]
 
 
@@ -207,23 +258,26 @@ def _loss(record: Mapping[str, Any]) -> str:
     """Nothing for plain cross-entropy, else what makes the loss another one."""
     loss = dict(record["config"]["classifier"].get("loss") or PLAIN_LOSS)
     loss.pop("_partial_", None)
-    target = loss.pop("_target_").rpartition(".")[2]
-    own = [f"{key}={_short(value)}" for key, value in sorted(loss.items()) if PLAIN_LOSS.get(key) != value]
-    return " ".join([*([] if target == "cross_entropy" else [target]), *own])
+    target = str(loss.pop("_target_"))
+    name = target.rpartition(".")[2]
+    named = [] if target == PLAIN_LOSS["_target_"] else [target if name == "cross_entropy" else name]
+    return " ".join(
+        [*named, *(f"{key}={_short(loss[key])}" for key in sorted(loss) if PLAIN_LOSS.get(key) != loss[key])]
+    )
 
 
 def _short(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= 40 else f"{text[:8]}…"
+    return text if len(text) <= LONGEST else f"{text[:16]}…{text_sha256(text)[:8]}"
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Settings by their dotted names, lists as text."""
     for key, value in settings.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield from flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", str(value) if isinstance(value, list) else value
+            yield f"{prefix}{key}", str(value) if isinstance(value, list | Mapping) else value
 
 
 def _long(runs: pd.DataFrame, tables: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

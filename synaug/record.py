@@ -88,6 +88,7 @@ NOT_SCIENTIFIC_CODE = {
     "sweep.py",
     "tracking.py",
     "verdict.py",
+    "wording.py",
 }
 
 
@@ -106,21 +107,21 @@ def identity(config: Mapping[str, Any], sources: Mapping[str, str]) -> str:
     str
         64 hexadecimal digits.
     """
-    return json_sha256({"schema": SCHEMA, "config": _whole_numbers(science(config)), "sources": dict(sources)})
+    return json_sha256({"schema": SCHEMA, "config": science(config), "sources": dict(sources)})
 
 
 def science(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a resolved config that decides numbers; all ways of augmenting nothing are written as one."""
+    """The part of a resolved config that decides numbers; what is the same by two ways of writing is written as one."""
     found: dict[str, Any] = {key: config[key] for key in SCIENTIFIC if key in config}
     for group, left_out in NOT_SCIENTIFIC.items():
         if group in found:
             found[group] = {key: value for key, value in found[group].items() if key not in left_out}
-    if "augmenter" in found and _idle(found["augmenter"]):
+    if "augmenter" in found and is_idle(found["augmenter"]):
         found["augmenter"] = {"amount": 0}
-    return found
+    return {key: _whole_numbers(value) for key, value in found.items()}
 
 
-def _idle(augmenter: Mapping[str, Any]) -> bool:
+def is_idle(augmenter: Mapping[str, Any]) -> bool:
     """Whether nothing is added: nothing is asked for, or the sampler is imbalanced-learn's identity."""
     is_identity = augmenter.get("_target_") == "imblearn.FunctionSampler" and augmenter.get("func") is None
     return augmenter.get("amount") == 0 or is_identity

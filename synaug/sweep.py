@@ -3,6 +3,9 @@
 import json
 import logging
 import os
+import platform
+import re
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -11,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from synaug import record
 from synaug.atomic import replacing
@@ -25,10 +29,6 @@ log = logging.getLogger(__name__)
 STATUS_FOLDER = "SYNAUG_SWEEP_STATUS"
 WANDB_SETTINGS = ("project", "entity", "init_timeout", "finish_timeout")
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
-
-
-class JobFailedError(Exception):
-    """Stands in a sweep for whatever a job raised, which its log has: it crosses processes, and is caught by name."""
 
 
 @dataclass
@@ -43,15 +43,16 @@ class Sweep:
         None where the sweeper decides as it goes.
     report
         Whether to write a report in the end.
-    logger
-        The config of the runs' logger; a sweep logged to W&B has its report logged there, too.
+    wandb
+        Where its runs are logged to W&B, the settings by which the report goes there, too.
     """
 
     folder: Path
     n_jobs: int | None
     report: bool
-    logger: dict[str, Any] = field(default_factory=dict)
+    wandb: dict[str, Any] | None = None
     started: float = field(default_factory=time.monotonic)
+    finished: bool = False
 
     @property
     def status_folder(self) -> Path:
@@ -91,36 +92,81 @@ class SweepCallback(Callback):
         """Hydra's hook, in the process that was asked for the sweep."""
         global _current
         folder = Path(config.hydra.sweep.dir)
-        status = folder / f".sweep-{os.getpid()}-{time.time_ns():x}"
+        # First of all: what Hydra's callbacks raise becomes a warning, and no failure may go unseen for that.
+        _current = Sweep(folder, None, bool(config.get("report")), wandb_settings(config))
+        status = folder / f".sweep-{platform.node()}-{os.getpid()}"
         os.environ[STATUS_FOLDER] = str(status.resolve())
-        logger = OmegaConf.to_container(config.logger) if OmegaConf.is_dict(config.logger) else {}
-        _current = Sweep(folder, n_jobs(config), bool(config.report), logger)  # type: ignore[arg-type]
+        _clear_away(folder)
+        _current.n_jobs = n_jobs(config)
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Hydra's hook, in the process of the job."""
         self._started = time.monotonic()
-        self._was_done = record.is_done(Path(config.hydra.runtime.output_dir)) and not config.get("force")
+        folder = Path(config.hydra.runtime.output_dir)
+        self._was_done = record.is_done(folder) and (not config.get("force") or did(folder))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Hydra's hook, in the process of the job, after `synaug.app.FailureCallback` has said what failed."""
         if STATUS_FOLDER not in os.environ:
             return
         folder = Path(config.hydra.runtime.output_dir)
-        failure = record.failure_of(folder) if job_return.status.name == "FAILED" else None
+        failed = job_return.status is JobStatus.FAILED
         job = {
             "number": int(config.hydra.job.num),
             "run": folder.name,
-            "status": FAILED if failure is not None else SKIPPED if self._was_done else DONE,
+            "status": FAILED if failed else SKIPPED if self._was_done else DONE,
             "seconds": round(time.monotonic() - self._started, 2),
-            "sentence": None if failure is None else failure["sentence"],
+            "sentence": _sentence_of(folder, job_return) if failed else None,
             "overrides": list(job_return.overrides or []),
         }
         with replacing(Path(os.environ[STATUS_FOLDER]) / f"{job['number']}.json") as file:
             file.write(json.dumps(job).encode())
-        if failure is not None:
-            job_return.return_value = JobFailedError(failure["sentence"])
+        if failed:
+            # It is noted. Hydra would end the sweep at the batch's end for it, and print where it came from.
+            job_return.status, job_return.return_value = JobStatus.COMPLETED, None
         if _current is not None:  # a launcher with processes of its own prints nothing here
             log.info(progress_line(_current, job))
+
+
+def _sentence_of(folder: Path, job_return: JobReturn) -> str:
+    try:
+        return str(record.failure_of(folder)["sentence"])
+    except OSError:  # the disk is full, say
+        return f"{type(job_return._return_value).__name__}: {job_return._return_value}"
+
+
+def did(folder: Path) -> bool:
+    """Whether an earlier job of this sweep made the run in this folder; two points of a grid may be one run."""
+    if STATUS_FOLDER not in os.environ:
+        return False
+    ended = (record.read_json(path) for path in Path(os.environ[STATUS_FOLDER]).glob("*.json"))
+    return any(job["run"] == folder.name and job["status"] == DONE for job in ended)
+
+
+def _clear_away(folder: Path) -> None:
+    """Remove what sweeps of this machine left that were killed, and what an earlier one of this process did."""
+    for left in folder.glob(".sweep-*"):
+        of_here = re.fullmatch(rf"\.sweep-{re.escape(platform.node())}-(\d+)", left.name)
+        if of_here and (int(of_here[1]) == os.getpid() or not _is_alive(int(of_here[1]))):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def wandb_settings(config: DictConfig) -> dict[str, Any] | None:
+    """Where the runs of a config are logged to W&B; None if they are not."""
+    logger = config.get("logger") or {}
+    if logger.get("_target_") != "synaug.tracking.wandb_logger":
+        return None
+    return {key: logger[key] for key in WANDB_SETTINGS if key in logger}
 
 
 def n_jobs(config: DictConfig) -> int | None:
@@ -128,7 +174,8 @@ def n_jobs(config: DictConfig) -> int | None:
     if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
         return None
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    overrides = OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task])
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())  # which a glob asks
+    overrides = parser.parse_overrides([*params, *config.hydra.overrides.task])
     return len(BasicSweeper.split_arguments(overrides, None)[0])
 
 
@@ -155,22 +202,23 @@ def clock(seconds: float) -> str:
 
 
 def finish(sweep: Sweep, interrupted: bool = False) -> bool:
-    """End a sweep: note what it wanted, name its failures, write its report.
+    """End a sweep: name its failures, note what it wanted, write its report.
 
     Returns
     -------
     bool
-        Whether every job has its record.
+        Whether every job has its record, and the sweep its report if it was to have one.
     """
     jobs = sweep.jobs()
+    sweep.finished = True
     failed = [job for job in jobs if job["status"] == FAILED]
     whole = not failed and not interrupted and (sweep.n_jobs is None or len(jobs) == sweep.n_jobs)
+    if failed:
+        sys.stderr.write(f"\n{failure_table(jobs, sweep)}\n")
     if jobs:
         _note(sweep, jobs)
-    if failed:
-        sys.stderr.write(f"\n{failure_table(failed, sweep)}\n")
     if not interrupted and sweep.report and jobs:
-        _report(sweep)
+        return _report(sweep) and whole
     return whole
 
 
@@ -182,17 +230,23 @@ def _note(sweep: Sweep, jobs: Sequence[dict[str, Any]]) -> None:
         "runs": [job["run"] for job in jobs],
         "jobs": jobs,
     }
-    with replacing(sweep.folder / record.SWEEP) as file:
-        file.write(json.dumps(note, indent=1).encode())
-    for path in [*sweep.status_folder.glob("*"), sweep.status_folder]:
-        path.unlink() if path.is_file() else path.rmdir()
+    try:
+        with replacing(sweep.folder / record.SWEEP) as file:
+            file.write(json.dumps(note, indent=1).encode())
+    except OSError as error:
+        place = f"{error.filename}: {error.strerror}"
+        sys.stderr.write(f"{place}: the sweep's own note is missing; the runs' records are what counts\n")
+    shutil.rmtree(sweep.status_folder, ignore_errors=True)
 
 
-def failure_table(failed: Sequence[dict[str, Any]], sweep: Sweep) -> str:
+def failure_table(jobs: Sequence[dict[str, Any]], sweep: Sweep) -> str:
     """Each failure with its sentence, for the console."""
+    failed = [job for job in jobs if job["status"] == FAILED]
     width = max(len(job["run"]) for job in failed)
-    of = f" of {sweep.n_jobs}" if sweep.n_jobs is not None else ""
-    lines = [f"{len(failed)}{of} jobs failed; the others are recorded, and the same command tries these again:"]
+    total = len(jobs) if sweep.n_jobs is None else sweep.n_jobs
+    counts = [f"{len(failed)} of {total} jobs failed", f"{len(jobs) - len(failed)} are recorded"]
+    counts += [f"{total - len(jobs)} did not run"] if total > len(jobs) else []
+    lines = [f"{', '.join(counts)}; the same command does what is missing:"]
     lines += [f"  {job['run']:<{width}}  {_one_line(job['sentence'])}" for job in failed]
     lines.append(f"Tracebacks: {sweep.folder}/<run>/synaug.log")
     return "\n".join(lines)
@@ -202,22 +256,26 @@ def _one_line(sentence: str) -> str:
     return " ".join(sentence.split())
 
 
-def _report(sweep: Sweep) -> None:
+def _report(sweep: Sweep) -> bool:
     """Write the report of all that stands in the sweep's folder; where it cannot be, say so and how to get it."""
     from synaug import comparison as comparisons
     from synaug import evidence as evidences
     from synaug import report
+    from synaug.app import is_the_users
 
     try:
         evidence = evidences.read([sweep.folder])
         comparison = comparisons.compare(evidence)
         page = report.write(evidence, comparison, sweep.folder / "report")
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"no report: {error}; then: python -m synaug.report {sweep.folder}\n")
-        return
+        if not is_the_users(error):
+            raise
+        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+        sys.stderr.write(f"no report: {said}; then: python -m synaug.report {sweep.folder}\n")
+        return False
     sys.stdout.write(f"\n{comparison.verdict}\n\nreport: {page}\n")
-    if sweep.logger.get("_target_") == "synaug.tracking.wandb_logger":
-        from synaug import tracking
+    if sweep.wandb is not None:
+        from synaug.report import wandb_run
 
-        settings = {key: sweep.logger[key] for key in WANDB_SETTINGS if key in sweep.logger}
-        tracking.log_report(evidence, comparison, page.parent, **settings)
+        wandb_run.log_report(evidence, comparison, page.parent, **sweep.wandb)
+    return True

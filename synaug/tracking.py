@@ -11,16 +11,24 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pytorch_lightning.loggers import Logger, WandbLogger
+
+if TYPE_CHECKING:  # a report's run needs no Lightning, whose import takes seconds
+    import wandb
+    from pytorch_lightning.loggers import Logger, WandbLogger
 
 log = logging.getLogger(__name__)
 
+CONFUSION_CHART = "wandb/confusion_matrix/v1"  # W&B's own, which names the columns
+CONFUSION_COLUMNS = ("Actual", "Predicted", "nPredictions")
+STEP = "trainer/global_step"
+JOB_TYPE = "train"
 
-def wandb_logger(
+
+def start_run(
     *,
     project: str,
     save_dir: str,
@@ -28,18 +36,19 @@ def wandb_logger(
     group: str | None = None,
     tags: Sequence[str] = (),
     entity: str | None = None,
-    job_type: str = "train",
+    job_type: str,
+    config: Mapping[str, Any] | None = None,
     init_timeout: float = 20,
     finish_timeout: float = 60,
     **settings: Any,
-) -> WandbLogger:
-    """Start a W&B run, offline if there is no key or no server, and hand it to Lightning.
+) -> wandb.Run:
+    """Start a W&B run, offline if there is no key or no server.
 
     ``WANDB_MODE=offline`` and ``WANDB_MODE=disabled`` are obeyed and need no account.
 
     Parameters
     ----------
-    project, group, tags, entity, job_type, **settings
+    project, group, tags, entity, job_type, config, **settings
         As in ``wandb.init`` and ``wandb.Settings``.
     save_dir
         Where W&B's folder ``wandb`` goes.
@@ -50,8 +59,8 @@ def wandb_logger(
 
     Returns
     -------
-    WandbLogger
-        With a run that `finish` must end.
+    wandb.Run
+        That `finish_run` must end.
     """
     import wandb
 
@@ -67,12 +76,13 @@ def wandb_logger(
         tags=list(tags),
         entity=entity,
         job_type=job_type,
+        config=dict(config or {}),
         reinit="create_new",  # never the run that an earlier job of this process left open
         settings=wandb.Settings(**{**defaults, "finish_timeout_raises": True, **settings}),
     )
     try:
-        _require_key()
-        run = start()
+        require_key()
+        return start()
     except (wandb.errors.CommError, wandb.errors.UsageError) as error:
         # For the whole process: the later jobs of a sweep should not wait for the server again.
         wandb.setup(wandb.Settings(mode="offline"))
@@ -80,11 +90,30 @@ def wandb_logger(
         log.warning(
             "W&B did not start (%s), so this process logs offline: `wandb sync %s` sends this run "
             "later, and WANDB_MODE=offline saves the attempt.",
-            _first_line(error),
+            first_line(error),
             run.sync_dir,
         )
-    run.define_metric("trainer/global_step")  # as WandbLogger does for a run that it starts
-    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+        return run
+
+
+def wandb_logger(*, project: str, save_dir: str, job_type: str = JOB_TYPE, **options: Any) -> WandbLogger:
+    """Start a W&B run and hand it to Lightning.
+
+    Parameters
+    ----------
+    project, save_dir, job_type, **options
+        As in `start_run`.
+
+    Returns
+    -------
+    WandbLogger
+        With a run that `finish` must end.
+    """
+    from pytorch_lightning.loggers import WandbLogger
+
+    run = start_run(project=project, save_dir=save_dir, job_type=job_type, **options)
+    run.define_metric(STEP)  # as WandbLogger does for a run that it starts
+    run.define_metric("*", step_metric=STEP, step_sync=True)
     return WandbLogger(project=project, save_dir=save_dir, experiment=run)
 
 
@@ -103,6 +132,8 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
     """
     if logger is None:
         return
+    from pytorch_lightning.loggers import WandbLogger
+
     scores = pd.DataFrame(**record["scores"]).astype({"value": float})
     if not isinstance(logger, WandbLogger):
         curves = pd.DataFrame(**record["curves"])
@@ -119,12 +150,12 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
         run.summary.update(_over_members(scores))
         members, balance = _by_member(scores), wandb.Table(**record["balance"])
         run.log({"members": members, "balance": balance, **_confusion_charts(record)})
-    except (OSError, wandb.Error) as error:  # an online run asks the server before it takes a table
-        log.warning("W&B did not take this run's tables (%s); record.json has them.", _first_line(error))
+    except server_trouble() as error:  # an online run asks the server before it takes a table
+        log.warning("W&B did not take this run's tables (%s); record.json has them.", first_line(error))
 
 
 def finish(logger: Logger | None, exit_code: int) -> None:
-    """End a W&B run, waiting for the server no longer than ``finish_timeout``; never raises for it.
+    """End a logger's W&B run, as `finish_run` does.
 
     Parameters
     ----------
@@ -133,23 +164,42 @@ def finish(logger: Logger | None, exit_code: int) -> None:
     exit_code
         0 if the run succeeded.
     """
-    if not isinstance(logger, WandbLogger):
+    if logger is None:
         return
-    import wandb
+    from pytorch_lightning.loggers import WandbLogger
 
-    run = logger.experiment
+    if isinstance(logger, WandbLogger):
+        finish_run(logger.experiment, exit_code)
+
+
+def finish_run(run: wandb.Run, exit_code: int) -> None:
+    """End a W&B run, waiting for the server no longer than ``finish_timeout``; never raises for it.
+
+    Parameters
+    ----------
+    run
+        Of `start_run`.
+    exit_code
+        0 if the run succeeded.
+    """
     try:
         run.finish(exit_code=exit_code)
-    except (OSError, wandb.Error) as error:  # a TimeoutError is an OSError
+    except server_trouble() as error:
         log.warning(
             "W&B did not take the whole run (%s): `wandb sync --include-online %s` sends it later.",
-            _first_line(error),
+            first_line(error),
             run.sync_dir,
         )
 
 
-def _require_key() -> None:
-    """Raise rather than ask at a terminal, where an unattended sweep would wait for ever."""
+def require_key() -> None:
+    """Raise rather than ask at a terminal, where an unattended sweep would wait for ever.
+
+    Raises
+    ------
+    wandb.errors.UsageError
+        If W&B is to be online and no API key is stored or in the environment.
+    """
     import wandb
 
     settings = wandb.setup().settings
@@ -164,7 +214,16 @@ def _require_key() -> None:
         wandb.setup(wandb.Settings(silent=silent))
 
 
-def _first_line(error: Exception) -> str:
+def server_trouble() -> tuple[type[Exception], ...]:
+    """What W&B raises where a server is out of reach, dies or refuses; a TimeoutError is an OSError."""
+    import wandb
+    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+    return OSError, wandb.Error, WandbApiFailedError
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line without a full stop."""
     return str(error).partition("\n")[0].rstrip(".")
 
 
@@ -182,18 +241,23 @@ def _by_member(scores: pd.DataFrame) -> pd.DataFrame:
     return wide[names.unique()].reset_index()
 
 
+def confusion_key(decision: str) -> str:
+    """Key of a decision rule's confusion matrix; W&B puts its table under this key and ``_table``."""
+    return f"confusion/{decision}"
+
+
 def _confusion_charts(record: Mapping[str, Any]) -> dict[str, Any]:
     import wandb
 
     names = record["data"]["class_names"]
-    charts, columns = {}, ["Actual", "Predicted", "nPredictions"]  # names of W&B's own chart
+    charts = {}
     for decision, members in pd.DataFrame(record["confusion"]).groupby("decision", sort=False):
         matrix = np.sum(members["matrix"].to_list(), axis=0)
         cells = pd.DataFrame(matrix, index=names, columns=names).T.unstack().reset_index()
-        charts[f"confusion/{decision}"] = wandb.plot_table(
-            vega_spec_name="wandb/confusion_matrix/v1",
-            data_table=wandb.Table(dataframe=cells.set_axis(columns, axis="columns")),
-            fields=dict(zip(columns, columns, strict=True)),
+        charts[confusion_key(str(decision))] = wandb.plot_table(
+            vega_spec_name=CONFUSION_CHART,
+            data_table=wandb.Table(dataframe=cells.set_axis(CONFUSION_COLUMNS, axis="columns")),
+            fields={name: name for name in CONFUSION_COLUMNS},
             string_fields={"title": f"Confusion matrix, {decision}"},
         )
     return charts

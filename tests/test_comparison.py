@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from synaug import comparison, evidence, record
-from synaug.verdict import OUTCOMES, Unit, outcome, words_for_p
+from synaug.verdict import verdict
+from synaug.wording import OUTCOMES, Unit, effect, outcome, words_for_p
 from tests import fabricated
 
 
@@ -42,15 +43,18 @@ def null(tmp_path: Path) -> Path:
 def test_no_difference_is_no_gain_in_words(null: Path) -> None:
     words = compared(null).verdict
     assert words.headline.startswith("Synthetic minority embeddings were not shown to beat what costs nothing")
-    picked, alone = words.datasets["trec"]
-    assert "is practically equal to what costs nothing" in picked  # though it gains, as that does, over argmax
+    rule, both, alone = words.datasets["trec"]
+    # The rule gains over argmax, with an augmenter or without; what the augmenter adds to it is nothing.
+    assert re.search(r"choosing the decision rule on validation .* gains", rule)
+    assert both.endswith(").")
+    assert "and is practically equal in balanced accuracy to choosing the rule alone, which costs nothing" in both
     assert re.search(r"argmax for both, smote \(.0\.\d\) makes no practical difference", alone)
-    assert not re.search(r"\b(gains|loses)\b", alone)
+    assert not re.search(r"\b(gains?|loses?)\b", alone)
 
 
 @pytest.mark.parametrize(
     ("by", "verb", "headline"),
-    [(0.2, "gains 20", "beat what costs nothing in 1 of 1 block"), (-0.2, "loses", r"\(lost in 1\)")],
+    [(0.2, "and gains 20", "beat what costs nothing in 1 of 1 block"), (-0.2, "and loses", r"\(lost in 1\)")],
 )
 def test_a_planted_difference_is_said_with_its_size_interval_and_p(
     null: Path, by: float, verb: str, headline: str
@@ -58,9 +62,37 @@ def test_a_planted_difference_is_said_with_its_size_interval_and_p(
     shift(null, "smote", by)
     words = compared(null).verdict
     assert re.search(headline, words.headline)
-    first = words.datasets["trec"][0]
-    assert verb in first
-    assert re.search(r"points of balanced accuracy .*\(95 % .* to .*, corrected p < 0\.001\)", first)
+    both = words.datasets["trec"][1]
+    assert verb in both
+    assert re.search(r"points of balanced accuracy .*\(95 % .* to .*, corrected p < 0\.001\)\.$", both)
+
+
+def test_a_difference_that_does_not_matter_is_no_win(null: Path) -> None:
+    shift(null, "smote", 0.004)
+    words = compared(null).verdict
+    assert "were not shown to beat" in words.headline
+    assert "(made no practical difference in 1)" in words.headline
+
+
+def test_what_the_rule_alone_does_not_gain_is_not_advised(null: Path) -> None:
+    for path in null.glob("*/record.json"):
+        written = json.loads(path.read_text())
+        for name in ("scores", "validation_scores"):
+            argmax = {tuple(row[:2] + row[3:-1]): row[-1] for row in written[name]["data"] if row[2] == "argmax"}
+            written[name]["data"] = [[*row[:-1], argmax[tuple(row[:2] + row[3:-1])]] for row in written[name]["data"]]
+        path.write_text(json.dumps(written))
+    assert "choose the decision rule first" not in compared(null).verdict.headline
+
+
+def test_a_single_common_member_is_no_test_and_no_nan(null: Path) -> None:
+    for path in null.glob("*/record.json"):
+        written = json.loads(path.read_text())
+        for name in ("scores", "validation_scores"):
+            written[name]["data"] = [row for row in written[name]["data"] if row[1] == 0]
+        path.write_text(json.dumps(written))
+    words = str(compared(null).verdict).replace("\n", " ")
+    assert "nan" not in words
+    assert re.search(r"cannot be\s+compared with argmax by a test, as there are 1 common members", words)
 
 
 def test_the_picked_augmenter_is_picked_on_validation_whatever_the_test_scores(null: Path) -> None:
@@ -77,6 +109,7 @@ def test_words_are_never_stronger_than_the_test() -> None:
     assert outcome(pd.Series({"gain": 0.05, "p_holm": 0.049, "p_equivalent": 0.2})) == "better"
     assert outcome(pd.Series({"gain": -0.05, "p_holm": 0.01, "p_equivalent": 0.0})) == "worse"
     assert outcome(pd.Series({"gain": 0.001, "p_holm": 0.9, "p_equivalent": 0.96})) == "equal"
+    assert outcome(pd.Series({"gain": 0.004, "p_holm": 0.001, "p_equivalent": 0.96})) == "equal"
     assert outcome(pd.Series({"gain": 0.3, "p_holm": np.nan, "p_equivalent": np.nan})) == "open"
     assert set(OUTCOMES) == {"better", "worse", "equal", "open"}
 
@@ -93,7 +126,7 @@ def test_the_headline_corrects_over_blocks_too(tmp_path: Path) -> None:
     table.loc[table.index[free][0], ["p_holm", "gain"]] = [0.04, 0.02]
     ev = evidence.read([tmp_path])
     arguments = ("balanced_accuracy", table, found.values["balanced_accuracy"], found.rankings["balanced_accuracy"])
-    words = comparison.verdict(ev, *arguments, found.gaps, 0.01)
+    words = verdict(ev, *arguments, found.gaps, 0.01)
     assert "were not shown to beat what costs nothing in any of 6 blocks" in words.headline
 
 
@@ -114,10 +147,10 @@ def test_incomplete_blocks_are_named_with_the_reason(tmp_path: Path) -> None:
         (run / record.RECORD).unlink()
         if augmenter == "vae":
             fabricated.write_failure(tmp_path, run.name, "the ELBO was never finite")
-    gaps = compared(tmp_path).gaps.set_index("augmenter")
-    assert gaps.loc["vae", "reason"] == "failed: the ELBO was never finite"
-    assert gaps.loc["smote", "reason"] == "not run"
-    assert "ir50" in gaps.loc["vae", "block"]
+    gaps = {gap["augmenter"]: gap for gap in compared(tmp_path).gaps.to_dict("records")}
+    assert gaps["vae"]["reason"] == "failed: the ELBO was never finite"
+    assert gaps["smote"]["reason"] == "not run"
+    assert "ir50" in gaps["vae"]["block"]
     assert any("2 blocks are incomplete (2 gaps)" in caution for caution in compared(tmp_path).verdict.cautions)
 
 
@@ -125,8 +158,8 @@ def test_missing_members_are_a_gap_too(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"])
     path = next(tmp_path.glob("*-smote-*/record.json"))
     written = json.loads(path.read_text())
-    for table in ("scores", "validation_scores"):
-        written[table]["data"] = [row for row in written[table]["data"] if row[1] != 3]
+    for name in ("scores", "validation_scores"):
+        written[name]["data"] = [row for row in written[name]["data"] if row[1] != 3]
     path.write_text(json.dumps(written))
     found = compared(tmp_path)
     assert found.gaps[["augmenter", "missing"]].to_numpy().tolist() == [["smote", 1]]
@@ -164,6 +197,25 @@ def test_what_is_no_metric_or_rope_gets_a_sentence(tmp_path: Path) -> None:
         comparison.compare(ev, ["acuracy"])
     with pytest.raises(ValueError, match="rope=0 must be positive"):
         comparison.compare(ev, rope=0)
+
+
+def test_a_grid_of_one_other_loss_has_its_verdict(tmp_path: Path) -> None:
+    losses = [{"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0.1}]
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"], losses=losses)
+    assert not compared(tmp_path).verdict.headline.startswith("No verdict")
+
+
+def test_two_blocks_rank_without_a_test(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec", "emotion"], ratios=[10.0])
+    overall = " ".join(compared(tmp_path).verdict.overall)
+    assert "2 blocks are too few for Friedman's test: the ranks describe" in overall
+    assert "differ" not in overall.partition("Mean ranks")[2]
+
+
+def test_losses_fall_in_words() -> None:
+    row = pd.Series({"gain": 0.1, "low": 0.05, "high": 0.15, "p_holm": 0.01, "p_equivalent": 0.0, "n_members": 10})
+    assert effect(row, Unit("log_loss", 0.01), "argmax").startswith("lowers log loss by 0.100 against argmax (95 %")
+    assert effect(-row, Unit("log_loss", 0.01), "argmax").startswith("raises log loss by 0.100 against argmax")
 
 
 def test_losses_gain_by_falling(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def altered(folder: Path, run: Path, **config: object) -> None:
         *parents, leaf = key.split("__")
         node = written["config"]
         for parent in parents:
-            node = node[parent]
+            node = node.setdefault(parent, {})
         node[leaf] = value
     written["identity"] = record.identity(written["config"], {"salt": str(config)})
     written["run"] = f"{run.name[:-8]}{written['identity'][:8]}"
@@ -57,6 +57,54 @@ def test_settings_that_differ_name_the_method_or_the_block(tmp_path: Path, runs:
     assert set(found["augmenter.amount"].dropna()) == {0.5, 1.0}
 
 
+@pytest.mark.parametrize(
+    ("change", "block"),
+    [
+        ({"classifier__optimizer__eps": 1.0}, "classifier.optimizer.eps=1"),
+        ({"trainer__precision": "16-mixed"}, "trainer.precision=16-mixed"),
+        ({"imbalance_ratio__minority": ["0123456789abcdef" * 4, "a"]}, "imbalance_ratio.minority="),
+        ({"imbalance_ratio__minority": ["0123456789abcdef" * 4, "b"]}, "imbalance_ratio.minority="),
+    ],
+)
+def test_a_setting_that_others_lack_makes_another_block(
+    tmp_path: Path, runs: list[Path], change: dict[str, object], block: str
+) -> None:
+    altered(tmp_path, runs[0], **change)
+    if "minority" in block:
+        altered(tmp_path, runs[0], imbalance_ratio__minority=["0123456789abcdef" * 4, "c"])
+    found = evidence.read([tmp_path]).runs
+    assert len(set(found.block)) == (3 if "minority" in block else 2)
+    assert any(block in each for each in found.block)
+
+
+def test_a_sampler_s_setting_of_another_kind_makes_another_method(tmp_path: Path, runs: list[Path]) -> None:
+    smote = next(run for run in runs if "smote" in run.name)
+    altered(tmp_path, smote, augmenter__k_neighbors={"k": 3, "metric": "cosine"})
+    found = evidence.read([tmp_path]).runs
+    assert len(set(found.augmenter)) == 3
+
+
+def test_two_ways_of_writing_a_number_are_one_block(tmp_path: Path, runs: list[Path]) -> None:
+    for run in runs:
+        written = json.loads((run / record.RECORD).read_text())
+        written["config"]["imbalance_ratio"]["ratio"] = 10 if "none" in run.name else 10.0
+        (run / record.RECORD).write_text(json.dumps(written))
+    assert len(set(evidence.read([tmp_path]).runs.block)) == 1
+
+
+def test_a_loss_that_only_sounds_plain_is_another(tmp_path: Path, runs: list[Path]) -> None:
+    altered(tmp_path, runs[0], classifier__loss={"_target_": "mine.cross_entropy", "label_smoothing": 0.0})
+    assert set(evidence.read([tmp_path]).runs.loss) == {"", "mine.cross_entropy"}
+
+
+def test_a_loss_that_all_share_names_the_block(tmp_path: Path) -> None:
+    losses = [{"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0.1}]
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"], losses=losses)
+    found = evidence.read([tmp_path]).runs
+    assert set(found.loss) == {""}
+    assert set(found.block) == {"trec · minilm · ir10 · mlp · loss: label_smoothing=0.1"}
+
+
 def test_two_contents_under_one_name_are_two_blocks(tmp_path: Path, runs: list[Path]) -> None:
     written = json.loads((runs[0] / record.RECORD).read_text())
     written["data"]["fingerprint"] = "0" * 64
@@ -86,15 +134,17 @@ def test_a_choice_by_accuracy_is_a_choice_by_balanced_accuracy_where_classes_are
             pd.testing.assert_series_equal(mine, theirs)
 
 
-def test_failures_are_those_without_a_record_and_say_whether_the_last_sweep_wanted_them(
+def test_failures_say_whether_the_last_sweep_wanted_them_and_whether_a_record_stands(
     tmp_path: Path, runs: list[Path]
 ) -> None:
     fabricated.write_failure(tmp_path, "wanted", "too few rows")
     fabricated.write_failure(tmp_path, "mistyped", "no such thing")
-    fabricated.write_failure(tmp_path, runs[0].name, "mended since")
+    fabricated.write_failure(tmp_path, runs[0].name, "disk full")  # a forced run, as a success clears it
     (tmp_path / record.SWEEP).write_text(json.dumps({"runs": ["wanted", runs[0].name]}))
     found = {each["run"]: each for each in evidence.read([tmp_path]).failures}
-    assert {run: each["current"] for run, each in found.items()} == {"wanted": True, "mistyped": False}
+    current = {run: each["current"] for run, each in found.items()}
+    assert current == {"wanted": True, "mistyped": False, runs[0].name: True}
+    assert found[runs[0].name]["sentence"] == "an older record stands, but running it again failed: disk full"
     assert found["wanted"]["sentence"] == "too few rows"
 
 

@@ -1,6 +1,7 @@
 """A multirun as a whole: how far it is, what failed, what a second try does, and how it ends."""
 
 import json
+import platform
 import re
 import signal
 import subprocess
@@ -52,7 +53,7 @@ def test_failures_stop_nothing_and_are_tabled_and_tried_again_alone(program: Pro
     outcome = program("--multirun", *TOY, csv, *GRID)
     assert outcome.code == 1
     assert statuses(program) == ["done", "failed", "done", "failed"]
-    table = outcome.err[outcome.err.index("2 of 4 jobs failed") :]
+    table = outcome.err[outcome.err.index("2 of 4 jobs failed, 2 are recorded; the same command does what is miss") :]
     rows = [line for line in table.splitlines() if "ratio=500.0 leaves class 'trade' no training row" in line]
     assert [re.split(r"\s+", row.strip())[0].rsplit("-", 1)[0] for row in rows] == [
         "files-toy-ir500-none-mlp",
@@ -97,9 +98,8 @@ def test_a_sweep_ends_with_its_report_and_verdict_also_after_failures(program: P
     page = program.folder / "multirun" / "default" / "report" / "index.html"
     assert page.is_file()
     assert f"report: {page}" in outcome.out
-    assert "On files at 1:5, the augmenter that validation picks (smote in 4 of 4 members)" in outcome.out.replace(
-        "\n    ", " "
-    )
+    said = outcome.out.replace("\n    ", " ")
+    assert "On files at 1:5, choosing augmenter and rule on validation (smote in 4 of 4 members)" in said
     assert "2 runs failed and are missing" in outcome.out
     assert "lower the ratio or use more data" in page.read_text()
 
@@ -112,10 +112,66 @@ def test_a_report_that_cannot_be_written_loses_nothing(
 
     monkeypatch.setattr("synaug.report.write", refuse)
     outcome = program("--multirun", *TOY, csv, "augmenter=none,smote", "report=true")
-    assert outcome.code == 0
+    assert outcome.code == 1
     assert len(program.records()) == 2
-    assert "no report: " in outcome.err
-    assert f"python -m synaug.report {program.folder / 'multirun' / 'default'}" in outcome.err
+    folder = program.folder / "multirun" / "default"
+    assert f"no report: page: No space left on device; then: python -m synaug.report {folder}" in outcome.err
+
+
+def test_a_fault_of_the_report_keeps_its_traceback(program: Program, csv: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("synaug.report.write", lambda *_: int("x"))
+    monkeypatch.setattr("synaug.app.is_the_users", lambda _: False)
+    with pytest.raises(ValueError, match="invalid literal for int"):
+        program("--multirun", *TOY, csv, "augmenter=none,smote", "report=true")
+    assert statuses(program) == ["done", "done"]
+
+
+def test_ctrl_c_while_the_report_is_written_is_said(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("synaug.report.write", interrupt)
+    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote", "report=true")
+    assert outcome.code == 1
+    assert "interrupted while the report was written; the runs are recorded (python -m synaug.report" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_batches_go_on_after_a_failure(program: Program, csv: str) -> None:
+    outcome = program("--multirun", *TOY, csv, *GRID, "hydra.sweeper.max_batch_size=1")
+    assert outcome.code == 1
+    assert statuses(program) == ["done", "failed", "done", "failed"]
+
+
+def test_a_glob_is_counted_and_its_failures_are_seen(program: Program, csv: str) -> None:
+    outcome = program("--multirun", *TOY, csv, "augmenter=glob(r*)", "imbalance_ratio.ratio=500.0,5.0")
+    assert outcome.code == 1
+    assert "1 of 2 jobs failed, 1 are recorded" in outcome.err
+
+
+@pytest.mark.parametrize("override", ["name=a,b", "experiment=demo,ratios"])
+def test_a_sweep_has_one_folder(program: Program, csv: str, override: str) -> None:
+    outcome = program("--multirun", *TOY, csv, override)
+    assert outcome.code == 1
+    assert f"{override} names several, but a sweep has one folder: give one command for each" in outcome.err
+    assert program.run_folders == []
+
+
+def test_two_points_of_a_grid_that_are_one_run_are_forced_once(program: Program, csv: str) -> None:
+    grid = ["augmenter=random,smote", "augmenter.amount=0,1"]
+    assert program("--multirun", *TOY, csv, *grid, "force=true").code == 0
+    assert statuses(program) == ["done", "done", "skipped", "done"]
+
+
+def test_a_sweep_whose_note_cannot_be_written_still_names_its_failures(program: Program, csv: str) -> None:
+    (program.folder / "multirun" / "default" / record.SWEEP / "in the way").mkdir(parents=True)
+    outcome = program("--multirun", *TOY, csv, *GRID)
+    assert outcome.code == 1
+    assert "2 of 4 jobs failed" in outcome.err
+    assert "the sweep's own note is missing" in outcome.err
+    assert "Traceback (most" not in outcome.err
 
 
 def test_ctrl_c_ends_a_sweep_cleanly_and_the_same_command_goes_on(program: Program, csv: str, tmp_path: Path) -> None:
@@ -139,6 +195,20 @@ def test_ctrl_c_ends_a_sweep_cleanly_and_the_same_command_goes_on(program: Progr
     assert program(*arguments).code == 0
     assert statuses(program).count("skipped") == done
     assert len(program.records()) == 8
+
+
+def test_what_a_killed_sweep_left_is_cleared_away_and_a_living_one_s_is_kept(program: Program, csv: str) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as alive:
+        folders = [
+            program.folder / "multirun" / "default" / f".sweep-{platform.node()}-{each.pid}" for each in (dead, alive)
+        ]
+        for folder in folders:
+            folder.mkdir(parents=True)
+            (folder / "0.json").write_text("{}")
+        assert program("--multirun", *TOY, csv, "augmenter=none,smote").code == 0
+        assert [folder.exists() for folder in folders] == [False, True]
 
 
 def test_a_single_run_is_no_sweep(program: Program, csv: str) -> None:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
 import socket
-import subprocess
-import sys
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -23,8 +19,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
-from synaug import tracking
-from tests.wandb_server import KEY, Server, free_port
+from synaug import comparison, evidence, tracking
+from synaug.evidence import Evidence
+from synaug.report import wandb_run
+from synaug.verdict import Verdict
+from tests import fabricated
+from tests.wandb_runs import clean_session, inspect, media, run_folder, tables, wandb_command
+from tests.wandb_server import KEY, Server
 
 CONF = Path(__file__).parents[1] / "conf"
 TAGS = ["trec", "minilm", "ir10", "smote", "mlp"]
@@ -121,66 +122,15 @@ def start(folder: Path, **options: Any) -> WandbLogger:
     return tracking.wandb_logger(project="synaug", save_dir=str(folder), group="sweep", tags=TAGS, **options)
 
 
-def run_folder(save_dir: Path, kind: str) -> Path:
-    """The one W&B folder of this kind: `run` for online, `offline-run`."""
-    (folder,) = (save_dir / "wandb").glob(f"{kind}-*")
-    return folder
-
-
-def wandb_command(*arguments: str, cwd: Path) -> str:
-    """What `wandb ...` prints; it leaves a log where it runs."""
-    command = [sys.executable, "-m", "wandb", *arguments]
-    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True, timeout=120).stdout
-
-
-def inspect(folder: Path) -> dict[str, Any]:
-    """A run as its transaction log has it: run, config, summary, history, exit."""
-    printed = wandb_command("leet", "inspect", "--json", ".", cwd=folder)
-    found: dict[str, Any] = {"run": {}, "config": {}, "summary": {}, "history": defaultdict(list)}
-    for line in printed.splitlines():
-        entry = json.loads(line)
-        content = entry.get(entry["type"], {})
-        if entry["type"] == "run":
-            found["run"] = content
-            found["config"].update(content.get("config", {}).get("update", {}))
-        elif entry["type"] in {"config", "summary"}:
-            found[entry["type"]].update(content.get("update", {}))
-        elif entry["type"] == "exit":
-            found["exit"] = content["exit_code"]
-        elif entry["type"] == "history":
-            for key, value in content["item"].items():
-                found["history"][key].append(value)
-    return found
-
-
-def tables(folder: Path) -> dict[str, Any]:
-    """Rows of each logged table, by its key."""
-    root = folder / "files" / "media" / "table"
-    return {
-        str(path.relative_to(root)).rsplit("_", 2)[0]: json.loads(path.read_text())["data"]
-        for path in root.rglob("*.table.json")
-    }
-
-
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What synaug itself warned of."""
-    return [one.getMessage() for one in caplog.records if one.name == "synaug.tracking"]
+    return [one.getMessage() for one in caplog.records if one.name.startswith("synaug.")]
 
 
 @pytest.fixture(autouse=True)
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A W&B session that knows nothing of the user's, and no server unless a test has one."""
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "")  # and gone again after a test that sets it
-    monkeypatch.delenv("WANDB_ERROR_REPORTING")
-    monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{free_port()}")
-    for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
-    monkeypatch.setenv("NETRC", str(tmp_path / "home" / ".netrc"))
-    wandb.teardown()
-    yield
-    wandb.teardown()
+    with clean_session(tmp_path, monkeypatch):
+        yield
 
 
 @pytest.fixture
@@ -410,3 +360,221 @@ def test_a_server_that_dies_midway_loses_nothing(
     metrics = server.get(f"/api/v2/runs/{logger.version}/metrics")["metrics_by_key"]
     assert [point["value"] for point in metrics["before"]] == [1]
     assert [point["value"] for point in metrics["validation/loss"]] == [0, 1, 2]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Evidence:
+    """A sweep that nobody ran, whose class names are not to be trusted."""
+    written = fabricated.write_runs(
+        tmp_path / "paper",
+        ratios=[10.0],
+        augmenters=["none", "smote"],
+        augmenter_settings=[{"k_neighbors": 3}, {"k_neighbors": 5}],
+        losses=[None, {"label_smoothing": 0.1}],
+        n_folds=3,
+        class_names=["<script>alert(1)</script>", "b"],
+    )
+    assert len(written) == 12
+    return evidence.read([tmp_path / "paper"])
+
+
+def write_report(folder: Path, found: Evidence) -> Path:
+    """What a report leaves in its folder, as far as W&B is told of it."""
+    (folder / "figures").mkdir(parents=True)
+    (folder / "tables").mkdir()
+    (folder / "index.html").write_text("<!doctype html><title>page</title>")
+    (folder / "comparisons.csv").write_text("block\n")
+    (folder / "scores.csv").write_text("block\n")
+    (folder / "tables" / "gains.tex").write_text("\\toprule")
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg"><title>gains</title></svg>'
+    (folder / "figures" / "forest.svg").write_text(f'<?xml version="1.0"?>\n{drawing}\n')
+    (folder / "figures" / "forest.pdf").write_bytes(b"%PDF")
+    found.scores.to_parquet(folder / "scores.parquet")
+    return folder
+
+
+def test_a_report_is_one_run_in_the_group_of_its_sweep(
+    tmp_path: Path, sweep: Evidence, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    compared = comparison.compare(sweep)
+    folder = write_report(tmp_path / "report", sweep)
+    wandb_run.log_report(sweep, compared, folder, project="synaug")
+    assert said(caplog) == []
+
+    logged = run_folder(folder, "offline-run")
+    found = inspect(logged)
+    assert found["run"]["display_name"] == f"report of {sweep.runs['name'][0]}"
+    assert found["run"]["run_group"] == sweep.runs["name"][0]
+    assert found["run"]["job_type"] == "report"
+    assert found["exit"] == 0
+    assert found["config"]["runs"] == 12
+    assert found["summary"]["headline"] == compared.verdict.headline
+
+    shown = tables(logged)
+    assert len(shown["comparisons"]) == sum(map(len, compared.tables.values()))
+    assert {row[0] for row in shown["comparisons"]} == set(compared.metrics)
+    assert len(shown["scores"]) == len(sweep.scores)
+    pages = {key: path.read_text() for key, path in media(logged, "html", ".html").items()}
+    assert pages["page"] == (folder / "index.html").read_text()
+    assert "<svg" in pages["figures/forest"]
+    assert "<?xml" not in pages["figures/forest"]
+
+    (artifact,) = found["artifacts"]
+    assert artifact["type"] == "report"
+    records = {f"records/{run}.json" for run in sweep.runs["run"]}
+    written = {"index.html", "comparisons.csv", "scores.parquet", "tables/gains.tex"}
+    assert {one["path"] for one in artifact["manifest"]["contents"]} == {
+        *records,
+        *written,
+        "figures/forest.svg",
+        "figures/forest.pdf",
+    }
+
+
+def test_gains_of_a_report_are_means_over_blocks(
+    tmp_path: Path, sweep: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    compared = comparison.compare(sweep)
+    tmp_path.joinpath("report").mkdir()
+    wandb_run.log_report(sweep, compared, tmp_path / "report", project="synaug")  # of which nothing was written
+
+    logged = run_folder(tmp_path / "report", "offline-run")
+    summary = inspect(logged)["summary"]
+    table = compared.tables["balanced_accuracy"].set_index(["augmenter", "loss", "decision", "reference"])["gain"]
+    for key, method in {
+        "gain_over_none/smote k_neighbors=3": ("smote k_neighbors=3", "", "argmax", "none"),
+        "gain_over_free/smote k_neighbors=5": ("smote k_neighbors=5", "", "chosen", "free"),
+        "gain_over_none/free remedy": ("none", "", "chosen", "none"),
+        "gain_over_free/picked": ("picked", "", "chosen", "free"),
+        "gain_over_none/none label_smoothing=0.1": ("none", "label_smoothing=0.1", "argmax", "none"),
+    }.items():
+        gains = table.loc[method]
+        assert len(gains) == 2  # blocks
+        assert summary[key] == pytest.approx(gains.mean()), key
+    chart = tables(logged)["gain_over_none/chart_table"]
+    assert {blocks for *_, blocks in chart} == {2}
+    bars = {name: gain for name, gain, _ in chart}
+    assert {f"gain_over_none/{name}": gain for name, gain in bars.items()} == {
+        key: value for key, value in summary.items() if key.startswith("gain_over_none/") and "chart" not in key
+    }
+
+
+def test_words_of_a_verdict_are_escaped() -> None:
+    planted = "<script>alert('&')</script>"
+    verdict = Verdict(planted, {planted: [planted]}, [planted], [planted])
+    page = wandb_run.verdict_page(verdict)
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;") == 5
+
+
+def test_rows_that_wandb_does_not_show_are_said_and_kept(
+    tmp_path: Path, sweep: Evidence, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    overall = int(sweep.scores["class"].isna().sum())
+    monkeypatch.setattr(wandb.Table, "MAX_ARTIFACT_ROWS", overall)
+    folder = write_report(tmp_path / "report", sweep)
+    wandb_run.log_report(sweep, comparison.compare(sweep, ["accuracy"]), folder, project="synaug")
+    (warning,) = said(caplog)
+    assert f"shows {overall} rows" in warning
+    assert f"{len(sweep.scores) - overall} of the {len(sweep.scores)} scores are left out" in warning
+    logged = run_folder(folder, "offline-run")
+    shown = tables(logged)["scores"]
+    of_class = list(sweep.scores.columns).index("class")
+    assert {row[of_class] for row in shown} == {None}
+    (artifact,) = inspect(logged)["artifacts"]
+    sizes = {one["path"]: int(one["size"]) for one in artifact["manifest"]["contents"]}
+    assert sizes["scores.parquet"] == (folder / "scores.parquet").stat().st_size
+
+
+def test_a_table_made_at_once_is_one_made_row_by_row(sweep: Evidence) -> None:
+    frame = sweep.scores.tail(50)
+    rows = frame.astype(object).where(frame.notna(), None).to_numpy()
+    slow, quick = wandb.Table(columns=[str(name) for name in frame], data=rows), wandb_run.table("scores", frame)
+    assert quick.data == slow.data
+    artifacts = [wandb.Artifact(name, "table") for name in ("slow", "quick")]
+    slow_json, quick_json = (table.to_json(each) for table, each in zip((slow, quick), artifacts, strict=True))
+    assert quick_json == slow_json
+
+
+@pytest.mark.parametrize("augmenters", [["smote"], []])
+def test_a_report_of_nothing_to_compare_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, augmenters: list[str]
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    name = 70 * "é/"
+    fabricated.write_runs(tmp_path, ["imdb"], [10.0], augmenters, n_folds=2, changes={"name": name})
+    fabricated.write_failure(tmp_path, "imdb-failed", "a reason")
+    found = evidence.read([tmp_path])
+    wandb_run.log_report(found, comparison.compare(found), write_report(tmp_path / "report", found), project="synaug")
+    assert said(caplog) == []
+    logged = run_folder(tmp_path / "report", "offline-run")
+    assert tables(logged)["gain_over_none/chart_table"] == []
+    assert inspect(logged)["run"].get("run_group", "") == (name if augmenters else "")
+
+
+@pytest.mark.parametrize("mode", ["disabled", "unreachable"])
+def test_a_report_without_a_server_stops_nothing(
+    tmp_path: Path,
+    sweep: Evidence,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    mode: str,
+) -> None:
+    if mode == "disabled":
+        monkeypatch.setenv("WANDB_MODE", mode)
+    else:
+        monkeypatch.setenv("WANDB_API_KEY", KEY)
+    folder = write_report(tmp_path / "report", sweep)
+    before = time.monotonic()
+    wandb_run.log_report(sweep, comparison.compare(sweep, ["accuracy"]), folder, project="synaug", init_timeout=2)
+    assert time.monotonic() - before < 30
+    if mode == "disabled":
+        assert said(caplog) == []
+        assert not (folder / "wandb").exists()
+    else:
+        (warning,) = said(caplog)
+        assert f"`wandb sync {run_folder(folder, 'offline-run')}`" in warning
+
+
+def test_a_report_made_offline_is_sent_later_with_its_artifact(
+    tmp_path: Path, sweep: Evidence, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    folder = write_report(tmp_path / "report", sweep)
+    wandb_run.log_report(sweep, comparison.compare(sweep, ["accuracy"]), folder, project="synaug")
+    monkeypatch.delenv("WANDB_MODE")
+    logged = run_folder(folder, "offline-run")
+    wandb_command("sync", str(logged), cwd=tmp_path)
+
+    run = logged.name.rpartition("-")[2]
+    assert server.get(f"/api/v2/runs/{run}")["run"]["config"]["runs"]["value"] == 12
+    artifacts = server.get(f"/api/v2/runs/{run}/artifacts")["artifacts"]
+    assert [one["name"] for one in artifacts if one["artifact_type"] == "report"] == ["report-fabricated"]
+
+
+def test_a_server_that_dies_costs_a_report_a_warning(
+    tmp_path: Path,
+    sweep: Evidence,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(wandb.apis.public.Api, "_HTTP_TIMEOUT", 3)  # 19 s by default
+    folder = write_report(tmp_path / "report", sweep)
+    compared = comparison.compare(sweep, ["accuracy"])
+    mean_gains = wandb_run.mean_gains
+
+    def dying(comparisons: pd.DataFrame) -> pd.DataFrame:
+        server.kill()
+        return mean_gains(comparisons)
+
+    monkeypatch.setattr(wandb_run, "mean_gains", dying)
+    before = time.monotonic()
+    wandb_run.log_report(sweep, compared, folder, project="synaug", finish_timeout=3)
+    assert time.monotonic() - before < 60
+    lost, later = said(caplog)
+    assert str(folder) in lost
+    assert f"`wandb sync --include-online {run_folder(folder, 'run')}`" in later

@@ -1,0 +1,93 @@
+"""``python -m synaug.report FOLDER…``: tables, figures, one page, and a verdict in words."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from synaug.metrics import METRICS
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m synaug.report", description="Compare all runs below some folders, and write a report of them."
+    )
+    made.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of an experiment, e.g. multirun/paper")
+    made.add_argument(
+        "--metric",
+        metavar="A,B,…",
+        help=f"metrics, the one that the verdict speaks of first; of: {', '.join(METRICS)}",
+    )
+    made.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="where to write; FOLDER/report of the first folder if not given"
+    )
+    made.add_argument(
+        "--mixed", action="store_true", help="compare runs of different versions of the code all the same"
+    )
+    made.add_argument(
+        "--rope", type=float, default=0.01, help="differences up to it are of no practical importance (default 0.01)"
+    )
+    return made
+
+
+def metrics_asked_for(text: str | None) -> tuple[str, ...] | None:
+    """Read ``--metric``.
+
+    Raises
+    ------
+    ValueError
+        If a name is no metric's.
+    """
+    if text is None:
+        return None
+    names = tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+    if not names:
+        raise ValueError(f"--metric={text!r} names no metric: choose among {', '.join(METRICS)}")
+    for name in names:
+        if name not in METRICS:
+            near = difflib.get_close_matches(name, METRICS, n=1)
+            remedy = f"did you mean {near[0]}?" if near else "choose"
+            raise ValueError(f"--metric: {name!r} is no metric: {remedy} Known are {', '.join(METRICS)}")
+    return names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line, and return its exit code."""
+    asked = parser().parse_args(arguments)
+    try:
+        metrics = metrics_asked_for(asked.metric)
+        # After what needs no data, as these take seconds.
+        from synaug import comparison as comparisons
+        from synaug import evidence as evidences
+        from synaug import report
+
+        evidence = evidences.read(asked.folders)
+        comparison = comparisons.compare(evidence, metrics=metrics, rope=asked.rope, mixed=asked.mixed)
+        page = report.write(evidence, comparison, asked.output or asked.folders[0] / "report")
+    except (ValueError, OSError) as error:
+        if not is_the_users(error):
+            raise
+        sys.stderr.write(f"{sentence(error)}\n")
+        return 1
+    sys.stdout.write(f"{comparison.verdict}\n\nreport: {page}\n")
+    return 0
+
+
+def is_the_users(error: BaseException) -> bool:
+    """Whether an error is a sentence of ours or about a file, not a fault of the program."""
+    from synaug import app
+
+    return app.is_the_users(error)
+
+
+def sentence(error: BaseException) -> str:
+    """What to say of an error."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}: choose another place with --output"
+    return str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

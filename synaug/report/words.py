@@ -1,0 +1,109 @@
+"""Names and numbers as a reader wants them."""
+
+import math
+import re
+from collections.abc import Iterable
+
+from synaug.metrics import LOSSES
+
+DECISIONS = {
+    "argmax": "argmax",
+    "prior_corrected": "prior corrected",
+    "tuned": "tuned",
+    "chosen": "rule chosen",
+}
+REFERENCES = {"none": "no augmentation", "free": "the free remedy"}
+FREE = "free remedy (none, rule chosen)"
+# XML allows none of these, escaped or not.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def metric(name: str) -> str:
+    """``balanced_accuracy`` as words."""
+    return name.replace("_", " ").replace("auroc", "AUROC").replace("auprc", "AUPRC").replace("mcc", "MCC")
+
+
+def decision(name: str) -> str:
+    """Name a decision rule."""
+    return DECISIONS.get(name, name)
+
+
+def method(augmenter: str, loss: str, rule: str) -> str:
+    """Name a method; argmax goes without saying."""
+    if augmenter == "none" and rule == "chosen":
+        return FREE
+    if augmenter == "picked":
+        return "picked (best on validation)"
+    parts = [augmenter, loss] if loss else [augmenter]
+    return ", ".join(parts if rule == "argmax" else [*parts, decision(rule)])
+
+
+def ratio(value: float) -> str:
+    """``1:10``, or natural."""
+    return "natural" if math.isnan(value) else f"1:{value:g}"
+
+
+def signed(value: float, name: str) -> str:
+    """A difference with its sign: shares in points, losses as they are."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:+.3f}" if name in LOSSES else f"{100 * value:+.1f}"
+    return text.replace("-", "−")
+
+
+def level(value: float, name: str) -> str:
+    """A score: shares in per cent, losses as they are."""
+    if not math.isfinite(value):
+        return "–"
+    return (f"{value:.3f}" if name in LOSSES else f"{100 * value:.1f}").replace("-", "−")
+
+
+def scale(name: str) -> float:
+    """What a score is multiplied with to be drawn."""
+    return 1.0 if name in LOSSES else 100.0
+
+
+def gain_label(name: str) -> str:
+    """Label an axis of gains."""
+    return f"gain in {metric(name)} (less of it is a gain)" if name in LOSSES else f"gain in {metric(name)} (points)"
+
+
+def level_label(name: str) -> str:
+    """Label an axis of scores."""
+    return f"{metric(name)} (less is better)" if name in LOSSES else f"{metric(name)} (%)"
+
+
+def unit(name: str) -> str:
+    """What follows a difference."""
+    return "" if name in LOSSES else " points"
+
+
+def p_value(p: float) -> str:
+    """A p-value, no more exact than it means."""
+    if not math.isfinite(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def plain(text: object) -> str:
+    """Text from data on one line, without characters that XML does not know."""
+    return CONTROL.sub("�", " ".join(str(text).split()))
+
+
+def short(text: object, width: int = 26) -> str:
+    """`plain`, cut where it would burst a figure."""
+    whole = plain(text)
+    return whole if len(whole) <= width else f"{whole[: width - 1]}…"
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """``a, b and c``, or the first few and how many more."""
+    found = list(names)
+    if len(found) > most:
+        return f"{', '.join(found[:most])} and {len(found) - most} more"
+    return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}" if found else "none"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -1,0 +1,440 @@
+import json
+import re
+import time
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from synaug import comparison as comparisons
+from synaug import evidence as evidences
+from synaug import record, report
+from synaug.report import again, forest, heatmap, page, ranks, svg, words
+from synaug.report.__main__ import main
+from synaug.report.material import Material
+from tests.fabricated import fabricate, write, write_failure, write_runs
+
+SCRIPT = "<script>window.__pwned=1</script>"
+PDF = svg.pdf
+VOID = {"meta", "link", "br", "input", "img"}
+
+
+class Page(HTMLParser):
+    """The elements of a page, with their attributes and the text of each script, style and heading."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.stack: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.stack.append(tag)
+            self.texts.setdefault(tag, []).append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.stack:
+            self.texts[self.stack[-1]][-1] += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def data(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.texts["script"][0])
+        return found
+
+
+def written(folder: Path, output: Path, metrics: Sequence[str] = ("accuracy",)) -> str:
+    evidence = evidences.read([folder])
+    comparison = comparisons.compare(evidence, metrics=metrics)
+    path = report.write(evidence, comparison, output)
+    assert path == output / "index.html"
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of two data sets at two ratios, and natural imbalance."""
+    root = tmp_path_factory.mktemp("small")
+    write_runs(root / "runs", ratios=(10.0, 50.0, None), n_folds=4)
+    written(root / "runs", root / "report", ("accuracy", "minority_recall"))
+    return root
+
+
+@pytest.fixture(autouse=True)
+def no_pdf(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only `small`, which is made before, has real ones: they take most of the time."""
+    monkeypatch.setattr(svg, "pdf", lambda figure, *, quick=False: b"%PDF")
+
+
+@pytest.fixture(scope="module")
+def page_text(small: Path) -> str:
+    return (small / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_verdict_comes_first_and_large(page_text: str) -> None:
+    headline = page_text.index('class="headline"')
+    assert headline < page_text.index("<table") if "<table" in page_text else True
+    assert headline < page_text.index("<figure") < page_text.index('id="glossary"')
+
+
+def test_headings_are_in_order_and_the_language_is_named(page_text: str) -> None:
+    found = Page(page_text)
+    levels = [int(name[1]) for name, _ in found.elements if re.fullmatch("h[1-6]", name)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert found.all("html") == [{"lang": "en"}]
+
+
+def test_the_page_forbids_every_request_and_names_no_address(page_text: str) -> None:
+    found = Page(page_text)
+    policy = next(each["content"] for each in found.all("meta") if each.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    addresses = [value for _, each in found.elements for key, value in each.items() if key in ("src", "href") and value]
+    assert all(value.startswith(("#", "data:")) for value in addresses)
+    assert not any("style" in each for _, each in found.elements)  # the policy would drop them
+
+
+def test_no_id_occurs_twice(page_text: str) -> None:
+    ids = [each["id"] for _, each in Page(page_text).elements if "id" in each]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_reference_within_figures_has_its_target(page_text: str) -> None:
+    ids = {each.get("id") for _, each in Page(page_text).elements}
+    assert set(re.findall(r"url\(#([^)]+)\)", page_text)) <= ids
+    assert set(re.findall(r'xlink:href="#([^"]+)"', page_text)) <= ids
+
+
+def test_every_figure_says_in_words_and_numbers_what_it_shows(page_text: str) -> None:
+    images = [each for each in Page(page_text).all("svg") if each.get("role") == "img"]
+    assert len(images) == page_text.count("<figure ")
+    for each in images:
+        text = each["aria-label"] or ""
+        assert len(text) > 60
+        assert re.search(r"\d", text)
+
+
+def test_every_kind_of_figure_is_there_as_svg_and_pdf(small: Path) -> None:
+    names = {path.stem for path in (small / "report" / "figures").iterdir()}
+    kinds = {name.partition("-")[0] for name in names}
+    assert kinds == {"gains", "ratio", "forest", "ranks", "classes", "confusion", "reliability", "curves"}
+    for name in names:
+        text = (small / "report" / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        root = ElementTree.fromstring(text)
+        assert [child.tag.rpartition("}")[2] for child in root][:2] == ["title", "desc"]
+        assert (small / "report" / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_long_table_and_the_comparisons_stand_beside_the_page(small: Path) -> None:
+    parquet = pd.read_parquet(small / "report" / "scores.parquet")
+    csv = pd.read_csv(small / "report" / "scores.csv", keep_default_na=False)
+    evidence = evidences.read([small / "runs"])
+    assert len(parquet) == len(csv) == len(evidence.scores)
+    assert set(csv["augmenter"]) == {"none", "random", "smote", "adasyn"}
+    np.testing.assert_allclose(parquet["value"], evidence.scores["value"])
+    compared = pd.read_csv(small / "report" / "comparisons.csv", keep_default_na=False)
+    assert set(compared["metric"]) == {"accuracy", "minority_recall"}
+    assert {"p_holm", "gain", "low", "high"} <= set(compared.columns)
+    assert list((small / "report" / "tables").glob("*.tex"))
+
+
+def test_the_page_holds_the_comparisons_of_every_metric(page_text: str, small: Path) -> None:
+    rows = Page(page_text).data()["tables"]["comparisons"]["rows"]
+    tables = comparisons.compare(evidences.read([small / "runs"]), metrics=("accuracy", "minority_recall")).tables
+    assert {name: len(each) for name, each in rows.items()} == {name: len(each) for name, each in tables.items()}
+
+
+def test_gains_stand_in_points(page_text: str, small: Path) -> None:
+    table = Page(page_text).data()["tables"]["comparisons"]
+    gain = next(column["at"] for column in table["columns"] if column["label"] == "gain")
+    shown = sorted(row[gain] for row in table["rows"]["accuracy"])
+    compared = comparisons.compare(evidences.read([small / "runs"]), metrics=["accuracy"]).tables["accuracy"]
+    np.testing.assert_allclose(shown, sorted(100 * compared["gain"]), atol=0.005)
+
+
+def test_scripts_in_data_and_config_stay_text_everywhere(tmp_path: Path) -> None:
+    names = (SCRIPT, "$x$ & <b>", 'quote"\u2028</svg>', "nul\x00\x1b")
+    write_runs(
+        tmp_path / "runs",
+        datasets=[f"set{SCRIPT.replace('/', '')}"],
+        augmenters=("none", "smote"),
+        n_folds=3,
+        class_names=names,
+        warning=f"class {SCRIPT!r} fell short",
+    )
+    write_failure(tmp_path / "runs", "broken", f"no {SCRIPT}", [f"dataset={SCRIPT}"])
+    text = written(tmp_path / "runs", tmp_path / "report")
+    assert "<script>window" not in text
+    assert "<b>" not in text
+    assert "\x00" not in text
+    found = Page(text)
+    assert [each.get("type") for each in found.all("script")] == ["application/json", None]
+    assert SCRIPT in found.data()["tables"]["failures"]["columns"][1]["values"][0]
+    assert "\u2028" not in found.texts["script"][0]
+    for path in (tmp_path / "report" / "figures").glob("*.svg"):
+        root = ElementTree.fromstring(path.read_text(encoding="utf-8"))
+        assert not [element for element in root.iter() if element.tag.rpartition("}")[2] in ("script", "b")]
+    drawn = (tmp_path / "report" / "figures" / "classes-1.svg").read_text(encoding="utf-8")
+    assert "$x$ &amp; &lt;b&gt;" in drawn  # as it is, not as mathematics
+
+
+def test_one_run_alone_has_a_page_that_says_what_is_missing(tmp_path: Path) -> None:
+    write_runs(tmp_path / "runs", datasets=["imdb"], ratios=[10.0], augmenters=["smote"], n_folds=3)
+    text = written(tmp_path / "runs", tmp_path / "report")
+    assert "There is nothing to compare" in text
+    assert 'id="figure-classes-1"' in text
+
+
+def test_runs_without_the_reference_have_a_page(tmp_path: Path) -> None:
+    write_runs(tmp_path / "runs", augmenters=["smote", "adasyn"], n_folds=3)
+    text = written(tmp_path / "runs", tmp_path / "report")
+    assert "There is nothing to compare" in text
+    assert 'id="figure-ratio-accuracy"' in text
+
+
+def test_failures_alone_have_a_page_that_names_them(tmp_path: Path) -> None:
+    write_failure(tmp_path / "runs", "trec-minilm-ir10-smote-mlp-1", "class 3 has 4 rows", ["dataset=trec"])
+    text = written(tmp_path / "runs", tmp_path / "report")
+    assert "class 3 has 4 rows" in text
+    assert "There is no recorded run" in text
+    assert (tmp_path / "report" / "scores.csv").is_file()
+
+
+def test_one_fold_and_one_data_set_with_two_classes_have_a_page(tmp_path: Path) -> None:
+    write_runs(tmp_path / "runs", ["imdb"], [None], ["none", "smote"], n_folds=1, class_names=("neg", "pos"))
+    assert "<figure" in written(tmp_path / "runs", tmp_path / "report")
+
+
+def test_a_sampler_that_decides_by_itself_and_one_that_removes_rows_have_their_balance(tmp_path: Path) -> None:
+    write_runs(tmp_path, ["imdb"], [10.0], ["none", "smote", "adasyn"], n_folds=2)
+    for name, asked, made in (("smote", None, 7), ("adasyn", -5, -5)):
+        path = next(tmp_path.glob(f"*-{name}-*/record.json"))
+        found = json.loads(path.read_text())
+        columns = found["balance"]["columns"]
+        for row in found["balance"]["data"]:
+            row[columns.index("asked")], row[columns.index("made")] = asked, made
+        path.write_text(json.dumps(found))
+    rows = Page(written(tmp_path, tmp_path / "report")).data()["tables"]["balance"]["rows"]
+    assert {(row[5], row[6]) for row in rows} == {(None, 7.0), (-5.0, -5.0)}
+
+
+def test_many_classes_are_drawn_without_numbers(tmp_path: Path) -> None:
+    names = [f"intent_{index}_of_a_customer" for index in range(77)]
+    write_runs(tmp_path / "runs", ["banking77"], [10.0], ["none", "smote"], n_folds=2, class_names=names)
+    text = written(tmp_path / "runs", tmp_path / "report")
+    assert "Of 77 classes the 24 that change most are shown" in text
+    assert "77 classes: darker is more" in text
+
+
+def test_an_incomplete_block_is_named_with_its_reason(tmp_path: Path) -> None:
+    folders = write_runs(tmp_path / "runs", n_folds=3)
+    gone = next(folder for folder in folders if "imdb-minilm-ir50-smote" in folder.name)
+    (gone / "record.json").unlink()
+    write_failure(tmp_path / "runs", gone.name, "the disk was full")
+    holes = Page(written(tmp_path / "runs", tmp_path / "report")).data()["tables"]["holes"]
+    assert holes["columns"][1]["values"] == ["smote"]
+    assert "the disk was full" in holes["columns"][3]["values"][0]
+
+
+def test_amounts_and_neighbours_of_a_sweep_are_drawn(tmp_path: Path) -> None:
+    amounts = [{"amount": amount} for amount in (0.5, 1.0, 2.0)]
+    write_runs(tmp_path / "a", ["imdb"], [10.0], ["none", "smote"], n_folds=3, augmenter_settings=amounts)
+    assert 'id="figure-amount-accuracy"' in written(tmp_path / "a", tmp_path / "report_a")
+    neighbours = [
+        {"k_neighbors": {"_target_": "x", "k": k, "metric": metric}}
+        for k in (1, 5)
+        for metric in ("cosine", "euclidean")
+    ]
+    write_runs(tmp_path / "k", ["imdb"], [10.0], ["none", "smote"], n_folds=3, augmenter_settings=neighbours)
+    assert 'id="figure-neighbours-accuracy"' in written(tmp_path / "k", tmp_path / "report_k")
+
+
+def test_losses_are_methods_of_their_own(tmp_path: Path) -> None:
+    losses = [None, {"label_smoothing": 0.1}]
+    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=3, losses=losses)
+    table = Page(written(tmp_path / "runs", tmp_path / "report")).data()["tables"]["comparisons"]
+    assert "smote, label_smoothing=0.1" in table["columns"][2]["values"]
+
+
+def test_several_encoders_are_told_apart(tmp_path: Path) -> None:
+    for encoder in ("minilm", "bert_base"):
+        for augmenter in ("none", "smote"):
+            made = fabricate("imdb", 10.0, augmenter, {}, None, 3, [0], ("neg", "pos"), 1.0)
+            made["choices"]["encoder"] = encoder
+            made |= {"identity": f"{encoder}{augmenter}", "run": f"imdb-{encoder}-ir10-{augmenter}-mlp-0"}
+            write(tmp_path / "runs", made)
+    text = written(tmp_path / "runs", tmp_path / "report")
+    assert "imdb · bert_base" in text
+    assert "imdb · minilm" in text
+
+
+def test_a_second_report_replaces_the_figures_of_the_first(small: Path, tmp_path: Path) -> None:
+    written(small / "runs", tmp_path / "report", ("accuracy",))
+    (tmp_path / "report" / "figures" / "mine.svg").write_text("<svg/>")
+    written(small / "runs", tmp_path / "report", ("f1_macro",))
+    names = {path.name for path in (tmp_path / "report" / "figures").iterdir()}
+    assert "mine.svg" in names
+    assert not [name for name in names if "accuracy" in name]
+
+
+def test_the_same_evidence_gives_the_same_page(small: Path, tmp_path: Path, page_text: str) -> None:
+    assert written(small / "runs", tmp_path / "report", ("accuracy", "minority_recall")) == page_text
+
+
+def test_the_command_is_told_without_the_paths_of_this_machine(tmp_path: Path) -> None:
+    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
+    command = ["__main__.py", "-m", "experiment=demo", "output_dir=/secret", "threads=1", "augmenter=none,smote"]
+    (tmp_path / "runs" / record.SWEEP).write_text(json.dumps({"command": command, "runs": []}), encoding="utf-8")
+    text = written(tmp_path / "runs", tmp_path / "report")
+    assert "python -m synaug -m experiment=demo augmenter=none,smote" in text
+    assert "/secret" not in text
+
+
+def test_commands_of_single_runs_come_from_their_overrides(tmp_path: Path) -> None:
+    for folder in write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2):
+        (folder / ".hydra").mkdir()
+        (folder / ".hydra" / "overrides.yaml").write_text(f"- augmenter={folder.name.split('-')[3]}\n- cache_dir=/x\n")
+    evidence = evidences.read([tmp_path / "runs"])
+    material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
+    assert again.commands(material) == ["python -m synaug augmenter=none", "python -m synaug augmenter=smote"]
+
+
+@pytest.mark.parametrize(
+    ("override", "left_out"),
+    [("output_dir=/x", True), ("logger.project=p", True), ("+threads=2", True), ("dataset=imdb", False)],
+)
+def test_what_only_says_where_to_run_is_left_out_of_commands(override: str, left_out: bool) -> None:
+    assert again.is_left_out(override) is left_out
+
+
+def test_json_ends_no_script_element() -> None:
+    text = page.json_for_script({"a": "</script><!--&\u2028\u2029"})
+    assert not re.search("[<>&\u2028\u2029]", text)
+    assert json.loads(text) == {"a": "</script><!--&\u2028\u2029"}
+
+
+def test_bars_join_maximal_runs_of_ranks_within_the_critical_difference() -> None:
+    assert ranks.cliques(np.array([1.0, 1.5, 2.6, 4.0]), 1.2) == [(0, 1), (1, 2)]
+    assert ranks.cliques(np.array([1.0, 3.0]), 1.0) == []
+    assert ranks.cliques(np.array([1.0, 1.2, 1.4]), 5.0) == [(0, 2)]
+
+
+def test_many_blocks_are_left_out_of_figures_in_words(tmp_path: Path) -> None:
+    datasets = [f"set_{index}" for index in range(25)]
+    write_runs(tmp_path / "runs", datasets, (2.0, 10.0, 20.0, 50.0), ["none", "smote"], n_folds=2)
+    evidence = evidences.read([tmp_path / "runs"])
+    material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
+    drawn = forest.draw(material, "accuracy")
+    assert len(drawn) == forest.MOST_FIGURES
+    assert "Not drawn, but in the table" in drawn[0].note
+    maps = list(heatmap.draw(material, "accuracy", "none"))
+    assert len(maps) == heatmap.MOST_FIGURES
+    assert "Not drawn, but in the table: set_" in maps[-1].note
+    assert max(each.figure.get_figheight() for each in [*drawn, *maps]) < 30
+
+
+def test_limits_of_colours_are_symmetric(small: Path) -> None:
+    evidence = evidences.read([small / "runs"])
+    material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
+    drawing = next(heatmap.draw(material, "accuracy", "free"))
+    norm = drawing.figure.axes[0].collections[0].norm
+    assert norm.vmin == -norm.vmax < 0  # type: ignore[operator]
+
+
+def test_figures_follow_the_theme_by_classes() -> None:
+    from synaug.report import style
+
+    with style.applied():
+        figure = style.figure(2)
+        figure.add_subplot().plot([0, 1], [0, 1], color=style.INK)
+    text = svg.inline(svg.raw_svg(figure, "one"), "alt <&>")
+    assert 'class="stroke-ink"' in text
+    assert style.INK not in text
+    assert "style=" not in text
+    assert 'aria-label="alt &lt;&amp;&gt;"' in text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.012, "+1.2"), (-0.0345, "−3.5"), (float("nan"), "–")])
+def test_differences_are_written_in_points(value: float, text: str) -> None:
+    assert words.signed(value, "accuracy") == text
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.0004, "< 0.001"), (0.0312, "0.031"), (0.5, "0.50"), (float("nan"), "–")])
+def test_p_values_are_no_more_exact_than_they_mean(p: float, text: str) -> None:
+    assert words.p_value(p) == text
+
+
+def test_the_command_line_prints_the_verdict_and_where_the_page_is(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(small / "runs"), "--metric", "accuracy", "--output", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "accuracy" in printed
+    assert printed.strip().endswith(f"report: {tmp_path / 'out' / 'index.html'}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--metric", "acuracy"], "'acuracy' is no metric: did you mean accuracy?"),
+        (["--metric", "xyz"], "'xyz' is no metric"),
+        (["--metric", ","], "names no metric"),
+        (["--rope", "-1"], "must be positive"),
+    ],
+)
+def test_the_command_line_says_errors_in_one_sentence(
+    small: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert main([str(small / "runs"), *arguments]) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_folder_that_is_none_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "nothing")]) == 1
+    assert "is no folder" in capsys.readouterr().err
+
+
+def test_an_output_that_is_a_file_is_said(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert main([str(small / "runs"), "--metric", "accuracy", "--output", str(tmp_path / "file")]) == 1
+    assert "--output" in capsys.readouterr().err
+
+
+def test_a_thousand_runs_fit_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(svg, "pdf", PDF)
+    write_runs(
+        tmp_path / "runs",
+        datasets=[f"set_{index}" for index in range(9)],
+        ratios=(2.0, 5.0, 10.0, 20.0, 50.0, 100.0, None),
+        augmenters=("none", "random", "smote", "borderline_smote", "adasyn", "vae"),
+        augmenter_settings=[{"amount": amount} for amount in (0.5, 1.0, 2.0)],
+    )
+    started = time.perf_counter()
+    evidence = evidences.read([tmp_path / "runs"])
+    read = time.perf_counter()
+    comparison = comparisons.compare(evidence)
+    compared = time.perf_counter()
+    path = report.write(evidence, comparison, tmp_path / "report")
+    done = time.perf_counter()
+    assert len(evidence.runs) == 1008
+    assert path.stat().st_size < 15e6
+    seconds = {"read": read - started, "compare": compared - read, "write": done - compared}
+    print({stage: round(each, 1) for stage, each in seconds.items()}, f"{path.stat().st_size / 1e6:.1f} MB")  # noqa: T201

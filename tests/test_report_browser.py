@@ -1,0 +1,249 @@
+"""The page in a real browser: headless Chromium, driven by Playwright, which needs no download of its own."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from synaug import comparison as comparisons
+from synaug import evidence as evidences
+from synaug import report
+from tests.fabricated import write_failure, write_runs
+
+SCRIPT = "<script>window.__pwned=1</script>"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+GAIN = "th:has(button:text-is('gain'))"
+ROWS = "[data-table=comparisons] tbody tr"
+
+
+@pytest.fixture(scope="module")
+def report_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report whose class names, messages and overrides try to run scripts."""
+    root = tmp_path_factory.mktemp("browser")
+    write_runs(
+        root / "runs",
+        augmenters=("none", "random", "smote"),
+        n_folds=3,
+        class_names=("sports", "world", SCRIPT, "<img src=x onerror='window.__pwned=1'>"),
+        warning=f"class {SCRIPT!r} fell short",
+    )
+    write_failure(root / "runs", "broken", f"no {SCRIPT}", [f"dataset={SCRIPT}"])
+    evidence = evidences.read([root / "runs"])
+    comparison = comparisons.compare(evidence, metrics=("accuracy", "minority_recall", "log_loss"))
+    return report.write(evidence, comparison, root / "report")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.fail("the page is tested in Chromium, and there is none: apt-get install chromium, and run again")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS, headless=True)
+        yield started
+        started.close()
+
+
+class Watched:
+    """A page, and all that it asked for and complained of."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        page.on("request", self._asked)
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _asked(self, request: Request) -> None:
+        self.requests.append(request.url)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+@pytest.fixture
+def watched(browser: Browser, report_page: Path) -> Iterator[Watched]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    found = Watched(context.new_page())
+    found.page.goto(report_page.as_uri())
+    yield found
+    requests = [url for url in found.requests if not url.startswith("data:")]
+    context.close()
+    assert not found.complaints
+    assert requests
+    assert set(requests) == {report_page.as_uri()}
+
+
+def column(page: Page, number: int) -> list[str]:
+    """The texts of one column of the comparisons, as shown."""
+    return page.locator(f"{ROWS} td:nth-child({number})").all_inner_texts()
+
+
+def gains(page: Page) -> list[float]:
+    heads = page.locator("[data-table=comparisons] thead th").all_inner_texts()
+    number = [head.strip(" ▲▼") for head in heads].index("gain") + 1
+    return [float(text.replace("−", "-")) for text in column(page, number)]
+
+
+def test_the_page_opens_from_disk_and_shows_the_verdict(watched: Watched) -> None:
+    assert watched.page.locator(".headline").is_visible()
+    assert watched.page.locator("h1").count() == 1
+    assert watched.page.locator(ROWS).count() > 10
+
+
+def test_a_click_sorts_and_another_turns_the_order(watched: Watched) -> None:
+    page = watched.page
+    before = gains(page)
+    page.click(f"[data-table=comparisons] {GAIN} button")
+    assert page.get_attribute(f"[data-table=comparisons] {GAIN}", "aria-sort") == "descending"
+    assert gains(page) == sorted(before, reverse=True) != before
+    page.click(f"[data-table=comparisons] {GAIN} button")
+    assert page.get_attribute(f"[data-table=comparisons] {GAIN}", "aria-sort") == "ascending"
+    assert gains(page) == sorted(before)
+
+
+def test_the_keyboard_sorts_and_keeps_its_place(watched: Watched) -> None:
+    page = watched.page
+    page.focus(f"[data-table=comparisons] {GAIN} button")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    assert gains(page) == sorted(gains(page))
+    assert page.evaluate("document.activeElement.textContent") == "gain"
+
+
+def test_ratios_sort_by_size(watched: Watched) -> None:
+    watched.page.click("[data-table=comparisons] th:has(button:text-is('ratio')) button")
+    shown = column(watched.page, 2)
+    assert shown == sorted(shown, key=lambda ratio: int(ratio.partition(":")[2]))
+
+
+def test_text_and_choices_filter_rows(watched: Watched) -> None:
+    page = watched.page
+    everything = page.locator(ROWS).count()
+    page.fill("[data-table=comparisons] input[type=search]", "smote imdb")
+    some = page.locator(ROWS).count()
+    assert 0 < some < everything
+    assert set(column(page, 1)) == {"imdb"}
+    page.get_by_label("Comparisons of methods: over").select_option("free remedy")
+    assert 0 < page.locator(ROWS).count() < some
+    assert f"of {everything} comparisons" in page.locator("[data-table=comparisons] [role=status]").inner_text()
+    page.fill("[data-table=comparisons] input[type=search]", "nothing is called so")
+    assert page.locator(ROWS).count() == 0
+
+
+def test_all_tests_are_shown_when_asked_for(watched: Watched) -> None:
+    page = watched.page
+    before = page.locator("[data-table=comparisons] thead th").count()
+    page.get_by_label("all tests").check()
+    heads = page.locator("[data-table=comparisons] thead th").all_inner_texts()
+    assert len(heads) > before
+    assert "p Wilcoxon" in heads
+
+
+def test_another_metric_changes_table_and_figures_and_stays_in_the_address(watched: Watched, report_page: Path) -> None:
+    page = watched.page
+    before = gains(page)
+    page.select_option("#metric", "minority_recall")
+    assert gains(page) != before
+    shown = page.locator("figure[data-metric]:visible")
+    assert shown.count() > 3
+    assert {shown.nth(index).get_attribute("data-metric") for index in range(shown.count())} == {"minority_recall"}
+    assert page.url == f"{report_page.as_uri()}#metric=minority_recall"
+    page.reload()
+    assert page.input_value("#metric") == "minority_recall"
+
+
+def test_losses_are_written_with_three_decimals(watched: Watched) -> None:
+    watched.page.select_option("#metric", "log_loss")
+    heads = watched.page.locator("[data-table=comparisons] thead th").all_inner_texts()
+    assert all(len(text.partition(".")[2]) == 3 for text in column(watched.page, heads.index("gain") + 1))
+
+
+def test_links_of_the_contents_lead_to_their_section_and_keep_the_metric(watched: Watched) -> None:
+    page = watched.page
+    page.select_option("#metric", "minority_recall")
+    page.click(".contents summary")
+    page.click(".contents a[href='#cost']")
+    assert page.evaluate("document.activeElement.textContent") == "Seconds by stage"
+    assert page.url.endswith("#metric=minority_recall&at=cost")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_themes_apply_and_the_button_changes_them(browser: Browser, report_page: Path, scheme: str) -> None:
+    context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light")
+    page = context.new_page()
+    page.goto(report_page.as_uri())
+    brightness = "(name) => getComputedStyle(document.querySelector(name))"
+    background = f"({brightness})('body').backgroundColor"
+    ink = f"({brightness})('figure:not([hidden]) .fill-ink').fill"
+    first = (page.evaluate(background), page.evaluate(ink))
+    assert is_dark(first[0]) is (scheme == "dark")
+    assert is_dark(first[1]) is (scheme == "light")
+    page.click("#theme")
+    second = (page.evaluate(background), page.evaluate(ink))
+    assert is_dark(second[0]) is (scheme == "light")
+    assert is_dark(second[1]) is (scheme == "dark")
+    context.close()
+
+
+def is_dark(colour: str) -> bool:
+    """Whether ``rgb(r, g, b)`` is."""
+    return sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(", "))) < 300
+
+
+def test_planted_scripts_do_not_run_and_are_shown_as_text(watched: Watched) -> None:
+    page = watched.page
+    page.wait_for_load_state("load")
+    assert page.evaluate("window.__pwned") is None
+    assert page.locator("script").count() == 2
+    assert SCRIPT in page.locator("[data-table=failures] tbody").inner_text()
+    assert SCRIPT in page.locator("#balance .cautions").inner_text()
+    assert SCRIPT in page.locator("[data-table=balance] tbody").inner_text()
+
+
+@pytest.mark.parametrize("width", [1920, 1280, 390])
+def test_the_page_is_no_wider_than_the_screen(watched: Watched, width: int) -> None:
+    watched.page.set_viewport_size({"width": width, "height": 800})
+    assert watched.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_text_in_figures_is_large_enough_to_read(watched: Watched) -> None:
+    sizes = watched.page.evaluate(
+        "[...document.querySelectorAll('figure:not([hidden]) svg')].map((svg) => svg.getBoundingClientRect().width"
+        " / svg.viewBox.baseVal.width * Math.min(...[...svg.querySelectorAll('text')]"
+        ".map((text) => parseFloat(text.getAttribute('font-size')))))"
+    )
+    assert min(sizes) >= 14  # pixels: more than 10 points
+
+
+def test_every_figure_has_a_name_for_who_does_not_see_it(watched: Watched) -> None:
+    page = watched.page
+    n_figures = page.locator("figure").count()
+    assert page.locator("figure svg[role=img][aria-label]").count() == n_figures > 5
+
+
+def test_a_large_table_renders_its_rows_as_they_are_asked_for(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "drawings", lambda material: [])
+    datasets = [f"set_{index}" for index in range(30)]
+    write_runs(tmp_path / "runs", datasets, augmenters=("none", "random", "smote"), n_folds=2)
+    evidence = evidences.read([tmp_path / "runs"])
+    path = report.write(evidence, comparisons.compare(evidence, metrics=["accuracy"]), tmp_path / "report")
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    assert page.locator(ROWS).count() == 200
+    page.click("[data-table=comparisons] button:text-is('Show more')")
+    assert page.locator(ROWS).count() == 1200
+    page.close()
