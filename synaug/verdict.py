@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from synaug.evidence import Evidence
     from synaug.ranking import Ranking
 
+MOST_PLACES = 4
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -72,8 +74,8 @@ def verdict(
     told = {block: part for block, part in comparisons.groupby("block", observed=True) if _has_verdict(part)}
     unit = Unit(metric, rope)
     datasets: dict[str, list[str]] = {}
+    several = {column for column in ("encoder", "classifier") if len(set(blocks[column])) > 1}
     for dataset, own in blocks.groupby("dataset", sort=False):
-        several = {column for column in ("encoder", "classifier") if len(set(own[column])) > 1}
         each = sorted((block for block in own["block"] if block in told), key=lambda block: _order(rows[block]))
         sentences = [s for block in each for s in _of_block(rows[block], several, told[block], members, unit)]
         if len(each) > 1:
@@ -82,9 +84,10 @@ def verdict(
             "There is nothing to compare: it takes runs of augmenter=none and of an augmenter, of the same settings."
         ]
     tables = list(told.values())
+    places = [_where(rows[str(block)], several).removeprefix("On ") for block in told]
     of_block = dict(zip(blocks["block"], blocks["dataset"], strict=True))
     return Verdict(
-        headline=_headline(tables, unit),
+        headline=_headline(tables, places, unit),
         datasets=datasets,
         overall=[*_overall(tables, unit), *_ranks(ranking, of_block, unit)] if tables else [],
         cautions=list(_cautions(evidence, ranking, gaps)),
@@ -161,7 +164,7 @@ def _counted(tables: Sequence[pd.DataFrame]) -> str:
     )
 
 
-def _headline(tables: Sequence[pd.DataFrame], unit: Unit) -> str:
+def _headline(tables: Sequence[pd.DataFrame], places: Sequence[str], unit: Unit) -> str:
     """Count the one question of each block, whose p-values Holm's step-down now corrects over the blocks, too."""
     if not tables:
         return (
@@ -178,14 +181,20 @@ def _headline(tables: Sequence[pd.DataFrame], unit: Unit) -> str:
         where = "the only block" if n == 1 else f"any of {n} blocks"
         rule_helps = any(outcome(_row(part, "none", "none")) == "better" for part in tables)
         return (
-            f"Synthetic minority embeddings were not shown to beat what costs nothing in {where} "
+            f"Augmenting the minority was not shown to beat what costs nothing in {where} "
             f"({others.removeprefix(', ')}){': choose the decision rule first' if rule_helps else ''}."
         )
-    median = unit.of(float(rows["gain"][found == "better"].median())) + unit.points
-    return (
-        f"Synthetic minority embeddings beat what costs nothing in {won} of {counted_blocks(n)} "
-        f"(by {median} of {unit.name} in the median of these){others}."
-    )
+    gains = rows["gain"][found == "better"]
+    if won <= MOST_PLACES:
+        where = ", ".join(
+            f"{unit.of(gain)}{unit.points} on {places[at]}"
+            for at, gain in enumerate(rows["gain"])
+            if found[at] == "better"
+        )
+        size = f"in {unit.name} ({where})"
+    else:
+        size = f"(by {unit.of(float(gains.median()))}{unit.points} of {unit.name} in the median of these)"
+    return f"Augmenting the minority beat what costs nothing in {won} of {counted_blocks(n)} {size}{others}."
 
 
 def _overall(tables: Sequence[pd.DataFrame], unit: Unit) -> Iterator[str]:
