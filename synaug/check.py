@@ -245,7 +245,7 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
         search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
-        options = {group: _options(group, config_dir) for group in (*GROUPS, "logger")}
+        options = {group: _options(group, config_dir) for group in (*GROUPS, "logger", "experiment")}
         problems: list[str] = []
         chosen: dict[str, list[str]] = {}
         for each in parsed:
@@ -274,6 +274,8 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
                 problems.append(f"{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[leaf]}")
             else:
                 near = did_you_mean(leaf, keys, f"{parent}." if parent else "")
+                if key == "dataset.path":
+                    near = " of this data set: give dataset=files, too"
                 problems.append(f"{key} is no setting{near or f': +{key}=... gives one that only its target knows'}")
     return problems
 

@@ -145,7 +145,9 @@ def augmenter(config: DictConfig) -> Any:
     sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("amount", "strict")])
     sampler = instantiate(sampler_config, _convert_="all")
     validate = getattr(sampler, "_validate_params", None)
-    if validate is not None:  # scikit-learn's check, which would otherwise wait for fit_resample
+    if validate is not None and hasattr(
+        sampler, "_parameter_constraints"
+    ):  # scikit-learn's check, which would otherwise wait for fit_resample
         validate()
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
 

@@ -50,7 +50,10 @@ MOST_RUNS = 100  # of one chart, where W&B's default is 10
 MOST = {"max_runs_to_show": MOST_RUNS, "max_bars_to_show": MOST_RUNS}
 LONGEST_TITLE = 128  # that W&B takes
 ROW = 9  # height of a panel in a report's units
-HOW_TO_INSTALL = "python -m synaug.dashboard needs wandb-workspaces: pip install 'synaug[wandb]'"
+HOW_TO_INSTALL = (
+    "python -m synaug.dashboard needs wandb-workspaces: pip install -e '.[wandb]' in the checkout, "
+    "or pip install wandb-workspaces"
+)
 HOW_TO_LOG_IN = (
     "https://wandb.ai/authorize shows the key for `wandb login` or WANDB_API_KEY, WANDB_BASE_URL a server of your "
     "own, and --print needs neither"

@@ -143,7 +143,9 @@ def _cautions(complete: pd.DataFrame, datasets: Mapping[str, str]) -> list[str]:
     n, k = complete.shape
     blocks = "1 complete block" if n == 1 else f"{n} complete blocks"
     n_datasets = len({datasets[block] for block in complete.index})
-    said = []
+    said: list[str] = []
+    if not n:
+        return said  # there is no ranking
     if n < TOO_FEW_BLOCKS:
         said.append(f"With {blocks} this ranking describes, it does not test.")
     elif n < FEW_BLOCKS:

@@ -58,6 +58,13 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
         # Before the texts are encoded: what the ratio and the folds cannot have is said at once.
         options = {"seeds": list(config.seeds), "n_folds": config.n_folds}
         validation = {"validation_share": config.validation.share, "thin_validation": config.validation.thinned}
+        minority = imbalance_ratio.minority_classes(texts.class_names, texts.rows_per_class)
+        log.info(
+            "%s: %d rows; minority: %s (imbalance_ratio.minority=[...] chooses)",
+            texts.name,
+            len(texts.labels),
+            ", ".join(texts.class_names[label] for label in minority) or "none",
+        )
         members = list(split(texts.name, texts.labels, texts.class_names, imbalance_ratio, **options, **validation))
     with stopwatch("embed"):
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))

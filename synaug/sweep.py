@@ -240,14 +240,17 @@ def _note(sweep: Sweep, jobs: Sequence[dict[str, Any]]) -> None:
 
 
 def failure_table(jobs: Sequence[dict[str, Any]], sweep: Sweep) -> str:
-    """Each failure with its sentence, for the console."""
+    """Each failure with its sentence, which is written once, for the console."""
     failed = [job for job in jobs if job["status"] == FAILED]
-    width = max(len(job["run"]) for job in failed)
     total = len(jobs) if sweep.n_jobs is None else sweep.n_jobs
     counts = [f"{len(failed)} of {total} jobs failed", f"{len(jobs) - len(failed)} are recorded"]
     counts += [f"{total - len(jobs)} did not run"] if total > len(jobs) else []
     lines = [f"{', '.join(counts)}; the same command does what is missing:"]
-    lines += [f"  {job['run']:<{width}}  {_one_line(job['sentence'])}" for job in failed]
+    width, said = max(len(job["run"]) for job in failed), set()
+    for job in failed:
+        sentence = _one_line(job["sentence"])
+        lines.append(f"  {job['run']:<{width}}  {'(the same as above)' if sentence in said else sentence}")
+        said.add(sentence)
     lines.append(f"Tracebacks: {sweep.folder}/<run>/synaug.log")
     return "\n".join(lines)
 

@@ -87,7 +87,7 @@ def verdict(
     places = [_where(rows[str(block)], several).removeprefix("On ") for block in told]
     of_block = dict(zip(blocks["block"], blocks["dataset"], strict=True))
     return Verdict(
-        headline=_headline(tables, places, unit),
+        headline=_headline(tables, places, unit) if len(evidence.runs) else _nothing_ran(evidence),
         datasets=datasets,
         overall=[*_overall(tables, unit), *_ranks(ranking, of_block, unit)] if tables else [],
         cautions=list(_cautions(evidence, ranking, gaps)),
@@ -164,12 +164,17 @@ def _counted(tables: Sequence[pd.DataFrame]) -> str:
     )
 
 
+def _nothing_ran(evidence: "Evidence") -> str:
+    failures = evidence.failures
+    return f"No verdict: all {len(failures)} runs failed; the first: {failures[0]['sentence']}"
+
+
 def _headline(tables: Sequence[pd.DataFrame], places: Sequence[str], unit: Unit) -> str:
     """Count the one question of each block, whose p-values Holm's step-down now corrects over the blocks, too."""
     if not tables:
         return (
             f"No verdict: no block has {unit.name} of both augmenter=none and an augmenter with plain cross-entropy: "
-            "run both with the same settings, or choose another metric."
+            "run both under one name with the same settings (augmenter=none adds the reference)."
         )
     rows = pd.DataFrame([_row(part, "picked", "free") for part in tables]).reset_index(drop=True)
     rows["p_holm"] = holm(rows["p_holm"])

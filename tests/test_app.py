@@ -71,6 +71,7 @@ def test_completion_knows_options_and_keys() -> None:
     ("arguments", "sentences"),
     [
         (["augmenter=smoet"], ["augmenter=smoet is no option: did you mean smote?"]),
+        (["experiment=papr"], ["experiment=papr is no option: did you mean paper?"]),
         (["dataset=zzz"], ["dataset=zzz is no option: choose among ag_news, emotion, files,"]),
         (["augmentr=smote"], ["augmentr is no setting: did you mean augmenter?"]),
         (["augmenter.k_neighbours=3"], ["augmenter.k_neighbours is no setting: did you mean augmenter.k_neighbors?"]),

@@ -361,7 +361,7 @@ def test_without_the_package_it_says_how_to_install_it(
     for name in [name for name in sys.modules if name.split(".")[0] == "wandb_workspaces"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "wandb_workspaces", None)
-    assert "pip install 'synaug[wandb]'" in refusal(capsys, "team/synaug", "--print")
+    assert "pip install -e '.[wandb]'" in refusal(capsys, "team/synaug", "--print")
 
 
 def test_a_server_out_of_reach_is_said_soon(

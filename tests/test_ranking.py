@@ -112,7 +112,7 @@ def test_less_is_better_for_losses() -> None:
 @pytest.mark.parametrize(
     ("n_blocks", "n_methods", "cautions"),
     [
-        (0, 3, ["0 complete blocks"]),
+        (0, 3, []),
         (1, 3, ["1 complete block this ranking describes"]),
         (4, 2, ["4 complete blocks this ranking describes", "needs 3 methods, and 2 were ranked"]),
         (9, 3, ["9 complete blocks, fewer than 10"]),

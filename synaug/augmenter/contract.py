@@ -80,7 +80,8 @@ class Augmenter:
     def __init__(self, sampler: Any, amount: float = 1.0, strict: bool = False) -> None:
         if not hasattr(sampler, "fit_resample") or not hasattr(sampler, "get_params"):
             raise TypeError(
-                f"{type(sampler).__name__} is no sampler: it needs imbalanced-learn's fit_resample and get_params"
+                f"{type(sampler).__name__} is no sampler: it needs imbalanced-learn's fit_resample and get_params: "
+                "derive it from imblearn.over_sampling.base.BaseOverSampler"
             )
         if not 0 <= amount < np.inf:
             raise ValueError(f"augmenter.amount={amount} must be 0 or more (1 balances the classes)")

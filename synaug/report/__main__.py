@@ -48,8 +48,8 @@ def metrics_asked_for(text: str | None) -> tuple[str, ...] | None:
     for name in names:
         if name not in METRICS:
             near = difflib.get_close_matches(name, METRICS, n=1)
-            remedy = f"did you mean {near[0]}?" if near else "choose"
-            raise ValueError(f"--metric: {name!r} is no metric: {remedy} Known are {', '.join(METRICS)}")
+            remedy = f"did you mean {near[0]}? " if near else ""
+            raise ValueError(f"--metric: {name!r} is no metric: {remedy}Known are {', '.join(METRICS)}")
     return names
 
 
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{sentence(error)}\n")
         return 1
     sys.stdout.write(f"{comparison.verdict}\n\nreport: {page}\n")
-    return 0
+    return 0 if len(evidence.runs) else 1
 
 
 def is_the_users(error: BaseException) -> bool:

@@ -16,12 +16,14 @@ def draw(material: Material, metric: str) -> Drawing | None:
     ranking = material.comparison.rankings.get(metric)
     if ranking is None or len(ranking.mean_ranks) < 2 or not np.isfinite(ranking.mean_ranks).all():
         return None
+    if not np.isfinite(ranking.critical_difference):
+        return None  # one block: without bars, the diagram would say that all methods differ
     ranks = ranking.mean_ranks.sort_values(kind="stable")
     left_out = len(ranks) - MOST_METHODS
     if left_out > 0:
         ranks = ranks.iloc[:MOST_METHODS]
     difference = float(ranking.critical_difference)
-    groups = cliques(ranks.to_numpy(dtype=float), difference) if np.isfinite(difference) else []
+    groups = cliques(ranks.to_numpy(dtype=float), difference)
     n_left = -(-len(ranks) // 2)
     depth = 0.55 + 0.2 * len(groups)  # of the bars, below the axis
     height = depth + STEP * n_left + 1.1

@@ -42,7 +42,9 @@ def draw(material: Material, metric: str) -> Drawing | None:
         handles = {
             label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
-        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4)
+        figure.legend(
+            list(handles.values()), list(handles), loc="outside lower center", ncols=4 if len(shown) > 1 else 2
+        )
     notes = [
         "All augmenters with argmax; the dashed line makes no rows and has its decision rule chosen on validation."
     ]
