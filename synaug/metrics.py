@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from imblearn.metrics import geometric_mean_score
 from numpy.typing import NDArray
 from sklearn.metrics import (
@@ -17,7 +16,6 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
     roc_auc_score,
 )
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 CALIBRATION_BINS = 15
 # The order of tables; scores that ignore the prior come first.
@@ -64,6 +62,10 @@ def scores(
         is in nats, `brier_score` in 0 … 2 (the sum over classes), `calibration_error` is the
         expected calibration error of the top label in 15 equal bins (Guo et al. 2017).
     """
+    # Here, as what only compares scores needs the names above and no torch.
+    import torch
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
     n_classes = probabilities.shape[1]
     classes = np.arange(n_classes)
     decided = probabilities.argmax(1)

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 # Names the folder in which jobs tell how they ended, whatever process they run in.
 STATUS_FOLDER = "SYNAUG_SWEEP_STATUS"
 WANDB_SETTINGS = ("project", "entity", "init_timeout", "finish_timeout")
+NO_REFERENCE = (
+    "there is no augmenter=none in this sweep, so that its report will have nothing to compare with: "
+    "add none to the augmenters (report=false says that you know)"
+)
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 
 
@@ -97,7 +101,11 @@ class SweepCallback(Callback):
         status = folder / f".sweep-{platform.node()}-{os.getpid()}"
         os.environ[STATUS_FOLDER] = str(status.resolve())
         _clear_away(folder)
-        _current.n_jobs = n_jobs(config)
+        grid = jobs_of(config)
+        if grid is not None:
+            _current.n_jobs = len(grid)
+            if _current.report and not has_reference(grid, folder):
+                sys.stderr.write(f"{NO_REFERENCE}\n")
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Hydra's hook, in the process of the job."""
@@ -169,14 +177,20 @@ def wandb_settings(config: DictConfig) -> dict[str, Any] | None:
     return {key: logger[key] for key in WANDB_SETTINGS if key in logger}
 
 
-def n_jobs(config: DictConfig) -> int | None:
-    """Jobs of the grid, or None where the sweeper is not Hydra's own."""
+def has_reference(grid: Sequence[Sequence[str]], folder: Path) -> bool:
+    """Whether some job of a grid, or some run that stands in its folder, augments nothing."""
+    idle = any(re.fullmatch(r"augmenter=none|augmenter\.amount=0(\.0*)?", each) for job in grid for each in job)
+    return idle or any(folder.glob(f"*-none-*/{record.RECORD}"))
+
+
+def jobs_of(config: DictConfig) -> list[list[str]] | None:
+    """The overrides of each job of the grid, or None where the sweeper is not Hydra's own."""
     if not config.hydra.sweeper._target_.endswith("BasicSweeper"):
         return None
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())  # which a glob asks
     overrides = parser.parse_overrides([*params, *config.hydra.overrides.task])
-    return len(BasicSweeper.split_arguments(overrides, None)[0])
+    return BasicSweeper.split_arguments(overrides, None)[0]
 
 
 def progress_line(sweep: Sweep, job: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """The words of a verdict: sizes, outcomes and p-values as a reader wants them, none stronger than its test."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,9 +16,46 @@ MOST_NAMED = 8
 OUTCOMES = ("better", "worse", "equal", "open")
 
 
+def metric(name: str) -> str:
+    """``balanced_accuracy`` as words."""
+    return name.replace("_", " ").replace("auroc", "AUROC").replace("auprc", "AUPRC").replace("mcc", "MCC")
+
+
+def difference(value: float, name: str) -> str:
+    """Write a difference of a metric: shares in points, losses as they are."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:.3f}" if name in LOSSES else f"{100 * value:.1f}"
+    return text.replace("-", "−") if float(text) else text.removeprefix("-")
+
+
+def signed(value: float, name: str) -> str:
+    """Write a difference with its sign."""
+    text = difference(value, name)
+    return text if text[0] in "−–" else f"+{text}"
+
+
+def unit(name: str) -> str:
+    """What follows a difference."""
+    return "" if name in LOSSES else " points"
+
+
+def p_value(p: float) -> str:
+    """A p-value, no more exact than it means."""
+    if not math.isfinite(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def words_for_p(p: float) -> str:
+    """``p < 0.001``, ``p = 0.025``."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 @dataclass(frozen=True)
 class Unit:
-    """How a metric's differences are written: shares as points, others as they are."""
+    """One metric's differences in words, and how large one must be to matter."""
 
     metric: str
     rope: float
@@ -25,17 +63,20 @@ class Unit:
     @property
     def name(self) -> str:
         """The metric in words."""
-        return self.metric.replace("_", " ")
+        return metric(self.metric)
 
-    def of(self, difference: float) -> str:
+    @property
+    def points(self) -> str:
+        """What follows a difference."""
+        return unit(self.metric)
+
+    def of(self, value: float) -> str:
         """Write a difference."""
-        text = f"{difference:.3f}" if self.metric in LOSSES else f"{100 * difference:.1f}"
-        return text.replace("-", "−") if float(text) else text.removeprefix("-")
+        return difference(value, self.metric)
 
-    def signed(self, difference: float) -> str:
+    def signed(self, value: float) -> str:
         """Write a difference with its sign."""
-        text = self.of(difference)
-        return text if text.startswith("−") else f"+{text}"
+        return signed(value, self.metric)
 
     def change(self, gain: float, other: str) -> str:
         """Say that something gains over or loses to another."""
@@ -43,11 +84,6 @@ class Unit:
         if self.metric in LOSSES:  # of which a gain is less
             return f"{'lowers' if gain > 0 else 'raises'} {self.name} by {size} against {other}"
         return f"{'gains' if gain > 0 else 'loses'} {size} of {self.name} {'over' if gain > 0 else 'to'} {other}"
-
-    @property
-    def points(self) -> str:
-        """What follows a difference."""
-        return "" if self.metric in LOSSES else " points"
 
 
 def outcome(row: pd.Series) -> str:
@@ -60,11 +96,6 @@ def outcome(row: pd.Series) -> str:
     if row["p_holm"] < LEVEL:
         return "better" if row["gain"] > 0 else "worse"
     return "open"
-
-
-def words_for_p(p: float) -> str:
-    """Write a p-value as a reader wants it."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
 def effect(row: pd.Series, unit: Unit, other: str) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +218,15 @@ def test_losses_fall_in_words() -> None:
     row = pd.Series({"gain": 0.1, "low": 0.05, "high": 0.15, "p_holm": 0.01, "p_equivalent": 0.0, "n_members": 10})
     assert effect(row, Unit("log_loss", 0.01), "argmax").startswith("lowers log loss by 0.100 against argmax (95 %")
     assert effect(-row, Unit("log_loss", 0.01), "argmax").startswith("raises log loss by 0.100 against argmax")
+
+
+def test_what_compares_and_reports_imports_no_torch() -> None:
+    program = (
+        "import sys, synaug.evidence, synaug.comparison, synaug.report.page, synaug.report.latex\n"
+        "sys.exit(','.join({'torch', 'transformers', 'pytorch_lightning'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_losses_gain_by_falling(tmp_path: Path) -> None:

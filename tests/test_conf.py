@@ -100,7 +100,8 @@ def test_every_experiment_is_a_grid_whose_jobs_compose(path: Path) -> None:
         jobs = BasicSweeper.split_arguments(
             OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()]), None
         )[0]
-        assert sweep.n_jobs(grid) == len(jobs)
+        assert sweep.jobs_of(grid) == [[*job, f"experiment={path.stem}"] for job in jobs]
+        assert sweep.has_reference(jobs, path)
         for job in (jobs[0], jobs[-1]):
             config = compose("config", overrides=[f"experiment={path.stem}", *job])
             for group in configuration.GROUPS:
@@ -112,7 +113,7 @@ def test_the_paper_s_grid_is_six_methods_three_data_sets_six_ratios() -> None:
     with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
         for name, encoder in (("paper", "bert_base"), ("paper_minilm", "minilm")):
             grid = compose("config", overrides=[f"experiment={name}"], return_hydra_config=True)
-            assert sweep.n_jobs(grid) == 6 * 3 * 6
+            assert len(sweep.jobs_of(grid) or []) == 6 * 3 * 6
             assert grid.hydra.sweeper.params.encoder == encoder
             assert grid.n_folds == 10
 

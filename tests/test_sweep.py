@@ -196,6 +196,15 @@ def test_ctrl_c_ends_a_sweep_cleanly_and_the_same_command_goes_on(program: Progr
     assert len(program.records()) == 8
 
 
+def test_a_sweep_without_a_reference_says_so_before_its_first_job(program: Program, csv: str) -> None:
+    outcome = program("--multirun", *TOY, csv, "augmenter=random,smote", "report=true")
+    said = "there is no augmenter=none in this sweep"
+    assert outcome.err.index(said) < outcome.err.index("[1/2]")
+    assert program(*TOY, csv, "augmenter=none").code == 0  # into the same folder
+    assert said not in program("--multirun", *TOY, csv, "augmenter=random,smote", "report=true").err
+    assert said not in program("--multirun", *TOY, csv, "augmenter=adasyn", "augmenter.amount=0,1", "report=true").err
+
+
 def test_what_a_killed_sweep_left_is_cleared_away_and_a_living_one_s_is_kept(program: Program, csv: str) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()

@@ -5,6 +5,10 @@ import re
 from collections.abc import Iterable
 
 from synaug.metrics import LOSSES
+from synaug.wording import metric as metric
+from synaug.wording import p_value as p_value
+from synaug.wording import signed as signed
+from synaug.wording import unit as unit
 
 DECISIONS = {
     "argmax": "argmax",
@@ -16,11 +20,6 @@ REFERENCES = {"none": "no augmentation", "free": "the free remedy"}
 FREE = "free remedy (none, rule chosen)"
 # XML allows none of these, escaped or not.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-
-
-def metric(name: str) -> str:
-    """``balanced_accuracy`` as words."""
-    return name.replace("_", " ").replace("auroc", "AUROC").replace("auprc", "AUPRC").replace("mcc", "MCC")
 
 
 def decision(name: str) -> str:
@@ -43,14 +42,6 @@ def ratio(value: float) -> str:
     return "natural" if math.isnan(value) else f"1:{value:g}"
 
 
-def signed(value: float, name: str) -> str:
-    """A difference with its sign: shares in points, losses as they are."""
-    if not math.isfinite(value):
-        return "–"
-    text = f"{value:+.3f}" if name in LOSSES else f"{100 * value:+.1f}"
-    return text.replace("-", "−")
-
-
 def level(value: float, name: str) -> str:
     """A score: shares in per cent, losses as they are."""
     if not math.isfinite(value):
@@ -71,18 +62,6 @@ def gain_label(name: str) -> str:
 def level_label(name: str) -> str:
     """Label an axis of scores."""
     return f"{metric(name)} (less is better)" if name in LOSSES else f"{metric(name)} (%)"
-
-
-def unit(name: str) -> str:
-    """What follows a difference."""
-    return "" if name in LOSSES else " points"
-
-
-def p_value(p: float) -> str:
-    """A p-value, no more exact than it means."""
-    if not math.isfinite(p):
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def plain(text: object) -> str:
