@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo install test lint types unit openwandb clean
+.PHONY: demo install test lint types unit bench openwandb smote-variants clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m synaug --multirun experiment=demo
@@ -46,5 +46,21 @@ $(OPENWANDB_VENV)/bin/openwandb:
 	$(PYTHON) -m venv $(OPENWANDB_VENV)
 	$(OPENWANDB_VENV)/bin/pip install --quiet --disable-pip-version-check openwandb==0.5.25
 
+# Every stage beside what a user would run instead, on an otherwise idle machine: benchmarks/results/.
+bench: $(VENV)/.dev smote-variants
+	$(BIN)/python -m benchmarks
+
+# A peer of one benchmark, in an environment of its own: of what it asks for, SMOTE needs neither Keras nor TensorFlow.
+SMOTE_VARIANTS_VENV ?= .venv-smote-variants
+export SMOTE_VARIANTS_VENV
+
+smote-variants: $(SMOTE_VARIANTS_VENV)/bin/python
+
+$(SMOTE_VARIANTS_VENV)/bin/python:
+	$(PYTHON) -m venv $(SMOTE_VARIANTS_VENV).making
+	$(SMOTE_VARIANTS_VENV).making/bin/pip install --quiet --disable-pip-version-check numpy scipy scikit-learn joblib pandas seaborn mkl
+	$(SMOTE_VARIANTS_VENV).making/bin/pip install --quiet --disable-pip-version-check --no-deps smote-variants==1.0.1 metric-learn MiniSom statistics
+	mv $(SMOTE_VARIANTS_VENV).making $(SMOTE_VARIANTS_VENV)
+
 clean:
-	rm -rf $(VENV) $(OPENWANDB_VENV) dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(OPENWANDB_VENV) $(SMOTE_VARIANTS_VENV) dist .mypy_cache .ruff_cache .pytest_cache

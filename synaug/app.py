@@ -1,9 +1,12 @@
 """Hydra's entrance, and the way out for errors: one sentence for what the user can mend."""
 
+import gc
 import logging
 import os
 import sys
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,29 +21,48 @@ from hydra.errors import (
     SearchPathException,
 )
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from synaug import check, record, sweep
+from synaug import check, launchers, record, status, sweep
 from synaug import config as configuration
 
 log = logging.getLogger(__name__)
 
 configuration.register_resolvers()
+OmegaConf.register_new_resolver("synaug.processes", launchers.processes, replace=True)
+OmegaConf.register_new_resolver("synaug.threads", launchers.threads, replace=True)
 
 INTERRUPTED = "interrupted; what is recorded is kept, and the same command goes on from there"
 
 
-def task(config: DictConfig) -> None:
-    """One job. What it needs is imported here, so that --help and completion stay quick."""
+def task(config: DictConfig) -> str:
+    """One job; how it ended. What it needs is imported here, so that --help and completion stay quick."""
     folder = Path(HydraConfig.get().runtime.output_dir)
-    if record.is_done(folder) and (not config.force or sweep.did(folder)):
-        log.info("already recorded, skipped (force=true runs it again): %s", folder)
-        return
-    check.check(config)
-    identity = configuration.identity(config)
-    from synaug.run import run
+    with ExitStack() as stack:
+        if config.force or not record.is_done(folder):
+            stack.enter_context(status.claim(folder))  # another sweep may be at this very run, here or elsewhere
+        if record.is_done(folder) and (not config.force or sweep.did(folder)):
+            log.info("already recorded, skipped (force=true runs it again): %s", folder)
+            return status.SKIPPED
+        check.check(config)
+        identity = configuration.identity(config)
+        with _without_collecting():
+            from synaug.run import run
 
-    run(config, folder, identity)
+        run(config, folder, identity)
+        sweep.remember(folder)
+        return status.DONE
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Look for no garbage among what is imported, which is none: a fifth of the imports' time went into that."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 class FailureCallback(Callback):
@@ -64,8 +86,8 @@ class FailureCallback(Callback):
         record.write_failure(folder, failure)
 
 
-def main() -> None:
-    """Run the command line; exit with 1 where a job failed."""
+def main(job: Callable[[DictConfig], str] = task) -> None:
+    """Run the command line, `job` for each of its jobs; exit with 1 where one failed."""
     arguments = get_args_parser().parse_args()
     if arguments.help:  # Hydra's own would compose the config, list groups without their lines, and take a second
         sys.stdout.write(f"{configuration.help_text(arguments.config_dir)}\n")
@@ -73,7 +95,7 @@ def main() -> None:
     sweep.forget()
     full = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands errors on instead of printing its own
-    entrance = hydra.main(config_path=str(configuration.conf_dir()), config_name="config", version_base="1.3")(task)
+    entrance = hydra.main(config_path=str(configuration.conf_dir()), config_name="config", version_base="1.3")(job)
     try:
         check.check_sweep(arguments.overrides)
         entrance()
@@ -86,7 +108,12 @@ def main() -> None:
         if isinstance(stop.__context__, KeyboardInterrupt):  # what Lightning makes of Ctrl-C
             _interrupted()
         raise
-    except (CompactHydraException, ValueError, OSError, ImportError) as error:
+    except launchers.errors() as error:
+        running = sweep.current()
+        if running is not None and not running.finished and launchers.raised(error):
+            if full:
+                traceback.print_exception(error)
+            _launcher_failed(running, launchers.sentence(error))
         if full or not is_the_users(error):
             raise
         from_a_job = any(frame.name == "return_value" for frame in traceback.extract_tb(error.__traceback__))
@@ -103,10 +130,23 @@ def _interrupted() -> NoReturn:
     if running.finished:
         again = f"python -m synaug.report {running.folder}"
         sys.exit(f"interrupted while the report was written; the runs are recorded ({again} writes it)")
+    if running.progress is not None and running.progress.gave_up:
+        _launcher_failed(running, f"SLURM has nothing more of this sweep, but not all of it ended: {launchers.REST}")
     ended, of = len(running.jobs()), "" if running.n_jobs is None else f" of {running.n_jobs}"
     sweep.finish(running, interrupted=True)
     then = f" (python -m synaug.report {running.folder} compares what there is)" if ended else ""
+    if running.queue is not None and running.queue.numbers:
+        then += f"; what SLURM has of it goes on unless you scancel {running.queue.numbers}"
     sys.exit(f"interrupted after {ended}{of} jobs; what is recorded is kept, and the same command does the rest{then}")
+
+
+def _launcher_failed(running: sweep.Sweep, sentence: str) -> NoReturn:
+    sys.stderr.write(f"{sentence}\n")
+    launchers.stop()
+    if running.queue is not None:
+        running.queue.outlast()
+    sweep.finish(running)
+    sys.exit(1)
 
 
 def is_the_users(error: BaseException) -> bool:
@@ -131,6 +171,8 @@ def _sentence(error: BaseException) -> str:
         return (
             f"{error.override} cannot be parsed ({error.message.splitlines()[0]}): quote it for the shell and for Hydra"
         )
+    if (without := launchers.missing_plugin(error)) is not None:
+        return without
     if isinstance(error, SearchPathException):
         return f"{error}: give an existing folder"
     # Hydra raises a plain ValueError where an option is no text, as in imbalance_ratio=10.

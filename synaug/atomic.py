@@ -2,11 +2,15 @@
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from pathlib import Path
 from typing import BinaryIO
+
+if sys.platform != "win32":
+    import fcntl
 
 TEMPORARY_ENDING = ".tmp"
 NAMELESS = (EDQUOT, EFBIG, EIO, ENOSPC)  # what write() raises does not say where
@@ -19,7 +23,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     The bytes reach the disk before the rename, so a reader (also one after a power cut) finds the
     old file or the new one, never half of one. When the block raises, `path` is left as it was and
     the temporary file goes; one that a SIGKILL leaves behind starts with a dot, ends in ``.tmp``
-    and is never read.
+    and is never read. Its lock, which ends with the writer, tells others that it is being written.
 
     Raises
     ------
@@ -31,6 +35,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_ENDING}")
     try:
         with open(temporary, "xb") as file:
+            _lock(file)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -41,3 +46,27 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError) and (error.errno in NAMELESS or error.filename == str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def is_abandoned(temporary: Path) -> bool:
+    """Whether nobody is writing a temporary file any more, on whatever host; no clock is asked.
+
+    Where the file system has no locks that cannot be told, and the file counts as being written.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    """
+    with open(temporary, "r+b") as file:
+        return _lock(file)
+
+
+def _lock(file: BinaryIO) -> bool:
+    if sys.platform == "win32":  # which lets nobody remove a file that is open
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

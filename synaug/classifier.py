@@ -1,7 +1,9 @@
 """All members' classifiers as one stacked program: weights `[m, in, out]`, one batched product a layer."""
 
+import inspect
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -9,12 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningModule
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch import nn
 from torch.nn import functional
 
-from synaug.datamodule import StackedBatch
+from synaug.datamodule import StackedBatch, Steps
+
+# Of the widest vector registers of today's CPUs; torch's fused optimisers cut their work into such units.
+REGISTER_FLOATS = 16
 
 
 class StackedLinear(nn.Module):
@@ -102,11 +108,13 @@ class Classifier(LightningModule):
         minority: Sequence[int],
         seeds: Sequence[int],
         hidden: Sequence[int] = (128,),
-        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer] = torch.optim.Adam,
+        optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.Adam,
         loss: Callable[..., torch.Tensor] = functional.cross_entropy,
         class_frequencies: NDArray[np.float64] | None = None,
     ) -> None:
         super().__init__()
+        # Lightning's work for a step costs half as much as the step, so it is handed several at once.
+        self.automatic_optimization = False
         if any(width < 1 for width in hidden):
             raise ValueError(
                 f"classifier.hidden={list(hidden)} must hold positive widths, e.g. [128], or be [] for a linear model"
@@ -114,7 +122,8 @@ class Classifier(LightningModule):
         self.network = StackedMLP(n_features, n_classes, hidden, seeds)
         self.n_classes = n_classes
         self.optimizer = optimizer
-        self.loss = loss
+        # Of Hydra's own kind, a partial is checked at every call, which takes longer than the loss.
+        self.loss = partial(loss.func, *loss.args, **loss.keywords) if isinstance(loss, partial) else loss
         self.best_step = np.zeros(len(seeds), dtype=np.int64)
         self.curves: list[dict[str, NDArray[np.float64]]] = []
         is_minority = torch.zeros(n_classes, dtype=torch.bool)
@@ -133,18 +142,43 @@ class Classifier(LightningModule):
         """Logits `[m, B, n_classes]` of rows `[m, B, d]`."""
         return self.network(x)  # type: ignore[no-any-return]
 
+    def flops(self, trained: int, judged: int) -> float:
+        """Floating-point operations of the matrix products over rows trained on and rows judged.
+
+        Forwards a row meets every weight of its member once (a multiplication and an addition), backwards
+        twice, but for the first layer, whose input needs no gradient.
+        """
+        sizes = [weight[0].numel() for name, weight in self.network.named_parameters() if name.endswith("weight")]
+        return 2.0 * (trained * (3 * sum(sizes) - sizes[0]) + judged * sum(sizes))
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Lightning's hook."""
-        return self.optimizer(self.network.parameters())
+        """Lightning's hook; on a CPU the optimiser goes over weights, gradients and moments once a step, if it can."""
+        arguments = inspect.signature(self.optimizer).parameters
+        given = getattr(self.optimizer, "keywords", {})
+        parameters = list(self.network.parameters())
+        if self.device.type != "cpu" or "fused" not in arguments or {"fused", "foreach", "capturable"} & set(given):
+            return self.optimizer(parameters)
+        # What is left over from whole vector registers is rounded otherwise, and where the rest of a member falls
+        # depends on the stack: a layer that leaves a rest is stepped through plainly.
+        whole = [weight for weight in parameters if weight[0].numel() % REGISTER_FLOATS == 0]
+        rest = [weight for weight in parameters if weight[0].numel() % REGISTER_FLOATS]
+        groups = [{"params": whole, "fused": True}, {"params": rest, "fused": False, "foreach": False}]
+        return self.optimizer([group for group in groups if group["params"]])
 
     def _losses(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return self.loss(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
 
-    def training_step(self, batch: StackedBatch, batch_idx: int) -> STEP_OUTPUT:
-        """The members' mean losses, summed."""
-        losses = self._losses(self(batch.x), batch.y).mean(1)
-        self._train_loss.append(losses.detach())
-        return losses.sum()
+    def training_step(self, steps: Steps, batch_idx: int) -> STEP_OUTPUT:
+        """Several optimiser steps on the members' mean losses, summed."""
+        optimizer = self.optimizers()
+        assert isinstance(optimizer, LightningOptimizer)
+        for batch in steps:
+            losses = self._losses(self(batch.x), batch.y).mean(1)
+            self._train_loss.append(losses.detach())
+            optimizer.zero_grad()
+            self.manual_backward(losses.sum())
+            optimizer.step()
+        return None
 
     def on_validation_epoch_start(self) -> None:
         """Start a tally for each loader: the validation rows and the watched training rows."""

@@ -2,7 +2,9 @@
 
 import logging
 import re
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,20 @@ class ConsoleFormatter(logging.Formatter):
         """Format the message alone, with its level where it is a warning or worse."""
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         return level + record.getMessage()
+
+
+class LogFile(logging.FileHandler):
+    """A log that a full disk cuts short in silence: what cannot be recorded for it is said where that is written."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Print where an error came from, as logging does, unless the file cannot be written."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Close the file, though what it still buffers has no room."""
+        with suppress(OSError):
+            super().close()
 
 
 def scientific_sources(config: DictConfig) -> dict[str, str]:
@@ -107,7 +123,8 @@ def help_text(config_dir: str | None = None) -> str:
         "",
     ]
     roots = [conf_dir(), *([Path(config_dir)] if config_dir else [])]
-    for group in sorted({folder.name for root in roots for folder in root.glob("*/")}):
+    groups = {path.parent.relative_to(root).as_posix() for root in roots for path in root.glob("**/*.yaml")} - {"."}
+    for group in sorted(groups):
         lines.append(f"{group}=")
         options = {path.stem: path for root in roots for path in root.glob(f"{group}/*.yaml")}
         lines += [f"  {name:<18}{_first_comment(path)}" for name, path in sorted(options.items())]

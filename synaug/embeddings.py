@@ -4,32 +4,39 @@ One folder an encoder (``<cache_dir>/embeddings/<digest of its identity>``) hold
 `CHUNK_ROWS` texts: ``<id>.npy`` (float32 ``[rows, d]``) and its manifest ``<id>.chunk.json`` (digests of
 its texts, shape, checksums, also its own). The manifest is written last: a chunk without one does
 not exist. A chunk's id hashes its content, so no two processes ever write different files of one name.
+What is returned is one file of them all; see `synaug.matrix`.
 """
 
-import hashlib
-import io
 import json
 import logging
 import time
-from collections.abc import Container, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from filelock import FileLock, Timeout
+import platformdirs
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from synaug.atomic import TEMPORARY_ENDING, replacing
+from synaug.atomic import TEMPORARY_ENDING, is_abandoned, replacing
+from synaug.chunks import FoundChunks, write_chunk
 from synaug.digest import json_sha256, text_sha256
+from synaug.locks import locked
+from synaug.matrix import Matrix
 
 log = logging.getLogger(__name__)
 
 # Small enough that a killed run loses seconds of short texts and about a minute of long ones.
 CHUNK_ROWS = 512
-MANIFEST_ENDING = ".chunk.json"
 DAY_SECONDS = 86400
+
+
+def cache_folder(cache_dir: str | None) -> Path:
+    """Where embeddings are kept."""
+    return Path(cache_dir).expanduser() if cache_dir else platformdirs.user_cache_path("synaug")
 
 
 class Encoder(Protocol):
@@ -40,6 +47,26 @@ class Encoder(Protocol):
 
     def encode(self, texts: Sequence[str], progress: Any = ...) -> NDArray[np.float32]:
         """Texts to float32 `[n, d]`."""
+
+
+@dataclass
+class Encoded:
+    """What was encoded: nothing where all was cached.
+
+    Attributes
+    ----------
+    texts
+        Distinct ones.
+    tokens, flops
+        What the encoder counted in `tokens_done` and `flops_done`; None where it counts nothing.
+    seconds
+        That the encoder took.
+    """
+
+    texts: int = 0
+    tokens: int | None = 0
+    flops: int | None = 0
+    seconds: float = 0.0
 
 
 class EmbeddingCache:
@@ -54,12 +81,18 @@ class EmbeddingCache:
         Asked for its identity at once, for embeddings only where some are missing.
     cache_dir
         The folder below which all caches lie.
+
+    Attributes
+    ----------
+    encoded
+        What the last call of `embed` encoded itself.
     """
 
     def __init__(self, encoder: Encoder, cache_dir: Path) -> None:
         self.encoder = encoder
         self.identity = encoder.identity()
         self.folder = cache_dir / "embeddings" / json_sha256(self.identity)[:16]
+        self.encoded = Encoded()
 
     def embed(self, texts: Sequence[str], *, progress_bar: bool = True) -> NDArray[np.float32]:
         """Embeddings of `texts`, encoding those that the cache lacks.
@@ -67,7 +100,7 @@ class EmbeddingCache:
         Returns
         -------
         ndarray
-            float32 `[n, d]`.
+            float32 `[n, d]`, read-only; mapped from a file that all processes share, where it can be written.
 
         Raises
         ------
@@ -78,7 +111,12 @@ class EmbeddingCache:
         """
         if not texts:
             raise ValueError("there are no texts to embed")
+        self.encoded = Encoded()
         digests = [text_sha256(text) for text in texts]
+        matrix = Matrix(self.folder, digests)
+        whole = matrix.load()
+        if whole is not None:
+            return whole
         text_of = dict(zip(digests, texts, strict=True))
         # The chunks depend on the texts wanted, not on what is there, so that processes which want
         # the same texts cut the same chunks. By length, because a batch pads to its longest text.
@@ -98,7 +136,7 @@ class EmbeddingCache:
             for wait in (False, True):  # first what nobody is at, then what others have not finished
                 for chunk in missing:
                     self._fill(chunk, text_of, found, bar, wait=wait)
-        return found.gather(digests)
+        return matrix.keep(found.gather(digests), found.files(digests))
 
     def _fill(
         self, wanted: Sequence[str], text_of: dict[str, str], found: "FoundChunks", bar: Any, *, wait: bool
@@ -106,12 +144,8 @@ class EmbeddingCache:
         absent = [digest for digest in wanted if digest not in found.row_of]
         if not absent:
             return
-        lock = FileLock(self.folder / "locks" / f"{json_sha256(wanted)[:32]}.lock")
-        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(lock.acquire(timeout=-1 if wait else 0))
-            except Timeout:
+        with locked(self.folder / "locks" / f"{json_sha256(wanted)[:32]}.lock", wait=wait) as held:
+            if not held:
                 return
             found.look()
             missing = [digest for digest in absent if digest not in found.row_of]
@@ -122,7 +156,17 @@ class EmbeddingCache:
             found.add(path, missing)
 
     def _encode(self, texts: Sequence[str], bar: Any) -> NDArray[np.float32]:
+        started, before = time.monotonic(), self._counted()
         embeddings = np.asarray(self.encoder.encode(texts, progress=bar.update), dtype=np.float32)
+        tokens, flops = (
+            None if now is None else now - (was or 0) for now, was in zip(self._counted(), before, strict=True)
+        )
+        self.encoded = Encoded(
+            self.encoded.texts + len(texts),
+            None if tokens is None else (self.encoded.tokens or 0) + tokens,
+            None if flops is None else (self.encoded.flops or 0) + flops,
+            self.encoded.seconds + time.monotonic() - started,
+        )
         if embeddings.ndim != 2 or len(embeddings) != len(texts):
             raise ValueError(
                 f"the encoder returned shape {embeddings.shape} for {len(texts)} texts, one row each needed"
@@ -140,109 +184,15 @@ class EmbeddingCache:
         if not identity_file.exists():
             with replacing(identity_file) as file:
                 file.write(json.dumps(self.identity, indent=1).encode())
-        buffer = io.BytesIO()  # np.save straight into a file hides the system's own error when the disk is full
-        np.save(buffer, embeddings, allow_pickle=False)
-        manifest = {
-            "encoder": self.identity,
-            "texts": list(digests),
-            "shape": list(embeddings.shape),
-            "npy_sha256": hashlib.sha256(buffer.getbuffer()).hexdigest(),
-        }
-        checksum = json_sha256(manifest)
-        path = self.folder / f"{checksum[:32]}.npy"
-        with replacing(path) as file:
-            file.write(buffer.getbuffer())
-        with replacing(path.with_suffix(MANIFEST_ENDING)) as file:
-            file.write(json.dumps({**manifest, "sha256": checksum}).encode())
-        return path
+        return write_chunk(self.folder, self.identity, digests, embeddings)
+
+    def _counted(self) -> tuple[int | None, int | None]:
+        return getattr(self.encoder, "tokens_done", None), getattr(self.encoder, "flops_done", None)
 
     def _sweep(self) -> None:
-        """Remove what killed writers left, once nobody can still be at it."""
-        for path in self.folder.glob(f".*{TEMPORARY_ENDING}"):
+        """Remove what killed writers left."""
+        for path in self.folder.glob(f"**/.*{TEMPORARY_ENDING}"):
             with suppress(OSError):
-                if time.time() - path.stat().st_mtime > DAY_SECONDS:
+                # A clock may jump, so that its day only spares the trouble: the lock tells whether a writer lives.
+                if time.time() - path.stat().st_mtime > DAY_SECONDS and is_abandoned(path):
                     path.unlink()
-
-
-class FoundChunks:
-    """The chunks in a folder that hold texts somebody wants, each checked once.
-
-    Parameters
-    ----------
-    folder
-        One encoder's cache.
-    identity
-        The encoder's.
-    wanted
-        Digests of the texts; chunks without any of them are left unread.
-    """
-
-    def __init__(self, folder: Path, identity: dict[str, Any], wanted: Container[str]) -> None:
-        self.folder = folder
-        self.identity = identity
-        self.wanted = wanted
-        self.row_of: dict[str, tuple[Path, int]] = {}
-        self._seen: set[str] = set()
-
-    def hold(self, digests: Sequence[str]) -> bool:
-        """Whether all these texts were found."""
-        return all(digest in self.row_of for digest in digests)
-
-    def add(self, path: Path, digests: Sequence[str]) -> None:
-        """Note a sound chunk and whose rows it has."""
-        self.row_of.update({digest: (path, row) for row, digest in enumerate(digests)})
-        self._seen.add(path.stem)
-
-    def look(self) -> None:
-        """Read the chunks that came since the last look; put damaged ones away."""
-        for manifest_path in sorted(self.folder.glob(f"*{MANIFEST_ENDING}")):
-            name = manifest_path.name.removesuffix(MANIFEST_ENDING)
-            if name in self._seen:
-                continue
-            path = self.folder / f"{name}.npy"
-            try:
-                manifest = _read_manifest(manifest_path, self.identity)
-                if any(digest in self.wanted for digest in manifest["texts"]):
-                    _check_chunk(path, manifest)
-                    self.add(path, manifest["texts"])
-                self._seen.add(name)
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                log.warning("the cached embeddings %s are damaged and will be made again (%s)", path, error)
-                with suppress(OSError):  # where the cache is read-only, making them again will say so
-                    manifest_path.unlink(missing_ok=True)
-
-    def gather(self, digests: Sequence[str]) -> NDArray[np.float32]:
-        """Copy the rows of these texts out of the memory-mapped chunks, float32 `[n, d]`."""
-        places: dict[Path, tuple[list[int], list[int]]] = {}
-        for position, digest in enumerate(digests):
-            path, row = self.row_of[digest]
-            positions, rows = places.setdefault(path, ([], []))
-            positions.append(position)
-            rows.append(row)
-        width = _read(next(iter(places))).shape[1]
-        gathered = np.empty((len(digests), width), dtype=np.float32)
-        for path, (positions, rows) in places.items():
-            gathered[positions] = _read(path)[rows]
-        return gathered
-
-
-def _read(path: Path) -> NDArray[np.float32]:
-    return np.lib.format.open_memmap(path, mode="r")  # reads .npy only; never a pickle, never a zip
-
-
-def _read_manifest(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    manifest = json.loads(path.read_bytes())
-    if not isinstance(manifest, dict) or manifest.pop("sha256") != json_sha256(manifest):
-        raise ValueError("its manifest was altered")
-    if json_sha256(manifest["encoder"]) != json_sha256(identity):
-        raise ValueError("another encoder made it")
-    return manifest
-
-
-def _check_chunk(path: Path, manifest: dict[str, Any]) -> None:
-    # The file's bytes first: whatever stands in a header, numpy only parses one that was written here.
-    if hashlib.sha256(path.read_bytes()).hexdigest() != manifest["npy_sha256"]:
-        raise ValueError("its checksum differs")
-    rows = _read(path)
-    if rows.dtype != np.float32 or list(rows.shape) != manifest["shape"] or len(rows) != len(manifest["texts"]):
-        raise ValueError(f"shape {rows.shape} of {rows.dtype} where {manifest['shape']} of float32 was written")

@@ -1,5 +1,6 @@
 """Texts to embeddings by a pretrained transformer."""
 
+import copy
 import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synaug.batches import flops, token_batches
 from synaug.model_files import VOCABULARY_FILES, ModelFiles
 
 if TYPE_CHECKING:
@@ -35,9 +37,14 @@ class TransformerEncoder:
     normalize
         Scale each embedding to Euclidean length 1.
     batch_tokens
-        Padded tokens in a batch; None for what suits the device.
+        Tokens in a batch, padding included where there is any; None for what suits the device.
     device
-        None for the best there is.
+        One, or a list with a copy of the model on each; None for all GPUs, or the best there is.
+
+    Attributes
+    ----------
+    tokens_done, flops_done
+        Tokens encoded so far (real ones), and the floating-point operations they needed; see `flops`.
     """
 
     def __init__(
@@ -52,7 +59,7 @@ class TransformerEncoder:
         max_length: int = 256,
         normalize: bool = False,
         batch_tokens: int | None = None,
-        device: str | None = None,
+        device: str | Sequence[str] | None = None,
     ) -> None:
         if pooling not in POOLINGS:
             raise ValueError(f"encoder.pooling={pooling} must be one of {', '.join(POOLINGS)}")
@@ -70,6 +77,9 @@ class TransformerEncoder:
         self.normalize = normalize
         self.batch_tokens = batch_tokens
         self.device = device
+        self.tokens_done = 0
+        self.flops_done = 0
+        self._packed = False
 
     def source(self) -> str:
         """Name the model cheaply; see `synaug.model_files.ModelFiles.source`."""
@@ -89,7 +99,7 @@ class TransformerEncoder:
         }
 
     @cached_property
-    def _loaded(self) -> tuple[Any, Any, "torch.device"]:
+    def _loaded(self) -> tuple[Any, Any, "list[torch.device]"]:
         import torch
         from safetensors import SafetensorError
         from transformers import AutoModel, AutoTokenizer
@@ -139,28 +149,43 @@ class TransformerEncoder:
             raise ValueError(
                 f"encoder.max_length={self.max_length} is more than the {longest} tokens {self.model} reads: lower it"
             )
+        names = [self.device] if isinstance(self.device, str) else self.device or best_devices()
         try:
-            device = torch.device(self.device or best_device())
-            model.to(device)
+            devices = [torch.device(name) for name in names]
+            for device in reversed(devices):  # to each, so that one which cannot be used is named; last to the first
+                model.to(device)
         except (RuntimeError, AssertionError) as error:  # an AssertionError: torch was built without that device
             reason = " ".join(str(error).split())
             raise ValueError(
                 f"encoder.device={self.device} cannot be used ({reason}): choose another, or null"
             ) from error
         tokenizer.padding_side = "right"  # else cls would read padding
-        return tokenizer, model.eval(), device
+        return tokenizer, model.eval(), devices
+
+    @cached_property
+    def _models(self) -> "list[Any]":
+        """The model, packed where it can be, and a copy on each further device."""
+        from synaug import packed
+
+        _, model, devices = self._loaded
+        # A GPU reads large batches, in which texts of like length pad little.
+        on_cpu = all(device.type == "cpu" for device in devices)
+        self._packed = on_cpu and self.pooling != "pooler" and packed.enable(model)
+        return [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
 
     def encode(
         self, texts: Sequence[str], progress: Callable[[int], object] = lambda done: None
     ) -> NDArray[np.float32]:
-        """Encode texts in batches of like length, under a token budget.
+        """Encode texts in batches of like length, under a token budget, as many at a time as there are cores or GPUs.
+
+        The batches, and so the numbers, are the same however many are worked on at a time.
 
         Parameters
         ----------
         texts
             `n` texts; equal ones are encoded once.
         progress
-            Called after each batch with the characters done in it.
+            Called after each batch, in the caller's thread, with the characters done in it.
 
         Returns
         -------
@@ -169,65 +194,83 @@ class TransformerEncoder:
         """
         import torch
 
-        tokenizer, model, device = self._loaded
+        from synaug.workers import share_out
+
+        tokenizer, model, devices = self._loaded
         if not texts:
             return np.empty((0, model.config.hidden_size), dtype=np.float32)
+        models = self._models
+        if len(models) == 1 and devices[0].type == "cpu":
+            models = models * torch.get_num_threads()
         distinct = list(dict.fromkeys(texts))
         tokens = tokenizer(distinct, truncation=True, max_length=self.max_length)["input_ids"]
         lengths = [len(ids) for ids in tokens]
-        budget = self.batch_tokens or (CPU_BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS)
-        batches = token_batches(lengths, budget)
+        budget = self.batch_tokens or (CPU_BATCH_TOKENS if devices[0].type == "cpu" else GPU_BATCH_TOKENS)
+        batches = token_batches(lengths, budget, padded=not self._packed)
+
+        def embed(model: Any, batch: list[int]) -> NDArray[np.float32]:
+            return self._embed(model, [tokens[row] for row in batch])
+
         blocks = []
-        for batch in batches:
-            padded = tokenizer.pad(
-                {"input_ids": [tokens[row] for row in batch]}, return_attention_mask=True, return_tensors="pt"
-            ).to(device)
-            with torch.inference_mode():
-                blocks.append(self._pool(model, padded).float().cpu().numpy())
+        done: list[int] = []
+        for batch, block in share_out(embed, batches, models[: len(batches)]):
+            blocks.append(block)
+            done += batch
+            self.tokens_done += sum(lengths[row] for row in batch)
+            self.flops_done += flops(model, [lengths[row] for row in batch])
             progress(sum(len(distinct[row]) for row in batch))
-        row_of = {distinct[row]: place for place, row in enumerate(row for batch in batches for row in batch)}
+        row_of = {distinct[row]: place for place, row in enumerate(done)}
         embeddings: NDArray[np.float32] = np.concatenate(blocks)[[row_of[text] for text in texts]]
         return embeddings
 
-    def _pool(self, model: Any, batch: Any) -> "torch.Tensor":
+    def _embed(self, model: Any, tokens: list[list[int]]) -> NDArray[np.float32]:
+        """Embed one batch, float32 `[texts, d]`."""
+        import torch
         from torch.nn.functional import normalize
 
-        output = model(**batch, output_hidden_states=self.layer != -1)
-        if self.pooling == "pooler":
-            pooled = output.pooler_output
-        else:
-            states = output.last_hidden_state if self.layer == -1 else output.hidden_states[self.layer]
-            if self.pooling == "cls":
-                pooled = states[:, 0]
+        from synaug import packed
+
+        asked = {"output_hidden_states": self.layer != -1}
+        with torch.inference_mode():
+            if self._packed:
+                states = self._states(packed.forward(model, tokens, **asked))[0]
+                texts = torch.split(states, [len(ids) for ids in tokens])
+                pooled = torch.stack([text[0] if self.pooling == "cls" else text.mean(0) for text in texts])
             else:
-                mask = batch["attention_mask"].unsqueeze(-1).to(states.dtype)
-                pooled = (states * mask).sum(1) / mask.sum(1)
-        return normalize(pooled, dim=-1) if self.normalize else pooled
+                batch = self._loaded[0].pad({"input_ids": tokens}, return_attention_mask=True, return_tensors="pt")
+                output = model(**batch.to(model.device), **asked)
+                if self.pooling == "pooler":
+                    pooled = output.pooler_output
+                elif self.pooling == "cls":
+                    pooled = self._states(output)[:, 0]
+                else:
+                    mask = batch["attention_mask"].unsqueeze(-1)
+                    pooled = (self._states(output) * mask).sum(1) / mask.sum(1)
+            embedded: NDArray[np.float32] = (
+                (normalize(pooled, dim=-1) if self.normalize else pooled).float().cpu().numpy()
+            )
+        return embedded
+
+    def _states(self, output: Any) -> "torch.Tensor":
+        states: torch.Tensor = output.last_hidden_state if self.layer == -1 else output.hidden_states[self.layer]
+        return states
 
 
 def _positions(model: Any) -> int:
-    """How many tokens a model's position embeddings can hold."""
+    """How many tokens a model's position embeddings can hold; RoBERTa never uses two of its 514."""
+    from synaug.packed import padding_position
+
     positions: int = getattr(model.config, "max_position_embeddings", sys.maxsize)
-    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
-    padding: int | None = getattr(table, "padding_idx", None)
-    # RoBERTa and its kin count positions from after the padding's: two of 514 are never used.
+    padding = padding_position(model)
     return positions if padding is None else positions - padding - 1
 
 
-def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Cut rows, sorted by length, into batches of at most `budget` padded tokens.
+def best_devices() -> list[str]:
+    """Every GPU, or else the best there is."""
+    import torch
 
-    A row longer than the budget is a batch of its own. The longest come first, so that memory runs
-    short at the start or not at all.
-    """
-    batches: list[list[int]] = []
-    for row in sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)):
-        longest = lengths[batches[-1][0]] if batches else 0
-        if batches and (len(batches[-1]) + 1) * longest <= budget:
-            batches[-1].append(row)
-        else:
-            batches.append([row])
-    return batches
+    n_gpus = torch.cuda.device_count()
+    return [f"cuda:{number}" for number in range(n_gpus)] if n_gpus else [best_device()]
 
 
 def best_device() -> str:

@@ -24,12 +24,13 @@ class TrainingBar(ProgressBar):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar."""
-        total = int(trainer.num_training_batches) * (trainer.max_epochs or 1)
+        datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
+        total = datamodule.steps_per_epoch * (trainer.max_epochs or 1)
         self._bar: Any = tqdm(total=total, desc="training", unit="step", disable=self._disable)
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """One more step."""
-        self._bar.update()
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Some more steps."""
+        self._bar.update(trainer.global_step - self._bar.n)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the loss."""

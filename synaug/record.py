@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from synaug.atomic import replacing
+from synaug.atomic import TEMPORARY_ENDING, is_abandoned, replacing
 from synaug.digest import files_sha256, json_sha256
 
 if TYPE_CHECKING:
@@ -78,13 +78,18 @@ NOT_SCIENTIFIC_CODE = {
     "app.py",
     "check.py",
     "comparison.py",
+    "cost.py",
     "dashboard.py",
+    "embed.py",
     "evidence.py",
+    "launchers.py",
+    "locks.py",
     "progress.py",
     "ranking.py",
     "record.py",
     "report",
     "stats.py",
+    "status.py",
     "sweep.py",
     "tracking.py",
     "verdict.py",
@@ -148,6 +153,10 @@ def write(folder: Path, record: Mapping[str, Any]) -> Path:
     with replacing(path) as file:
         file.write(text.encode())
     (folder / FAILURE).unlink(missing_ok=True)
+    for left in folder.glob(f".*{TEMPORARY_ENDING}"):  # by earlier tries that were killed
+        with suppress(OSError):
+            if is_abandoned(left):
+                left.unlink()
     return path
 
 

@@ -14,7 +14,7 @@ from synaug.atomic import replacing
 from synaug.classifier import Classifier
 from synaug.datamodule import EmbeddingDataModule
 from synaug.dataset import LabelledTexts
-from synaug.digest import array_sha256, file_sha256
+from synaug.digest import file_sha256
 
 CURVES = ("train_loss", "validation_loss", "train_minority_accuracy", "validation_minority_accuracy")
 TABLE_METRICS = (
@@ -113,7 +113,7 @@ def describe(datamodule: EmbeddingDataModule, texts: LabelledTexts) -> dict[str,
     return {
         "name": texts.name,
         "fingerprint": texts.fingerprint,
-        "embeddings_sha256": array_sha256(datamodule.embeddings),
+        "embeddings_sha256": datamodule.embeddings_sha256,
         "report": texts.report,
         "class_names": texts.class_names,
         "validation_rows_per_class": np.bincount(
@@ -140,6 +140,14 @@ def training_tables(datamodule: EmbeddingDataModule, classifier: Classifier) -> 
         "curves": curve_table(datamodule, classifier),
         "best": best_table(datamodule, classifier),
     }
+
+
+def training_work(datamodule: EmbeddingDataModule, classifier: Classifier) -> tuple[int, float]:
+    """Rows that all members trained on, and the floating-point operations of training and of judging the epochs."""
+    n_members = len(datamodule.members)
+    trained = n_members * datamodule.batch_size * datamodule.steps_per_epoch * datamodule.n_epochs
+    judged = sum(sum(loader.n_rows) for loader in datamodule.val_dataloader()) * datamodule.n_epochs
+    return trained, classifier.flops(trained, judged)
 
 
 def balance_table(datamodule: EmbeddingDataModule) -> dict[str, Any]:

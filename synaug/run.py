@@ -3,10 +3,10 @@
 import logging
 import time
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -14,13 +14,15 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 
 from synaug import config as configuration
 from synaug import record, results, tracking
-from synaug.augmenter.contract import warn_of_fallbacks
+from synaug.augmenter.balance import warn_of_fallbacks
 from synaug.classifier import Classifier, predicted
+from synaug.cost import Cost
 from synaug.datamodule import EmbeddingDataModule
-from synaug.embeddings import EmbeddingCache
+from synaug.embeddings import EmbeddingCache, cache_folder
 from synaug.members import split
 from synaug.progress import TrainingBar
 from synaug.seeding import derive_seed
@@ -45,9 +47,9 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
     if config.threads:
         torch.set_num_threads(config.threads)
     quieten_lightning()
-    stopwatch = record.Stopwatch()
+    cost = Cost()
 
-    with stopwatch("load"):
+    with cost.stage("load"):
         dataset, encoder, imbalance_ratio = (
             instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio")
         )
@@ -66,9 +68,10 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
             ", ".join(texts.class_names[label] for label in minority) or "none",
         )
         members = list(split(texts.name, texts.labels, texts.class_names, imbalance_ratio, **options, **validation))
-    with stopwatch("embed"):
+    with cost.stage("embed"):
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
+    cost.count("embed", cache.encoded.texts, cache.encoded.flops)
 
     datamodule = EmbeddingDataModule(
         embeddings,
@@ -80,26 +83,30 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
         max_steps=config.max_steps,
         steps_per_epoch=config.steps_per_epoch,
         standardize=config.standardize,
+        neighbours=cache_folder(config.cache_dir) / "neighbours",
     )
-    with stopwatch("augment"):
+    with cost.stage("augment"):
         log.info("augmenting the training rows of %d members with %s", len(members), datamodule.augmenter.name)
         balances = [each.augmented.balance for each in datamodule.training_sets]
+    cost.count("augment", sum(len(each.augmented.made) for each in datamodule.training_sets), datamodule.search_flops)
     fallbacks = warn_of_fallbacks(balances, texts.class_names)
 
     logger = instantiate(config.logger, _convert_="all") if config.logger.get("_target_") else None
     exit_code = 1
     try:
-        with stopwatch("train"):
+        with cost.stage("train"):
             log.info("training %d members for %d steps", len(members), config.max_steps)
             trainer, classifier = make_trainer(config, datamodule, logger), make_classifier(config, datamodule)
             trainer.fit(classifier, datamodule)
-        with stopwatch("score"):
+        cost.count("train", *results.training_work(datamodule, classifier))
+        with cost.stage("score"):
             blocks = trainer.predict(classifier, datamodule=datamodule)
             assert blocks is not None
             validation_rows = predicted(blocks[0], [len(member.validation) for member in members])
             test_rows = predicted(blocks[1], [len(member.test) for member in members])
             tables = results.score(datamodule, validation_rows, test_rows, config.target_prior)
             probabilities_sha256 = results.write_probabilities(folder, datamodule, test_rows)
+        cost.count("score", sum(map(len, validation_rows)) + sum(map(len, test_rows)))
         result = {
             "schema": record.SCHEMA,
             "run": folder.name,
@@ -117,12 +124,14 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
             "warnings": fallbacks,
             "probabilities_sha256": probabilities_sha256,
             "cost": {
-                "seconds": stopwatch.seconds,
+                **cost.table(),
+                "encoded": asdict(cache.encoded),
                 "peak_memory_bytes": record.peak_memory(),
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             },
         }
         path = record.write(folder, result)
+        log.info("%s", cost.line())
         tracking.log_result(logger, result)
         exit_code = 0
     finally:
@@ -155,6 +164,7 @@ def make_trainer(config: DictConfig, datamodule: EmbeddingDataModule, logger: Lo
         callbacks=[TrainingBar()] if config.trainer.enable_progress_bar else None,
         enable_checkpointing=False,
         num_sanity_val_steps=0,
+        plugins=[LightningEnvironment()],  # one process, also inside a job of SLURM's, where it would look for others
         **arguments,
     )
 
@@ -163,8 +173,3 @@ def quieten_lightning() -> None:
     """Silence its advertisements and what it does not heed in torch itself."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec", module="pytorch_lightning")
-
-
-def cache_folder(cache_dir: str | None) -> Path:
-    """Where embeddings are kept."""
-    return Path(cache_dir).expanduser() if cache_dir else platformdirs.user_cache_path("synaug")

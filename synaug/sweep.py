@@ -1,4 +1,4 @@
-"""A multirun as a whole: how far it is, what failed, and its report at the end."""
+"""A multirun as a whole: how far it is, what is missing, and its report at the end."""
 
 import json
 import logging
@@ -20,19 +20,17 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from synaug import record
+from synaug import launchers, record, status
 from synaug.atomic import replacing
+from synaug.status import DONE, FAILED, STARTED
 
 log = logging.getLogger(__name__)
 
-# Names the folder in which jobs tell how they ended, whatever process they run in.
-STATUS_FOLDER = "SYNAUG_SWEEP_STATUS"
 WANDB_SETTINGS = ("project", "entity", "init_timeout", "finish_timeout")
 NO_REFERENCE = (
     "there is no augmenter=none in this sweep, so that its report will have nothing to compare with: "
     "add none to the augmenters (report=false says that you know)"
 )
-DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 
 
 @dataclass
@@ -43,8 +41,10 @@ class Sweep:
     ----------
     folder
         Of the experiment.
-    n_jobs
-        None where the sweeper decides as it goes.
+    status_folder
+        Where each job leaves one file; of this sweep alone.
+    grid
+        The overrides of each job; None where the sweeper decides as it goes.
     report
         Whether to write a report in the end.
     wandb
@@ -52,32 +52,34 @@ class Sweep:
     """
 
     folder: Path
-    n_jobs: int | None
+    status_folder: Path
     report: bool
+    grid: list[list[str]] | None = None
     wandb: dict[str, Any] | None = None
     started: float = field(default_factory=time.monotonic)
     finished: bool = False
+    progress: status.Progress | None = None
+    queue: launchers.SlurmQueue | None = None
 
     @property
-    def status_folder(self) -> Path:
-        """Where each job leaves one file; of this sweep alone."""
-        return Path(os.environ[STATUS_FOLDER])
+    def n_jobs(self) -> int | None:
+        """None where the sweeper decides as it goes."""
+        return None if self.grid is None else len(self.grid)
 
     def jobs(self) -> list[dict[str, Any]]:
         """How the jobs that have ended did end, in the order of the grid."""
-        found = [record.read_json(path) for path in self.status_folder.glob("*.json")]
-        return sorted(found, key=lambda job: job["number"])
+        return [job for job in status.noted(self.status_folder) if job["status"] != STARTED]
 
 
-# Set by `SweepCallback` in the process that was asked for the sweep, and read by `finish` there.
+# Set by `SweepCallback`: the sweep in the process that was asked for it, and where its jobs tell in theirs.
 _current: Sweep | None = None
+_status_folder: Path | None = None
 
 
 def forget() -> None:
     """Start anew: a process may run several command lines, and one of a sweep's jobs may start another."""
-    global _current
-    _current = None
-    os.environ.pop(STATUS_FOLDER, None)
+    global _current, _status_folder
+    _current = _status_folder = None
 
 
 def current() -> Sweep | None:
@@ -86,54 +88,79 @@ def current() -> Sweep | None:
 
 
 class SweepCallback(Callback):
-    """Says after each job of a multirun how far it is, and notes how the job ended."""
+    """Says after each job of a multirun how far it is, and notes how the job ended.
+
+    Launchers of processes hand this object itself to their workers, on whatever machine: what it knows, they know.
+    """
 
     def __init__(self) -> None:
+        self._status_folder: Path | None = None
         self._started = time.monotonic()
-        self._was_done = False
+        self._place = os.getcwd()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in a worker: settings may hold relative paths, and Ray's workers start where their node did."""
+        self.__dict__.update(state)
+        if not os.path.isdir(self._place):
+            raise ValueError(
+                f"{self._place} is not on {platform.node()}: start the sweep in a folder that all nodes share"
+            )
+        os.chdir(self._place)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Hydra's hook, in the process that was asked for the sweep."""
         global _current
         folder = Path(config.hydra.sweep.dir)
+        self._status_folder = (folder / f".sweep-{platform.node()}-{os.getpid()}").resolve()
         # First of all: what Hydra's callbacks raise becomes a warning, and no failure may go unseen for that.
-        _current = Sweep(folder, None, bool(config.get("report")), wandb_settings(config))
-        status = folder / f".sweep-{platform.node()}-{os.getpid()}"
-        os.environ[STATUS_FOLDER] = str(status.resolve())
+        _current = Sweep(folder, self._status_folder, bool(config.get("report")), wandb=wandb_settings(config))
         _clear_away(folder)
-        grid = jobs_of(config)
-        if grid is not None:
-            _current.n_jobs = len(grid)
-            if _current.report and not has_reference(grid, folder):
-                sys.stderr.write(f"{NO_REFERENCE}\n")
+        _current.grid = jobs_of(config)
+        if _current.grid is not None and _current.report and not has_reference(_current.grid, folder):
+            sys.stderr.write(f"{NO_REFERENCE}\n")
+        launcher = config.hydra.launcher
+        if (said := launchers.unreachable(launcher)) is not None:
+            sys.exit(said)  # an exception would become a warning
+        if not launcher._target_.endswith("BasicLauncher"):  # whose jobs say it themselves
+            if launcher._target_.endswith("SlurmLauncher"):
+                _current.queue = launchers.SlurmQueue(Path(launcher.submitit_folder).parent)
+                os.environ.setdefault("SUBMITIT_LOG_LEVEL", "ERROR")  # else it tells twice a look of missing accounting
+            _current.progress = status.Progress(self._status_folder, _current.n_jobs, _current.queue)
+            _current.progress.start()
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Hydra's hook, in the process of the job."""
+        global _status_folder
+        _status_folder = self._status_folder
         self._started = time.monotonic()
-        folder = Path(config.hydra.runtime.output_dir)
-        self._was_done = record.is_done(folder) and (not config.get("force") or did(folder))
+        if _status_folder is not None:
+            status.note(_status_folder, self._job(config, STARTED))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Hydra's hook, in the process of the job, after `synaug.app.FailureCallback` has said what failed."""
-        if STATUS_FOLDER not in os.environ:
+        if self._status_folder is None:
             return
-        folder = Path(config.hydra.runtime.output_dir)
-        failed = job_return.status is JobStatus.FAILED
-        job = {
-            "number": int(config.hydra.job.num),
-            "run": folder.name,
-            "status": FAILED if failed else SKIPPED if self._was_done else DONE,
-            "seconds": round(time.monotonic() - self._started, 2),
-            "sentence": _sentence_of(folder, job_return) if failed else None,
-            "overrides": list(job_return.overrides or []),
-        }
-        with replacing(Path(os.environ[STATUS_FOLDER]) / f"{job['number']}.json") as file:
-            file.write(json.dumps(job).encode())
-        if failed:
+        if job_return.status is JobStatus.FAILED:
+            sentence = _sentence_of(Path(config.hydra.runtime.output_dir), job_return)
+            job = self._job(config, FAILED, sentence)
             # It is noted. Hydra would end the sweep at the batch's end for it, and print where it came from.
             job_return.status, job_return.return_value = JobStatus.COMPLETED, None
-        if _current is not None:  # a launcher with processes of its own prints nothing here
-            log.info(progress_line(_current, job))
+        else:
+            job = self._job(config, str(job_return.return_value))
+        status.note(self._status_folder, job)
+        if _current is not None and _current.progress is None:
+            elapsed = time.monotonic() - _current.started
+            log.info(status.progress_line(_current.jobs(), _current.n_jobs, elapsed))
+
+    def _job(self, config: DictConfig, how: str, sentence: str | None = None) -> dict[str, Any]:
+        return {
+            "number": int(config.hydra.job.num),
+            "run": Path(config.hydra.runtime.output_dir).name,
+            "status": how,
+            "seconds": round(time.monotonic() - self._started, 2),
+            "sentence": sentence,
+            "overrides": list(config.hydra.overrides.task),
+        }
 
 
 def _sentence_of(folder: Path, job_return: JobReturn) -> str:
@@ -143,12 +170,15 @@ def _sentence_of(folder: Path, job_return: JobReturn) -> str:
         return f"{type(job_return._return_value).__name__}: {job_return._return_value}"
 
 
+def remember(folder: Path) -> None:
+    """Note for later jobs of this sweep that one of them made the run in this folder."""
+    if _status_folder is not None:
+        (_status_folder / f"{folder.name}.{DONE}").touch()
+
+
 def did(folder: Path) -> bool:
     """Whether an earlier job of this sweep made the run in this folder; two points of a grid may be one run."""
-    if STATUS_FOLDER not in os.environ:
-        return False
-    ended = (record.read_json(path) for path in Path(os.environ[STATUS_FOLDER]).glob("*.json"))
-    return any(job["run"] == folder.name and job["status"] == DONE for job in ended)
+    return _status_folder is not None and (_status_folder / f"{folder.name}.{DONE}").exists()
 
 
 def _clear_away(folder: Path) -> None:
@@ -193,56 +223,43 @@ def jobs_of(config: DictConfig) -> list[list[str]] | None:
     return BasicSweeper.split_arguments(overrides, None)[0]
 
 
-def progress_line(sweep: Sweep, job: dict[str, Any]) -> str:
-    """``[ 3/12] trec-… done in 9 s · 0:01:12 elapsed, about 0:03:40 left``."""
-    ended = sweep.jobs()
-    elapsed = time.monotonic() - sweep.started
-    total = "?" if sweep.n_jobs is None else str(sweep.n_jobs)
-    how = f"{job['status']} in {job['seconds']:.0f} s" if job["status"] != SKIPPED else "already recorded"
-    line = f"[{len(ended):>{len(total)}}/{total}] {job['run']}: {how} · {clock(elapsed)} elapsed"
-    skipped = [each["seconds"] for each in ended if each["status"] == SKIPPED]
-    n_worked = len(ended) - len(skipped)
-    if sweep.n_jobs is None or not n_worked:
-        return line
-    # As if none of the others were recorded; what ran at the same time, in other processes, counts in the rate.
-    left = (elapsed - sum(skipped)) / n_worked * (sweep.n_jobs - len(ended))
-    return f"{line}, about {clock(left)} left"
-
-
-def clock(seconds: float) -> str:
-    """``h:mm:ss``."""
-    minutes, second = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
-
-
 def finish(sweep: Sweep, interrupted: bool = False) -> bool:
-    """End a sweep: name its failures, note what it wanted, write its report.
+    """End a sweep: name what is missing, note what it wanted, write its report.
 
     Returns
     -------
     bool
         Whether every job has its record, and the sweep its report if it was to have one.
     """
-    jobs = sweep.jobs()
     sweep.finished = True
+    if sweep.progress is not None:
+        sweep.progress.stop()
+    told = status.noted(sweep.status_folder)
+    jobs = [job for job in told if job["status"] != STARTED]
+    lost = status.lost(told, sweep.grid)
     failed = [job for job in jobs if job["status"] == FAILED]
-    whole = not failed and not interrupted and (sweep.n_jobs is None or len(jobs) == sweep.n_jobs)
+    listed = [] if interrupted else lost  # Ctrl-C is why the others are missing
+    if failed or listed:
+        table = status.missing_table(failed, listed, len(jobs) - len(failed), len(jobs) + len(lost))
+        sys.stderr.write(f"\n{table}\n")
     if failed:
-        sys.stderr.write(f"\n{failure_table(jobs, sweep)}\n")
-    if jobs:
-        _note(sweep, jobs)
-    if not interrupted and sweep.report and jobs:
-        return _report(sweep) and whole
-    return whole
+        sys.stderr.write(f"Tracebacks: {sweep.folder}/<run>/synaug.log\n")
+    with status.claim(sweep.folder):  # another sweep may end here at the same time
+        if jobs or lost:
+            _note(sweep, jobs, lost)
+        if not interrupted and sweep.report and jobs:
+            return _report(sweep) and not failed and not lost
+    return not interrupted and not failed and not lost
 
 
-def _note(sweep: Sweep, jobs: Sequence[dict[str, Any]]) -> None:
+def _note(sweep: Sweep, jobs: Sequence[dict[str, Any]], lost: Sequence[dict[str, Any]]) -> None:
     note = {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "n_jobs": sweep.n_jobs,
         "seconds": round(time.monotonic() - sweep.started, 1),
         "runs": [job["run"] for job in jobs],
         "jobs": jobs,
+        "missing": lost,
     }
     try:
         with replacing(sweep.folder / record.SWEEP) as file:
@@ -251,26 +268,6 @@ def _note(sweep: Sweep, jobs: Sequence[dict[str, Any]]) -> None:
         place = f"{error.filename}: {error.strerror}"
         sys.stderr.write(f"{place}: the sweep's own note is missing; the runs' records are what counts\n")
     shutil.rmtree(sweep.status_folder, ignore_errors=True)
-
-
-def failure_table(jobs: Sequence[dict[str, Any]], sweep: Sweep) -> str:
-    """Each failure with its sentence, which is written once, for the console."""
-    failed = [job for job in jobs if job["status"] == FAILED]
-    total = len(jobs) if sweep.n_jobs is None else sweep.n_jobs
-    counts = [f"{len(failed)} of {total} jobs failed", f"{len(jobs) - len(failed)} are recorded"]
-    counts += [f"{total - len(jobs)} did not run"] if total > len(jobs) else []
-    lines = [f"{', '.join(counts)}; the same command does what is missing:"]
-    width, said = max(len(job["run"]) for job in failed), set()
-    for job in failed:
-        sentence = _one_line(job["sentence"])
-        lines.append(f"  {job['run']:<{width}}  {'(the same as above)' if sentence in said else sentence}")
-        said.add(sentence)
-    lines.append(f"Tracebacks: {sweep.folder}/<run>/synaug.log")
-    return "\n".join(lines)
-
-
-def _one_line(sentence: str) -> str:
-    return " ".join(sentence.split())
 
 
 def _report(sweep: Sweep) -> bool:

@@ -27,7 +27,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from synaug import config as configuration
 from synaug.augmenter import VAE, Augmented, Augmenter, Balance, nearest_neighbours, segment_parents
-from synaug.augmenter.contract import warn_of_fallbacks
+from synaug.augmenter.balance import warn_of_fallbacks
 
 TWO, FOUR = (60, 15), (40, 40, 12, 12)
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 
 from synaug.augmenter import VAE, Augmenter
-from synaug.datamodule import EVALUATION_ROWS, EmbeddingDataModule
+from synaug.datamodule import EVALUATION_ROWS, EmbeddingDataModule, StackedBatch
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.members import Member, split
@@ -44,17 +45,23 @@ def rows_of(module: EmbeddingDataModule, epochs: int) -> list[list[float]]:
     loader = module.train_dataloader()
     seen: list[list[float]] = [[] for _ in module.members]
     for _ in range(epochs):
-        for batch in loader:
+        for batch in chain.from_iterable(loader):
             for index, rows in enumerate(batch.x[..., 0].tolist()):
                 seen[index] += rows
     return seen
 
 
+def first_batch(module: EmbeddingDataModule) -> StackedBatch:
+    return next(chain.from_iterable(module.train_dataloader()))
+
+
 def test_an_epoch_has_a_fixed_number_of_steps_of_one_shape() -> None:
     module = make()
     loader = module.train_dataloader()
-    batches = list(loader)
-    assert len(batches) == len(loader) == 30
+    blocks = list(loader)
+    assert len(blocks) == len(loader) == 3
+    batches = list(chain.from_iterable(blocks))
+    assert len(batches) == 30
     assert {tuple(batch.x.shape) for batch in batches} == {(8, 8, D)}
     assert module.n_epochs == 4
 
@@ -83,7 +90,8 @@ def test_no_validation_or_test_row_is_ever_trained_on() -> None:
 
 def test_labels_travel_with_their_rows() -> None:
     module = make(RandomOverSampler(), amount=2.0)
-    loaders: list[Any] = [module.train_dataloader(), *module.val_dataloader(), *module.predict_dataloader()]
+    training = chain.from_iterable(module.train_dataloader())
+    loaders: list[Any] = [training, *module.val_dataloader(), *module.predict_dataloader()]
     for loader in loaders:
         for batch in loader:
             expected = (batch.x[..., 0] >= N // 2).long()
@@ -131,7 +139,7 @@ def test_standardising_sees_the_real_training_rows_only() -> None:
         real = scaled.embeddings[training_set.member.train]
         np.testing.assert_allclose(training_set.mean, real.mean(0), rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(training_set.scale, real.std(0), rtol=1e-4)
-    before, after = next(iter(plain.train_dataloader())), next(iter(scaled.train_dataloader()))
+    before, after = (first_batch(each) for each in (plain, scaled))
     for index, training_set in enumerate(scaled.training_sets):
         expected = (before.x[index].numpy() - training_set.mean) / training_set.scale
         np.testing.assert_allclose(after.x[index].numpy(), expected, rtol=1e-4, atol=1e-5)

@@ -1,5 +1,6 @@
 """Each text is encoded once, and no damage, kill or neighbour changes what comes back."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -21,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from synaug import embeddings
+from synaug import chunks, embeddings, locks
 from synaug.embeddings import EmbeddingCache
 from tests.test_atomic import files_of_at_most
 
@@ -207,6 +208,22 @@ def store_a_zip(chunk: Path) -> None:
         np.savez(file, np.load(chunk_files(chunk.parents[2])[1]))
 
 
+def put_a_folder_in_its_place(chunk: Path) -> None:
+    chunk.unlink()
+    (chunk / "inside").mkdir(parents=True)
+
+
+def put_a_folder_in_the_manifests_place(chunk: Path) -> None:
+    manifest_of(chunk).unlink()
+    manifest_of(chunk).mkdir()
+
+
+def alter_a_number_and_set_the_time_back(chunk: Path) -> None:
+    before = chunk.stat()
+    alter_a_number(chunk)
+    os.utime(chunk, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def empty_the_manifest(chunk: Path) -> None:
     manifest_of(chunk).write_bytes(b"")
 
@@ -262,6 +279,9 @@ def bring_in_another_encoders(chunk: Path) -> None:
 DAMAGE = [
     truncate,
     alter_a_number,
+    alter_a_number_and_set_the_time_back,
+    put_a_folder_in_its_place,
+    put_a_folder_in_the_manifests_place,
     alter_the_header,
     transpose,
     store_doubles,
@@ -300,6 +320,28 @@ def test_a_damaged_chunk_is_made_again_with_a_warning(
     assert warnings_in(caplog) == []
 
 
+def test_a_chunk_that_may_not_be_read_is_made_again_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed(tmp_path)
+    locked_up = chunk_files(tmp_path)[2]
+    text = locked_up.read_bytes()
+    forbidden = locked_up.stat().st_ino
+    opened = Path.open
+
+    def open_unless_forbidden(path: Path, *arguments: Any, **keywords: Any) -> Any:
+        if path == locked_up and path.stat().st_ino == forbidden:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, "open", open_unless_forbidden)
+    held = json.loads(manifest_of(locked_up).read_text())["texts"]
+    assert len(embed(tmp_path, TEXTS[::-1]).encoded) == len(held)
+    (warning,) = warnings_in(caplog)
+    assert f"{locked_up} are damaged and will be made again ([Errno 13] Permission denied" in warning
+    assert locked_up.read_bytes() == text
+
+
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_altered_byte_anywhere_changes_what_comes_back(
@@ -307,7 +349,7 @@ def test_no_altered_byte_anywhere_changes_what_comes_back(
 ) -> None:
     folder = tmp_path_factory.mktemp("cache")
     embed(folder, TEXTS[:5])
-    files = sorted(path for path in folder.glob("embeddings/*/*") if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
     path = data.draw(st.sampled_from(files))
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -349,13 +391,20 @@ def run(script: str, *arguments: object) -> "subprocess.Popen[str]":
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from synaug import embeddings
+from synaug import chunks, embeddings
 from synaug.embeddings import EmbeddingCache
 from tests.test_embeddings import ROWS, TEXTS, HashEncoder
 embeddings.CHUNK_ROWS = ROWS
 """
     command = [sys.executable, "-c", prelude + script, *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert path.exists()
 
 
 KILLED_AT_A_RENAME = """
@@ -392,14 +441,93 @@ def test_a_killed_process_is_resumed_where_it_was(
 def test_what_a_killed_writer_left_is_removed_after_a_day_and_not_before(tmp_path: Path) -> None:
     embed(tmp_path, TEXTS[:4])
     folder = chunk_files(tmp_path)[0].parent
-    old, young = folder / ".a.npy.0123.tmp", folder / ".b.npy.4567.tmp"
-    for path in (old, young):
+    old, young, copied = folder / ".a.npy.0123.tmp", folder / ".b.npy.4567.tmp", folder / "matrices" / ".c.npy.89.tmp"
+    for path in (old, young, copied):
         path.write_bytes(b"half a fi")
     two_days_ago = time.time() - 2 * 86400
-    os.utime(old, (two_days_ago, two_days_ago))
+    for path in (old, copied):
+        os.utime(path, (two_days_ago, two_days_ago))
     embed(tmp_path)
     assert not old.exists()
+    assert not copied.exists()
     assert young.exists()
+
+
+STOPPED_WHILE_WRITING = """
+folder, seen = map(Path, sys.argv[1:])
+from synaug import atomic
+def pause(descriptor):
+    seen.touch()
+    sys.stdin.readline()
+atomic.os.fsync = pause
+EmbeddingCache(HashEncoder(), folder).embed(TEXTS[:4])
+"""
+
+
+def test_a_clock_that_jumps_takes_no_file_from_a_live_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = run(STOPPED_WHILE_WRITING, tmp_path / "cache", tmp_path / "seen")
+    try:
+        wait_for(tmp_path / "seen")
+        (being_written,) = tmp_path.rglob(".*.tmp")
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 400 * 86400)
+        embed(tmp_path / "cache", TEXTS[4:])
+        assert being_written.exists()
+        _, errors = writer.communicate("\n" * 99)
+        assert writer.returncode == 0, errors
+    finally:
+        writer.kill()
+        writer.communicate()
+    assert embed(tmp_path / "cache").calls == []
+
+
+def test_without_file_locks_the_work_goes_on_after_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(locks, "_said", set())
+    for number, refusal in enumerate((errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)):
+        caplog.clear()
+
+        def refuse(*_: object, refusal: int = refusal) -> None:
+            raise OSError(refusal, os.strerror(refusal))
+
+        monkeypatch.setattr("fcntl.flock", refuse)
+        folder = tmp_path / f"{number}"
+        assert sorted(embed(folder).encoded) == sorted(TEXTS)
+        assert embed(folder).calls == []
+        (warning,) = warnings_in(caplog)
+        assert "has no file locks" in warning
+        assert os.strerror(refusal) in warning
+        assert not list(folder.rglob(".*.tmp"))
+
+
+def test_another_error_of_a_lock_is_no_lack_of_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        EmbeddingCache(HashEncoder(), tmp_path).embed(TEXTS)
+
+
+WITHOUT_LOCKS = """
+import fcntl
+def refuse(*_):
+    raise OSError(37, "No locks available")
+fcntl.flock = refuse
+"""
+
+
+def test_two_processes_without_file_locks_both_get_all_and_leave_nothing_half(tmp_path: Path) -> None:
+    results = [tmp_path / "0.npy", tmp_path / "1.npy"]
+    script = WITHOUT_LOCKS + EMBEDDED_BESIDE_ANOTHER
+    processes = [run(script, tmp_path / "cache", tmp_path / "log", result) for result in results]
+    for process, result in zip(processes, results, strict=True):
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        np.testing.assert_array_equal(np.load(result), HashEncoder().all(TEXTS))
+    assert not list((tmp_path / "cache").rglob(".*.tmp"))
+    assert embed(tmp_path / "cache").calls == []
 
 
 EMBEDDED_BESIDE_ANOTHER = """
@@ -408,9 +536,10 @@ np.save(result, EmbeddingCache(HashEncoder(log=log, seconds=0.02), folder).embed
 """
 
 
-def test_two_processes_encode_each_text_once_and_both_get_all(tmp_path: Path) -> None:
-    logs = [tmp_path / "log0", tmp_path / "log1"]
-    results = [tmp_path / "0.npy", tmp_path / "1.npy"]
+@pytest.mark.parametrize("count", [2, 3])
+def test_processes_encode_each_text_once_and_all_get_all(tmp_path: Path, count: int) -> None:
+    logs = [tmp_path / f"log{number}" for number in range(count)]
+    results = [tmp_path / f"{number}.npy" for number in range(count)]
     processes = [
         run(EMBEDDED_BESIDE_ANOTHER, tmp_path / "cache", log, result) for log, result in zip(logs, results, strict=True)
     ]
@@ -429,9 +558,7 @@ def test_who_waits_for_a_process_that_is_killed_takes_over(tmp_path: Path) -> No
         tmp_path / "cache",
         tmp_path / "log",
     )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "log").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(tmp_path / "log")
 
     class Killer(HashEncoder):
         """Kills the other process once it has encoded the chunks that nobody was at."""
@@ -451,6 +578,165 @@ def test_who_waits_for_a_process_that_is_killed_takes_over(tmp_path: Path) -> No
     assert len(encoder.calls) == 5
     lengths = [len(call[0]) for call in encoder.calls]
     assert lengths[-1] == max(lengths)  # the other's chunk, the first by length, came last
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+class Wide(HashEncoder):
+    """10 KiB a text, so that a few chunks of four fill the small disk."""
+
+    def one(self, text: str) -> NDArray[np.float32]:
+        return np.tile(super().one(text), 320)
+
+
+def test_a_full_disk_is_named_and_holds_nothing_half_and_the_rest_goes_on_once_there_is_room(small_disk: Path) -> None:
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        EmbeddingCache(Wide(), small_disk).embed(TEXTS)
+    assert caught.value.errno == errno.ENOSPC
+    assert Path(caught.value.filename).parent == chunk_files(small_disk)[0].parent
+    whole = chunk_files(small_disk)
+    assert [manifest_of(chunk).is_file() for chunk in whole] == [True]
+    assert not list(small_disk.rglob(".*.tmp"))
+    subprocess.run(["mount", "-o", "remount,size=2m", str(small_disk)], check=True)
+    assert len(embed(small_disk, encoder=Wide()).encoded) == len(TEXTS) - ROWS
+
+
+def test_a_disk_without_room_for_the_copy_still_gives_the_embeddings(
+    small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    texts = TEXTS[:4]  # 40 KiB, and 40 more would not fit
+    assert len(embed(small_disk, texts, Wide()).encoded) == 4
+    assert matrices(small_disk) == []
+    assert embed(small_disk, texts, Wide()).calls == []
+    assert warnings_in(caplog) == []
+
+
+# ---- the matrix of all
+
+
+def matrices(folder: Path) -> list[Path]:
+    return sorted(folder.glob("embeddings/*/matrices/*.npy"))
+
+
+def chunks_read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What is opened to be hashed from now on."""
+    opened: list[Path] = []
+    original = Path.open
+
+    def noting(path: Path, *arguments: Any, **keywords: Any) -> Any:
+        opened.append(path)
+        return original(path, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, "open", noting)
+    return opened
+
+
+def test_a_list_of_texts_is_one_read_only_file_that_every_process_maps(tmp_path: Path) -> None:
+    EmbeddingCache(HashEncoder(), tmp_path).embed(TEXTS)
+    found = EmbeddingCache(HashEncoder(), tmp_path).embed(TEXTS)
+    (path,) = matrices(tmp_path)
+    np.testing.assert_array_equal(found, np.load(path))
+    assert isinstance(found.base, np.memmap)
+    assert Path(str(found.base.filename)) == path
+    with pytest.raises(ValueError, match="read-only"):
+        found[0, 0] = 1
+
+
+def test_each_order_of_texts_has_a_file_of_its_own(tmp_path: Path) -> None:
+    embed(tmp_path)
+    embed(tmp_path, TEXTS[::-1])
+    embed(tmp_path, [*TEXTS, TEXTS[0]])
+    assert len(matrices(tmp_path)) == 3
+
+
+def test_once_its_files_are_settled_a_warm_call_reads_no_chunk_and_hashes_the_matrix_once_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed(tmp_path)
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now + 10 * 10**9)
+    embed(tmp_path)  # notes the chunks' times
+    chunks._hashed.clear()  # as another process
+    opened = chunks_read(monkeypatch)
+    assert embed(tmp_path).calls == []
+    assert [path for path in opened if path.suffix == ".npy"] == matrices(tmp_path)
+    assert embed(tmp_path).calls == []
+    assert [path for path in opened if path.suffix == ".npy"] == matrices(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, alter_a_number, store_a_pickle, Path.unlink])
+@pytest.mark.parametrize("part", [".npy", ".matrix.json"])
+def test_a_damaged_matrix_is_made_again_from_the_chunks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None], part: str
+) -> None:
+    embed(tmp_path)
+    (path,) = matrices(tmp_path)
+    sound = path.read_bytes()
+    damage(path.with_suffix(part))
+    assert embed(tmp_path).calls == []
+    gone = damage is Path.unlink
+    assert [f"{path} are damaged and will be made again" in warning for warning in warnings_in(caplog)] == (
+        [] if gone else [True]
+    )
+    assert path.read_bytes() == sound
+    caplog.clear()
+    assert embed(tmp_path).calls == []
+    assert warnings_in(caplog) == []
+
+
+def test_a_matrix_that_is_mapped_elsewhere_keeps_its_file_when_only_its_manifest_was_damaged(tmp_path: Path) -> None:
+    embed(tmp_path)
+    (path,) = matrices(tmp_path)
+    before = path.stat().st_ino
+    truncate(path.with_suffix(".matrix.json"))
+    embed(tmp_path)
+    assert path.stat().st_ino == before
+
+
+def test_chunks_that_were_copied_to_another_place_serve_the_matrix_as_they_are(tmp_path: Path) -> None:
+    embed(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    embed_anew = EmbeddingCache(HashEncoder(), tmp_path / "b").embed(TEXTS)
+    assert isinstance(embed_anew.base, np.memmap)
+    assert embed(tmp_path / "b").calls == []
+
+
+def test_what_a_call_encoded_is_counted_and_nothing_when_it_is_cached(tmp_path: Path) -> None:
+    class Counting(HashEncoder):
+        tokens_done = 1000  # of earlier calls
+        flops_done = 10**6
+
+        def encode(self, texts: Sequence[str], progress: Any = lambda done: None) -> NDArray[np.float32]:
+            self.tokens_done += 5 * len(texts)
+            self.flops_done += 50 * len(texts)
+            return super().encode(texts, progress)
+
+    cache = EmbeddingCache(Counting(), tmp_path)
+    cache.embed(TEXTS[:6])
+    assert (cache.encoded.texts, cache.encoded.tokens, cache.encoded.flops) == (6, 30, 300)
+    cache.embed(TEXTS)
+    assert (cache.encoded.texts, cache.encoded.tokens, cache.encoded.flops) == (12, 60, 600)
+    assert cache.encoded.seconds > 0
+    cache.embed(TEXTS)
+    assert cache.encoded == embeddings.Encoded(0, 0, 0, 0)
+
+
+def test_an_encoder_that_counts_nothing_has_unknown_work(tmp_path: Path) -> None:
+    cache = EmbeddingCache(HashEncoder(), tmp_path)
+    cache.embed(TEXTS)
+    assert (cache.encoded.texts, cache.encoded.tokens, cache.encoded.flops) == (len(TEXTS), None, None)
 
 
 @pytest.fixture
@@ -485,7 +771,8 @@ def test_a_complete_cache_in_a_read_only_folder_is_read(unprivileged: Any) -> No
     with pytest.raises(PermissionError):
         (folder / "embeddings" / "new").mkdir()
     assert embed(folder).calls == []
-    assert embed(folder, TEXTS[2:9]).calls == []
+    assert embed(folder, TEXTS[2:9]).calls == []  # which no matrix holds
+    assert not EmbeddingCache(HashEncoder(), folder).embed(TEXTS[2:9]).flags.writeable
 
 
 @pytest.mark.parametrize("cached", [0, 5])
@@ -549,6 +836,7 @@ def test_the_bar_counts_each_character_to_be_encoded_once(tmp_path: Path, monkey
     embed(tmp_path, TEXTS[:5])
     embed(tmp_path, TEXTS)
     embed(tmp_path, TEXTS)
+    EmbeddingCache(HashEncoder(), tmp_path).embed(TEXTS[::-1])  # all there, in another order
     assert [bar["total"] for bar in bars] == [sum(map(len, TEXTS[:5])), sum(map(len, TEXTS[5:])), 0]
     assert [bar["done"] for bar in bars] == [bar["total"] for bar in bars]
     assert [bar["disable"] for bar in bars] == [None, None, True]

@@ -1,12 +1,16 @@
 """The encoder's numbers are transformers' own, whatever the batch; what it cannot load it says."""
 
+import itertools
 import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +33,20 @@ from transformers import (
     BertTokenizerFast,
     DistilBertConfig,
     DistilBertModel,
+    ElectraConfig,
+    ElectraModel,
+    MPNetConfig,
+    MPNetModel,
     RobertaConfig,
     RobertaModel,
+    XLMRobertaConfig,
+    XLMRobertaModel,
 )
 
+from synaug import packed
+from synaug.batches import token_batches
 from synaug.dataset import hub
-from synaug.encoder import TransformerEncoder, token_batches
+from synaug.encoder import TransformerEncoder
 from tests.conftest import composed
 
 ROOT = Path(__file__).parents[1]
@@ -207,23 +219,12 @@ def test_a_tokenizer_that_pads_on_the_left_does_not_move_cls(bert: Path) -> None
     np.testing.assert_allclose(encoder_of(bert).encode(TINY_TEXTS), expected, atol=1e-5)
 
 
-def test_equal_texts_are_encoded_once_and_progress_counts_their_characters(
-    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    encoder = encoder_of(tiny_bert, batch_tokens=30)
-    _, model, _ = encoder._loaded
-    rows = 0
-    forward = model.forward
-
-    def counted(**batch: Any) -> Any:
-        nonlocal rows
-        rows += len(batch["input_ids"])
-        return forward(**batch)
-
-    monkeypatch.setattr(model, "forward", counted)
+def test_equal_texts_are_encoded_once_and_progress_counts_their_characters(tiny_bert: Path) -> None:
+    encoder, of_each_once = encoder_of(tiny_bert, batch_tokens=30), encoder_of(tiny_bert)
     done: list[int] = []
     encoder.encode([*TINY_TEXTS, *TINY_TEXTS], progress=done.append)
-    assert rows == len(set(TINY_TEXTS))
+    of_each_once.encode(list(set(TINY_TEXTS)))
+    assert encoder.tokens_done == of_each_once.tokens_done
     assert sum(done) == sum(len(text) for text in set(TINY_TEXTS))
     assert len(done) > 1
 
@@ -259,6 +260,165 @@ def test_base_models_are_pinned_and_read_cls_of_the_last_layer(option: str, mode
     assert (encoder.max_length, encoder.normalize) == (512, False)
     assert len(bytes.fromhex(encoder.files.revision)) == 20
     assert encoder.source() == f"hub:{model}@{encoder.files.revision}"
+
+
+# ---- workers and the unpadded forward
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """torch.set_num_threads, undone at the end."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_no_number_depends_on_how_many_workers_there_are(tiny_bert: Path, threads: Callable[[int], None]) -> None:
+    found = []
+    for count in (1, 2, 3):
+        threads(count)
+        found.append(encoder_of(tiny_bert, pooling="mean", batch_tokens=20).encode(TINY_TEXTS))
+        assert torch.get_num_threads() == count  # as it was, though each worker has one
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_threads_that_start_later_have_as_many_cores_as_before(tiny_bert: Path, threads: Callable[[int], None]) -> None:
+    threads(3)
+    encoder_of(tiny_bert, batch_tokens=20).encode(TINY_TEXTS)
+    found: list[int] = []
+    later = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    later.start()
+    later.join()
+    assert found == [3]
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 1), (3, 3)])
+def test_a_worker_has_one_core_and_there_are_as_many_as_torchs_threads(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, threads: Callable[[int], None], count: int, expected: int
+) -> None:
+    threads(count)
+    encoder = encoder_of(tiny_bert, batch_tokens=1)
+    seen: set[int] = set()
+    embed = encoder._embed
+    together = threading.Barrier(expected, timeout=30)  # broken if fewer work at a time
+
+    def noted(*arguments: Any) -> Any:
+        if len(seen) < expected and threading.get_ident() not in seen:
+            seen.add(threading.get_ident())
+            together.wait()
+        assert torch.get_num_threads() == 1
+        return embed(*arguments)
+
+    monkeypatch.setattr(encoder, "_embed", noted)
+    encoder.encode(TINY_TEXTS)
+    assert len(seen) == expected
+
+
+def test_each_of_several_devices_has_a_model_of_its_own_and_the_numbers_are_the_same(tiny_bert: Path) -> None:
+    one, several = encoder_of(tiny_bert, batch_tokens=9), encoder_of(tiny_bert, batch_tokens=9, device=["cpu", "cpu:0"])
+    np.testing.assert_array_equal(several.encode(TINY_TEXTS), one.encode(TINY_TEXTS))
+    first, second = several._models
+    assert {id(weights) for weights in first.parameters()}.isdisjoint(id(weights) for weights in second.parameters())
+
+
+def test_one_device_of_several_that_cannot_be_used_is_named(tiny_bert: Path) -> None:
+    with pytest.raises(ValueError, match=r"encoder\.device=\['cpu', 'abacus'\] cannot be used"):
+        encoder_of(tiny_bert, device=["cpu", "abacus"]).encode(["a"])
+
+
+def test_an_error_of_a_worker_is_the_callers_and_ends_the_others(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = encoder_of(tiny_bert, batch_tokens=1)
+    begun = 0
+
+    def fail(*_: object) -> None:
+        nonlocal begun
+        begun += 1
+        time.sleep(0.05)
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(encoder, "_embed", fail)
+    before = torch.get_num_threads()
+    with pytest.raises(MemoryError, match="no room"):
+        encoder.encode([f"{number}" for number in range(60)])
+    assert begun < 30
+    assert torch.get_num_threads() == before
+
+
+def test_ctrl_c_ends_the_work_after_the_batches_at_hand(tiny_bert: Path) -> None:
+    encoder = encoder_of(tiny_bert, batch_tokens=1)
+    encoder.encode(["a"])
+    begun = encoder.tokens_done
+
+    def interrupt(done: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        encoder.encode([f"{number}" for number in range(60)], progress=interrupt)
+    assert encoder.tokens_done == begun + 3  # of one text
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("synaug")]
+
+
+ARCHITECTURES = [
+    BertModel(BertConfig(**SHAPE)),
+    RobertaModel(RobertaConfig(**SHAPE)),
+    XLMRobertaModel(XLMRobertaConfig(**SHAPE)),
+    ElectraModel(ElectraConfig(**SHAPE, embedding_size=8)),
+    DistilBertModel(DistilBertConfig(vocab_size=SHAPE["vocab_size"], dim=16, n_layers=2, n_heads=2, hidden_dim=32)),
+]
+
+
+@pytest.mark.parametrize("model", ARCHITECTURES, ids=lambda model: type(model).__name__)
+@pytest.mark.parametrize("settings", [{}, {"pooling": "mean"}, {"layer": 1}, {"layer": 0}], ids=str)
+def test_texts_end_to_end_are_what_they_are_in_padded_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Any, settings: dict[str, Any]
+) -> None:
+    folder = save(model.eval(), tmp_path / "model")
+    unpadded = encoder_of(folder, max_length=30, batch_tokens=60, **settings)
+    found = unpadded.encode(TINY_TEXTS)
+    assert unpadded._packed
+    monkeypatch.setattr(packed, "enable", lambda model: False)
+    padded = encoder_of(folder, max_length=30, batch_tokens=60, **settings)
+    np.testing.assert_allclose(found, padded.encode(TINY_TEXTS), atol=2e-6)
+    assert not padded._packed
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MPNetModel(MPNetConfig(**SHAPE)),  # its attention is its own, and its positions relative
+        BertModel(BertConfig(**SHAPE, is_decoder=True)),  # each token sees those before it
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_a_model_that_cannot_read_texts_end_to_end_reads_padded_batches(tmp_path: Path, model: Any) -> None:
+    folder = save(model.eval(), tmp_path / "model")
+    encoder = encoder_of(folder, max_length=30)
+    found = encoder.encode(TINY_TEXTS)
+    assert not encoder._packed
+    tokenizer = BertTokenizerFast.from_pretrained(folder)
+    for text, row in zip(TINY_TEXTS, found, strict=True):
+        ids = tokenizer(text, truncation=True, max_length=30, return_tensors="pt")["input_ids"]
+        with torch.no_grad():
+            np.testing.assert_allclose(row, model(input_ids=ids).last_hidden_state[0, 0].numpy(), atol=1e-5)
+
+
+def test_a_model_with_a_window_is_not_packed() -> None:
+    states = torch.zeros(1, 2, 5, 4)
+    with pytest.raises(ValueError, match="Module looks at a part of the text alone"):
+        packed.attend(torch.nn.Module(), states, states, states, None, text_lengths=[5], sliding_window=2)
+
+
+def test_tokens_and_operations_are_counted(tiny_bert: Path) -> None:
+    encoder = encoder_of(tiny_bert, batch_tokens=9)
+    encoder.encode(["a", "ab"])  # [CLS] a [SEP], [CLS] a ##b [SEP]
+    assert encoder.tokens_done == 7
+    weights = 3 * (4 * 16 * 16 + 2 * 16 * 32)  # each layer's query, key, value and output, and its two of width 32
+    assert encoder.flops_done == 2 * weights * 7 + 4 * 3 * 16 * (3 * 3 + 4 * 4)
+    encoder.encode(["a"])
+    assert encoder.tokens_done == 10
 
 
 # ---- identity
@@ -531,6 +691,18 @@ def test_batches_hold_each_row_once_within_the_budget_longest_first(lengths: lis
         assert len(batch) == 1 or len(batch) * max(lengths[row] for row in batch) <= budget
     for batch in batches[:-1]:  # none stops early
         assert (len(batch) + 1) * lengths[batch[0]] > budget
+
+
+@given(lengths=st.lists(st.integers(1, 600), max_size=60), budget=st.integers(1, 3000))
+def test_batches_without_padding_are_filled_with_real_tokens(lengths: list[int], budget: int) -> None:
+    batches = token_batches(lengths, budget, padded=False)
+    in_order = [row for batch in batches for row in batch]
+    assert sorted(in_order) == list(range(len(lengths)))
+    assert [lengths[row] for row in in_order] == sorted(lengths, reverse=True)
+    for batch, following in itertools.zip_longest(batches, batches[1:]):
+        tokens = sum(lengths[row] for row in batch)
+        assert len(batch) == 1 or tokens <= budget
+        assert following is None or tokens + lengths[following[0]] > budget
 
 
 @given(length=st.integers(1, 50), rows=st.integers(0, 200), budget=st.integers(1, 1000))

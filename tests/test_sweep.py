@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from synaug import record, sweep
+from synaug import record, status
 from tests import toy
 from tests.program import TOY, Program
 
@@ -227,17 +227,12 @@ def test_a_single_run_is_no_sweep(program: Program, csv: str) -> None:
     assert not list(program.folder.rglob(".sweep-*"))
 
 
-def test_what_is_left_is_told_by_what_ran_not_by_what_was_skipped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    running = sweep.Sweep(tmp_path, n_jobs=10, report=False)
-    monkeypatch.setenv(sweep.STATUS_FOLDER, str(tmp_path))
-    ended = [("skipped", 0.0)] * 5 + [("done", 60.0)]
-    for number, (status, seconds) in enumerate(ended):
-        job = {"number": number, "run": "a-run", "status": status, "seconds": seconds}
-        (tmp_path / f"{number}.json").write_text(json.dumps(job))
-    running.started = time.monotonic() - 60
-    assert sweep.progress_line(running, job) == ("[ 6/10] a-run: done in 60 s · 0:01:00 elapsed, about 0:04:00 left")
-    running.n_jobs = None
-    assert sweep.progress_line(running, job) == "[6/?] a-run: done in 60 s · 0:01:00 elapsed"
-    assert sweep.clock(3 * 3600 + 61) == "3:01:01"
+def test_what_is_left_is_told_by_what_ran_not_by_what_was_skipped() -> None:
+    ended = [
+        {"number": number, "run": "a-run", "status": how, "seconds": seconds}
+        for number, (how, seconds) in enumerate([("skipped", 0.0)] * 5 + [("done", 60.0)])
+    ]
+    said = "[ 6/10] a-run: done in 60 s · 0:01:00 elapsed, about 0:04:00 left"
+    assert status.progress_line(ended, 10, elapsed=60.0) == said
+    assert status.progress_line(ended, None, elapsed=60.0) == "[6/?] a-run: done in 60 s · 0:01:00 elapsed"
+    assert status.clock(3 * 3600 + 61) == "3:01:01"

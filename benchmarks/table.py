@@ -1,0 +1,88 @@
+"""The rows of all stages as a Markdown table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.measure import Row
+
+HEADER = (
+    "stage",
+    "what",
+    "peer",
+    "peer, s",
+    "synaug, s",
+    "ratio (range)",
+    "of GEMM peak",
+    "memory, MB",
+    "target",
+    "met",
+)
+
+
+def lines(rows: Mapping[str, Sequence[Row]]) -> list[str]:
+    """One line a row, under two of header; `rows` are by stage."""
+    table = [f"| {' | '.join(HEADER)} |", f"|{'---|' * len(HEADER)}"]
+    for stage, of_stage in rows.items():
+        table += [f"| {' | '.join((stage, *_cells(row)))} |" for row in of_stage]
+    return table
+
+
+def document(rows: Mapping[str, Sequence[Row]], results: Sequence[Mapping[str, Any]]) -> str:
+    """The table with what a reader must know of the machine and of each figure."""
+    machines = {f"{each['machine']['cpu']}, {each['machine']['cores']} cores" for each in results}
+    loads = [each["load_at_start"] for each in results]
+    dates = sorted(each["finished"][:10] for each in results)
+    peaks = [row for of_stage in rows.values() for row in of_stage if row.gemm_peak is not None]
+    facts = [
+        "Medians over repetitions by turns; the range is of single repetitions. Peak memory is of the processes that",
+        "did it, peer / synaug. The peak is that of `torch.mm` in float32, measured between the repetitions"
+        + (f" ({_peak(peaks)})." if peaks else "."),
+        f"{'; '.join(sorted(machines))}; {' to '.join(dict.fromkeys((dates[0], dates[-1])))}; "
+        f"load when the stages began {number(min(loads))} to {number(max(loads))} (0 is quiet).",
+    ]
+    return "\n".join([*lines(rows), "", *facts, ""])
+
+
+def number(value: float) -> str:
+    """Three digits, without exponent."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def target(row: Row) -> str:
+    """The target as a reader would say it."""
+    if row.target is None:
+        return "–"
+    return {
+        "ratio": f"≥ {number(row.target)}×",
+        "share": f"≥ {row.target:.0%}",
+        "seconds": f"≤ {number(row.target)} s",
+        "times": f"≤ {number(row.target)}×",
+    }[row.kind]
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    ratio = "–"
+    if row.ratio is not None and row.ratio_range is not None:
+        ratio = f"{number(row.ratio)}× ({number(row.ratio_range[0])}–{number(row.ratio_range[1])})"
+    if row.kind == "times":
+        ratio = f"{number(row.synaug)}×"
+    share = "–" if row.share is None or row.gflops is None else f"{row.share:.0%} ({number(row.gflops)} GFLOP/s)"
+    memory = [f"{each / 1e6:.0f}" for each in (row.peer_memory, row.synaug_memory) if each is not None]
+    peer_seconds = sorted(row.peer_seconds)
+    return (
+        row.name,
+        row.peer or "–",
+        number(row.synaug * row.ratio) if peer_seconds and row.ratio is not None else "–",
+        "–" if row.kind == "times" else number(row.synaug),
+        ratio,
+        share,
+        " / ".join(memory) or "–",
+        target(row),
+        {True: "yes", False: "**no**", None: "–"}[row.met],
+    )
+
+
+def _peak(rows: Sequence[Row]) -> str:
+    peaks = sorted(row.gemm_peak for row in rows if row.gemm_peak is not None)
+    threads = sorted({str(row.threads) for row in rows})
+    return f"{number(peaks[0])} to {number(peaks[-1])} GFLOP/s on {' or '.join(threads)} threads"

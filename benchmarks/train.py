@@ -1,0 +1,162 @@
+"""Ten folds of an MLP: one stack under one Trainer, against a Lightning fit and a bare torch loop for each fold."""
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks import process
+from benchmarks.generator import BATCH_SIZE, N_FOLDS, TRAINING_SHARE, D, datamodule, embeddings, members
+from benchmarks.measure import Arrays, Differs, Row, Stage, interleave, require_close
+
+if TYPE_CHECKING:
+    from synaug.members import Member
+
+TARGETS = {"lightning": 10.0, "bare": 4.0}
+CALLED = {"lightning": "a Lightning fit for each fold", "bare": "a bare torch loop for each fold"}
+# Mean accuracies over ten folds of two programs that draw their own weights and batches.
+ACCURACY_NOISE = 0.03
+LEAST_ACCURACY = 0.7
+HIDDEN, N_CLASSES = 128, 2
+CHECKED_ALONE = 3
+
+
+def measure(args: argparse.Namespace) -> list[Row]:
+    """Train, choose weights and predict the test rows, all three ways."""
+    steps = steps_per_epoch(args)
+    with process.sides("benchmarks.train", (*TARGETS, "synaug", "gemm"), args) as started:
+        runs = interleave(started, args.repetitions, require_alike)
+        alone = started["synaug"](str(CHECKED_ALONE)).arrays
+    require_close(
+        alone["log_probabilities"][0],
+        runs["synaug"][0].arrays["log_probabilities"][CHECKED_ALONE],
+        f"log probabilities of fold {CHECKED_ALONE}, alone and in the stack",
+    )
+    gflop = needed_gflop(args.epochs * steps)
+    name = f"{N_FOLDS} folds of {args.rows} rows, {args.epochs} epochs of {steps} steps"
+    return [
+        Row.of(name, runs, peer, called=CALLED[peer], target=target, gflop=gflop) for peer, target in TARGETS.items()
+    ]
+
+
+def require_alike(computed: dict[str, Arrays]) -> None:
+    """Demand that all learn alike.
+
+    Raises
+    ------
+    Differs
+        If mean test accuracies differ by more than `ACCURACY_NOISE`, or one has learnt little.
+    """
+    means = {name: float(computed[name]["accuracy"].mean()) for name in (*TARGETS, "synaug")}
+    found = np.array(list(means.values()))  # whose least and largest is NaN where there is one
+    if not found.min() >= LEAST_ACCURACY or not np.ptp(found) <= ACCURACY_NOISE:
+        raise Differs(f"mean test accuracies {means} must be within {ACCURACY_NOISE} and at least {LEAST_ACCURACY}")
+
+
+def needed_gflop(steps: int) -> float:
+    """Operations of the ten folds' optimiser steps (validation, test and Adam itself left out), /1e9.
+
+    Forwards a row meets every weight once, backwards twice, but for the first layer: nobody needs its input's gradient.
+    """
+    per_row = 4 * D * HIDDEN + 6 * HIDDEN * N_CLASSES
+    return N_FOLDS * steps * BATCH_SIZE * per_row / 1e9
+
+
+def steps_per_epoch(args: argparse.Namespace) -> int:
+    """Batches that hold the training rows of a fold once."""
+    steps: int = math.ceil(args.rows / BATCH_SIZE)
+    return steps
+
+
+def lightning(args: argparse.Namespace) -> Callable[[], Arrays]:
+    """A `Trainer.fit` for each fold, over a `DataLoader` of tensors."""
+    from benchmarks import naive
+
+    naive.quieten_lightning()
+    return _fold_by_fold(args, naive.fit)
+
+
+def bare(args: argparse.Namespace) -> Callable[[], Arrays]:
+    """A loop in torch alone for each fold."""
+    from benchmarks import bare
+
+    return _fold_by_fold(args, bare.fit)
+
+
+def _fold_by_fold(args: argparse.Namespace, fit: Callable[..., Any]) -> Callable[[], Arrays]:
+    import torch
+
+    from benchmarks.naive import predict
+
+    rows, texts = embeddings(round(args.rows / TRAINING_SHARE))
+    folds = members(texts, None)
+    steps = steps_per_epoch(args)
+
+    def train(chosen: Sequence["Member"], epochs: int) -> Arrays:
+        torch.manual_seed(0)
+        accuracy = []
+        for fold in chosen:
+            parts = [(rows[part], texts.labels[part]) for part in (fold.train, fold.validation)]
+            model = fit(*parts, epochs * steps, steps)
+            accuracy.append((predict(model, rows[fold.test]) == texts.labels[fold.test]).mean())
+        return {"accuracy": np.array(accuracy)}
+
+    train(folds[:1], 1)
+    return lambda: train(folds, args.epochs)
+
+
+def synaug(args: argparse.Namespace) -> Callable[..., Arrays]:
+    """The program's own way, from `synaug.run.run`: all folds in one stack, or one alone."""
+    from hydra import compose, initialize_config_dir
+    from imblearn import FunctionSampler
+
+    from synaug.augmenter import Augmenter
+    from synaug.classifier import predicted
+    from synaug.config import conf_dir
+    from synaug.run import make_classifier, make_trainer, quieten_lightning
+
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = compose("config", overrides=["augmenter=none", "trainer.enable_progress_bar=false"])
+    quieten_lightning()
+    rows, texts = embeddings(round(args.rows / TRAINING_SHARE))
+    folds = members(texts, None)
+
+    def train(chosen: Sequence["Member"], epochs: int) -> Arrays:
+        module = datamodule(
+            rows,
+            texts,
+            chosen,
+            Augmenter(FunctionSampler(), 0.0),
+            ratio=None,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch(args),
+        )
+        trainer, classifier = make_trainer(config, module, None), make_classifier(config, module)
+        trainer.fit(classifier, module)
+        blocks: Any = trainer.predict(classifier, datamodule=module)
+        log_probabilities = predicted(blocks[1], [len(fold.test) for fold in chosen])
+        accuracy = [
+            (found.argmax(1) == texts.labels[fold.test]).mean()
+            for found, fold in zip(log_probabilities, chosen, strict=True)
+        ]
+        # Folds may differ by a row; all are filled up with zeros, which equal themselves.
+        longest = max(len(fold.test) for fold in folds)
+        padded = [np.pad(each, ((0, longest - len(each)), (0, 0))) for each in log_probabilities]
+        return {"accuracy": np.array(accuracy), "log_probabilities": np.stack(padded)}
+
+    train(folds, 1)
+    return lambda index=None: train(folds if index is None else [folds[int(index)]], args.epochs)
+
+
+STAGE = Stage(
+    name="train",
+    about="Train an MLP (384 -> 128 -> 2) on ten folds, keep the best weights, predict the test rows.",
+    sizes={"rows": (2000, "that train in each fold, 384-d"), "epochs": (10, "of batches of 64")},
+    measure=measure,
+    sides={"lightning": lightning, "bare": bare, "synaug": synaug},
+)
+
+if __name__ == "__main__":
+    STAGE.main()

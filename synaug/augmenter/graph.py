@@ -1,0 +1,242 @@
+"""The exact neighbours of a data set's rows, searched once and filtered to each training set.
+
+Members, ratios and methods ask for neighbours of the same rows again and again, only among other rows each time. So
+the graph keeps, for each class of the data set, the nearest rows of that class to whatever row was asked about, with
+spare ones; a training set's neighbours are those of them that it holds. Where a training set holds too few of a class
+(the minority after thinning), its rows of that class are searched among themselves, once for all methods.
+"""
+
+import io
+import logging
+import math
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synaug.atomic import replacing
+from synaug.augmenter.search import Distances, Ids, Rows, nearest, settle, transformed
+from synaug.digest import array_sha256, json_sha256
+from synaug.locks import locked
+
+log = logging.getLogger(__name__)
+
+# A training set that holds less than this share of a class would need too many spare neighbours.
+LEAST_SHARE = 0.25
+# Neighbours kept of each class: enough for 10 + 1 among a quarter of the class's rows, most of the time.
+KEPT = 64
+# One more than asked for is looked at, or a tie across the last place could go unseen.
+MARGIN = 1
+
+
+@dataclass
+class Lists:
+    """The nearest rows of one base to the rows asked about so far.
+
+    Attributes
+    ----------
+    distances, neighbours
+        Squared, float32 `[n, kept]`, and numbers of rows, int32 `[n, kept]`; -1 where the base has no more.
+    place
+        int32 `[rows of the data set]`: where a row's list stands; -1 if it has none yet.
+    """
+
+    distances: Rows
+    neighbours: NDArray[np.int32]
+    place: NDArray[np.int32]
+
+
+class NeighbourGraph:
+    """Exact neighbours of a data set's rows, found as they are asked for and kept.
+
+    Parameters
+    ----------
+    embeddings
+        float32 `[n, d]`.
+    labels
+        int64 `[n]`.
+    metric
+        ``euclidean`` or ``cosine``.
+    folder
+        Where lists are kept for other runs; None keeps them in memory only.
+    sha256
+        Gives the digest of the embeddings, where somebody takes it anyway.
+    """
+
+    def __init__(
+        self,
+        embeddings: Rows,
+        labels: NDArray[np.int64],
+        metric: str = "euclidean",
+        folder: Path | None = None,
+        sha256: Callable[[], str] | None = None,
+    ) -> None:
+        self.embeddings = embeddings
+        self.labels = labels
+        self.metric = metric
+        self.folder = folder
+        self.flops_done = 0.0
+        self._sha256 = sha256
+        self._lists: dict[str, Lists] = {}
+
+    @cached_property
+    def _place(self) -> Path | None:
+        if self.folder is None:
+            return None
+        digest = array_sha256(self.embeddings) if self._sha256 is None else self._sha256()
+        content = [digest, array_sha256(self.labels), self.metric]
+        return self.folder / json_sha256(content)[:16]
+
+    @cached_property
+    def _rows_of_class(self) -> list[Ids]:
+        return [np.flatnonzero(self.labels == label) for label in range(int(self.labels.max()) + 1)]
+
+    def neighbours(self, queries: Ids, among: Ids, k: int) -> tuple[Distances, Ids]:
+        """The `k` rows of `among` nearest to each query.
+
+        Parameters
+        ----------
+        queries, among
+            Numbers of rows of the data set, `[q]` and `[a]`, each ascending. A row is not its own neighbour.
+        k
+            Neighbours of each.
+
+        Returns
+        -------
+        distances, neighbours : ndarray
+            Squared, float64 `[q, k]`, ascending, and int64 `[q, k]`; infinity and -1 where `among` has no more.
+        """
+        distances, ids = [], []
+        for rows_of_class in self._rows_of_class:
+            present = among[np.isin(among, rows_of_class, assume_unique=True)]
+            if len(present):
+                found = self._of_class(queries, present, rows_of_class, k + MARGIN)
+                distances.append(found[0])
+                ids.append(found[1])
+        joined, numbers = np.hstack(distances), np.hstack(ids)
+        order = np.argsort(joined, axis=1, kind="stable")[:, : k + MARGIN]
+        joined, numbers = np.take_along_axis(joined, order, 1), np.take_along_axis(numbers, order, 1)
+        settle(joined, numbers, transformed(self.take(queries), self.metric), self.take, self.metric)
+        return _padded(joined, numbers, k)
+
+    def take(self, rows: Ids) -> Rows:
+        """The embeddings of these rows, `[r, d]`."""
+        return self.embeddings[rows]
+
+    def _of_class(self, queries: Ids, present: Ids, rows_of_class: Ids, k: int) -> tuple[Distances, Ids]:
+        share = len(present) / len(rows_of_class)
+        base = rows_of_class if LEAST_SHARE <= share < 1 else present
+        kept = min(_power_of_two(k) if base is present else max(KEPT, _power_of_two(2 * k / share)), len(base))
+        lists = self._known(base, kept, queries)
+        places = lists.place[queries]
+        distances, ids = lists.distances[places].astype(np.float64), lists.neighbours[places].astype(np.int64)
+        if base is present:
+            return _padded(distances, ids, k)
+        held = np.zeros(len(self.labels) + 1, dtype=bool)  # one more, for -1
+        held[present] = True
+        return self._filtered(queries, present, distances, ids, held[ids], k)
+
+    def _filtered(
+        self, queries: Ids, present: Ids, distances: Distances, ids: Ids, held: NDArray[np.bool_], k: int
+    ) -> tuple[Distances, Ids]:
+        """Of each list the first `k` that the training set holds; short ones are searched for."""
+        order = np.argsort(~held, axis=1, kind="stable")[:, :k]
+        left = np.take_along_axis(held, order, 1)
+        found = np.where(left, np.take_along_axis(distances, order, 1), np.inf)
+        numbers = np.where(left, np.take_along_axis(ids, order, 1), -1)
+        short = np.flatnonzero((held.sum(1) < k) & (ids[:, -1] >= 0))
+        found, numbers = _padded(found, numbers, k)
+        if len(short):
+            found[short], numbers[short] = self._search(queries[short], present, k)
+        return found, numbers
+
+    def _search(self, queries: Ids, base: Ids, k: int) -> tuple[Distances, Ids]:
+        self.flops_done += 2.0 * len(queries) * len(base) * self.embeddings.shape[1]
+        return nearest(self.take, queries, base, k, self.metric)
+
+    def _known(self, base: Ids, kept: int, queries: Ids) -> Lists:
+        """The lists of one base, in which all these queries have theirs."""
+        key = f"{array_sha256(base.astype(np.int32))[:24]}-{kept}"
+        if key not in self._lists:
+            none = np.zeros((0, kept), np.float32), np.zeros((0, kept), np.int32)
+            self._lists[key] = Lists(*none, np.full(len(self.labels), -1, np.int32))
+            self._lists[key] = self._read(key, self._lists[key])
+        lists = self._lists[key]
+        if (lists.place[queries] < 0).any():
+            with self._alone(key):
+                lists = self._read(key, lists)  # another process may have had the same question
+                missing = queries[lists.place[queries] < 0]
+                if len(missing):
+                    distances, ids = self._search(missing, base, kept)
+                    found = missing.astype(np.int32), distances.astype(np.float32), ids.astype(np.int32)
+                    self._write(key, found)
+                    lists = _with(lists, *found)
+            self._lists[key] = lists
+        return lists
+
+    @contextmanager
+    def _alone(self, key: str) -> Iterator[None]:
+        """Keep other processes from the same search; where nothing can be locked, they do it again."""
+        if self._place is None:
+            yield
+            return
+        with ExitStack() as stack:
+            with suppress(OSError):  # a folder that cannot be written needs no lock
+                stack.enter_context(locked(self._place / f"{key}.lock", wait=True))
+            yield
+
+    def _read(self, key: str, lists: Lists) -> Lists:
+        if self._place is None:
+            return lists
+        for path in sorted(self._place.glob(f"{key}-*.npz")):
+            try:
+                # A zip, whose parts carry checksums; opened here, because numpy leaves a damaged one open.
+                with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+                    rows, distances, ids = file["rows"], file["distances"], file["neighbours"]
+                lists = _with(lists, rows, distances, ids)
+            except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+                log.warning("the cached neighbours %s are damaged and will be searched for again (%s)", path, error)
+                with suppress(OSError):
+                    path.unlink()
+        return lists
+
+    def _write(self, key: str, found: tuple[NDArray[np.int32], Rows, NDArray[np.int32]]) -> None:
+        if self._place is None:
+            return
+        rows, distances, ids = found
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, rows=rows, distances=distances, neighbours=ids)
+        path = self._place / f"{key}-{array_sha256(rows)[:16]}.npz"
+        try:
+            with replacing(path) as file:
+                file.write(buffer.getbuffer())
+        except OSError as error:  # the lists are here; only another run would have to search again
+            log.warning("neighbours are not kept for other runs: %s: %s", error.filename, error.strerror)
+
+
+def _with(lists: Lists, rows: NDArray[np.int32], distances: Rows, ids: NDArray[np.int32]) -> Lists:
+    new = lists.place[rows] < 0
+    if not new.any():
+        return lists
+    place = lists.place.copy()
+    place[rows[new]] = len(lists.distances) + np.arange(int(new.sum()), dtype=np.int32)
+    return Lists(np.concatenate([lists.distances, distances[new]]), np.concatenate([lists.neighbours, ids[new]]), place)
+
+
+def _padded(distances: Distances, ids: Ids, k: int) -> tuple[Distances, Ids]:
+    """The first `k` columns, with infinity and -1 where there are fewer."""
+    lack = k - distances.shape[1]
+    if lack <= 0:
+        return distances[:, :k], ids[:, :k]
+    return np.pad(distances, ((0, 0), (0, lack)), constant_values=np.inf), np.pad(
+        ids, ((0, 0), (0, lack)), constant_values=-1
+    )
+
+
+def _power_of_two(least: float) -> int:
+    return 1 << max(math.ceil(math.log2(max(least, 1))), 4)

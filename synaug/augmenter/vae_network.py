@@ -1,0 +1,201 @@
+"""Variational autoencoders side by side: weights `[v, in, out]`, one batched product a layer, gradients by hand."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+LANES = 16
+
+
+def padded(width: int) -> int:
+    """Width rounded up, so that each VAE's slice of a stack begins at a multiple of 64 bytes.
+
+    The last bits of a matrix product depend on where its operands begin; aligned alike, a VAE's
+    are the same wherever it stands in a stack.
+    """
+    return -(-width // LANES) * LANES
+
+
+def initial_weights(live: NDArray[np.bool_], hidden: int, latent_dim: int, generator: torch.Generator) -> list[Tensor]:
+    """Draw one VAE's weights, uniform in ±1/√n_in as in ``torch.nn.Linear``.
+
+    Parameters
+    ----------
+    live
+        `[d]`, False for features that take no part.
+    hidden, latent_dim
+        Widths.
+    generator
+        The only source of the draws.
+
+    Returns
+    -------
+    list of Tensor
+        Weight `[in, out]` and bias `[1, out]` of ``d -> hidden -> (mu, log var)`` and of
+        ``latent -> hidden -> d``, all widths padded. Zero for padding and for features that take
+        no part: their activations, and hence their gradients, are zero, so they stay zero.
+    """
+    features = torch.from_numpy(np.flatnonzero(live))
+    d, wide, narrow = padded(len(live)), padded(hidden), padded(latent_dim)
+    units, latents = torch.arange(hidden), torch.arange(latent_dim)
+    code = torch.cat([latents, narrow + latents])
+    weights = []
+    for n_in, n_out, rows, columns in (
+        (d, wide, features, units),
+        (wide, 2 * narrow, units, code),
+        (narrow, wide, latents, units),
+        (wide, d, units, features),
+    ):
+        bound = 1 / math.sqrt(max(len(rows), 1))
+        drawn = torch.empty(len(rows) + 1, len(columns)).uniform_(-bound, bound, generator=generator)
+        weight, bias = torch.zeros(n_in, n_out), torch.zeros(1, n_out)
+        weight[rows[:, None], columns] = drawn[:-1]
+        bias[0, columns] = drawn[-1]
+        weights += [weight, bias]
+    return weights
+
+
+class StackedVAE:
+    """`v` VAEs of one shape, and their Adam.
+
+    Nothing couples them. On one thread, and with widths that `padded` made, a VAE's numbers are the
+    same to the bit whatever `v` is.
+
+    Parameters
+    ----------
+    weights
+        For each VAE its weights, in the form that `initial_weights` gives them.
+    """
+
+    def __init__(self, weights: Sequence[Sequence[Tensor]]) -> None:
+        stacked = [torch.stack(each) for each in zip(*weights, strict=True)]
+        self._shapes = [each.shape[1:] for each in stacked]
+        self._steps = [torch.zeros(())]
+        self._lay_out([stacked, *[[torch.zeros_like(each) for each in stacked] for _ in range(3)]])
+
+    def _lay_out(self, states: Sequence[Sequence[Tensor]]) -> None:
+        # One buffer each for weights, gradients and Adam's two moments: one call of Adam, not eight.
+        self._flat = [torch.cat([each.flatten() for each in state]) for state in states]
+        self.weights, self.gradients, *_ = self._views()
+
+    def _views(self) -> list[list[Tensor]]:
+        v = len(self._flat[0]) // sum(shape.numel() for shape in self._shapes)
+        sizes = [v * shape.numel() for shape in self._shapes]
+        return [
+            [part.view(v, *shape) for part, shape in zip(torch.split(flat, sizes), self._shapes, strict=True)]
+            for flat in self._flat
+        ]
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """`mu` and `log var`, both `[v, B, latent]`, of rows `[v, B, d]`."""
+        return self._code(self._hidden(x, 0))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Means `[v, B, d]` of latents `[v, B, latent]`."""
+        return torch.baddbmm(self.weights[7], self._hidden(z, 4), self.weights[6])
+
+    def _hidden(self, x: Tensor, layer: int) -> Tensor:
+        return torch.baddbmm(self.weights[layer + 1], x, self.weights[layer]).relu_()
+
+    def _code(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        mu, log_var = torch.baddbmm(self.weights[3], hidden, self.weights[2]).chunk(2, dim=2)
+        return mu, log_var
+
+    def elbo_terms(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Squared residual `|x - decode(z)|^2` and KL term (nats) of each row, both `[v, B]`.
+
+        Parameters
+        ----------
+        x
+            Rows, `[v, B, d]`.
+        noise
+            N(0, I), `[v, B, latent]`; zero where latents are padding.
+        """
+        mu, log_var = self.encode(x)
+        residual = x - self.decode(mu + (log_var / 2).exp() * noise)
+        kl = (mu.square() + log_var.exp() - 1 - log_var).sum(2) / 2
+        return residual.square().sum(2), kl
+
+    def differentiate(self, x: Tensor, noise: Tensor, share: Tensor, beta: float) -> None:
+        """Set `gradients` to those of `beta` KL plus half the squared residual, as weighted sum over the rows.
+
+        Parameters
+        ----------
+        x, noise
+            As for `elbo_terms`.
+        share
+            Weight of each row, `[v, B, 1]`: 0 for padding, elsewhere one over the number of rows.
+        beta
+            Weight of the KL term.
+        """
+        # By hand: autograd costs as much again as the products, in calls and in fresh memory.
+        _, _, w2, _, w3, _, w4, _ = self.weights
+        encoder_hidden = self._hidden(x, 0)
+        mu, log_var = self._code(encoder_hidden)
+        std = (log_var / 2).exp()
+        deviation = std * noise
+        z = mu + deviation
+        decoder_hidden = self._hidden(z, 4)
+        by_output = torch.baddbmm(self.weights[7], decoder_hidden, w4).sub_(x).mul_(share)
+        self._of_layer(6, decoder_hidden, by_output)
+        by_hidden = torch.bmm(by_output, w4.mT).mul_(decoder_hidden.sign())
+        self._of_layer(4, z, by_hidden)
+        by_z = torch.bmm(by_hidden, w3.mT)
+        kl_share = beta * share
+        by_log_var = std.square_().sub_(1).mul_(kl_share).add_(deviation.mul_(by_z)).div_(2)
+        by_code = torch.cat([mu.mul(kl_share).add_(by_z), by_log_var], dim=2)
+        self._of_layer(2, encoder_hidden, by_code)
+        self._of_layer(0, x, torch.bmm(by_code, w2.mT).mul_(encoder_hidden.sign()))
+
+    def _of_layer(self, layer: int, entering: Tensor, by_leaving: Tensor) -> None:
+        torch.bmm(entering.mT, by_leaving, out=self.gradients[layer])
+        torch.sum(by_leaving, 1, keepdim=True, out=self.gradients[layer + 1])
+
+    def step(self, lr: float) -> None:
+        """Adam's step along `gradients`, with torch's own constants."""
+        # The kernel behind torch.optim.Adam(fused=True): the class costs as many microseconds again as the
+        # kernel works, and would hold the moments out of reach of `keep`.
+        self._steps[0] += 1
+        weights, gradients, means, squares = self._flat
+        torch._fused_adam_(
+            [weights],
+            [gradients],
+            [means],
+            [squares],
+            [],
+            self._steps,
+            lr=lr,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=0.0,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Let the others leave the stack."""
+        chosen = torch.tensor(places)
+        self._lay_out([[each[chosen] for each in state] for state in self._views()])
+
+
+def training_flops(n_features: int, hidden: int, latent_dim: int, rows: int) -> int:
+    """Floating-point operations to train one VAE, 6 for each weight and row: 2 forward, 4 backward.
+
+    Parameters
+    ----------
+    n_features, hidden, latent_dim
+        Widths.
+    rows
+        Rows seen: training rows times epochs.
+    """
+    return 6 * rows * n_weights(n_features, hidden, latent_dim)
+
+
+def n_weights(n_features: int, hidden: int, latent_dim: int) -> int:
+    """Weights of one VAE, biases left out."""
+    return 2 * n_features * hidden + 3 * hidden * latent_dim

@@ -1,0 +1,71 @@
+"""What a run took: seconds, rows and floating-point operations of each stage."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+# What is counted in a stage, for the reader of a line; a stage without counts seconds alone.
+COUNTED = {"embed": "texts", "augment": "synthetic rows", "train": "rows", "score": "rows"}
+
+
+@dataclass
+class Cost:
+    """Seconds, rows and operations by stage, in the order of the stages.
+
+    Attributes
+    ----------
+    seconds
+        Of wall time.
+    rows
+        Rows worked on: texts encoded (cached ones are none), synthetic rows made, rows of all members trained on (a
+        row counts as often as it is drawn), rows of all members scored.
+    flops
+        Floating-point operations of the matrix products that the stage needed, without padding, where they
+        are known.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    flops: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a block."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 4)
+
+    def count(self, name: str, rows: int, flops: float | None = None) -> None:
+        """Note what a stage did."""
+        self.rows[name] = rows
+        if flops is not None:
+            self.flops[name] = flops
+
+    def table(self) -> dict[str, Any]:
+        """All of it, with rates, for the record."""
+        return {
+            "seconds": self.seconds,
+            "rows": self.rows,
+            "flops": self.flops,
+            "rows_per_second": {name: _rate(count, self.seconds[name]) for name, count in self.rows.items()},
+            "flops_per_second": {name: _rate(count, self.seconds[name]) for name, count in self.flops.items()},
+        }
+
+    def line(self) -> str:
+        """One line for a reader: ``embed 2.1 s (1,400 texts/s, 97 GFLOP/s) · train …``."""
+        return " · ".join(self._said(name) for name in self.seconds)
+
+    def _said(self, name: str) -> str:
+        seconds = self.seconds[name]
+        rates = []
+        if self.rows.get(name):
+            rates.append(f"{_rate(self.rows[name], seconds):,.0f} {COUNTED[name]}/s")
+        if self.flops.get(name):
+            rates.append(f"{_rate(self.flops[name], seconds) / 1e9:,.3g} GFLOP/s")
+        return f"{name} {seconds:.2f} s" + (f" ({', '.join(rates)})" if rates else "")
+
+
+def _rate(count: float, seconds: float) -> float:
+    return count / max(seconds, 1e-4)  # what the clock resolves to here

@@ -1,0 +1,97 @@
+"""Fill the cache of embeddings and stop: ``python -m synaug.embed dataset=ag_news encoder=minilm``.
+
+The config is that of ``python -m synaug``, also with ``--multirun dataset=a,b``. Any number of processes,
+on all machines that share the cache, may be given the same command: they share the texts out.
+"""
+
+import os
+import platform
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra._internal.utils import get_args_parser
+from omegaconf import DictConfig, OmegaConf
+
+from synaug import app, check, record, status
+
+if TYPE_CHECKING:
+    from synaug.embeddings import EmbeddingCache
+
+SCRATCH = "SYNAUG_EMBED_FOLDER"  # names the folder of Hydra's own files, whatever process a job runs in
+# What Hydra wants a folder for goes when the command has ended well, and no run's folder is made.
+OVERRIDES = (
+    "report=false",
+    "hydra.output_subdir=null",
+    "hydra.run.dir='${synaug.embed_folder:${cache_dir}}'",
+    "hydra.sweep.dir='${synaug.embed_folder:${cache_dir}}'",
+    "hydra.sweep.subdir='${hydra:runtime.choices.dataset}-${hydra:runtime.choices.encoder}-${hydra:job.num}'",
+)
+_folders: set[Path] = set()
+
+
+def scratch_folder(cache_dir: str | None) -> str:
+    """Where this command and its jobs leave files for a while: beside the cache, which machines share."""
+    from synaug.embeddings import cache_folder
+
+    folder = cache_folder(cache_dir).absolute() / os.environ[SCRATCH]
+    _folders.add(folder)
+    return str(folder)
+
+
+OmegaConf.register_new_resolver("synaug.embed_folder", scratch_folder, replace=True)
+
+
+def fill(config: DictConfig) -> str:
+    """One job: encode the texts that the cache lacks, and say so in a line; how it ended, as `synaug.app.task` does."""
+    check.check(config)
+    import torch
+    from hydra.utils import instantiate
+
+    from synaug.embeddings import EmbeddingCache, cache_folder
+
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    dataset, encoder = (instantiate(config[group], _convert_="all") for group in ("dataset", "encoder"))
+    texts = dataset.load()
+    cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
+    cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
+    sys.stdout.write(f"{texts.name}: {summary(len(texts.texts), cache)}\n")
+    return status.DONE
+
+
+def summary(n_texts: int, cache: "EmbeddingCache") -> str:
+    """``9,000 texts, 512 of them encoded here in 12.1 s (5,210 tokens/s, 118 GFLOP/s), all in FOLDER``."""
+    done = cache.encoded
+    rates = []
+    if done.seconds and done.tokens is not None:
+        rates.append(f"{done.tokens / done.seconds:,.0f} tokens/s")
+    if done.seconds and done.flops is not None:
+        rates.append(f"{done.flops / done.seconds / 1e9:,.0f} GFLOP/s")
+    how = f" in {done.seconds:.1f} s" if done.texts else ""
+    rate = f" ({', '.join(rates)})" if rates else ""
+    return f"{n_texts:,} texts, {done.texts:,} of them encoded here{how}{rate}, all in {cache.folder}"
+
+
+def main() -> None:
+    """Run the command line; exit with 1 where a job failed, whose log then stays beside the cache."""
+    os.environ[SCRATCH] = f".embed-{platform.node()}-{os.getpid()}"
+    given = get_args_parser().parse_args().overrides
+    # Side by side with the user's, or argparse takes neither; before them, so that theirs count.
+    place = sys.argv.index(given[0]) if given else len(sys.argv)
+    sys.argv[place:place] = OVERRIDES
+    try:
+        app.main(fill)
+    finally:
+        for folder in _folders:
+            if not any(folder.rglob(record.FAILURE)):
+                shutil.rmtree(folder, ignore_errors=True)
+        _folders.clear()
+
+
+if __name__ == "__main__":
+    # As the module that other processes import: what is pickled by the name of __main__ they would not find.
+    from synaug.embed import main as entrance
+
+    entrance()

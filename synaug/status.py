@@ -1,0 +1,166 @@
+"""How a sweep's jobs tell each other and their sweep where they are: files in one folder, whatever runs the jobs."""
+
+import _thread
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from synaug import record
+from synaug.atomic import replacing
+from synaug.launchers import QUEUE_SECONDS, SlurmQueue
+from synaug.locks import locked
+
+log = logging.getLogger(__name__)
+
+DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+STARTED = "started"  # and, once nothing runs any more, died
+LOCK = ".lock"
+PAUSE_SECONDS = 0.5
+
+
+def note(folder: Path, job: dict[str, Any]) -> None:
+    """Tell how a job is: one file a job, which the next replaces."""
+    with replacing(folder / f"{job['number']}.json") as file:
+        file.write(json.dumps(job).encode())
+
+
+def noted(folder: Path) -> list[dict[str, Any]]:
+    """What the jobs told last, in the order of the grid."""
+    return sorted((record.read_json(path) for path in folder.glob("*.json")), key=lambda job: job["number"])
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Hold a folder while it is written to; another process that wants it waits, on this machine or another.
+
+    The system's own lock on ``<folder>/.lock``: it ends with its process, however that ends, so there is no
+    stale one and no clock to trust. The empty file stays, because removing it would let two processes hold
+    two files of one name. On a file system without locks nobody waits: files still appear whole, the last wins.
+    """
+    path = folder / LOCK
+    with locked(path, wait=False) as held:
+        if held:
+            yield
+            return
+    log.info("another process is at it, waiting: %s", folder)
+    with locked(path, wait=True):
+        yield
+
+
+class Progress(threading.Thread):
+    """Says in the process of the sweep what jobs of other processes told, as they tell it.
+
+    Parameters
+    ----------
+    folder
+        Where the jobs tell.
+    n_jobs
+        None where it is not known.
+    queue
+        SLURM's, where the jobs went there: should it be empty though jobs have not ended, they never will, and the
+        main thread, which may wait for them for ever, is interrupted.
+    """
+
+    def __init__(self, folder: Path, n_jobs: int | None, queue: SlurmQueue | None = None) -> None:
+        super().__init__(daemon=True, name="synaug-progress")
+        self.folder = folder
+        self.n_jobs = n_jobs
+        self.queue = queue
+        self.gave_up = False
+        self._started_at = time.monotonic()
+        self._said: list[dict[str, Any]] = []
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Look, until `stop`."""
+        looked, empty = time.monotonic(), False
+        while not self._over.wait(PAUSE_SECONDS):
+            self.say()
+            if self.queue is None or time.monotonic() - looked < QUEUE_SECONDS:
+                continue
+            before, empty, looked = empty, self.queue.is_empty(), time.monotonic()
+            # Twice, because a shared folder may show late what a job wrote last.
+            if before and empty and len(self._said) != self.n_jobs and not self._over.is_set():
+                self.gave_up = True
+                _thread.interrupt_main()
+                return
+
+    def stop(self) -> None:
+        """Say what is left to say, and end."""
+        self._over.set()
+        if self.is_alive():
+            self.join()
+        self.say()
+
+    def say(self) -> None:
+        """One line for each job that has ended since the last look."""
+        known = {job["number"] for job in self._said}
+        for job in noted(self.folder):
+            if job["status"] != STARTED and job["number"] not in known:
+                self._said.append(job)
+                line = progress_line(self._said, self.n_jobs, time.monotonic() - self._started_at)
+                sys.stderr.write(f"{line}\n")
+
+
+def progress_line(ended: Sequence[dict[str, Any]], n_jobs: int | None, elapsed: float) -> str:
+    """``[ 3/12] trec-… done in 9 s · 0:01:12 elapsed, about 0:03:40 left``, of the last of the jobs that have ended."""
+    job = ended[-1]
+    total = "?" if n_jobs is None else str(n_jobs)
+    how = f"{job['status']} in {job['seconds']:.0f} s" if job["status"] != SKIPPED else "already recorded"
+    line = f"[{len(ended):>{len(total)}}/{total}] {job['run']}: {how} · {clock(elapsed)} elapsed"
+    skipped = [each["seconds"] for each in ended if each["status"] == SKIPPED]
+    n_worked = len(ended) - len(skipped)
+    if n_jobs is None or not n_worked:
+        return line
+    # As if none of the others were recorded; what ran at the same time, in other processes, counts in the rate.
+    left = max(elapsed - sum(skipped), 0) / n_worked * (n_jobs - len(ended))
+    return f"{line}, about {clock(left)} left"
+
+
+def clock(seconds: float) -> str:
+    """``h:mm:ss``."""
+    minutes, second = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
+
+
+def lost(jobs: Sequence[dict[str, Any]], grid: Sequence[Sequence[str]] | None) -> list[dict[str, Any]]:
+    """The jobs of a sweep that is over which never ended: those that died, and those that never ran."""
+    died = [{**job, "sentence": "died while it ran: was it killed, for lack of memory?"} for job in jobs]
+    died = [job for job in died if job["status"] == STARTED]
+    told = {job["number"] for job in jobs}
+    never = [
+        {"number": number, "run": " ".join(choices), "status": None, "sentence": "did not run", "overrides": overrides}
+        for number, (overrides, choices) in enumerate(zip(grid or [], _swept(grid or []), strict=True))
+        if number not in told
+    ]
+    return sorted([*died, *never], key=lambda job: int(job["number"]))
+
+
+def _swept(grid: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Of each job, the overrides that not all jobs share."""
+    shared = set(grid[0]).intersection(*grid) if len(grid) > 1 else set()
+    return [[each for each in job if each not in shared] for job in grid]
+
+
+def missing_table(
+    failed: Sequence[dict[str, Any]], never_ended: Sequence[dict[str, Any]], n_recorded: int, n_jobs: int
+) -> str:
+    """Each job without a record with its sentence, which is written once, for the console."""
+    rows = [*failed, *never_ended]
+    n_died = sum(job["status"] == STARTED for job in never_ended)
+    counts = [(len(failed), "failed"), (n_died, "died"), (len(never_ended) - n_died, "did not run")]
+    (first, how), *others = [(n, how) for n, how in counts if n]
+    said = [f"{first} of {n_jobs} jobs {how}", *(f"{n} {how}" for n, how in others), f"{n_recorded} are recorded"]
+    lines = [f"{', '.join(said)}; the same command does what is missing:"]
+    width, known = max(len(job["run"]) for job in rows), set()
+    for job in rows:
+        sentence = " ".join(job["sentence"].split())
+        lines.append(f"  {job['run']:<{width}}  {'(the same as above)' if sentence in known else sentence}")
+        known.add(sentence)
+    return "\n".join(lines)

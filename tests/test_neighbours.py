@@ -1,0 +1,290 @@
+"""The data set's neighbours: exact, searched once, and what samplers make of them the same as imbalanced-learn's."""
+
+import logging
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSampler
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.neighbors import NearestNeighbors
+
+from synaug.augmenter import Augmenter, NeighbourGraph, Neighbours, TrainingRows, nearest_neighbours
+from synaug.augmenter import graph as graphs
+from synaug.augmenter import search as searching
+from synaug.augmenter.resample import interpolates
+from synaug.augmenter.search import nearest
+
+D = 12
+
+
+def embeddings(n: int, seed: int = 0) -> NDArray[np.float32]:
+    draw = np.random.RandomState(seed)
+    rows: NDArray[np.float32] = draw.normal(size=(n, D)).astype(np.float32)
+    return rows
+
+
+def labels_of(n: int, n_classes: int = 2) -> NDArray[np.int64]:
+    return np.arange(n) % n_classes
+
+
+def by_scikit_learn(
+    X: NDArray[np.float32], queries: NDArray[np.int64], among: NDArray[np.int64], k: int, metric: str = "euclidean"
+) -> NDArray[np.int64]:
+    """The same question to scikit-learn, which finds the query itself first where it is among the rows."""
+    search = NearestNeighbors(n_neighbors=min(k + 1, len(among)), metric=metric, algorithm="brute")
+    found = among[search.fit(X[among].astype(np.float64)).kneighbors(X[queries].astype(np.float64))[1]]
+    kept = [[row for row in row_found if row != query][:k] for query, row_found in zip(queries, found, strict=True)]
+    return np.array(kept)
+
+
+# The search
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("offset", [0.0, 30.0])
+def test_the_search_finds_what_scikit_learn_finds(metric: str, offset: float) -> None:
+    X = embeddings(400) + np.float32(offset)  # far from the origin, where float32 distances lose digits
+    queries, base = np.arange(50), np.arange(0, 400, 2)
+    distances, found = nearest(lambda rows: X[rows], queries, base, 7, metric)
+    np.testing.assert_array_equal(found, by_scikit_learn(X, queries, base, 7, metric))
+    assert (np.diff(distances, axis=1) >= 0).all()
+
+
+def test_of_equal_distances_the_lower_number_comes_first() -> None:
+    X = np.repeat(embeddings(10), 4, axis=0)
+    _, found = nearest(lambda rows: X[rows], np.array([5]), np.arange(40), 3)
+    assert found.tolist() == [[4, 6, 7]]
+
+
+def test_neighbours_depend_neither_on_blocks_nor_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = np.concatenate([embeddings(300), embeddings(300) + np.float32(1e-4)])  # near ties in plenty
+    whole = nearest(lambda rows: X[rows], np.arange(600), np.arange(600), 9)[1]
+    monkeypatch.setattr(searching, "BLOCK_ROWS", 37)
+    np.testing.assert_array_equal(nearest(lambda rows: X[rows], np.arange(600), np.arange(600), 9)[1], whole)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        np.testing.assert_array_equal(nearest(lambda rows: X[rows], np.arange(600), np.arange(600), 9)[1], whole)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_where_rows_run_out_places_stay_empty() -> None:
+    X = embeddings(5)
+    distances, found = nearest(lambda rows: X[rows], np.array([0, 4]), np.arange(3), 3)
+    assert found[0, -1] == -1
+    assert np.isinf(distances[0, -1])
+    assert (found[1] >= 0).all()
+
+
+# The graph
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 10_000),
+    shares=st.lists(st.sampled_from([0.05, 0.2, 0.3, 0.8, 1.0]), min_size=3, max_size=3),
+    k=st.integers(1, 8),
+)
+def test_filtered_neighbours_are_those_of_a_search_among_the_rows(seed: int, shares: list[float], k: int) -> None:
+    X, labels = embeddings(600, seed), labels_of(600, 3)
+    draw = np.random.RandomState(seed)
+    among = np.flatnonzero(draw.uniform(size=600) < np.array(shares)[labels])
+    if len(among) <= k:
+        return
+    graph = NeighbourGraph(X, labels)
+    queries = among[labels[among] == labels[among[0]]]
+    _, found = graph.neighbours(queries, among, k)
+    np.testing.assert_array_equal(found, by_scikit_learn(X, queries, among, k))
+    own = among[labels[among] == labels[among[0]]]  # the class alone, as SMOTE asks
+    if len(own) > k:
+        np.testing.assert_array_equal(graph.neighbours(own, own, k)[1], by_scikit_learn(X, own, own, k))
+
+
+def test_lists_that_run_short_are_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "KEPT", 4)
+    monkeypatch.setattr(graphs, "_power_of_two", lambda least: 4)
+    X, labels = embeddings(400), labels_of(400)
+    among = np.sort(np.random.RandomState(1).choice(400, 150, replace=False))
+    _, found = NeighbourGraph(X, labels).neighbours(among, among, 6)
+    np.testing.assert_array_equal(found, by_scikit_learn(X, among, among, 6))
+
+
+def ask(graph: NeighbourGraph) -> NDArray[np.int64]:
+    among = np.flatnonzero(np.arange(300) % 5 != 0)
+    return graph.neighbours(among[graph.labels[among] == 1], among, 5)[1]
+
+
+def test_the_same_search_is_never_done_twice(tmp_path: Path) -> None:
+    X, labels = embeddings(300), labels_of(300)
+    first = NeighbourGraph(X, labels, folder=tmp_path)
+    found = ask(first)
+    done = first.flops_done
+    assert done > 0
+    np.testing.assert_array_equal(ask(first), found)
+    assert first.flops_done == done
+    another_run = NeighbourGraph(X.copy(), labels, folder=tmp_path)
+    np.testing.assert_array_equal(ask(another_run), found)
+    assert another_run.flops_done == 0
+
+
+def test_other_embeddings_or_another_metric_have_neighbours_of_their_own(tmp_path: Path) -> None:
+    X, labels = embeddings(300), labels_of(300)
+    ask(NeighbourGraph(X, labels, folder=tmp_path))
+    moved = X.copy()
+    moved[7, 0] += 1
+    others = [NeighbourGraph(moved, labels, folder=tmp_path), NeighbourGraph(X, labels, "cosine", folder=tmp_path)]
+    for other in others:
+        ask(other)
+        assert other.flops_done > 0
+
+
+@pytest.mark.parametrize("damage", [b"", b"no zip", None])
+def test_damaged_neighbours_are_searched_for_again(
+    tmp_path: Path, damage: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    X, labels = embeddings(300), labels_of(300)
+    found = ask(NeighbourGraph(X, labels, folder=tmp_path))
+    for path in tmp_path.rglob("*.npz"):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 0xFF  # one byte, of the same size
+        path.write_bytes(content if damage is None else damage)
+    again = NeighbourGraph(X, labels, folder=tmp_path)
+    with caplog.at_level(logging.WARNING):
+        np.testing.assert_array_equal(ask(again), found)
+    assert again.flops_done > 0
+    assert "are damaged and will be searched for again" in caplog.text
+    mended = NeighbourGraph(X, labels, folder=tmp_path)
+    np.testing.assert_array_equal(ask(mended), found)
+    assert mended.flops_done == 0
+
+
+def test_a_folder_that_cannot_be_written_costs_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    X, labels = embeddings(300), labels_of(300)
+    (tmp_path / "file").write_text("no folder")
+    found = ask(NeighbourGraph(X, labels, folder=tmp_path / "file" / "neighbours"))
+    np.testing.assert_array_equal(found, ask(NeighbourGraph(X, labels)))
+    assert "neighbours are not kept for other runs" in caplog.text
+
+
+# What samplers make of them
+
+
+def imbalanced(seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    draw = np.random.RandomState(seed)
+    y = np.repeat([0, 1, 2], [120, 40, 25])[draw.permutation(185)]
+    X = (draw.normal(size=(185, D)) + 0.6 * y[:, None]).astype(np.float32)
+    return X, y
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10_000))
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        SMOTE(),
+        SMOTE(k_neighbors=3),
+        BorderlineSMOTE(),
+        BorderlineSMOTE(kind="borderline-2"),
+        ADASYN(),
+        RandomOverSampler(),
+    ],
+    ids=str,
+)
+def test_rows_are_those_that_imbalanced_learn_makes(sampler: Any, seed: int) -> None:
+    X, y = imbalanced(seed)
+    expected_rows, expected_labels = clone(sampler).set_params(random_state=np.random.RandomState(3)).fit_resample(X, y)
+    augmented = Augmenter(sampler).augment(X, y, np.random.RandomState(3))
+    made = len(expected_labels) - len(y)
+    np.testing.assert_allclose(augmented.synthetic[:made], expected_rows[len(y) :], atol=2e-6)
+    np.testing.assert_array_equal(augmented.labels[:made], expected_labels[len(y) :])
+
+
+def test_interpolated_rows_know_their_parents_and_lie_between_them() -> None:
+    X, y = imbalanced(0)
+    augmented = Augmenter(SMOTE()).augment(X, y, np.random.RandomState(0))
+    first, second = augmented.parents.T
+    assert (y[first] == augmented.labels).all()
+    assert (y[second] == augmented.labels).all()
+    step = augmented.made.step[:, None]
+    np.testing.assert_allclose(augmented.synthetic, (1 - step) * X[first] + step * X[second], atol=1e-6)
+
+
+def test_synthetic_rows_take_no_room_until_they_are_asked_for() -> None:
+    X = np.random.RandomState(0).normal(size=(2000, 768)).astype(np.float32)
+    y = np.repeat([0, 1], [1900, 100])
+    made = Augmenter(SMOTE()).augment(X, y, np.random.RandomState(0)).made
+    assert made.between.nbytes + made.step.nbytes + made.others.nbytes == 1800 * 12
+
+
+def test_what_is_derived_from_a_sampler_gets_to_see_the_numbers() -> None:
+    class Nosy(SMOTE):  # type: ignore[misc]
+        seen: ClassVar[list[Any]] = []
+
+        def _fit_resample(self, X: Any, y: Any) -> Any:
+            self.seen.append(X)
+            return super()._fit_resample(X, y)
+
+    X, y = imbalanced(1)
+    assert not interpolates(Nosy())
+    Augmenter(Nosy()).augment(X, y, np.random.RandomState(0))
+    np.testing.assert_array_equal(Nosy.seen[0], X)
+
+
+# The estimator
+
+
+def test_the_estimator_serves_imbalanced_learn_by_itself() -> None:
+    X, y = imbalanced(2)
+    plain = SMOTE(random_state=np.random.RandomState(0)).fit_resample(X, y)[0]
+    ours = SMOTE(random_state=np.random.RandomState(0), k_neighbors=Neighbours(6)).fit_resample(X, y)[0]
+    np.testing.assert_allclose(ours, plain, atol=1e-6)
+
+
+def test_the_estimator_answers_as_scikit_learn_s() -> None:
+    X, asked = embeddings(60), embeddings(9, seed=1)
+    ours, theirs = Neighbours(5).fit(X), NearestNeighbors(n_neighbors=5).fit(X)
+    for rows in (X, asked, None):
+        for mine, other in zip(ours.kneighbors(rows), theirs.kneighbors(rows), strict=True):
+            np.testing.assert_allclose(mine, other, atol=1e-3)
+        for mode in ("connectivity", "distance"):
+            mine, other = (each.kneighbors_graph(rows, mode=mode).toarray() for each in (ours, theirs))
+            np.testing.assert_allclose(mine, other, atol=1e-3)
+    with pytest.raises(ValueError, match="Expected n_neighbors <= n_samples_fit"):
+        ours.kneighbors(asked, n_neighbors=61)
+
+
+def test_a_row_is_its_own_first_neighbour_also_among_equals() -> None:
+    X = np.repeat(embeddings(5), 3, axis=0)
+    _, places = Neighbours(3).fit(X).kneighbors(X)
+    assert np.asarray(places)[:, 0].tolist() == list(range(15))
+
+
+def test_cloning_shares_the_data_set() -> None:
+    X, y = imbalanced(0)
+    bound = Neighbours(6, "cosine").bound(TrainingRows.of(X, y))
+    copy = clone(bound)
+    assert copy._rows is bound._rows
+    assert copy.get_params() == bound.get_params()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_an_approximate_search_says_its_recall(metric: str) -> None:
+    X, y = imbalanced(0)
+    search = nearest_neighbours(5, metric, approximate=True)
+    augmented = Augmenter(SMOTE(k_neighbors=search)).augment(X, y, np.random.RandomState(0))
+    (entry,) = augmented.diagnostics
+    assert entry["neighbours"] == "approximate"
+    assert 0.9 < entry["recall"] <= 1
+    assert np.bincount(augmented.labels).tolist() == [0, 80, 95]
+
+
+def test_a_metric_without_approximate_search_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no approximate search"):
+        nearest_neighbours(5, "manhattan", approximate=True)
