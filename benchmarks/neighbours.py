@@ -132,8 +132,7 @@ def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
     """The same sampler under synaug's contract, with nothing searched for before."""
     from imblearn import over_sampling
 
-    from synaug.augmenter import Augmenter, TrainingRows
-    from synaug.augmenter.contract import ToAugment
+    from synaug.augmenter import Augmenter, ToAugment, TrainingRows
 
     rows, labels = generated(args.rows, args.width, args.minority)
     augmenter = Augmenter(getattr(over_sampling, args.method)())

@@ -6,7 +6,8 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +26,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from synaug import check, launchers, record, status, sweep
 from synaug import config as configuration
+from synaug.atomic import NAMELESS
+from synaug.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -74,16 +77,20 @@ class FailureCallback(Callback):
             return
         error: BaseException = job_return._return_value
         folder = Path(config.hydra.runtime.output_dir)
-        sentence = _sentence(error)
-        log.error("%s: %s", folder.name, sentence, exc_info=error)
+        said = sentence(error)
+        log.error("%s: %s", folder.name, said, exc_info=error)
         failure = {
-            "sentence": sentence,
+            "sentence": said,
             "error": str(error),
             "type": type(error).__name__,
             "traceback": "".join(traceback.format_exception(error)),
             "overrides": list(job_return.overrides or []),
         }
-        record.write_failure(folder, failure)
+        try:
+            record.write_failure(folder, failure)
+        except OSError:  # the disk is full, say; what an earlier try left would be read as this one's
+            with suppress(OSError):
+                (folder / record.FAILURE).unlink(missing_ok=True)
 
 
 def main(job: Callable[[DictConfig], str] = task) -> None:
@@ -110,15 +117,15 @@ def main(job: Callable[[DictConfig], str] = task) -> None:
         raise
     except launchers.errors() as error:
         running = sweep.current()
-        if running is not None and not running.finished and launchers.raised(error):
+        if running is not None and not running.finished and (_is_of_the_disk(error) or launchers.raised(error)):
             if full:
                 traceback.print_exception(error)
-            _launcher_failed(running, launchers.sentence(error))
+            _launcher_failed(running, sentence(error) if _is_of_the_disk(error) else launchers.sentence(error))
         if full or not is_the_users(error):
             raise
         from_a_job = any(frame.name == "return_value" for frame in traceback.extract_tb(error.__traceback__))
         if not from_a_job:  # FailureCallback has said those
-            sys.stderr.write(f"{_sentence(error)}\n")
+            sys.stderr.write(f"{sentence(error)}\n")
         sys.stderr.write("HYDRA_FULL_ERROR=1 shows the traceback.\n")
         sys.exit(1)
 
@@ -155,16 +162,30 @@ def is_the_users(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and error.filename is not None:
         return True
+    if _is_of_the_disk(error) or is_out_of_memory(error):
+        return True
     if not isinstance(error, (ValueError, OSError, ImportError)):
         return False
     return _raised_in(error, Path(__file__).parent) or _raised_in(error, Path(hydra.__file__).parent)
+
+
+def _is_of_the_disk(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in NAMELESS
+
+
+def _output_folder() -> str:
+    if (running := sweep.current()) is not None:
+        return str(running.folder)
+    given = [each for each in get_args_parser().parse_args().overrides if each.startswith("output_dir=")]
+    return given[-1].partition("=")[2] if given else "multirun"
 
 
 def _raised_in(error: BaseException, folder: Path) -> bool:
     return Path(traceback.extract_tb(error.__traceback__)[-1].filename).is_relative_to(folder)
 
 
-def _sentence(error: BaseException) -> str:
+def sentence(error: BaseException) -> str:
+    """What an error means to the user."""
     if isinstance(error, OverrideParseException) and "=" not in error.override:
         return f"{error.override} is no setting: write key=value or group=option (--help lists them)"
     if isinstance(error, OverrideParseException):
@@ -173,6 +194,17 @@ def _sentence(error: BaseException) -> str:
         )
     if (without := launchers.missing_plugin(error)) is not None:
         return without
+    if is_out_of_memory(error):
+        first = (str(error).strip() or "it says no more").splitlines()[0]
+        return (
+            f"out of memory ({first}): give fewer seeds or n_folds, dataset.max_per_class=..., "
+            "or, to a sweep of processes, hydra.launcher.n_jobs=1"
+        )
+    if isinstance(error, OSError) and (error.filename is not None or _is_of_the_disk(error)):
+        room = "make room there, or " if error.errno in (EDQUOT, ENOSPC) else ""
+        # Without a name it is what Hydra writes, which goes to the run's folder.
+        place = error.filename or _output_folder()
+        return f"{place}: {error.strerror}: {room}choose another place with output_dir=... or cache_dir=..."
     if isinstance(error, SearchPathException):
         return f"{error}: give an existing folder"
     # Hydra raises a plain ValueError where an option is no text, as in imbalance_ratio=10.
@@ -183,8 +215,6 @@ def _sentence(error: BaseException) -> str:
             return "\n".join(problems)
     if isinstance(error, CompactHydraException):
         return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}: choose another place with output_dir=... or cache_dir=..."
     if is_the_users(error):
         return str(error)
     return f"{type(error).__name__}: {error} (the log beside {record.FAILURE} has the traceback)"

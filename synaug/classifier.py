@@ -17,7 +17,7 @@ from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch import nn
 from torch.nn import functional
 
-from synaug.datamodule import StackedBatch, Steps
+from synaug.stacked_batches import StackedBatch, Steps
 
 # Of the widest vector registers of today's CPUs; torch's fused optimisers cut their work into such units.
 REGISTER_FLOATS = 16

@@ -47,7 +47,7 @@ def processes(setting: int | None) -> int:
 
 def errors() -> tuple[type[BaseException], ...]:
     """What may mean something to the user: joblib and submitit raise RuntimeErrors, Ray errors of its own."""
-    known = (CompactHydraException, ValueError, OSError, ImportError, RuntimeError)
+    known = (CompactHydraException, ValueError, OSError, ImportError, RuntimeError, MemoryError)
     ray = sys.modules.get("ray.exceptions")  # not loaded: not raised
     return known if ray is None else (*known, ray.RayError)
 

@@ -25,9 +25,12 @@ PAUSE_SECONDS = 0.5
 
 
 def note(folder: Path, job: dict[str, Any]) -> None:
-    """Tell how a job is: one file a job, which the next replaces."""
-    with replacing(folder / f"{job['number']}.json") as file:
-        file.write(json.dumps(job).encode())
+    """Tell how a job is: one file a job, which the next replaces; where there is no room for it, the sweep goes on."""
+    try:
+        with replacing(folder / f"{job['number']}.json") as file:
+            file.write(json.dumps(job).encode())
+    except OSError as error:
+        log.debug("not told (%s): %s", error, job)
 
 
 def noted(folder: Path) -> list[dict[str, Any]]:

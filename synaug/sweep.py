@@ -150,7 +150,8 @@ class SweepCallback(Callback):
         status.note(self._status_folder, job)
         if _current is not None and _current.progress is None:
             elapsed = time.monotonic() - _current.started
-            log.info(status.progress_line(_current.jobs(), _current.n_jobs, elapsed))
+            ended = [each for each in _current.jobs() if each["number"] != job["number"]]
+            log.info(status.progress_line([*ended, job], _current.n_jobs, elapsed))  # also if there was no room to note
 
     def _job(self, config: DictConfig, how: str, sentence: str | None = None) -> dict[str, Any]:
         return {
@@ -167,7 +168,9 @@ def _sentence_of(folder: Path, job_return: JobReturn) -> str:
     try:
         return str(record.failure_of(folder)["sentence"])
     except OSError:  # the disk is full, say
-        return f"{type(job_return._return_value).__name__}: {job_return._return_value}"
+        from synaug.app import sentence
+
+        return sentence(job_return._return_value)
 
 
 def remember(folder: Path) -> None:

@@ -17,10 +17,11 @@ from torch.nn import functional
 from synaug import decision
 from synaug.augmenter import Augmenter
 from synaug.classifier import Classifier, ClassTally, StackedLinear, StackedMLP, predicted
-from synaug.datamodule import EmbeddingDataModule, StackedBatch
+from synaug.datamodule import EmbeddingDataModule
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.members import Member, split
+from synaug.stacked_batches import StackedBatch
 
 N_STEPS, STEPS_PER_EPOCH = 60, 20
 

@@ -13,10 +13,11 @@ from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 
 from synaug.augmenter import VAE, Augmenter
-from synaug.datamodule import EVALUATION_ROWS, EmbeddingDataModule, StackedBatch
+from synaug.datamodule import EmbeddingDataModule
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.members import Member, split
+from synaug.stacked_batches import EVALUATION_ROWS, StackedBatch
 
 N, D = 400, 6
 

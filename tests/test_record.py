@@ -123,12 +123,3 @@ def test_the_commit_is_that_of_this_checkout_and_of_no_other(tmp_path: Path, mon
     assert record.git_commit() == git("rev-parse", "HEAD")
     module.write_text("changed = True")
     assert record.git_commit() == git("rev-parse", "HEAD") + "-dirty"
-
-
-def test_stages_that_come_twice_add_up() -> None:
-    stopwatch = record.Stopwatch()
-    for _ in range(2):
-        with stopwatch("load"):
-            pass
-    assert list(stopwatch.seconds) == ["load"]
-    assert stopwatch.seconds["load"] >= 0

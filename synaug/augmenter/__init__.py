@@ -1,11 +1,11 @@
 """Synthetic rows for the minority classes, and what a sampler owes for them."""
 
 from synaug.augmenter.balance import Balance
-from synaug.augmenter.contract import Augmented, Augmenter, ToAugment
+from synaug.augmenter.contract import Augmented, Augmenter
 from synaug.augmenter.graph import NeighbourGraph
 from synaug.augmenter.neighbours import Neighbours, nearest_neighbours
 from synaug.augmenter.parents import segment_parents
-from synaug.augmenter.rows import SyntheticRows, TrainingRows, interpolate
+from synaug.augmenter.rows import SyntheticRows, ToAugment, TrainingRows, interpolate
 from synaug.augmenter.vae import VAE
 
 __all__ = [

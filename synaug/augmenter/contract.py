@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from synaug.augmenter.balance import Balance
 from synaug.augmenter.fallback import TOLERATED_SHORTFALL, fall_back, too_few_rows
 from synaug.augmenter.resample import Resampled, no_parents, resample, resample_all, sampling_type
-from synaug.augmenter.rows import FloatRows, Labels, SyntheticRows, TrainingRows
+from synaug.augmenter.rows import FloatRows, Labels, SyntheticRows, ToAugment, TrainingRows
 from synaug.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
@@ -55,18 +55,6 @@ class Augmented:
     def synthetic(self) -> FloatRows:
         """The rows added, float32 `[s, d]`; made anew each time they are asked for."""
         return self.made.values(self.given)
-
-
-@dataclass(frozen=True)
-class ToAugment:
-    """A training set to resample: its rows, the draws, and what messages call it, e.g. ``"seed 0 fold 2"``.
-
-    An int for `random_state` would make imbalanced-learn's SMOTE repeat its draws from class to class.
-    """
-
-    rows: TrainingRows
-    random_state: np.random.RandomState
-    where: str = ""
 
 
 class Augmenter:

@@ -77,6 +77,18 @@ class TrainingRows:
 
 
 @dataclass(frozen=True)
+class ToAugment:
+    """A training set to resample: its rows, the draws, and what messages call it, e.g. ``"seed 0 fold 2"``.
+
+    An int for `random_state` would make imbalanced-learn's SMOTE repeat its draws from class to class.
+    """
+
+    rows: TrainingRows
+    random_state: np.random.RandomState
+    where: str = ""
+
+
+@dataclass(frozen=True)
 class SyntheticRows:
     """Rows that a sampler made: interpolations by what they lie between, others as they are.
 
