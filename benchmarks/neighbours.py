@@ -257,7 +257,7 @@ STAGE = Stage(
         "rows": (100_000, "of the single calls"),
         "width": (768, "of the single calls' rows"),
         "minority": (0.1, "share of the minority in the single calls"),
-        "grid_rows": (12_000, "of the grid's data set, before folds and thinning"),
+        "grid_rows": (25_000, "of the grid's data set, before folds and thinning"),
         "grid_width": (384, "of the grid's rows"),
     },
     measure=measure,

@@ -1,30 +1,46 @@
 """Texts of many lengths in batches, and what they cost."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+# Batches without padding come in a multiple of so many, so that two or four workers end together.
+EVEN_BATCHES = 4
+
 
 def token_batches(lengths: Sequence[int], budget: int, *, padded: bool = True) -> list[list[int]]:
-    """Cut rows, sorted by length, into batches of at most `budget` tokens.
+    """Cut rows, sorted by length, into batches of about `budget` tokens.
 
-    A row longer than the budget is a batch of its own. The longest come first, so that memory runs
-    short at the start or not at all, and that the workers end at about the same time.
+    The longest come first, so that memory runs short at the start or not at all.
 
     Parameters
     ----------
     padded
-        Whether a row counts as long as the longest of its batch.
+        Whether a row counts as long as the longest of its batch. Then a batch holds at most `budget` tokens, but for
+        a row that is longer by itself. Else all batches hold about as many tokens, within one row, and not more
+        than `budget` in the mean.
     """
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
     batches: list[list[int]] = []
-    filled = 0
-    for row in sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)):
-        counted = lengths[batches[-1][0]] if batches and padded else lengths[row]
-        if batches and filled + counted <= budget:
-            batches[-1].append(row)
-            filled += counted
-        else:
-            batches.append([row])
-            filled = lengths[row]
+    if padded:
+        for row in order:
+            if batches and (len(batches[-1]) + 1) * lengths[batches[-1][0]] <= budget:
+                batches[-1].append(row)
+            else:
+                batches.append([row])
+        return batches
+    total, before = sum(lengths), 0
+    n_batches = math.ceil(total / budget)
+    if n_batches > 1:
+        n_batches = math.ceil(n_batches / EVEN_BATCHES) * EVEN_BATCHES
+    last = -1
+    for row in order:
+        place = before * n_batches // total
+        if place > last:
+            batches.append([])
+            last = place
+        batches[-1].append(row)
+        before += lengths[row]
     return batches
 
 

@@ -442,6 +442,13 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(io, "open", guarded)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_data_sets_keep_their_neighbours() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("synaug.augmenter.graph.LEAST_ROWS_ON_DISK", 0)
+        yield
+
+
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Program, list[str]]:
     """A program that has a run's record and its cache, and the settings of the run."""

@@ -43,6 +43,11 @@ def by_scikit_learn(
     return np.array(kept)
 
 
+@pytest.fixture(autouse=True)
+def small_data_sets_are_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "LEAST_ROWS_ON_DISK", 0)
+
+
 # The search
 
 
@@ -132,6 +137,12 @@ def test_the_same_search_is_never_done_twice(tmp_path: Path) -> None:
     another_run = NeighbourGraph(X.copy(), labels, folder=tmp_path)
     np.testing.assert_array_equal(ask(another_run), found)
     assert another_run.flops_done == 0
+
+
+def test_what_is_searched_sooner_than_read_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "LEAST_ROWS_ON_DISK", 301)
+    ask(NeighbourGraph(embeddings(300), labels_of(300), folder=tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_other_embeddings_or_another_metric_have_neighbours_of_their_own(tmp_path: Path) -> None:

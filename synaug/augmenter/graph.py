@@ -11,7 +11,7 @@ import logging
 import math
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 LEAST_SHARE = 0.25
 # Neighbours kept of each class: enough for 10 + 1 among a quarter of the class's rows, most of the time.
 KEPT = 64
+# Lists within fewer rows than these are sooner searched for again than read.
+LEAST_ROWS_ON_DISK = 2048
 # One more than asked for is looked at, or a tie across the last place could go unseen.
 MARGIN = 1
 
@@ -162,19 +164,23 @@ class NeighbourGraph:
     def _known(self, base: Ids, kept: int, queries: Ids) -> Lists:
         """The lists of one base, in which all these queries have theirs."""
         key = f"{array_sha256(base.astype(np.int32))[:24]}-{kept}"
+        on_disk = self._place is not None and len(base) >= LEAST_ROWS_ON_DISK
         if key not in self._lists:
             none = np.zeros((0, kept), np.float32), np.zeros((0, kept), np.int32)
             self._lists[key] = Lists(*none, np.full(len(self.labels), -1, np.int32))
-            self._lists[key] = self._read(key, self._lists[key])
+            if on_disk:
+                self._lists[key] = self._read(key, self._lists[key])
         lists = self._lists[key]
         if (lists.place[queries] < 0).any():
-            with self._alone(key):
-                lists = self._read(key, lists)  # another process may have had the same question
+            with self._alone(key) if on_disk else nullcontext():
+                if on_disk:
+                    lists = self._read(key, lists)  # another process may have had the same question
                 missing = queries[lists.place[queries] < 0]
                 if len(missing):
                     distances, ids = self._search(missing, base, kept)
                     found = missing.astype(np.int32), distances.astype(np.float32), ids.astype(np.int32)
-                    self._write(key, found)
+                    if on_disk:
+                        self._write(key, found)
                     lists = _with(lists, *found)
             self._lists[key] = lists
         return lists
@@ -182,17 +188,14 @@ class NeighbourGraph:
     @contextmanager
     def _alone(self, key: str) -> Iterator[None]:
         """Keep other processes from the same search; where nothing can be locked, they do it again."""
-        if self._place is None:
-            yield
-            return
+        assert self._place is not None
         with ExitStack() as stack:
             with suppress(OSError):  # a folder that cannot be written needs no lock
                 stack.enter_context(locked(self._place / f"{key}.lock", wait=True))
             yield
 
     def _read(self, key: str, lists: Lists) -> Lists:
-        if self._place is None:
-            return lists
+        assert self._place is not None
         for path in sorted(self._place.glob(f"{key}-*.npz")):
             try:
                 # A zip, whose parts carry checksums; opened here, because numpy leaves a damaged one open.
@@ -206,8 +209,7 @@ class NeighbourGraph:
         return lists
 
     def _write(self, key: str, found: tuple[NDArray[np.int32], Rows, NDArray[np.int32]]) -> None:
-        if self._place is None:
-            return
+        assert self._place is not None
         rows, distances, ids = found
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, rows=rows, distances=distances, neighbours=ids)
