@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 POOLINGS = ("cls", "mean", "pooler")
 # About what fits the caches of one core beside the weights; larger batches are slower on a CPU.
-CPU_BATCH_TOKENS = 1024
+CPU_BATCH_TOKENS = 512
 GPU_BATCH_TOKENS = 32768
 
 
