@@ -51,8 +51,9 @@ class Row:
         `synaug_seconds` holds them then, and not seconds).
     gflop
         Floating-point operations of one repetition, /1e9; those that the task needs, without padding.
-    gemm_peak, threads
-        Best GFLOP/s of `benchmarks.machine`'s float32 products between the repetitions, on so many threads.
+    gemm_peak, mm_peak, threads
+        Best GFLOP/s of `benchmarks.machine`'s float32 products between the repetitions, any and those of
+        ``torch.mm``, on so many threads.
     synaug_memory, peer_memory
         Bytes at most in a repetition, of the side's own processes.
     """
@@ -65,6 +66,7 @@ class Row:
     kind: Kind = "ratio"
     gflop: float | None = None
     gemm_peak: float | None = None
+    mm_peak: float | None = None
     threads: int | None = None
     synaug_memory: int | None = None
     peer_memory: int | None = None
@@ -131,6 +133,7 @@ class Row:
             called or peer,
             tuple(run.seconds for run in runs[peer]) if peer else (),
             gemm_peak=max((float(each["gflops"]) for each in products), default=None),
+            mm_peak=max((float(each["mm_gflops"]) for each in products), default=None),
             threads=int(products[0]["threads"]) if products else None,
             synaug_memory=_most(runs[synaug]),
             peer_memory=_most(runs[peer]) if peer else None,

@@ -75,7 +75,6 @@ def generated(n_rows: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
     """The program's own way from embeddings to predictions, `augmenter=smote imbalance_ratio=natural`."""
-    import faiss  # noqa: F401 (a part of the interpreter's size)
     from hydra import compose, initialize_config_dir
     from imblearn.over_sampling import SMOTE
 

@@ -35,8 +35,8 @@ def document(rows: Mapping[str, Sequence[Row]], results: Sequence[Mapping[str, A
     peaks = [row for of_stage in rows.values() for row in of_stage if row.gemm_peak is not None]
     facts = [
         "Medians over repetitions by turns; the range is of single repetitions. Peak memory is of the processes that",
-        "did it, peer / synaug. The peak is that of `torch.mm` in float32, measured between the repetitions"
-        + (f" ({_peak(peaks)})." if peaks else "."),
+        "did it, peer / synaug. The peak is the machine's best float32 product, measured between the repetitions"
+        + (f"{_peak(peaks)}." if peaks else "."),
         f"{'; '.join(sorted(machines))}; {' to '.join(dict.fromkeys((dates[0], dates[-1])))}; "
         f"load when the stages began {number(min(loads))} to {number(max(loads))} (0 is quiet).",
     ]
@@ -83,6 +83,12 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _peak(rows: Sequence[Row]) -> str:
-    peaks = sorted(row.gemm_peak for row in rows if row.gemm_peak is not None)
+    any_kind, mm = (
+        _range([peak for row in rows if (peak := getattr(row, name)) is not None]) for name in ("gemm_peak", "mm_peak")
+    )
     threads = sorted({str(row.threads) for row in rows})
-    return f"{number(peaks[0])} to {number(peaks[-1])} GFLOP/s on {' or '.join(threads)} threads"
+    return f": {any_kind} GFLOP/s on {' or '.join(threads)} threads, of which `torch.mm` reaches {mm}"
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{number(min(values))} to {number(max(values))}" if values else "–"

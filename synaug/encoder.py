@@ -165,13 +165,18 @@ class TransformerEncoder:
     @cached_property
     def _models(self) -> "list[Any]":
         """The model, packed where it can be, and a copy on each further device."""
-        from synaug import packed
+        import torch
+
+        from synaug import linear, packed
 
         _, model, devices = self._loaded
+        models = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
         # A GPU reads large batches, in which texts of like length pad little.
-        on_cpu = all(device.type == "cpu" for device in devices)
-        self._packed = on_cpu and self.pooling != "pooler" and packed.enable(model)
-        return [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
+        if all(device.type == "cpu" for device in devices):
+            for each in models:
+                linear.prepare(each, CPU_BATCH_TOKENS, {"input_ids": torch.tensor([packed.probe(each)[0]])})
+            self._packed = self.pooling != "pooler" and all(packed.enable(each) for each in models)
+        return models
 
     def encode(
         self, texts: Sequence[str], progress: Callable[[int], object] = lambda done: None

@@ -99,6 +99,12 @@ def forward(model: Any, tokens: Sequence[Sequence[int]], **options: Any) -> Any:
     )
 
 
+def probe(model: Any) -> list[list[int]]:
+    """Token ids of some texts, always the same, by which two ways of running a model can be compared."""
+    draw = torch.Generator().manual_seed(0)
+    return [torch.randint(model.config.vocab_size, (n,), generator=draw).tolist() for n in PROBE_LENGTHS]
+
+
 def enable(model: Any) -> bool:
     """Switch a model to packed attention, if then it says of each text what it says of it alone.
 
@@ -107,14 +113,13 @@ def enable(model: Any) -> bool:
     bool
         Whether it does; otherwise the model is as it was, and needs padding.
     """
-    draw = torch.Generator().manual_seed(0)
-    probe = [torch.randint(model.config.vocab_size, (n,), generator=draw).tolist() for n in PROBE_LENGTHS]
+    texts = probe(model)
     before = model.config._attn_implementation
     with torch.inference_mode():
-        alone = torch.cat([model(input_ids=torch.tensor([ids])).last_hidden_state[0] for ids in probe])
+        alone = torch.cat([model(input_ids=torch.tensor([ids])).last_hidden_state[0] for ids in texts])
         try:
             model.set_attn_implementation(ATTENTION)
-            together = forward(model, probe).last_hidden_state[0]
+            together = forward(model, texts).last_hidden_state[0]
         # What models say that take no such positions, attention or argument.
         except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
             together = None

@@ -136,9 +136,12 @@ def test_sides_take_turns_and_every_round_is_checked() -> None:
 
 
 def test_the_peak_is_the_best_product_between_the_repetitions() -> None:
-    products = [Run(1.0, arrays={"gflops": np.array(each), "threads": np.array(2)}) for each in (90.0, 120.0, 100.0)]
+    products = [
+        Run(1.0, arrays={"gflops": np.array(each), "mm_gflops": np.array(each / 2), "threads": np.array(2)})
+        for each in (90.0, 120.0, 100.0)
+    ]
     row = Row.of("rows", {"synaug": [Run(1.0)] * 3, "gemm": products}, gflop=60.0)
-    assert (row.gemm_peak, row.threads, row.share) == (120.0, 2, 0.5)
+    assert (row.gemm_peak, row.mm_peak, row.threads, row.share) == (120.0, 60.0, 2, 0.5)
 
 
 def test_what_differs_is_said() -> None:

@@ -1,6 +1,7 @@
 """The data set's neighbours: exact, searched once, and what samplers make of them the same as imbalanced-learn's."""
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -59,6 +60,28 @@ def test_the_search_finds_what_scikit_learn_finds(metric: str, offset: float) ->
     distances, found = nearest(lambda rows: X[rows], queries, base, 7, metric)
     np.testing.assert_array_equal(found, by_scikit_learn(X, queries, base, 7, metric))
     assert (np.diff(distances, axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize("k", [3, 40])
+@pytest.mark.parametrize("n_rows", [2047, 5001])  # long enough for groups, and no whole number of them
+def test_the_search_among_many_finds_what_scikit_learn_finds(n_rows: int, k: int, monkeypatch: Any) -> None:
+    monkeypatch.setattr(searching, "BLOCK_ROWS", 3000)
+    X, queries, base = embeddings(n_rows), np.arange(0, n_rows, 29), np.arange(n_rows)
+    _, found = nearest(lambda rows: X[rows], queries, base, k)
+    np.testing.assert_array_equal(found, by_scikit_learn(X, queries, base, k))
+
+
+@given(k=st.integers(1, 12), n_groups=st.integers(96, 130), n_values=st.integers(2, 4000), seed=st.integers(0, 99))
+@settings(max_examples=50, deadline=None)
+def test_the_highest_by_groups_are_the_highest(k: int, n_groups: int, n_values: int, seed: int) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    scores = torch.randint(n_values, (5, n_groups * searching.GROUP_ROWS), generator=draw).float()
+    scores[:, -3:] = -torch.inf
+    values, places = searching._highest(scores, k)
+    wanted = scores.topk(k, dim=1).values
+    torch.testing.assert_close(values.sort(dim=1, descending=True).values, wanted, rtol=0, atol=0)
+    torch.testing.assert_close(scores.gather(1, places), values, rtol=0, atol=0)
+    assert all(len(set(row)) == k for row in places.tolist())
 
 
 def test_of_equal_distances_the_lower_number_comes_first() -> None:
@@ -294,6 +317,16 @@ def test_an_approximate_search_says_its_recall(metric: str) -> None:
     assert entry["neighbours"] == "approximate"
     assert 0.9 < entry["recall"] <= 1
     assert np.bincount(augmented.labels).tolist() == [0, 80, 95]
+
+
+def test_without_faiss_the_exact_search_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'synaug\[approximate\]'"):
+        nearest_neighbours(5, "cosine", approximate=True)
+    X, y = embeddings(60), (np.arange(60) > 49).astype(np.int64)
+    searched = SMOTE(k_neighbors=nearest_neighbours(5, "cosine"))
+    assert len(Augmenter(searched).augment(X, y, np.random.RandomState(0)).labels) == 40
 
 
 def test_a_metric_without_approximate_search_is_refused() -> None:

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 LEAST_SHARE = 0.25
 # Neighbours kept of each class: enough for 10 + 1 among a quarter of the class's rows, most of the time.
 KEPT = 64
+# Columns of such lists that are looked at first, beside the fewest that could do.
+SPARE_COLUMNS = 8
 # Lists within fewer rows than these are sooner searched for again than read.
 LEAST_ROWS_ON_DISK = 2048
 # One more than asked for is looked at, or a tie across the last place could go unseen.
@@ -136,26 +138,36 @@ class NeighbourGraph:
         kept = min(_power_of_two(k) if base is present else max(KEPT, _power_of_two(2 * k / share)), len(base))
         lists = self._known(base, kept, queries)
         places = lists.place[queries]
-        distances, ids = lists.distances[places].astype(np.float64), lists.neighbours[places].astype(np.int64)
         if base is present:
-            return _padded(distances, ids, k)
-        held = np.zeros(len(self.labels) + 1, dtype=bool)  # one more, for -1
-        held[present] = True
-        return self._filtered(queries, present, distances, ids, held[ids], k)
+            first = lists.distances[places, :k].astype(np.float64), lists.neighbours[places, :k].astype(np.int64)
+            return _padded(*first, k)
+        return self._filtered(queries, present, lists, places, k, min(math.ceil(k / share) + SPARE_COLUMNS, kept))
 
     def _filtered(
-        self, queries: Ids, present: Ids, distances: Distances, ids: Ids, held: NDArray[np.bool_], k: int
+        self, queries: Ids, present: Ids, lists: Lists, places: NDArray[np.int32], k: int, columns: int
     ) -> tuple[Distances, Ids]:
-        """Of each list the first `k` that the training set holds; short ones are searched for."""
-        order = np.argsort(~held, axis=1, kind="stable")[:, :k]
-        left = np.take_along_axis(held, order, 1)
-        found = np.where(left, np.take_along_axis(distances, order, 1), np.inf)
-        numbers = np.where(left, np.take_along_axis(ids, order, 1), -1)
-        short = np.flatnonzero((held.sum(1) < k) & (ids[:, -1] >= 0))
-        found, numbers = _padded(found, numbers, k)
-        if len(short):
-            found[short], numbers[short] = self._search(queries[short], present, k)
-        return found, numbers
+        """Of each list the first `k` that the training set holds; short ones are searched for.
+
+        Most lists have them in so many first `columns`.
+        """
+        held = np.zeros(len(self.labels) + 1, dtype=bool)  # one more, for -1
+        held[present] = True
+        distances = np.full((len(queries), k), np.inf)
+        neighbours = np.full((len(queries), k), -1, dtype=np.int64)
+        left = np.arange(len(queries))
+        for width in (columns, lists.neighbours.shape[1]):
+            ids = lists.neighbours[places[left], :width]
+            holds = held[ids]
+            rank = holds.cumsum(1, dtype=np.int32)
+            enough = rank[:, -1] >= k
+            chosen = holds & (rank <= k) & enough[:, None]
+            rows = left[enough]
+            neighbours[rows] = ids[chosen].reshape(-1, k)
+            distances[rows] = lists.distances[places[left], :width][chosen].reshape(-1, k)
+            left = left[~enough]
+        if len(left):
+            distances[left], neighbours[left] = self._search(queries[left], present, k)
+        return distances, neighbours
 
     def _search(self, queries: Ids, base: Ids, k: int) -> tuple[Distances, Ids]:
         self.flops_done += 2.0 * len(queries) * len(base) * self.embeddings.shape[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,8 +143,10 @@ class Neighbours(BaseEstimator):  # type: ignore[misc]
             squared, ids = self._approximate(rows.graph(self.metric).take, queries, base, k - itself)
         else:
             squared, ids = rows.graph(self.metric).neighbours(queries, base, k - itself)
-        places = np.where(ids < 0, -1, np.searchsorted(base, ids))
-        return _itself_first(np.searchsorted(base, queries), squared, places) if itself else (squared, places)
+        place_of = np.full(len(rows.graph(self.metric).labels) + 1, -1)  # one more, for -1
+        place_of[base] = np.arange(len(base))
+        places = place_of[ids]
+        return _itself_first(place_of[queries], squared, places) if itself else (squared, places)
 
     def _approximate(self, take: Any, queries: Ids, base: Ids, k: int) -> tuple[NDArray[np.float64], Ids]:
         import faiss
@@ -187,16 +190,23 @@ def nearest_neighbours(k: int, metric: str, approximate: bool = False) -> Neighb
     ------
     ValueError
         If `k` is below 1, the metric is unknown, or has no approximate search.
+    ModuleNotFoundError
+        If faiss is needed and not installed.
     """
     if k < 1:
         raise ValueError(f"augmenter.k_neighbors.k={k} must be at least 1")
-    if metric in METRICS:
-        return Neighbours(k + 1, metric, approximate)
-    if approximate:
+    if approximate and metric not in METRICS:
         raise ValueError(
             f"augmenter.k_neighbors.metric={metric} has no approximate search: use {' or '.join(METRICS)}, "
             "or augmenter.k_neighbors.approximate=false"
         )
+    if approximate and importlib.util.find_spec("faiss") is None:
+        raise ModuleNotFoundError(
+            "augmenter.k_neighbors.approximate=true needs a package that is not installed: "
+            "pip install 'synaug[approximate]'"
+        )
+    if metric in METRICS:
+        return Neighbours(k + 1, metric, approximate)
     search = NearestNeighbors(n_neighbors=k + 1, metric=metric)
     search._validate_params()  # else the metric would wait for the first search
     return search

@@ -1,18 +1,29 @@
 """Exact nearest neighbours by brute force, near the speed of the machine's matrix products.
 
-The distances come from one product in float32 (faiss), where a library that wants them exact to the last bit takes
+The distances come from one product in float32, where a library that wants them exact to the last bit takes
 two to four times as long. What rounding may have swapped is settled in float64 afterwards, so that the neighbours
 depend neither on the block a query was searched in nor on the number of threads.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    import torch
+
 METRICS = ("euclidean", "cosine")
 # Rows of a block of the data: enough for the product to run at full speed, little beside the data set.
 BLOCK_ROWS = 16384
+# Queries multiplied with such a block at a time, so that their scores are still in the caches when the best are taken.
+QUERY_ROWS = 256
+# Scores of a group when the best are taken, and how many times as many groups as there are best make that worth while.
+GROUP_ROWS = 16
+LEAST_GROUPS = 8
 # Of the squared lengths: float32 rounding of a squared distance over some hundred dimensions stays below it.
 NEAR_TIE = 4e-6
 # Spare neighbours that are searched for, so that a tie across the last place is settled, too.
@@ -75,17 +86,15 @@ def nearest(
 
 def _search(points: Rows, take: Callable[[Ids], Rows], base: Ids, k: int, metric: str) -> tuple[Distances, Ids]:
     """The `k` nearest by float32 distances, block by block of the base; each `[q, k]`, ascending."""
-    best = np.full((len(points), 0), np.inf, dtype=np.float32)
+    best = np.full((len(points), 0), -np.inf, dtype=np.float32)
     ids = np.zeros((len(points), 0), dtype=np.int64)
     for numbers in _blocks(base):
-        distances, places = _faiss_knn(points, transformed(take(numbers), metric), min(k, len(numbers)))
-        if not best.shape[1]:
-            best, ids = distances, numbers[places]
-            continue
-        distances, joined = np.hstack([best, distances]), np.hstack([ids, numbers[places]])
-        order = np.argsort(distances, axis=1, kind="stable")[:, :k]
-        best, ids = np.take_along_axis(distances, order, 1), np.take_along_axis(joined, order, 1)
-    return best.astype(np.float64), ids
+        scores, places = _best(points, transformed(take(numbers), metric), min(k, len(numbers)))
+        joined, found = np.hstack([best, scores]), np.hstack([ids, numbers[places]])
+        order = np.argsort(-joined, axis=1, kind="stable")[:, :k]
+        best, ids = np.take_along_axis(joined, order, 1), np.take_along_axis(found, order, 1)
+    lengths = np.einsum("qd,qd->q", points, points, dtype=np.float64)
+    return np.maximum(lengths[:, None] - 2 * best.astype(np.float64), 0), ids
 
 
 def _blocks(base: Ids) -> Iterator[Ids]:
@@ -93,13 +102,37 @@ def _blocks(base: Ids) -> Iterator[Ids]:
         yield base[start : start + BLOCK_ROWS]
 
 
-def _faiss_knn(points: Rows, rows: Rows, k: int) -> tuple[Rows, Ids]:
-    import faiss  # here: what compares records, and --help, need none of it
-    import torch
+def _best(points: Rows, rows: Rows, k: int) -> tuple[Rows, Ids]:
+    """Of each point the `k` highest ``x·y - |y|²/2``, which is highest where |x-y| is least; and their places."""
+    import torch  # here: what compares records, and --help, need none of it
 
-    faiss.omp_set_num_threads(torch.get_num_threads())
-    distances, places = faiss.knn(points, rows, k)
-    return distances, places
+    from synaug.linear import linear
+
+    n_more = -len(rows) % GROUP_ROWS  # rows of zeros to the next whole group, whose scores are -infinity
+    halves = np.einsum("rd,rd->r", rows, rows) / 2
+    bias = np.concatenate([-halves, np.full(n_more, -np.inf, dtype=np.float32)])
+    rows = np.pad(rows, ((0, n_more), (0, 0))) if n_more else rows
+    scores, places = [], []
+    with torch.inference_mode():
+        scored = linear(torch.from_numpy(rows), torch.from_numpy(bias), QUERY_ROWS)
+        for part in torch.split(torch.from_numpy(points), QUERY_ROWS):
+            best = _highest(scored(part), k)
+            scores.append(best[0].numpy())
+            places.append(best[1].numpy())
+    return np.concatenate(scores), np.concatenate(places)
+
+
+def _highest(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """`torch.topk`, unsorted, but quicker: the `k` highest of a row stand in the `k` groups of highest maxima."""
+    n_groups = scores.shape[1] // GROUP_ROWS
+    if n_groups < LEAST_GROUPS * k:
+        best: tuple[torch.Tensor, torch.Tensor] = scores.topk(k, dim=1, sorted=False)
+        return best
+    groups = scores.view(len(scores), GROUP_ROWS, n_groups)  # a group: every n_groups-th, so that maxima are of rows
+    highest = groups.amax(1).topk(k, dim=1, sorted=False).indices
+    candidates = groups.gather(2, highest[:, None, :].expand(-1, GROUP_ROWS, -1)).flatten(1)
+    values, at = candidates.topk(k, dim=1, sorted=False)
+    return values, at // k * n_groups + highest.gather(1, at % k)
 
 
 def settle(distances: Distances, ids: Ids, points: Rows, take: Callable[[Ids], Rows], metric: str) -> None:
