@@ -208,6 +208,8 @@ class Classifier(LightningModule):
         for name, value in point.items():
             stage, _, metric = name.partition("_")
             self.log(f"{stage}/{metric}", value.nanmean().float(), batch_size=1)
+        # Loggers would count the trainer's batches, each of which is several steps; by this name they take ours.
+        self.log("step", float(self.trainer.global_step), batch_size=1)
 
     def _keep_best(self, loss: torch.Tensor) -> None:
         better = loss < self._best_loss

@@ -253,7 +253,10 @@ def test_natural_keeps_the_classes_and_tests_on_them(program: Program, tmp_path:
 def test_csv_logger_leaves_curves_beside_the_record(program: Program, csv: str) -> None:
     ok(program(*TOY, csv, "logger=csv"))
     (path,) = program.run_folders[0].rglob("metrics.csv")
-    assert "validation/loss" in pd.read_csv(path).columns
+    logged = pd.read_csv(path)
+    curves = program.record()["curves"]
+    at = logged.loc[logged["validation/loss"].notna(), "step"].tolist()
+    assert at == sorted({row[curves["columns"].index("step")] for row in curves["data"]})
 
 
 def chance(record: dict[str, Any]) -> dict[str, float]:
