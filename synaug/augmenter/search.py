@@ -24,6 +24,8 @@ QUERY_ROWS = 256
 # Scores of a group when the best are taken, and how many times as many groups as there are best make that worth while.
 GROUP_ROWS = 16
 LEAST_GROUPS = 8
+# Pairs whose distances are taken in float64 at a time.
+SETTLED_PAIRS = 4096
 # Of the squared lengths: float32 rounding of a squared distance over some hundred dimensions stays below it.
 NEAR_TIE = 4e-6
 # Spare neighbours that are searched for, so that a tie across the last place is settled, too.
@@ -89,7 +91,8 @@ def _search(points: Rows, take: Callable[[Ids], Rows], base: Ids, k: int, metric
     best = np.full((len(points), 0), -np.inf, dtype=np.float32)
     ids = np.zeros((len(points), 0), dtype=np.int64)
     for numbers in _blocks(base):
-        scores, places = _best(points, transformed(take(numbers), metric), min(k, len(numbers)))
+        scored = _scoring(transformed(take(numbers), metric))
+        scores, places = _best(points, scored, min(k, len(numbers)))
         joined, found = np.hstack([best, scores]), np.hstack([ids, numbers[places]])
         order = np.argsort(-joined, axis=1, kind="stable")[:, :k]
         best, ids = np.take_along_axis(joined, order, 1), np.take_along_axis(found, order, 1)
@@ -102,24 +105,34 @@ def _blocks(base: Ids) -> Iterator[Ids]:
         yield base[start : start + BLOCK_ROWS]
 
 
-def _best(points: Rows, rows: Rows, k: int) -> tuple[Rows, Ids]:
-    """Of each point the `k` highest ``x·y - |y|²/2``, which is highest where |x-y| is least; and their places."""
+def _scoring(rows: Rows) -> Callable[[torch.Tensor], torch.Tensor]:
+    """What scores points `[p, d]` by these rows, `[p, r]`: ``x·y - |y|²/2``, which is highest where |x-y| is least.
+
+    To the next whole group there are more, whose scores are -infinity.
+    """
     import torch  # here: what compares records, and --help, need none of it
 
     from synaug.linear import linear
 
-    n_more = -len(rows) % GROUP_ROWS  # rows of zeros to the next whole group, whose scores are -infinity
-    halves = np.einsum("rd,rd->r", rows, rows) / 2
-    bias = np.concatenate([-halves, np.full(n_more, -np.inf, dtype=np.float32)])
+    n_more = -len(rows) % GROUP_ROWS
+    bias = np.concatenate([-np.einsum("rd,rd->r", rows, rows) / 2, np.full(n_more, -np.inf, dtype=np.float32)])
     rows = np.pad(rows, ((0, n_more), (0, 0))) if n_more else rows
-    scores, places = [], []
     with torch.inference_mode():
-        scored = linear(torch.from_numpy(rows), torch.from_numpy(bias), QUERY_ROWS)
-        for part in torch.split(torch.from_numpy(points), QUERY_ROWS):
-            best = _highest(scored(part), k)
-            scores.append(best[0].numpy())
-            places.append(best[1].numpy())
-    return np.concatenate(scores), np.concatenate(places)
+        return linear(torch.from_numpy(rows), torch.from_numpy(bias), QUERY_ROWS)
+
+
+def _best(points: Rows, scored: Callable[[torch.Tensor], torch.Tensor], k: int) -> tuple[Rows, Ids]:
+    """Of each point the `k` highest scores and their places, in no order."""
+    import torch
+
+    # Made beforehand: small results in the gaps between large ones would keep the allocator from giving memory back.
+    scores, places = np.empty((len(points), k), np.float32), np.empty((len(points), k), np.int64)
+    with torch.inference_mode():
+        for start in range(0, len(points), QUERY_ROWS):
+            part = slice(start, start + QUERY_ROWS)
+            best = _highest(scored(torch.from_numpy(points[part])), k)
+            scores[part], places[part] = best[0].numpy(), best[1].numpy()
+    return scores, places
 
 
 def _highest(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -160,8 +173,8 @@ def settle(distances: Distances, ids: Ids, points: Rows, take: Callable[[Ids], R
     doubtful[:, :-1] |= close
     doubtful &= ids >= 0
     rows, columns = np.nonzero(doubtful)
-    for start in range(0, len(rows), BLOCK_ROWS):
-        part = slice(start, start + BLOCK_ROWS)
+    for start in range(0, len(rows), SETTLED_PAIRS):
+        part = slice(start, start + SETTLED_PAIRS)
         others = transformed(take(ids[rows[part], columns[part]]), metric)
         difference = points[rows[part]].astype(np.float64) - others
         distances[rows[part], columns[part]] = np.einsum("qd,qd->q", difference, difference)
