@@ -44,13 +44,13 @@ def summarise(results: Path) -> bool:
     if not found:
         sys.exit(f"no results in {results}")
     rows = {result["stage"]: of_stage for result, of_stage in found}
-    text = table.document(rows, [result for result, _ in found])
-    (results / TABLE).write_text(text)
+    facts = [result for result, _ in found]
+    (results / TABLE).write_text(table.document(table.targets(rows), facts))
     (results / FIGURE).write_text(figure.draw(rows))
     scaled = scale_figure.draw(rows.get("scale", []))
     if scaled is not None:
         (results / SCALE).write_text(scaled)
-    print(f"\n{text}")
+    print(f"\n{table.document(rows, facts)}")
     return all(row.met is not False for of_stage in rows.values() for row in of_stage)
 
 

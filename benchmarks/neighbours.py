@@ -260,7 +260,7 @@ STAGE = Stage(
         "minority": (0.1, "share of the minority in the single calls"),
         "grid_rows": (
             50_000,
-            "of the grid's data set (as IMDB has), before folds and thinning; measured half as often",
+            "of the grid's data set (IMDB has as many), before folds and thinning; half the repetitions",
         ),
         "grid_width": (384, "of the grid's rows"),
     },

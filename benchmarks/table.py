@@ -28,7 +28,7 @@ def lines(rows: Mapping[str, Sequence[Row]]) -> list[str]:
 
 
 def document(rows: Mapping[str, Sequence[Row]], results: Sequence[Mapping[str, Any]]) -> str:
-    """The table with what a reader must know of the machine and of each figure."""
+    """The table, with what a reader must know of the machine and of each figure."""
     machines = {f"{each['machine']['cpu']}, {each['machine']['cores']} cores" for each in results}
     loads = [each["load_at_start"] for each in results]
     dates = sorted(each["finished"][:10] for each in results)
@@ -41,6 +41,11 @@ def document(rows: Mapping[str, Sequence[Row]], results: Sequence[Mapping[str, A
         f"load when the stages began {number(min(loads))} to {number(max(loads))} (0 is quiet).",
     ]
     return "\n".join([*lines(rows), "", *facts, ""])
+
+
+def targets(rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+    """The rows that have a target."""
+    return {stage: [row for row in of_stage if row.target is not None] for stage, of_stage in rows.items()}
 
 
 def number(value: float) -> str:
