@@ -30,9 +30,10 @@ GEMM_TRIES = 4
 
 
 def describe() -> dict[str, Any]:
-    """CPU, usable cores, memory, system and a limit on threads, if one is set."""
+    """CPU, the kernels that scikit-learn's BLAS chose for it, usable cores, memory, system and a limit on threads."""
     return {
         "cpu": _cpu(),
+        "blas": _blas(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": f"{platform.system()} {platform.machine()}",
@@ -93,6 +94,14 @@ def gemm(args: argparse.Namespace) -> Callable[[], dict[str, NDArray[Any]]]:
         }
 
     return best
+
+
+def _blas() -> str:
+    import sklearn.metrics  # noqa: F401 (brings scipy's BLAS)
+    from threadpoolctl import threadpool_info
+
+    found = {f"{each['internal_api']} {each.get('architecture', '')}".strip() for each in threadpool_info()}
+    return ", ".join(sorted(each for each in found if not each.startswith("openmp")))
 
 
 def _cpu() -> str:

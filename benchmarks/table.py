@@ -29,7 +29,10 @@ def lines(rows: Mapping[str, Sequence[Row]]) -> list[str]:
 
 def document(rows: Mapping[str, Sequence[Row]], results: Sequence[Mapping[str, Any]]) -> str:
     """The table, with what a reader must know of the machine and of each figure."""
-    machines = {f"{each['machine']['cpu']}, {each['machine']['cores']} cores" for each in results}
+    machines = {
+        f"{each['machine']['cpu']}, {each['machine']['cores']} cores, scikit-learn's BLAS {each['machine']['blas']}"
+        for each in results
+    }
     loads = [each["load_at_start"] for each in results]
     dates = sorted(each["finished"][:10] for each in results)
     peaks = [row for of_stage in rows.values() for row in of_stage if row.gemm_peak is not None]
