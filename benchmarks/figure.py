@@ -66,7 +66,7 @@ def _draw(axes: Axes, panel: Shown) -> None:
         axes.axvline(1, color=style.SOFT, linewidth=1.2)
         style.title(axes, "Times as fast as the peer (right is better)")
         axes.set_xlabel(
-            "dot: ratio of medians; bar: single repetitions; stroke: target (green met, red missed, grey none)"
+            "dot: ratio of medians; bar: single repetitions\nstroke: target (green met, red missed, grey none)"
         )
     else:
         style.title(axes, "Seconds (left is better)")

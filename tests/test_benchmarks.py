@@ -188,7 +188,9 @@ def test_a_command_is_weighed_without_what_measures_it() -> None:
         process.command(["-c", "print('last words'); raise SystemExit(3)"])
 
 
-def test_the_table_holds_every_row_and_readme_s_those_with_a_target(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_holds_every_row_and_readme_s_those_with_a_target(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [
         ROW,
         Row("help", (0.5,), target=0.4, kind="seconds"),
@@ -212,6 +214,11 @@ def test_the_table_holds_every_row_and_readme_s_those_with_a_target(tmp_path: Pa
     assert written["sizes"] == {"n": 1, "repetitions": 3}
     assert str(tmp_path) not in json.dumps(written)
     assert written["machine"]["cores"] >= 1
+
+
+def test_readme_quotes_the_results_that_are_kept() -> None:
+    kept = (measure.RESULTS / every.TABLE).read_text()
+    assert " ".join(kept.split()) in " ".join((process.ROOT / "README.md").read_text().split())
 
 
 def test_every_stage_has_its_place() -> None:
