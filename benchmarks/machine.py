@@ -98,7 +98,7 @@ def gemm(args: argparse.Namespace) -> Callable[[], dict[str, NDArray[Any]]]:
 
 def _blas() -> str:
     import sklearn.metrics  # noqa: F401 (brings scipy's BLAS)
-    from threadpoolctl import threadpool_info
+    from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
     found = {f"{each['internal_api']} {each.get('architecture', '')}".strip() for each in threadpool_info()}
     return ", ".join(sorted(each for each in found if not each.startswith("openmp")))
