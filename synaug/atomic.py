@@ -1,5 +1,6 @@
 """Files that are either whole or absent, whatever kills the writer."""
 
+import fnmatch
 import os
 import secrets
 import sys
@@ -46,6 +47,14 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError) and (error.errno in NAMELESS or error.filename == str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def files_below(folder: Path, pattern: str) -> list[Path]:
+    """Files whose names are of a pattern, anywhere below a folder, in order.
+
+    Folders that somebody removes meanwhile, as a sweep that ends does, are passed over; `pathlib` would raise.
+    """
+    return sorted(Path(at, name) for at, _, names in os.walk(folder) for name in fnmatch.filter(names, pattern))
 
 
 def is_abandoned(temporary: Path) -> bool:

@@ -21,7 +21,7 @@ import platformdirs
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from synaug.atomic import TEMPORARY_ENDING, is_abandoned, replacing
+from synaug.atomic import TEMPORARY_ENDING, files_below, is_abandoned, replacing
 from synaug.chunks import FoundChunks, write_chunk
 from synaug.digest import json_sha256, text_sha256
 from synaug.locks import locked
@@ -191,7 +191,7 @@ class EmbeddingCache:
 
     def _sweep(self) -> None:
         """Remove what killed writers left."""
-        for path in self.folder.glob(f"**/.*{TEMPORARY_ENDING}"):
+        for path in files_below(self.folder, f".*{TEMPORARY_ENDING}"):
             with suppress(OSError):
                 # A clock may jump, so that its day only spares the trouble: the lock tells whether a writer lives.
                 if time.time() - path.stat().st_mtime > DAY_SECONDS and is_abandoned(path):

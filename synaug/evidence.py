@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from synaug import record as records
+from synaug.atomic import files_below
 from synaug.digest import json_sha256, text_sha256
 
 PLAIN_LOSS = {"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0}
@@ -115,7 +116,7 @@ def _found(paths: Sequence[Path]) -> tuple[dict[str, dict[str, Any]], dict[str, 
     for folder in paths:
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} is no folder: give the folder of an experiment that has run")
-        for path in sorted(folder.rglob(records.RECORD)):
+        for path in files_below(folder, records.RECORD):
             record = records.read(path.parent)
             if record.get("schema") != records.SCHEMA:
                 raise ValueError(
@@ -129,8 +130,11 @@ def _found(paths: Sequence[Path]) -> tuple[dict[str, dict[str, Any]], dict[str, 
 
 
 def _failures(folder: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted(folder.rglob(records.FAILURE)):
-        failure = records.read_json(path)
+    for path in files_below(folder, records.FAILURE):
+        try:
+            failure = records.read_json(path)
+        except FileNotFoundError:  # another sweep has just done the run, which clears its failure
+            continue
         wanted = records.sweep_of(path.parent.parent).get("runs", [])
         # A success clears the failures before it: where both stand, a forced run failed after it.
         older = "an older record stands, but running it again failed: " if records.is_done(path.parent) else ""

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from synaug.atomic import replacing
+from synaug.atomic import files_below, replacing
 
 ROOT = Path(__file__).parents[1]
 
@@ -147,3 +148,22 @@ def test_concurrent_writers_and_readers_only_ever_see_one_whole_file(tmp_path: P
     assert reads > 1
     assert torn == []
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_that_go_while_files_are_looked_for_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("b/record.json", "a/deep/record.json", "going/record.json", "a/other.json"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    scandir = os.scandir
+
+    def disturbed(path: str) -> object:
+        if str(path).endswith("going"):
+            shutil.rmtree(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", disturbed)
+    assert files_below(tmp_path, "record.json") == [tmp_path / "a/deep/record.json", tmp_path / "b/record.json"]
+    assert files_below(tmp_path / "nowhere", "record.json") == []

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from synaug import record
 from synaug.app import main
-from synaug.atomic import replacing
+from synaug.atomic import files_below, replacing
 from synaug.digest import file_sha256
 from tests import toy
 from tests.program import TOY, Outcome, Program, without_cost
@@ -71,7 +71,7 @@ Recorded = dict[str, tuple[int, bytes]]
 def whole_records(folder: Path) -> Recorded:
     """Each record below a folder, once it is seen to be whole: by its run, which file it is and what stands in it."""
     found = {}
-    for path in folder.glob("**/record.json"):
+    for path in files_below(folder, "record.json"):
         content = path.read_bytes()
         recorded = json.loads(content)
         assert recorded["run"] == path.parent.name
@@ -226,7 +226,7 @@ def kill_about(zygote: Zygote, said: Path, moment: str, draw: random.Random, fol
     """Start a command and kill it and all that it started at or a little after a moment; how it ended."""
 
     def probabilities() -> set[tuple[int, int]]:
-        found = map(Path.stat, folder.glob(f"**/{record.PROBABILITIES}"))
+        found = map(Path.stat, files_below(folder, record.PROBABILITIES))
         return {(status.st_ino, status.st_mtime_ns) for status in found}
 
     delay = draw.uniform(0, 0.2)
