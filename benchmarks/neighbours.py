@@ -41,7 +41,7 @@ def measure(args: argparse.Namespace) -> list[Row]:
     if SMOTE_VARIANTS.exists():
         rows.append(_smote_variants(args))
     with process.sides("benchmarks.neighbours", ("grid_imbalanced_learn", "grid_synaug", "gemm"), args) as started:
-        # imbalanced-learn's takes two minutes at the default size.
+        # imbalanced-learn's takes one to two minutes at the default size.
         runs = interleave(started, max(args.repetitions // 2, 1), require_same_grid)
     name = f"3 methods × {N_FOLDS} folds × 1:{', 1:'.join(map(str, RATIOS))}, {args.grid_rows:,} × {args.grid_width}"
     gflop = float(runs["grid_synaug"][0].arrays["gflop"])
