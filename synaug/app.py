@@ -27,7 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 from synaug import check, launchers, record, status, sweep
 from synaug import config as configuration
 from synaug.atomic import NAMELESS
-from synaug.memory import is_out_of_memory
+from synaug.errors import is_out_of_memory
 
 log = logging.getLogger(__name__)
 

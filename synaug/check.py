@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from synaug import config as configuration
 from synaug.config import GROUPS, is_number
+from synaug.errors import UserError
 
 ONE_A_SWEEP = ("experiment", "name", "output_dir")
 # Names of what a comparison makes.
@@ -56,7 +57,7 @@ def check(config: DictConfig) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         With one line a problem.
     """
     choices = HydraConfig.get().runtime.choices
@@ -82,21 +83,21 @@ def check_sweep(overrides: Sequence[str]) -> None:
 
     Raises
     ------
-    ValueError
+    UserError
         If several experiments, names or output folders are given.
     """
     single = [each for each in overrides if each.partition("=")[0].lstrip("+") in ONE_A_SWEEP]
     for each in OverridesParser.create().parse_overrides(single):
         if each.is_sweep_override():
-            raise ValueError(f"{each.input_line} names several, but a sweep has one folder: give one command for each")
+            raise UserError(f"{each.input_line} names several, but a sweep has one folder: give one command for each")
 
 
 def raise_problems(found: Sequence[str]) -> None:
     """Raise ValueError where there are any."""
     if len(found) == 1:
-        raise ValueError(found[0])
+        raise UserError(found[0])
     if found:
-        raise ValueError(f"{len(found)} problems in the configuration:\n" + "\n".join(f"  - {each}" for each in found))
+        raise UserError(f"{len(found)} problems in the configuration:\n" + "\n".join(f"  - {each}" for each in found))
 
 
 def _removed_or_broken(config: DictConfig, reference: DictConfig) -> Iterator[str]:

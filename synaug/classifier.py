@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch import nn
 from torch.nn import functional
 
+from synaug.errors import UserError
 from synaug.stacked_batches import StackedBatch, Steps
 
 # Of the widest vector registers of today's CPUs; torch's fused optimisers cut their work into such units.
@@ -116,7 +117,7 @@ class Classifier(LightningModule):
         # Lightning's work for a step costs half as much as the step, so it is handed several at once.
         self.automatic_optimization = False
         if any(width < 1 for width in hidden):
-            raise ValueError(
+            raise UserError(
                 f"classifier.hidden={list(hidden)} must hold positive widths, e.g. [128], or be [] for a linear model"
             )
         self.network = StackedMLP(n_features, n_classes, hidden, seeds)
@@ -224,12 +225,12 @@ class Classifier(LightningModule):
 
         Raises
         ------
-        ValueError
+        UserError
             If a member's validation loss was never finite.
         """
         lost = np.flatnonzero(self.best_step == 0)
         if len(lost):
-            raise ValueError(
+            raise UserError(
                 f"the validation loss of {len(lost)} of {len(self.best_step)} members was never finite: "
                 "lower classifier.optimizer.lr"
             )

@@ -7,6 +7,7 @@ import pandas as pd
 
 from synaug import metrics as known_metrics
 from synaug import ranking, stats
+from synaug.errors import UserError
 from synaug.evidence import LABELS, Evidence
 from synaug.verdict import Verdict, verdict
 
@@ -62,18 +63,18 @@ def compare(
 
     Raises
     ------
-    ValueError
+    UserError
         If a metric is unknown, if `rope` is not positive, or if versions are mixed and `mixed` is not set.
     """
     chosen = tuple(metrics or METRICS)
     unknown = [name for name in chosen if name not in known_metrics.METRICS]
     if unknown:
-        raise ValueError(f"{unknown[0]!r} is no metric: choose among {', '.join(known_metrics.METRICS)}")
+        raise UserError(f"{unknown[0]!r} is no metric: choose among {', '.join(known_metrics.METRICS)}")
     if not rope > 0:
-        raise ValueError(f"rope={rope} must be positive, e.g. 0.01 for one point")
+        raise UserError(f"rope={rope} must be positive, e.g. 0.01 for one point")
     versions = evidence.code_versions()
     if len(versions) > 1 and not mixed:
-        raise ValueError(_mixed(versions))
+        raise UserError(_mixed(versions))
     datasets = dict(zip(evidence.runs["block"], evidence.runs["dataset"], strict=True))
     tables, values, rankings = {}, {}, {}
     for metric in chosen:

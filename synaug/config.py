@@ -154,7 +154,7 @@ def augmenter(config: DictConfig) -> Any:
 
     Raises
     ------
-    ValueError, TypeError
+    UserError
         If the target is no sampler, or rejects a parameter.
     """
     from synaug.augmenter import Augmenter

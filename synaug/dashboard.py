@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from synaug import tracking
 from synaug.config import GROUPS, conf_dir
 from synaug.decision import RULES
+from synaug.errors import UserError
 from synaug.report import wandb_run
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         place = (*_place(options.place), _title(options.title))
-    except ValueError as error:
+    except UserError as error:
         sys.exit(str(error))
     try:
         boards = {"report": report(*place), "workspace": workspace(*place)}
@@ -218,20 +219,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         for name, address in _send(boards):
             sys.stdout.write(f"{name}: {address}\n")
-    except ConnectionError as error:
+    except UserError as error:
         sys.exit(str(error))
 
 
 def _place(place: str) -> tuple[str, str]:
     found = re.fullmatch(r"([\w.-]+)/([\w.-]+)", place)
     if not found:
-        raise ValueError(f"{place!r} must be ENTITY/PROJECT, e.g. my-team/synaug, as in the project's address")
+        raise UserError(f"{place!r} must be ENTITY/PROJECT, e.g. my-team/synaug, as in the project's address")
     return found[1], found[2]
 
 
 def _title(title: str) -> str:
     if not 0 < len(title) <= LONGEST_TITLE or any(unicodedata.category(character) == "So" for character in title):
-        raise ValueError(f"--title={title!r} must be 1 to {LONGEST_TITLE} characters without emoji or other symbols")
+        raise UserError(f"--title={title!r} must be 1 to {LONGEST_TITLE} characters without emoji or other symbols")
     return title
 
 
@@ -243,19 +244,17 @@ def _send(boards: Mapping[str, Workspace | Report]) -> Iterator[tuple[str, str]]
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     settings = wandb.setup().settings
     if settings.mode != "online":
-        raise ConnectionError(f"WANDB_MODE={settings.mode} sends nothing: unset it, or give --print")
+        raise UserError(f"WANDB_MODE={settings.mode} sends nothing: unset it, or give --print")
     try:
         tracking.require_key()
     except wandb.Error as error:
-        raise ConnectionError(
-            f"a dashboard needs an account ({tracking.first_line(error)}): {HOW_TO_LOG_IN}"
-        ) from error
+        raise UserError(f"a dashboard needs an account ({tracking.first_line(error)}): {HOW_TO_LOG_IN}") from error
     for name, board in boards.items():
         try:
             yield name, board.save().url
         except tracking.server_trouble() as error:
             reason = tracking.first_line(error)
-            raise ConnectionError(f"{settings.base_url} did not take the {name} ({reason}): {HOW_TO_LOG_IN}") from error
+            raise UserError(f"{settings.base_url} did not take the {name} ({reason}): {HOW_TO_LOG_IN}") from error
 
 
 def _chart(key: str, definition: str, fields: Mapping[str, str], title: str) -> CustomChart:

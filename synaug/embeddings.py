@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 from synaug.atomic import TEMPORARY_ENDING, files_below, is_abandoned, replacing
 from synaug.chunks import FoundChunks, write_chunk
 from synaug.digest import json_sha256, text_sha256
+from synaug.errors import UserError
 from synaug.locks import locked
 from synaug.matrix import Matrix
 
@@ -104,7 +105,7 @@ class EmbeddingCache:
 
         Raises
         ------
-        ValueError
+        UserError
             If the encoder returns a number that is not finite, or not one row a text.
         OSError
             If embeddings are missing and the folder cannot be written.
@@ -168,12 +169,12 @@ class EmbeddingCache:
             self.encoded.seconds + time.monotonic() - started,
         )
         if embeddings.ndim != 2 or len(embeddings) != len(texts):
-            raise ValueError(
+            raise UserError(
                 f"the encoder returned shape {embeddings.shape} for {len(texts)} texts, one row each needed"
             )
         bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
         if len(bad):
-            raise ValueError(
+            raise UserError(
                 f"the encoder returned NaN or infinity for {len(bad)} texts, the first {texts[bad[0]][:60]!r}: "
                 "these were not cached; check the model's weights"
             )

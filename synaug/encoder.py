@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.batches import flops, token_batches
+from synaug.errors import UserError
 from synaug.model_files import VOCABULARY_FILES, ModelFiles
 
 if TYPE_CHECKING:
@@ -62,13 +63,13 @@ class TransformerEncoder:
         device: str | Sequence[str] | None = None,
     ) -> None:
         if pooling not in POOLINGS:
-            raise ValueError(f"encoder.pooling={pooling} must be one of {', '.join(POOLINGS)}")
+            raise UserError(f"encoder.pooling={pooling} must be one of {', '.join(POOLINGS)}")
         if pooling == "pooler" and layer != -1:
-            raise ValueError(f"encoder.layer={layer} must be -1 with encoder.pooling=pooler: it reads the last layer")
+            raise UserError(f"encoder.layer={layer} must be -1 with encoder.pooling=pooler: it reads the last layer")
         if max_length < 3:
-            raise ValueError(f"encoder.max_length={max_length} must be at least 3: two special tokens and one more")
+            raise UserError(f"encoder.max_length={max_length} must be at least 3: two special tokens and one more")
         if batch_tokens is not None and (not isinstance(batch_tokens, int) or batch_tokens < 1):
-            raise ValueError(f"encoder.batch_tokens={batch_tokens} must be a positive whole number, or null")
+            raise UserError(f"encoder.batch_tokens={batch_tokens} must be a positive whole number, or null")
         self.model = model
         self.files = ModelFiles(model, revision, package, sha256)
         self.pooling = pooling
@@ -120,33 +121,33 @@ class TransformerEncoder:
             )
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())
-            raise ValueError(
+            raise UserError(
                 f"{self.files.folder} cannot be loaded as a transformers model ({reason}): "
                 "a model whose code and tokenizer transformers has, saved with save_pretrained, is needed"
             ) from error
         if tokenizer.is_fast and not self.files.like(VOCABULARY_FILES):
             # transformers would make a tokenizer that knows no word.
-            raise ValueError(
+            raise UserError(
                 f"{self.files.folder} holds no vocabulary ({', '.join(VOCABULARY_FILES)}): save the tokenizer there"
             )
         untrained = sorted(loading["missing_keys"])
         elsewhere = [name for name in untrained if "pooler" not in name]
         if elsewhere:
-            raise ValueError(
+            raise UserError(
                 f"the weights in {self.files.folder} lack {len(elsewhere)} of the model's parameters, such as "
                 f"{elsewhere[0]}, which would be random: save the whole model"
             )
         if self.pooling == "pooler" and (untrained or getattr(model, "pooler", None) is None):
-            raise ValueError(f"{self.model} has no trained pooler: use encoder.pooling=cls or mean")
+            raise UserError(f"{self.model} has no trained pooler: use encoder.pooling=cls or mean")
         n_layers = model.config.num_hidden_layers
         if not -n_layers - 1 <= self.layer <= n_layers:
-            raise ValueError(
+            raise UserError(
                 f"encoder.layer={self.layer} must lie in {-n_layers - 1} … {n_layers}: "
                 f"{self.model} has {n_layers} layers"
             )
         longest = min(tokenizer.model_max_length, _positions(model))
         if self.max_length > longest:
-            raise ValueError(
+            raise UserError(
                 f"encoder.max_length={self.max_length} is more than the {longest} tokens {self.model} reads: lower it"
             )
         names = [self.device] if isinstance(self.device, str) else self.device or best_devices()
@@ -156,7 +157,7 @@ class TransformerEncoder:
                 model.to(device)
         except (RuntimeError, AssertionError) as error:  # an AssertionError: torch was built without that device
             reason = " ".join(str(error).split())
-            raise ValueError(
+            raise UserError(
                 f"encoder.device={self.device} cannot be used ({reason}): choose another, or null"
             ) from error
         tokenizer.padding_side = "right"  # else cls would read padding

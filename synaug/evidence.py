@@ -12,6 +12,7 @@ import pandas as pd
 from synaug import record as records
 from synaug.atomic import files_below
 from synaug.digest import json_sha256, text_sha256
+from synaug.errors import UserError
 
 PLAIN_LOSS = {"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0}
 UNSET = "unset"
@@ -87,9 +88,9 @@ def read(folders: Iterable[str | Path]) -> Evidence:
 
     Raises
     ------
-    FileNotFoundError
+    UserError
         If there is neither a record nor a failure below the folders.
-    ValueError
+    UserError
         If a record is damaged, or of another schema.
     """
     paths = [Path(folder) for folder in folders]
@@ -99,7 +100,7 @@ def read(folders: Iterable[str | Path]) -> Evidence:
         found, places, failures = _found(paths)
         if not found and not failures:
             named = ", ".join(map(str, paths))
-            raise FileNotFoundError(f"no {records.RECORD} below {named}: give the folder of an experiment that has run")
+            raise UserError(f"no {records.RECORD} below {named}: give the folder of an experiment that has run")
         runs = _runs(found, places)
         scores = _long(runs, {key: record.pop("scores") for key, record in found.items()})
         validation = _long(runs, {key: record.pop("validation_scores") for key, record in found.items()})
@@ -115,11 +116,11 @@ def _found(paths: Sequence[Path]) -> tuple[dict[str, dict[str, Any]], dict[str, 
     failures: list[dict[str, Any]] = []
     for folder in paths:
         if not folder.is_dir():
-            raise FileNotFoundError(f"{folder} is no folder: give the folder of an experiment that has run")
+            raise UserError(f"{folder} is no folder: give the folder of an experiment that has run")
         for path in files_below(folder, records.RECORD):
             record = records.read(path.parent)
             if record.get("schema") != records.SCHEMA:
-                raise ValueError(
+                raise UserError(
                     f"{path} is of schema {record.get('schema')}, this synaug reads {records.SCHEMA}: "
                     "run it again, or read it with the version that wrote it"
                 )

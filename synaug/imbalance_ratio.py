@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from synaug.errors import UserError
+
 PROFILES = ("step", "linear", "exponential")
 
 
@@ -37,13 +39,13 @@ class ImbalanceRatio:
 
     def __init__(self, ratio: float | None, profile: str = "step", minority: Sequence[str] | None = None) -> None:
         if ratio is not None and not ratio >= 1:
-            raise ValueError(
+            raise UserError(
                 f"imbalance_ratio.ratio={ratio} must be at least 1 (10 keeps one minority row to ten majority rows)"
             )
         if profile not in PROFILES:
-            raise ValueError(f"imbalance_ratio.profile={profile} must be one of {', '.join(PROFILES)}")
+            raise UserError(f"imbalance_ratio.profile={profile} must be one of {', '.join(PROFILES)}")
         if isinstance(minority, str):
-            raise ValueError(f"imbalance_ratio.minority={minority} must be a list of class names: write [{minority}]")
+            raise UserError(f"imbalance_ratio.minority={minority} must be a list of class names: write [{minority}]")
         self.ratio = ratio
         self.profile = profile
         self.minority = None if minority is None else tuple(map(str, minority))  # [1] on a command line is a number
@@ -53,7 +55,7 @@ class ImbalanceRatio:
 
         Raises
         ------
-        ValueError
+        UserError
             If a name is no class, or if no class or every class is named.
         """
         if self.minority is None:
@@ -63,13 +65,13 @@ class ImbalanceRatio:
             return list(range(n_classes - n_classes // 2, n_classes))
         unknown = [name for name in self.minority if name not in class_names]
         if unknown:
-            raise ValueError(
+            raise UserError(
                 f"imbalance_ratio.minority names {unknown[0]!r}, which is no class of the data set: "
                 f"choose among {', '.join(map(repr, class_names))}"
             )
         chosen = [label for label, name in enumerate(class_names) if name in self.minority]
         if not 0 < len(chosen) < len(class_names):
-            raise ValueError(
+            raise UserError(
                 f"imbalance_ratio.minority names {len(chosen)} of {len(class_names)} classes: "
                 "name at least one, and leave at least one"
             )

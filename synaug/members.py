@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
+from synaug.errors import UserError
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.seeding import derive_seed
 
@@ -75,7 +76,7 @@ def split(
 
     Raises
     ------
-    ValueError
+    UserError
         If a class has fewer rows than folds, or too few to have one in the validation part, or if
         the ratio leaves it with none.
     """
@@ -95,7 +96,7 @@ def split(
             keep = imbalance_ratio.rows_to_keep(train_rows, minority)
             if (keep < 1).any():
                 empty = int(keep.argmin())
-                raise ValueError(
+                raise UserError(
                     f"imbalance_ratio.ratio={imbalance_ratio.ratio} leaves class {class_names[empty]!r} no training "
                     f"row of {train_rows[empty]} in seed {seed} fold {fold}: lower the ratio or use more data"
                 )
@@ -111,7 +112,7 @@ def split(
 def _check_folds(rows_per_class: Rows, class_names: Sequence[str], n_folds: int) -> None:
     smallest = int(rows_per_class.argmin())
     if rows_per_class[smallest] < n_folds:
-        raise ValueError(
+        raise UserError(
             f"class {class_names[smallest]!r} has {rows_per_class[smallest]} rows, fewer than n_folds={n_folds}: "
             "lower n_folds or drop the class"
         )
@@ -126,7 +127,7 @@ def _set_aside(
     if (aside >= counts).any():
         label = int((counts - aside).argmin())
         seed, fold = member[1:]
-        raise ValueError(
+        raise UserError(
             f"class {class_names[label]!r} has {counts[label]} rows outside the test fold in seed {seed} fold {fold}, "
             f"of which validation.share={share} leaves none to train on: lower it, use more data or drop the class"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from synaug.dataset.package import package_path
 from synaug.digest import file_sha256, files_sha256, json_sha256
+from synaug.errors import UserError
 
 MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model"]
 VOCABULARY_FILES = ["tokenizer.json", "vocab*", "*.model"]
@@ -53,13 +54,13 @@ class ModelFiles:
 
         Raises
         ------
-        ModuleNotFoundError
+        UserError
             If the package that carries the model is not installed.
-        FileNotFoundError
+        UserError
             If a path was given and there is no such folder.
-        ConnectionError
+        UserError
             If the hub is out of reach and the model is not in its cache.
-        ValueError
+        UserError
             If the hub has no such model.
         """
         if self.package:
@@ -69,7 +70,7 @@ class ModelFiles:
         if local.is_dir():
             return local
         if local.is_absolute() or self.model.startswith((".", "~")):
-            raise FileNotFoundError(f"encoder.model={self.model} is not a folder: give one, or a hub id")
+            raise UserError(f"encoder.model={self.model} is not a folder: give one, or a hub id")
         return self._snapshot()
 
     def _snapshot(self) -> Path:
@@ -95,11 +96,11 @@ class ModelFiles:
             )
         except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
             reason = " ".join(str(error).split())
-            raise ValueError(
+            raise UserError(
                 f"encoder.model={self.model} is neither a folder nor a model of the hub ({reason}): correct it"
             ) from error
         except (LocalEntryNotFoundError, HfHubHTTPError) as error:
-            raise ConnectionError(
+            raise UserError(
                 f"the hub is out of reach and {self.model} is not in its cache: connect, or use a local copy with "
                 "encoder=huggingface encoder.model=FOLDER, or encoder=minilm, which needs no network "
                 "(data sets have their own mirror, SYNAUG_DATA)"
@@ -111,12 +112,12 @@ class ModelFiles:
 
         Raises
         ------
-        ValueError
+        UserError
             If there are none, or they are not those that were pinned.
         """
         files = sorted(self.folder.glob("*.safetensors"))
         if not files:
-            raise ValueError(
+            raise UserError(
                 f"{self.folder} holds no *.safetensors, and other weights may run code when loaded: "
                 "convert them (transformers' save_pretrained writes safetensors)"
             )
@@ -124,7 +125,7 @@ class ModelFiles:
             return files_sha256(files, self.folder)
         found = {path.name: file_sha256(path) for path in files}
         if found.get("model.safetensors") != self.sha256:
-            raise ValueError(
+            raise UserError(
                 f"{self.folder / 'model.safetensors'} has sha256 {found.get('model.safetensors')}, but {self.sha256} "
                 "was pinned: reinstall the package that carries it"
             )
@@ -134,7 +135,7 @@ class ModelFiles:
         """Digests of the files that decide the numbers."""
         config = self.folder / "config.json"
         if not config.is_file():
-            raise FileNotFoundError(f"{self.folder} holds no config.json: give the folder of a transformers model")
+            raise UserError(f"{self.folder} holds no config.json: give the folder of a transformers model")
         return {
             "weights_sha256": self.weights_sha256,
             "config_sha256": file_sha256(config),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from synaug.atomic import TEMPORARY_ENDING, is_abandoned, replacing
 from synaug.digest import files_sha256, json_sha256
+from synaug.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,14 +186,14 @@ def read(folder: Path) -> dict[str, Any]:
 
     Raises
     ------
-    FileNotFoundError
+    UserError
         If the run has none.
-    ValueError
+    UserError
         If somebody altered it so that it is no JSON.
     """
     path = folder / RECORD
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no {RECORD}: the run is not done")
+        raise UserError(f"{folder} holds no {RECORD}: the run is not done")
     return read_json(path)
 
 
@@ -201,13 +202,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    ValueError
+    UserError
         If somebody altered it so that it is no JSON.
     """
     try:
         return json.loads(path.read_bytes())  # type: ignore[no-any-return]
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}): remove it and run again") from error
+        raise UserError(f"{path} is damaged ({error}): remove it and run again") from error
 
 
 def sweep_of(folder: Path) -> dict[str, Any]:
@@ -230,7 +231,7 @@ def load(folder: str | Path) -> "pd.DataFrame":
 
     Raises
     ------
-    FileNotFoundError
+    UserError
         If there is no record below the folder.
     """
     from synaug.evidence import read as read_evidence
@@ -239,7 +240,7 @@ def load(folder: str | Path) -> "pd.DataFrame":
     left_out = ["folder", "n_classes", "code", "finished", "seconds", "peak_memory_bytes"]
     runs = evidence.runs.drop(columns=left_out)
     if runs.empty:
-        raise FileNotFoundError(f"no {RECORD} below {folder}: all of its runs failed")
+        raise UserError(f"no {RECORD} below {folder}: all of its runs failed")
     scores = evidence.scores[["identity", *SCORE_COLUMNS]]
     return runs.merge(scores, on="identity")
 

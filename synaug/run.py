@@ -23,6 +23,7 @@ from synaug.classifier import Classifier, predicted
 from synaug.cost import Cost
 from synaug.datamodule import EmbeddingDataModule
 from synaug.embeddings import EmbeddingCache, cache_folder
+from synaug.errors import UserError
 from synaug.members import split
 from synaug.progress import TrainingBar
 from synaug.seeding import derive_seed
@@ -56,7 +57,7 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
         texts = dataset.load()
         sources = configuration.scientific_sources(config)
         if configuration.identity(config) != identity:
-            raise ValueError(f"the data or weights of {folder.name} changed while it started: give the command again")
+            raise UserError(f"the data or weights of {folder.name} changed while it started: give the command again")
         # Before the texts are encoded: what the ratio and the folds cannot have is said at once.
         options = {"seeds": list(config.seeds), "n_folds": config.n_folds}
         validation = {"validation_share": config.validation.share, "thin_validation": config.validation.thinned}

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from synaug.decision import RULES
+from synaug.errors import UserError
 
 MEMBER = ["seed", "fold"]
 METHOD = ["augmenter", "loss", "decision"]
@@ -175,7 +176,7 @@ def compare(
     twice = scored.duplicated(KEY)
     if twice.any():
         block, *method, seed, fold = scored.loc[twice, KEY].iloc[0]
-        raise ValueError(
+        raise UserError(
             f"{', '.join(filter(None, method))} of {block} has two scores of seed {seed} fold {fold}, "
             "and a member has one: leave one of the runs out"
         )

@@ -22,6 +22,7 @@ from omegaconf import DictConfig
 
 from synaug import launchers, record, status
 from synaug.atomic import replacing
+from synaug.errors import UserError
 from synaug.status import DONE, FAILED, STARTED
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class SweepCallback(Callback):
         """Arrive in a worker: settings may hold relative paths, and Ray's workers start where their node did."""
         self.__dict__.update(state)
         if not os.path.isdir(self._place):
-            raise ValueError(
+            raise UserError(
                 f"{self._place} is not on {platform.node()}: start the sweep in a folder that all nodes share"
             )
         os.chdir(self._place)

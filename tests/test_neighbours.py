@@ -20,6 +20,7 @@ from synaug.augmenter import graph as graphs
 from synaug.augmenter import search as searching
 from synaug.augmenter.resample import interpolates
 from synaug.augmenter.search import nearest
+from synaug.errors import UserError
 
 D = 12
 
@@ -322,7 +323,7 @@ def test_an_approximate_search_says_its_recall(metric: str) -> None:
 def test_without_faiss_the_exact_search_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'synaug\[approximate\]'"):
+    with pytest.raises(UserError, match=r"pip install 'synaug\[approximate\]'"):
         nearest_neighbours(5, "cosine", approximate=True)
     X, y = embeddings(60), (np.arange(60) > 49).astype(np.int64)
     searched = SMOTE(k_neighbors=nearest_neighbours(5, "cosine"))

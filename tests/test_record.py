@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synaug import record
+from synaug.errors import UserError
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_an_altered_record_is_named(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text('{"run": ')
     with pytest.raises(ValueError, match=r"record\.json is damaged .* remove it and run again"):
         record.read(tmp_path)
-    with pytest.raises(FileNotFoundError, match="the run is not done"):
+    with pytest.raises(UserError, match="the run is not done"):
         record.read(tmp_path / "nowhere")
 
 

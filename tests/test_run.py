@@ -15,6 +15,7 @@ import pytest
 
 from synaug import metrics
 from synaug import record as records
+from synaug.errors import UserError
 from tests import toy
 from tests.program import TOY, Outcome, Program, without_cost
 
@@ -225,7 +226,7 @@ def test_load_gives_one_long_table_of_many_runs(program: Program, csv: str) -> N
     assert set(frame.standardize) == {True, False}
     assert {block.rpartition(" · ")[2] for block in set(frame.block)} == {"standardize=True", "standardize=False"}
     assert "max_steps" not in frame.columns
-    with pytest.raises(FileNotFoundError, match="give the folder of an experiment that has run"):
+    with pytest.raises(UserError, match="give the folder of an experiment that has run"):
         records.load(program.folder / "nowhere")
 
 

@@ -14,7 +14,7 @@ from synaug.augmenter.balance import Balance
 from synaug.augmenter.fallback import TOLERATED_SHORTFALL, fall_back, too_few_rows
 from synaug.augmenter.resample import Resampled, no_parents, resample, resample_all, sampling_type
 from synaug.augmenter.rows import FloatRows, Labels, SyntheticRows, ToAugment, TrainingRows
-from synaug.memory import is_out_of_memory
+from synaug.errors import UserError, is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -78,15 +78,15 @@ class Augmenter:
 
     def __init__(self, sampler: Any, amount: float = 1.0, strict: bool = False) -> None:
         if not hasattr(sampler, "fit_resample") or not hasattr(sampler, "get_params"):
-            raise TypeError(
+            raise UserError(
                 f"{type(sampler).__name__} is no sampler: it needs imbalanced-learn's fit_resample and get_params: "
                 "derive it from imblearn.over_sampling.base.BaseOverSampler"
             )
         if not 0 <= amount < np.inf:
-            raise ValueError(f"augmenter.amount={amount} must be 0 or more (1 balances the classes)")
+            raise UserError(f"augmenter.amount={amount} must be 0 or more (1 balances the classes)")
         strategy = sampler.get_params(deep=False).get("sampling_strategy")
         if strategy not in (None, "auto") and sampling_type(sampler) != "clean-sampling":
-            raise ValueError(
+            raise UserError(
                 f"augmenter.sampling_strategy={strategy} would be overruled by augmenter.amount={amount}, "
                 "which says how many rows every class gets: leave it out"
             )
@@ -132,9 +132,9 @@ class Augmenter:
 
         Raises
         ------
-        ValueError
+        UserError
             If `strict` and the sampler falls short, or if it leaves a class without rows.
-        TypeError
+        UserError
             If the sampler breaks imbalanced-learn's contract or (scikit-learn's
             InvalidParameterError) rejects a parameter.
         """
@@ -203,7 +203,7 @@ class Augmenter:
                 raise attempt
             result = attempt or resample(self.sampler, given, _targets(counts, asked), random_state)
         except (ValueError, RuntimeError) as error:
-            if isinstance(error, TypeError) or is_out_of_memory(error):
+            if isinstance(error, TypeError | UserError) or is_out_of_memory(error):
                 raise  # scikit-learn's InvalidParameterError is both: a wrong setting, no shortage of rows
             result = self._class_by_class(given, asked, random_state, errors)
         made = result.change(given.y)
@@ -223,7 +223,7 @@ class Augmenter:
                 else f"{self.name} made {made[label]} of {asked[label]} rows for {names[label]}{where}{why}"
             )
             if self.strict:
-                raise ValueError(reason if needed else f"{reason}: choose another augmenter or augmenter.strict=false")
+                raise UserError(reason if needed else f"{reason}: choose another augmenter or augmenter.strict=false")
             how, new = fall_back(self.sampler, given, label, missing, random_state)
             rows.append(new)
             labels.append(np.full(len(new), label))
@@ -273,7 +273,7 @@ class Augmenter:
         for label, (real, change) in enumerate(zip(counts.tolist(), made.tolist(), strict=True)):
             wanted = None if asked is None else int(asked[label])
             if real + change < 1:
-                raise ValueError(
+                raise UserError(
                     f"{self.name} removed all {real} rows of {names[label]}{where}; training needs one at least: "
                     "choose another augmenter or lower the imbalance ratio"
                 )

@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from synaug.augmenter.resample import resample
 from synaug.augmenter.rows import SyntheticRows, TrainingRows
-from synaug.memory import is_out_of_memory
+from synaug.errors import is_out_of_memory
 
 NEIGHBOUR_PARAMETERS = ("k_neighbors", "n_neighbors")
 # ADASYN rounds the rows of each parent, so that it ends a few per cent off what was asked; a

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.neighbors import NearestNeighbors
 
 from synaug.augmenter.search import METRICS, Ids, Rows, nearest, transformed
+from synaug.errors import UserError
 
 if TYPE_CHECKING:
     from synaug.augmenter.rows import TrainingRows
@@ -97,7 +98,7 @@ class Neighbours(BaseEstimator):  # type: ignore[misc]
 
         Raises
         ------
-        ValueError
+        UserError
             If fewer rows were fitted than neighbours are wanted.
         """
         k = self.n_neighbors if n_neighbors is None else n_neighbors
@@ -188,20 +189,20 @@ def nearest_neighbours(k: int, metric: str, approximate: bool = False) -> Neighb
 
     Raises
     ------
-    ValueError
+    UserError
         If `k` is below 1, the metric is unknown, or has no approximate search.
-    ModuleNotFoundError
+    UserError
         If faiss is needed and not installed.
     """
     if k < 1:
-        raise ValueError(f"augmenter.k_neighbors.k={k} must be at least 1")
+        raise UserError(f"augmenter.k_neighbors.k={k} must be at least 1")
     if approximate and metric not in METRICS:
-        raise ValueError(
+        raise UserError(
             f"augmenter.k_neighbors.metric={metric} has no approximate search: use {' or '.join(METRICS)}, "
             "or augmenter.k_neighbors.approximate=false"
         )
     if approximate and importlib.util.find_spec("faiss") is None:
-        raise ModuleNotFoundError(
+        raise UserError(
             "augmenter.k_neighbors.approximate=true needs a package that is not installed: "
             "pip install 'synaug[approximate]'"
         )

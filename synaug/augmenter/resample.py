@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from synaug.augmenter.neighbours import Neighbours
 from synaug.augmenter.rows import FloatRows, Labels, SyntheticRows, TrainingRows
+from synaug.errors import UserError
 
 SEARCH_PARAMETERS = ("k_neighbors", "m_neighbors", "n_neighbors")
 
@@ -61,9 +62,9 @@ def resample(
 
     Raises
     ------
-    TypeError
+    UserError
         If what comes back has another form than imbalanced-learn's, or labels that `y` has not.
-    ValueError
+    UserError
         If the sampler does, or makes rows that are not finite.
     """
     sampler = _prepared(sampler, targets, random_state)
@@ -175,13 +176,13 @@ def _told_apart(sampler: Any, X: FloatRows, y: Labels, returned: Any) -> Resampl
     labels = np.asarray(returned[1], dtype=np.int64)
     name = type(sampler).__name__
     if rows.ndim != 2 or rows.shape[1] != X.shape[1] or labels.shape != rows.shape[:1]:
-        raise TypeError(
+        raise UserError(
             f"{name}.fit_resample returned rows {list(rows.shape)} and labels {list(labels.shape)}; "
             f"they must be [n, {X.shape[1]}] and [n]: mend the sampler"
         )
     unknown = np.setdiff1d(labels, y)
     if len(unknown):
-        raise TypeError(
+        raise UserError(
             f"{name}.fit_resample returned the label {unknown[0]}, which no row given to it has: mend the sampler"
         )
     kept, new = _kept_and_new(X, y, rows, labels)

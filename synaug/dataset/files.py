@@ -9,6 +9,7 @@ from typing import Any
 
 from synaug.dataset.texts import TextSource, require_column
 from synaug.digest import file_sha256
+from synaug.errors import UserError
 
 FILE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -33,22 +34,20 @@ class FileDataset(TextSource):
         self.text = text
         self.label = label
         if self.path.is_dir():
-            raise ValueError(f"dataset.path={path} is a folder: name one file in it")
+            raise UserError(f"dataset.path={path} is a folder: name one file in it")
         if self.path.suffix.lower() not in FILE_ENDINGS:
-            raise ValueError(f"dataset.path={path} must end in one of {', '.join(FILE_ENDINGS)}: convert the file")
+            raise UserError(f"dataset.path={path} must end in one of {', '.join(FILE_ENDINGS)}: convert the file")
 
     def source(self) -> str:
         """Digest of the file.
 
         Raises
         ------
-        FileNotFoundError
+        UserError
             If there is no such file.
         """
         if not self.path.is_file():
-            raise FileNotFoundError(
-                f"dataset.path={self.path} is not a file: give the path of a csv, tsv, jsonl or parquet"
-            )
+            raise UserError(f"dataset.path={self.path} is not a file: give the path of a csv, tsv, jsonl or parquet")
         return f"file:sha256:{file_sha256(self.path)}"
 
     def read(self) -> tuple[list[str], list[int], tuple[str, ...]]:
@@ -56,9 +55,9 @@ class FileDataset(TextSource):
 
         Raises
         ------
-        FileNotFoundError
+        UserError
             If there is no such file.
-        ValueError
+        UserError
             If it cannot be parsed, is not UTF-8, lacks a column, or a row lacks its text or label.
         """
         self.source()
@@ -66,19 +65,19 @@ class FileDataset(TextSource):
         names: list[str] = []
         for row, (text, label) in enumerate(self._rows(), start=1):
             if not isinstance(text, str | None):
-                raise ValueError(
+                raise UserError(
                     f"row {row} of {self.path} has {text!r} ({type(text).__name__}) in column {self.text!r}, "
                     "which must hold text: write it as a string"
                 )
             if not isinstance(label, str | int | float | None):
-                raise ValueError(
+                raise UserError(
                     f"row {row} of {self.path} has {label!r} ({type(label).__name__}) in column {self.label!r}: "
                     "a label is one word or number"
                 )
             if text is None or not text.strip():
-                raise ValueError(f"row {row} of {self.path} has no text in column {self.text!r}: fill or remove it")
+                raise UserError(f"row {row} of {self.path} has no text in column {self.text!r}: fill or remove it")
             if label is None or label != label or not str(label).strip():
-                raise ValueError(f"row {row} of {self.path} has no label in column {self.label!r}: label or remove it")
+                raise UserError(f"row {row} of {self.path} has no label in column {self.label!r}: label or remove it")
             texts.append(text)
             names.append(str(label).strip())
         class_names = tuple(sorted(set(names)))
@@ -89,12 +88,12 @@ class FileDataset(TextSource):
         """Text and label of each row, None where there is none."""
         content = "" if self._ending == ".parquet" else self._decoded()
         if self._ending in (".csv", ".tsv") and not content.strip():
-            raise ValueError(f"{self.path} is empty: give a file with the columns {self.text!r} and {self.label!r}")
+            raise UserError(f"{self.path} is empty: give a file with the columns {self.text!r} and {self.label!r}")
         try:
             columns = self._columns(content)
         except (ValueError, OSError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
             reason = " ".join(str(error).split())
-            raise ValueError(f"{self.path} cannot be read as {self._ending[1:]} ({reason}): mend the file") from error
+            raise UserError(f"{self.path} cannot be read as {self._ending[1:]} ({reason}): mend the file") from error
         for column in (self.text, self.label):
             require_column(column, list(columns), str(self.path))
         return zip(columns[self.text], columns[self.label], strict=True)
@@ -109,7 +108,7 @@ class FileDataset(TextSource):
             return content.decode("utf-8").removeprefix("\ufeff")
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
-            raise ValueError(
+            raise UserError(
                 f"byte {error.start + 1} of {self.path} (line {line}) is not UTF-8: save the file as UTF-8 "
                 "(e.g. iconv -f latin1 -t utf-8)"
             ) from error

@@ -13,6 +13,7 @@ from typing import Any
 from synaug.dataset.package import PackageDataset
 from synaug.dataset.texts import TextSource, require_column
 from synaug.digest import files_sha256
+from synaug.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class HubDataset(TextSource):
 
         Raises
         ------
-        NotADirectoryError
+        UserError
             If SYNAUG_DATA names no folder.
         """
         root = os.environ.get("SYNAUG_DATA")
@@ -76,7 +77,7 @@ class HubDataset(TextSource):
             return None
         folder = Path(root).expanduser()
         if not folder.is_dir():
-            raise NotADirectoryError(f"SYNAUG_DATA={root} is not a folder: correct it, or unset it to use the hub")
+            raise UserError(f"SYNAUG_DATA={root} is not a folder: correct it, or unset it to use the hub")
         return folder / self.hub_id if (folder / self.hub_id).is_dir() else None
 
     def source(self) -> str:
@@ -96,9 +97,9 @@ class HubDataset(TextSource):
 
         Raises
         ------
-        ConnectionError
+        UserError
             If the hub is out of reach and neither a mirror nor a package holds the data.
-        ValueError
+        UserError
             If a split or a column is absent, a label names no class, the class names are not the
             expected ones, or the hub has no such data set.
         """
@@ -113,7 +114,7 @@ class HubDataset(TextSource):
         loaded = self._load_dataset()
         absent = [split for split in self.splits if split not in loaded]
         if absent:
-            raise ValueError(f"{self.hub_id} has no split {absent[0]!r}, only {sorted(loaded)}: mend dataset.splits")
+            raise UserError(f"{self.hub_id} has no split {absent[0]!r}, only {sorted(loaded)}: mend dataset.splits")
         texts: list[str] = []
         labels: list[int] = []
         for split in self.splits:
@@ -122,7 +123,7 @@ class HubDataset(TextSource):
                 require_column(column, rows.column_names, f"split {split!r} of {self.hub_id}")
             names = getattr(rows.features[self.label], "names", None)
             if names is not None and tuple(names) != self.class_names:
-                raise ValueError(
+                raise UserError(
                     f"{self.hub_id} names its classes {names}, but the config says {list(self.class_names)}: "
                     "mend dataset.class_names"
                 )
@@ -131,7 +132,7 @@ class HubDataset(TextSource):
         indices = range(len(self.class_names))
         wrong = [row for row, label in enumerate(labels) if not isinstance(label, int) or label not in indices]
         if wrong:
-            raise ValueError(
+            raise UserError(
                 f"row {wrong[0] + 1} of {self.hub_id} has the label {labels[wrong[0]]!r}, which is no index of "
                 f"dataset.class_names: pool labelled splits only (dataset.splits={self.splits})"
             )
@@ -153,16 +154,16 @@ class HubDataset(TextSource):
         except (OSError, ValueError, RuntimeError, DatasetsError) as error:
             reason = " ".join(str(error).split())
             if mirror:
-                raise ValueError(
+                raise UserError(
                     f"{mirror} cannot be loaded ({reason}): mend this copy, or unset SYNAUG_DATA to use the hub"
                 ) from error
             if reachable and not isinstance(error, ConnectionError):
-                raise ValueError(
+                raise UserError(
                     f"the hub's {self.hub_id} cannot be loaded ({reason}): check dataset.hub_id, dataset.config and "
                     "dataset.revision"
                 ) from error
             root = os.environ.get("SYNAUG_DATA")
-            raise ConnectionError(
+            raise UserError(
                 f"the hub is out of reach and {self.hub_id} is not in its cache: connect, or set SYNAUG_DATA to a "
                 f"folder that holds {self.hub_id}" + (f" ({root} does not)" if root else "")
             ) from error

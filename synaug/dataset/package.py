@@ -7,6 +7,7 @@ from typing import Any
 
 from synaug.dataset.texts import TextSource
 from synaug.digest import file_sha256
+from synaug.errors import UserError
 
 
 class PackageDataset(TextSource):
@@ -54,9 +55,9 @@ class PackageDataset(TextSource):
 
         Raises
         ------
-        ModuleNotFoundError
+        UserError
             If the package is not installed, or lacks the file.
-        ValueError
+        UserError
             If the csv is not the one that was pinned.
         """
         import pandas as pd
@@ -64,7 +65,7 @@ class PackageDataset(TextSource):
         path = package_path(self.package, self.file, extra=self.extra)
         found = file_sha256(path)
         if found != self.sha256:
-            raise ValueError(
+            raise UserError(
                 f"{path} has sha256 {found}, but {self.sha256} was pinned: "
                 f"reinstall the package with pip install --force-reinstall 'synaug[{self.extra}]'"
             )
@@ -78,15 +79,13 @@ def package_path(package: str, file: str, *, extra: str) -> Path:
 
     Raises
     ------
-    ModuleNotFoundError
+    UserError
         If the package is not installed, or lacks the file.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"the package {package} is not installed: pip install 'synaug[{extra}]'")
+        raise UserError(f"the package {package} is not installed: pip install 'synaug[{extra}]'")
     path = Path(spec.submodule_search_locations[0], file)
     if not path.exists():
-        raise ModuleNotFoundError(
-            f"the package {package} has no {file}: pip install --force-reinstall 'synaug[{extra}]'"
-        )
+        raise UserError(f"the package {package} has no {file}: pip install --force-reinstall 'synaug[{extra}]'")
     return path

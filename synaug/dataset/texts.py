@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.digest import json_sha256, text_sha256
+from synaug.errors import UserError
 from synaug.seeding import derive_seed
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class TextSource(ABC):
         paper: str | None = None,
     ) -> None:
         if max_per_class is not None and (not isinstance(max_per_class, int) or max_per_class < 2):
-            raise ValueError(
+            raise UserError(
                 f"dataset.max_per_class={max_per_class} must be a whole number of at least 2, or null for all rows"
             )
         self.name = name
@@ -102,16 +103,16 @@ class TextSource(ABC):
 
         Raises
         ------
-        ValueError
+        UserError
             If a text is empty or no Unicode, or fewer than two classes have rows left.
         """
         texts, labels, class_names = self.read()
         texts = [text.strip() for text in texts]
         for row, text in enumerate(texts, start=1):
             if not text:
-                raise ValueError(f"row {row} of {self.name} has an empty text; every row needs one: remove or fill it")
+                raise UserError(f"row {row} of {self.name} has an empty text; every row needs one: remove or fill it")
             if LONE_SURROGATE.search(text):
-                raise ValueError(
+                raise UserError(
                     f"row {row} of {self.name} holds half a surrogate pair, which is no Unicode text: mend or remove it"
                 )
         label_of: dict[str, int] = {}
@@ -125,7 +126,7 @@ class TextSource(ABC):
         if len(present) < 2:
             names = ", ".join(repr(class_names[label]) for label in present) or "none"
             dropped = f" once {len(contradicting)} texts under two labels are dropped" if contradicting else ""
-            raise ValueError(
+            raise UserError(
                 f"{self.name} has rows of {len(present)} class ({names}){dropped}, but classification needs two or "
                 "more: check the label column"
             )
@@ -166,4 +167,4 @@ def require_column(column: str, columns: Sequence[str], where: str) -> None:
             if near
             else f"; it has {', '.join(map(repr, columns)) or 'none'}: set dataset.text and dataset.label"
         )
-        raise ValueError(f"{where} has no column {column!r}{hint}")
+        raise UserError(f"{where} has no column {column!r}{hint}")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from synaug.errors import UserError
 from synaug.metrics import METRICS
 
 
@@ -37,19 +38,19 @@ def metrics_asked_for(text: str | None) -> tuple[str, ...] | None:
 
     Raises
     ------
-    ValueError
+    UserError
         If a name is no metric's.
     """
     if text is None:
         return None
     names = tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
     if not names:
-        raise ValueError(f"--metric={text!r} names no metric: choose among {', '.join(METRICS)}")
+        raise UserError(f"--metric={text!r} names no metric: choose among {', '.join(METRICS)}")
     for name in names:
         if name not in METRICS:
             near = difflib.get_close_matches(name, METRICS, n=1)
             remedy = f"did you mean {near[0]}? " if near else ""
-            raise ValueError(f"--metric: {name!r} is no metric: {remedy}Known are {', '.join(METRICS)}")
+            raise UserError(f"--metric: {name!r} is no metric: {remedy}Known are {', '.join(METRICS)}")
     return names
 
 

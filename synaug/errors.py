@@ -1,0 +1,53 @@
+"""What a user can mend, told apart by its type from faults of the program."""
+
+import re
+from collections.abc import Iterator
+from errno import EDQUOT, EFBIG, EIO, ENOSPC, EROFS
+
+# What a full, broken or read-only disk says, whoever was writing and wherever.
+OF_THE_DISK = (EDQUOT, EFBIG, EIO, ENOSPC, EROFS)
+REMEDY_FOR_A_PLACE = "choose another place with output_dir=... or cache_dir=..."
+
+
+class UserError(ValueError):
+    """What a user can mend: one sentence with the value, what was required of it, and the remedy.
+
+    It is raised where the value enters, and shown without a traceback; the exit code is then 1. Every other error is
+    a fault of the program and shows its traceback.
+    """
+
+
+def user_sentence(error: BaseException) -> str | None:
+    """The sentence for an error that a user can mend; None for a fault of the program.
+
+    Nothing is asked but the error itself: no disk, no lock, no config.
+    """
+    for each in _with_causes(error):
+        if isinstance(each, UserError):
+            return str(each)
+    if is_out_of_memory(error):
+        first = (str(error).strip() or "it says no more").splitlines()[0]
+        return (
+            f"out of memory ({first}): give fewer seeds or n_folds, dataset.max_per_class=..., "
+            "or, to a sweep of processes, hydra.launcher.n_jobs=1"
+        )
+    if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        room = "make room there, or " if error.errno in (EDQUOT, ENOSPC) else ""
+        return f"{place}{error.strerror}: {room}{REMEDY_FOR_A_PLACE}"
+    return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was short: Python and NumPy raise a MemoryError, torch a RuntimeError of these words."""
+    if isinstance(error, RuntimeError):
+        return re.search(r"out of memory|not enough memory|can't allocate memory", str(error)) is not None
+    return isinstance(error, MemoryError)
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and what it was raised from: Hydra wraps what a target's constructor raises."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__
