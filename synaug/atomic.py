@@ -6,15 +6,15 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from pathlib import Path
 from typing import BinaryIO
+
+from synaug.errors import OF_THE_DISK
 
 if sys.platform != "win32":
     import fcntl
 
 TEMPORARY_ENDING = ".tmp"
-NAMELESS = (EDQUOT, EFBIG, EIO, ENOSPC)  # what write() raises does not say where
 
 
 @contextmanager
@@ -44,7 +44,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and (error.errno in NAMELESS or error.filename == str(temporary)):
+        # What write() raises does not say where.
+        if isinstance(error, OSError) and (error.errno in OF_THE_DISK or error.filename == str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
 

@@ -15,6 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from synaug import record
 
+# What a run's folder is called whose identity cannot be told.
+INVALID = "invalid"
 GROUPS = ("dataset", "encoder", "imbalance_ratio", "augmenter", "classifier")
 
 
@@ -65,7 +67,7 @@ def run_folder(_root_: DictConfig) -> str:
         choices = run_choices(_root_, _root_.hydra.runtime.choices)
         return "-".join([*choices.values(), identity(_root_)[:8]])
     except (OmegaConfBaseException, KeyError, AttributeError, TypeError):
-        return "invalid"  # the check says why; Hydra would show a traceback from within an interpolation
+        return INVALID  # the check says why; Hydra would show a traceback from within an interpolation
 
 
 def identity(config: DictConfig) -> str:

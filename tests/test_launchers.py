@@ -299,6 +299,7 @@ def test_a_ray_cluster_that_does_not_answer_is_told_at_once() -> None:
 )
 def test_what_a_launcher_raises_becomes_a_sentence_with_the_remedy(error: Exception, said: str) -> None:
     sentence = launchers.sentence(error)
+    assert sentence is not None
     assert sentence.startswith(said)
     assert "\n" not in sentence
 
