@@ -76,7 +76,7 @@ def unreachable(launcher: DictConfig) -> str | None:
 
     Ray itself tells after minutes, submitit by an error like any other.
     """
-    if launcher._target_.endswith("SlurmLauncher") and shutil.which("srun") is None:
+    if str(OmegaConf.select(launcher, "_target_")).endswith("SlurmLauncher") and shutil.which("srun") is None:
         return (
             "there is no SLURM here (srun is not found): give the command where sbatch works, or hydra/launcher=cores"
         )

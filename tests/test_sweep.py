@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -236,3 +237,48 @@ def test_what_is_left_is_told_by_what_ran_not_by_what_was_skipped() -> None:
     assert status.progress_line(ended, 10, elapsed=60.0) == said
     assert status.progress_line(ended, None, elapsed=60.0) == "[6/?] a-run: done in 60 s · 0:01:00 elapsed"
     assert status.clock(3 * 3600 + 61) == "3:01:01"
+
+
+def test_what_the_first_job_does_for_all_is_not_expected_of_the_others() -> None:
+    first = {"number": 0, "run": "a-run", "status": "done", "seconds": 300.0, "once": 295.0}
+    assert status.progress_line([first], 10, elapsed=301.0).endswith("0:05:01 elapsed, about 0:00:45 left")
+    two_at_once = [{"number": n, "run": "a-run", "status": "done", "seconds": 60.0} for n in range(4)]
+    assert status.progress_line(two_at_once, 10, elapsed=120.0).endswith("about 0:03:00 left")
+    known = status.progress_line([first], 10, elapsed=301.0, n_recorded=8)
+    assert known == "[ 9/10] a-run: done in 300 s · 0:05:01 elapsed, about 0:00:05 left"
+
+
+def test_a_job_that_could_not_tell_for_lack_of_room_is_not_said_to_have_died_of_something_else(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(folder: Path, job: dict[str, object]) -> None:
+        if job["status"] == status.STARTED:
+            noted(folder, job)
+
+    noted = status.note
+    monkeypatch.setattr("synaug.status.note", full)
+    outcome = program("--multirun", *TOY, csv, *GRID)
+    assert "2 of 4 jobs failed, 2 are recorded" in outcome.err
+    assert "lack of memory" not in outcome.err
+    assert statuses(program) == ["done", "failed", "done", "failed"]
+    started = [{"number": 0, "run": "a-run", "status": status.STARTED, "seconds": 0.0, "overrides": []}]
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=0, f_favail=9, f_files=9))
+    assert status.lost(started, None, program.folder)[0]["sentence"] == status.NO_ROOM
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=9, f_favail=0, f_files=9))
+    assert status.lost(started, None, program.folder)[0]["sentence"] == status.NO_ROOM
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=9, f_favail=9, f_files=9))
+    assert "lack of memory" in status.lost(started, None, program.folder)[0]["sentence"]
+
+
+def test_a_sweep_ends_with_its_table_where_nothing_can_be_locked(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_inodes(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "/full/.lock")
+
+    monkeypatch.setattr("synaug.status.locked", no_inodes)
+    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote")
+    assert outcome.code == 1
+    assert "2 of 2 jobs failed, 0 are recorded" in outcome.err
+    assert "/full/.lock: No space left on device: make room there, or choose another place" in outcome.err
+    assert "Traceback (most" not in outcome.err
