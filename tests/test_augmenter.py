@@ -145,7 +145,7 @@ def test_amount_0_changes_nothing(name: str, counts: Sequence[int]) -> None:
     np.testing.assert_array_equal(augmented.kept, np.arange(len(X)))
     assert augmented.synthetic.shape == (0, X.shape[1])
     assert augmented.labels.shape == (0,)
-    assert augmented.balance == [Balance(label, n, 0, 0) for label, n in enumerate(counts)]
+    assert augmented.balance == [Balance(label, n, n, 0, 0) for label, n in enumerate(counts)]
 
 
 @every_sampler
