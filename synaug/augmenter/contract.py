@@ -289,7 +289,8 @@ class Augmenter:
                 if not is_shortage(self.sampler, error, {label: int(counts[label])}):
                     raise
                 log.debug("%s stopped at %s%s: %s", self.name, names[label], where, _line(error))
-                errors[label] = f"{type(error).__name__}: {_line(error).rstrip('.')}"
+                kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+                errors[label] = f"{kind}{_line(error).rstrip('.')}"
         return Resampled(
             _kept_by_all(y, asked, results),
             SyntheticRows.joined([SyntheticRows.none(given.width), *(each.synthetic for each in results.values())]),

@@ -94,7 +94,7 @@ def told_apart(sampler: Any, X: FloatRows, y: Labels, returned: Any) -> Resample
         _refuse_mixed_labels(name, X, y, rows[new], labels[new])
     bad = int((~np.isfinite(rows[new]).all(axis=1)).sum())
     if bad:
-        raise NotFiniteError(f"{name} made {bad} rows that are not finite (NaN or infinity): mend the sampler")
+        raise NotFiniteError(f"{name} made {len(new)} rows, of which {bad} hold NaN or infinity: mend the sampler")
     if len(kept) < len(X):
         _refuse_another_space(sampler, X, y, rows, labels, given)
     parents = _stated_parents(sampler, new, len(rows))
@@ -154,7 +154,7 @@ def _dense(table: Any) -> NDArray[Any]:
     if sparse.issparse(table):
         table = table.toarray()
     elif isinstance(table, np.ma.MaskedArray):
-        table = table.astype(np.float64).filled(np.nan)  # what is masked is no number
+        table = np.ma.filled(table.astype(np.float64), np.nan)  # what is masked is no number
     elif hasattr(table, "detach"):
         table = table.detach().cpu()
     found = np.asarray(table)

@@ -49,7 +49,7 @@ def neighbours(sampler: Any) -> Iterator[tuple[str, int]]:
     """Parameters that name neighbours within a class, and how many, not counting the row itself."""
     for name, value in parameters(sampler).items():
         if NEIGHBOURS.fullmatch(name):
-            if isinstance(value, Integral) and not isinstance(value, bool):
+            if isinstance(value, Integral) and value is not True and value is not False:
                 yield name, int(value)
             elif isinstance(getattr(value, "n_neighbors", None), Integral):
                 yield name, value.n_neighbors - 1  # an object counts the row itself
@@ -109,6 +109,6 @@ def _rows_needed(sampler: Any) -> int:
     if isinstance(sampler, SMOTEENN | SMOTETomek) and sampler.smote is None:
         needed.append(SMOTE().k_neighbors + 1)
     for name, value in parameters(sampler).items():
-        if name in NEEDS_AS_MANY and isinstance(value, Integral) and not isinstance(value, bool):
+        if name in NEEDS_AS_MANY and isinstance(value, Integral):
             needed.append(int(value))
     return max(needed)
