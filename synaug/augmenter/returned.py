@@ -261,18 +261,19 @@ def _refuse_another_space(
     before, n_classes = np.bincount(y), int(y.max()) + 1
     after = np.bincount(labels, minlength=n_classes)
     kept = np.bincount(y[given[given >= 0]], minlength=n_classes)
+    steps = [step for _, step in getattr(sampler, "steps", ()) if hasattr(step, "transform")]
     if sampling_type(sampler) == "over-sampling" and not cleans(sampler):
         # It owes every row; of a class that was moved alone, the others' rows say nothing.
         moved = kept < HARDLY_ANY * np.minimum(before, after)
     else:
         hardly_any = kept.sum() < HARDLY_ANY * min(len(X), len(rows))
-        moved = np.full(n_classes, hardly_any and _shows_moving(X, y, rows, labels, given))
+        moved = np.full(n_classes, hardly_any and (bool(steps) or _shows_moving(X, y, rows, labels, given)))
     if moved.any():
-        steps = [type(step).__name__ for _, step in getattr(sampler, "steps", ()) if hasattr(step, "transform")]
+        cause = " and ".join(type(step).__name__ for step in steps) or "a scaler, projection or normalisation"
         raise UserError(
             f"{type(sampler).__name__} returned {kept[moved].sum()} of {before[moved].sum()} rows as they were given "
             "to it, so that the classifier would train on other numbers than it is tested on; the likely cause is "
-            f"{' and '.join(steps) or 'a scaler, projection or normalisation'} inside it: leave that out "
+            f"{cause} inside it: leave that out "
             "(standardize=true scales training and test rows alike), or return the given rows unaltered"
         )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 from imblearn.combine import SMOTEENN, SMOTETomek
 from imblearn.over_sampling import ADASYN, SMOTE, SVMSMOTE, BorderlineSMOTE, KMeansSMOTE
 
@@ -49,7 +50,7 @@ def neighbours(sampler: Any) -> Iterator[tuple[str, int]]:
     """Parameters that name neighbours within a class, and how many, not counting the row itself."""
     for name, value in parameters(sampler).items():
         if NEIGHBOURS.fullmatch(name):
-            if isinstance(value, Integral) and value is not True and value is not False:
+            if isinstance(value, int | np.integer) and not isinstance(value, bool):
                 yield name, int(value)
             elif isinstance(getattr(value, "n_neighbors", None), Integral):
                 yield name, value.n_neighbors - 1  # an object counts the row itself
