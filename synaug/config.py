@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from synaug import record
+from synaug.errors import UserError
 
 # What a run's folder is called whose identity cannot be told.
 INVALID = "invalid"
@@ -167,7 +168,13 @@ def augmenter(config: DictConfig) -> Any:
     if validate is not None and hasattr(
         sampler, "_parameter_constraints"
     ):  # scikit-learn's check, which would otherwise wait for fit_resample
-        validate()
+        try:
+            validate()
+        except AttributeError as error:  # get_params finds no attribute of a parameter's name
+            raise UserError(
+                f"{type(sampler).__name__} hides a parameter ({error}): let its constructor store each argument under "
+                "its own name, as scikit-learn's estimators do"
+            ) from error
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
 
 
