@@ -217,8 +217,9 @@ MOMENTS = ("imports", "start", "embedding", "augmenting", "training", "between t
 FORTY = ["encoder.dim=range(8,28)", "augmenter=none,smote"]  # every other job embeds the texts
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool], ended: Callable[[], int | None]) -> None:
     while not condition():  # the test's own timeout ends it
+        assert ended() is None, "it ended before the moment came"
         time.sleep(0.002)
 
 
@@ -243,9 +244,9 @@ def kill_about(zygote: Zygote, said: Path, moment: str, draw: random.Random, fol
     before = probabilities()
     pid = zygote.start(said, *command)
     if moment == "between two files":  # the probabilities and their record
-        wait_until(lambda: not probabilities() <= before)
+        wait_until(lambda: not probabilities() <= before, lambda: zygote.ended(pid))
     elif moment != "start":
-        wait_until(lambda: said.exists() and moment in said.read_text())
+        wait_until(lambda: said.exists() and moment in said.read_text(), lambda: zygote.ended(pid))
     time.sleep(delay)
     os.killpg(pid, signal.SIGKILL)
     return zygote.wait(pid)
