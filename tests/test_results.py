@@ -144,10 +144,9 @@ def test_tables_of_training_name_the_step_that_a_point_is_of(datamodule: Embeddi
     curves = pd.DataFrame(**results.curve_table(datamodule, model)).set_index(["seed", "fold", "step"])
     best = pd.DataFrame(**results.best_table(datamodule, model))
     assert best["step"].tolist() == model.best_step.tolist()
-    for index, row in enumerate(best.itertuples()):
+    for index, row in enumerate(best.to_dict("records")):
         point = model.curves[model.best_step[index] // 2 - 1]
-        assert row.validation_loss == point["validation_loss"][index]
+        assert row["validation_loss"] == point["validation_loss"][index]
         gap = point["train_minority_accuracy"][index] - point["validation_minority_accuracy"][index]
-        assert row.minority_accuracy_gap == gap
-        (at,) = curves.loc[[(row.seed, row.fold, row.step)]].itertuples()
-        assert at.validation_loss == row.validation_loss
+        assert row["minority_accuracy_gap"] == gap
+        assert curves["validation_loss"][row["seed"], row["fold"], row["step"]] == row["validation_loss"]
