@@ -519,10 +519,8 @@ embeddings.CHUNK_ROWS = ROWS
 
 
 def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists() and time.monotonic() < deadline:
+    while not path.exists():  # the test's own timeout ends it
         time.sleep(0.02)
-    assert path.exists()
 
 
 KILLED_AT_A_RENAME = """
@@ -689,7 +687,7 @@ def test_who_waits_for_a_process_that_is_killed_takes_over(tmp_path: Path) -> No
     encoder = Killer()
     try:
         embed(tmp_path / "cache", encoder=encoder)
-        assert stuck.wait(timeout=5) == -signal.SIGKILL
+        assert stuck.wait() == -signal.SIGKILL
     finally:
         stuck.kill()
         stuck.communicate()
