@@ -84,9 +84,9 @@ def change(run: Path, *place: str | int, to: object) -> None:
     for key in place[:-1]:
         node = node[key]
     if to is ...:
-        del node[place[-1]]  # type: ignore[arg-type]
+        del node[place[-1]]
     else:
-        node[place[-1]] = to  # type: ignore[index]
+        node[place[-1]] = to
     path.write_text(json.dumps(written))
 
 
