@@ -490,14 +490,20 @@ def _long(runs: pd.DataFrame, tables: Mapping[str, Mapping[str, Any]], columns: 
         by_name = dict(zip(table["columns"], zip(*table["data"], strict=True), strict=True))
         for name, values in whole.items():
             values += by_name[name]
+    kinds = {"seed": np.int64, "fold": np.int64, "value": np.float64}  # null where a score was not finite
     frame = pd.DataFrame(
-        {
-            name: pd.Categorical(values) if name in ("decision", "metric", "class") else values
-            for name, values in whole.items()
-        }
+        {name: np.array(own, kinds[name]) if name in kinds else _categories(own) for name, own in whole.items()}
     )
-    frame["value"] = frame["value"].astype(float)  # null where a score was not finite
     repeats = [len(tables[identity]["data"]) for identity in runs["identity"]]
     labels = runs[described].loc[runs.index.repeat(repeats)].reset_index(drop=True)
     labels = labels.astype({column: "category" for column in described if column != "ratio"})
     return pd.concat([labels, frame], axis=1)
+
+
+def _categories(names: Sequence[str | None]) -> pd.Categorical:
+    """Text as categories; only None is missing, and not the name of a class that is "nan"."""
+    found = sorted({name for name in names if name is not None})
+    codes = {name: code for code, name in enumerate(found)} | {None: -1}
+    return pd.Categorical.from_codes(
+        np.fromiter(map(codes.__getitem__, names), np.int64, len(names)), categories=pd.Index(found, dtype=object)
+    )

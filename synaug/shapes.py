@@ -227,7 +227,7 @@ def parsed(content: bytes) -> Any:
     """
     try:
         found = json.loads(content)
-        if SURROGATE.search(content):
+        if (b"\\u" in content or not content.isascii()) and SURROGATE.search(content):
             found = json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
     except RecursionError as error:
         raise MisshapenError("is nested too deep") from error
@@ -314,7 +314,7 @@ def _columns(name: str, table: Mapping[str, Any], needed: Sequence[str]) -> dict
     names, rows = table["columns"], table["data"]
     if len(set(names)) < len(names) or not set(needed) <= set(names):
         raise MisshapenError(f"has a table {name} without columns {', '.join(needed)}, or with one twice")
-    if any(type(row) is not list for row in rows) or {len(names)}.union(map(len, rows)) != {len(names)}:
+    if not {list}.issuperset(map(type, rows)) or {len(names)}.union(map(len, rows)) != {len(names)}:
         raise MisshapenError(f"has a table {name} whose rows are not of {len(names)} values")
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
     return dict(zip(names, columns, strict=True))
