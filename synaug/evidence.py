@@ -20,7 +20,7 @@ from synaug.digest import json_sha256, text_sha256
 from synaug.errors import UserError
 
 PLAIN_LOSS = {"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0}
-OWN_FILE = "synaug.dataset.FileDataset"
+FILE_TARGET = "synaug.dataset.FileDataset"
 LONGEST = 40
 RUN_DIGITS = 8  # of its identity, at the end of the name of a run's folder
 LABELS = ("block", "augmenter", "loss")
@@ -336,7 +336,7 @@ def _data_sets(found: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 def _shown(record: Mapping[str, Any]) -> str:
     """What a data set is called: the option's name, or that of the user's own file."""
     option = record["choices"]["dataset"]
-    if option != "files" and record["config"].get("dataset", {}).get("_target_") != OWN_FILE:
+    if option != "files" and record["config"].get("dataset", {}).get("_target_") != FILE_TARGET:
         return str(option)
     # A label's parts are told apart by this dot.
     return " ".join(str(record["data"]["name"]).replace("·", "-").split()) or str(option)

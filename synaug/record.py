@@ -5,6 +5,7 @@ import math
 import platform
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import metadata
@@ -285,10 +286,16 @@ def load(folder: str | Path) -> "pd.DataFrame":
     -------
     DataFrame
         One row a score: the run (`name`, `run`, `identity`), its choices (`dataset`, `encoder`,
-        `imbalance_ratio`, `ratio`, `augmenter`, `amount`, `loss`, `classifier`, `block`), every other setting
-        in which runs of one option differ (e.g. `augmenter.k_neighbors`; it stands in the label
-        `augmenter`, `loss` or `block`, too, so that a comparison cannot pool them unseen), and `seed`,
+        `imbalance_ratio`, `ratio`, `augmenter`, `amount`, `loss`, `classifier`, `block`), `content` (which data
+        set it is, whatever it is called), `by_fallback` (the share of its synthetic rows that a fallback made),
+        every other setting in which runs of one option differ (e.g. `augmenter.k_neighbors`; it stands in the
+        label `augmenter`, `loss` or `block`, too, so that a comparison cannot pool them unseen), and `seed`,
         `fold`, `decision`, `metric`, `class` (missing for scores of all classes), `value`.
+
+    Warns
+    -----
+    UserWarning
+        Of each file that is left out, as it is not what synaug writes.
 
     Raises
     ------
@@ -298,8 +305,10 @@ def load(folder: str | Path) -> "pd.DataFrame":
     from synaug.evidence import read as read_evidence
 
     evidence = read_evidence([folder])
-    left_out = ["folder", "n_classes", "code", "finished", "seconds", "peak_memory_bytes"]
-    runs = evidence.runs.drop(columns=left_out)
+    for sentence in evidence.left_out:
+        warnings.warn(f"left out: {sentence}", stacklevel=2)
+    of_the_report = ["folder", "n_classes", "n_minority", "rows_made", "code", "finished", "seconds"]
+    runs = evidence.runs.drop(columns=[*of_the_report, "peak_memory_bytes"])
     if runs.empty:
         raise UserError(f"no {RECORD} below {folder}: all of its runs failed")
     scores = evidence.scores[["identity", *SCORE_COLUMNS]]
