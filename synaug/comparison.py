@@ -31,7 +31,8 @@ class Comparison:
     values
         By metric, the members' scores with the methods that `synaug.stats.with_choices` adds.
     rankings
-        By metric, `synaug.ranking.rank` of the augmenters under argmax and of the free remedy.
+        By metric, `synaug.ranking.rank` of the augmenters under argmax and of the free remedy, over the blocks in
+        which there was something to augment.
     gaps
         What is not there to be compared: `block`, `augmenter`, `loss`, `missing` (members), `reason`.
     verdict
@@ -78,6 +79,7 @@ def compare(
     if len(versions) > 1 and not mixed:
         raise UserError(_mixed(versions))
     datasets = dict(zip(evidence.runs["block"], evidence.runs["content"], strict=True))
+    idle = evidence.idle_blocks()
     by_fallback = evidence.runs.groupby(["block", "augmenter"])["by_fallback"].mean().rename("by_fallback")
     tables, values, rankings = {}, {}, {}
     for metric in chosen:
@@ -85,7 +87,8 @@ def compare(
         values[metric] = stats.with_choices(*evidence.members(metric), higher_is_better=better)
         compared = stats.compare(values[metric], higher_is_better=better, rope=rope)
         tables[metric] = compared.join(by_fallback, on=["block", "augmenter"])
-        rankings[metric] = ranking.rank(headline_values(values[metric]), datasets, higher_is_better=better)
+        ranked = headline_values(values[metric][~values[metric]["block"].isin(idle)])
+        rankings[metric] = ranking.rank(ranked, datasets, higher_is_better=better)
     gaps = find_gaps(evidence)
     words = verdict(evidence, chosen[0], tables[chosen[0]], values[chosen[0]], rankings[chosen[0]], gaps, rope)
     return Comparison(chosen, tables, values, rankings, gaps, words, rope)

@@ -98,6 +98,11 @@ class Evidence:
         validation = self.validation[self.validation["metric"] == chosen_by]
         return self.scores.loc[overall, columns], validation[columns]
 
+    def idle_blocks(self) -> set[str]:
+        """Blocks in which no class is a minority, and no run made or removed a row: there was nothing to augment."""
+        by_block = self.runs.groupby("block")[["n_minority", "rows_made"]].max()
+        return set(by_block.index[(by_block == 0).all(axis=1)])
+
     def code_versions(self) -> dict[str, list[str]]:
         """Runs (their folders' names) by the version of the code and of the packages that made them."""
         found = defaultdict(list)

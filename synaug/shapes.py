@@ -165,6 +165,8 @@ class Record(TypedDict):
     warnings: list[str]
     cost: Cost
     probabilities_sha256: NotRequired[str | None]
+    overrides: NotRequired[list[str] | None]
+    configs_sha256: NotRequired[str | None]
 
 
 @_open

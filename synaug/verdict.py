@@ -19,6 +19,7 @@ from synaug.wording import (
     effect,
     first_of,
     is_mostly_by_fallback,
+    method,
     outcome,
     said,
     split,
@@ -86,7 +87,7 @@ def verdict(
     """
     blocks = evidence.runs.drop_duplicates("block").set_index("block", drop=False)
     rows = {str(row["block"]): row for _, row in blocks.iterrows()}
-    idle = _idle(evidence.runs)
+    idle = evidence.idle_blocks()
     told = {
         str(block): part
         for block, part in comparisons.groupby("block", observed=True)
@@ -108,7 +109,7 @@ def verdict(
     tables = list(told.values())
     places = [_where(rows[str(block)], several).removeprefix("On ") for block in told]
     of_block = dict(zip(blocks["block"], blocks["content"], strict=True))
-    ranks = list(_ranks(ranking, of_block, unit)) if tables else []
+    ranks = list(_ranks(ranking, of_block, _shares(evidence.runs), unit)) if tables else []
     return Verdict(
         headline=_headline(tables, places, unit, bool(idle)) if len(evidence.runs) else _nothing_ran(evidence),
         datasets=datasets,
@@ -116,12 +117,6 @@ def verdict(
         # What the ranks cannot bear is of interest to who was told of ranks.
         cautions=[*_cautions(evidence, gaps), *(ranking.cautions if ranks else ()), *_of_settings(evidence)],
     )
-
-
-def _idle(runs: pd.DataFrame) -> set[str]:
-    """Blocks in which no class is a minority, and no run made or removed a row."""
-    by_block = runs.groupby("block")[["n_minority", "rows_made"]].max()
-    return set(by_block.index[(by_block == 0).all(axis=1)])
 
 
 def _has_verdict(part: pd.DataFrame) -> bool:
@@ -252,10 +247,21 @@ def _overall(tables: Sequence[pd.DataFrame], unit: Unit) -> Iterator[str]:
     )
 
 
-def _ranks(ranking: "Ranking", datasets: Mapping[str, str], unit: Unit) -> Iterator[str]:
+def _shares(runs: pd.DataFrame) -> dict[str, float]:
+    """Which share of a method's rows a fallback made at least, in whatever block."""
+    names = (runs["augmenter"] + " " + runs["loss"]).str.strip()
+    return {str(name): float(share) for name, share in runs.groupby(names)["by_fallback"].min().items()}
+
+
+def _ranks(
+    ranking: "Ranking", datasets: Mapping[str, str], by_fallback: Mapping[str, float], unit: Unit
+) -> Iterator[str]:
     if len(ranking.methods) < 3 or not np.isfinite(ranking.iman_davenport_p):
         return
-    listed = ", ".join(f"{name} {rank:.1f}" for name, rank in ranking.mean_ranks.sort_values().items())
+    ranks = ranking.mean_ranks.sort_values()
+    listed = ", ".join(
+        f"{method(str(name), '', by_fallback.get(str(name), 0))} {rank:.1f}" for name, rank in ranks.items()
+    )
     yield (
         f"Mean ranks by {unit.name} over {counted(len(ranking.blocks), 'block')} (1 is best; argmax, and the free "
         f"remedy): {listed}."

@@ -310,6 +310,7 @@ def test_where_no_class_is_smaller_there_was_nothing_to_augment(tmp_path: Path) 
     assert found.verdict.overall == []
     assert not any("ranking" in caution for caution in found.verdict.cautions)
     assert found.tables["minority_recall"].empty
+    assert found.rankings["balanced_accuracy"].blocks == ()
 
 
 def test_scenarios_without_a_minority_leave_the_verdict_to_the_others(tmp_path: Path) -> None:
@@ -320,6 +321,7 @@ def test_scenarios_without_a_minority_leave_the_verdict_to_the_others(tmp_path: 
         assert re.search(r"\b3 blocks\b", words.headline)
         assert words.datasets["trec"][-1].endswith("no class is smaller: nothing was there to augment.")
         assert not any("no class is smaller" in sentence for sentence in words.datasets["imdb"])
+        assert any("over 3 blocks" in sentence for sentence in words.overall)
 
 
 def by_fallback(folder: Path, pattern: str, share: float) -> None:
@@ -340,6 +342,11 @@ def test_a_method_whose_rows_a_fallback_made_is_called_so(tmp_path: Path) -> Non
     _, picked, alone = found.verdict.datasets["trec"]
     assert "(smote mostly by fallback in 10 of 10 members)" in picked
     assert "smote (mostly by fallback) (" in alone
+    fabricated.write_runs(tmp_path, datasets=["imdb"], ratios=[10.0], augmenters=["none", "random", "smote"])
+    by_fallback(tmp_path, "*-smote-*", 1.0)
+    assert any("smote (mostly by fallback) 2.0" in sentence for sentence in compared(tmp_path).verdict.overall)
+    for run in tmp_path.glob("imdb-*"):
+        (run / record.RECORD).unlink()
     assert "random (mostly" not in alone
     table = found.tables["balanced_accuracy"].groupby("augmenter")["by_fallback"].mean()
     assert table["smote"] == 1
