@@ -1,7 +1,8 @@
 """All that the evidence says, compared: tables, ranks, gaps and the verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -25,11 +26,13 @@ class Comparison:
     metrics
         Names; the first is the one that the verdict speaks of.
     tables
-        By metric, `synaug.stats.compare`'s frame.
+        By metric, `synaug.stats.compare`'s frame, and `by_fallback`: the share of the augmenter's rows that a
+        fallback made, NaN where it made none and of `picked`.
     values
         By metric, the members' scores with the methods that `synaug.stats.with_choices` adds.
     rankings
-        By metric, `synaug.ranking.rank` of the augmenters under argmax and of the free remedy.
+        By metric, `synaug.ranking.rank` of the augmenters under argmax and of the free remedy, over the blocks in
+        which there was something to augment.
     gaps
         What is not there to be compared: `block`, `augmenter`, `loss`, `missing` (members), `reason`.
     verdict
@@ -75,13 +78,17 @@ def compare(
     versions = evidence.code_versions()
     if len(versions) > 1 and not mixed:
         raise UserError(_mixed(versions))
-    datasets = dict(zip(evidence.runs["block"], evidence.runs["dataset"], strict=True))
+    datasets = dict(zip(evidence.runs["block"], evidence.runs["content"], strict=True))
+    idle = evidence.idle_blocks()
+    by_fallback = evidence.runs.groupby(["block", "augmenter"])["by_fallback"].mean().rename("by_fallback")
     tables, values, rankings = {}, {}, {}
     for metric in chosen:
         better = metric not in known_metrics.LOSSES
         values[metric] = stats.with_choices(*evidence.members(metric), higher_is_better=better)
-        tables[metric] = stats.compare(values[metric], higher_is_better=better, rope=rope)
-        rankings[metric] = ranking.rank(headline_values(values[metric]), datasets, higher_is_better=better)
+        compared = stats.compare(values[metric], higher_is_better=better, rope=rope)
+        tables[metric] = compared.join(by_fallback, on=["block", "augmenter"])
+        ranked = headline_values(values[metric][~values[metric]["block"].isin(idle)])
+        rankings[metric] = ranking.rank(ranked, datasets, higher_is_better=better)
     gaps = find_gaps(evidence)
     words = verdict(evidence, chosen[0], tables[chosen[0]], values[chosen[0]], rankings[chosen[0]], gaps, rope)
     return Comparison(chosen, tables, values, rankings, gaps, words, rope)
@@ -126,10 +133,21 @@ def find_gaps(evidence: Evidence) -> pd.DataFrame:
 
 
 def _reason(evidence: Evidence, run: pd.Series, augmenter: str) -> str:
-    choices = (run["dataset"], run["encoder"], run["imbalance_ratio"], augmenter.split(" ")[0], run["classifier"])
-    beginning = "-".join([*map(str, choices), ""])
-    failed = [each["sentence"] for each in evidence.failures if each["run"].startswith(beginning)]
+    record = evidence.records[run["identity"]]
+    choices = record["choices"] | {"augmenter": augmenter.split(" ")[0]}
+    beginning = "-".join([*choices.values(), ""])  # of the name of its folder
+    failed = [each["sentence"] for each in evidence.failures if _is_of(each, beginning, record["config"])]
     if not failed:
         return "not run"
     of = "" if " " not in augmenter else f", with these settings or others of {augmenter.split(' ')[0]}"
     return f"failed{of}: {failed[0]}"
+
+
+def _is_of(failure: Mapping[str, Any], beginning: str, config: Mapping[str, Any]) -> bool:
+    """Whether a run that failed is of a block, by its name and, as all own files have one, by the file's."""
+    if not failure["run"].startswith(beginning):
+        return False
+    asked = dict(each.lstrip("+").split("=", 1) for each in failure["overrides"] if "=" in each)
+    own = config.get("dataset", {})
+    names = [name for name in ("path", "name") if f"dataset.{name}" in asked and own.get(name) is not None]
+    return all(asked[f"dataset.{name}"].strip("'\"") == str(own[name]) for name in names)

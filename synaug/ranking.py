@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scikit_posthocs import posthoc_nemenyi_friedman, posthoc_wilcoxon
+from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy import stats
 
-from synaug.stats import DECIMALS, EXACT_RANKS, holm
+from synaug.stats import DECIMALS, holm, signed_rank_test
 
 FEW_BLOCKS = 10
 TOO_FEW_BLOCKS = 5
@@ -30,8 +30,8 @@ class Ranking:
         Its less conservative form with k − 1 and (k − 1)(N − 1) degrees of freedom (Iman and
         Davenport 1980).
     nemenyi, wilcoxon_holm
-        p-values `[method, method]`: Nemenyi's test of mean ranks, and signed ranks for each pair,
-        Holm-adjusted over all pairs.
+        p-values `[method, method]`: Nemenyi's test of mean ranks, and signed ranks for each pair
+        (`synaug.stats.signed_rank_test`), Holm-adjusted over all pairs.
     critical_difference
         Mean ranks that differ by as much differ at the level `alpha` (Nemenyi).
     alpha
@@ -122,11 +122,12 @@ def _iman_davenport(friedman: float, n: int, k: int) -> tuple[float, float]:
 
 
 def _wilcoxon(complete: pd.DataFrame) -> pd.DataFrame:
-    method = "exact" if len(complete) <= EXACT_RANKS else "asymptotic"
-    p = np.array(posthoc_wilcoxon(complete.to_numpy().T.tolist(), method=method, zero_method="zsplit"))
-    above = np.triu_indices_from(p, 1)
-    p[above] = holm(p[above])
-    p.T[above] = p[above]
+    values = complete.to_numpy()
+    p = np.ones((values.shape[1],) * 2)
+    first, second = np.triu_indices_from(p, 1)
+    # Rounded again, as a difference of rounded numbers is not: equals must be equal.
+    raw = signed_rank_test(np.round(values[:, first] - values[:, second], DECIMALS).T)
+    p[first, second] = p[second, first] = holm(raw)
     return _named(pd.DataFrame(p), complete.columns)
 
 

@@ -5,15 +5,19 @@ import math
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from synaug import shapes
 from synaug.atomic import TEMPORARY_ENDING, is_abandoned, replacing
-from synaug.digest import files_sha256, json_sha256
+from synaug.digest import file_sha256, files_sha256, json_sha256
 from synaug.errors import UserError
+from synaug.shapes import SCORE_COLUMNS as SCORE_COLUMNS
+from synaug.shapes import VALIDATION_COLUMNS as VALIDATION_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,9 +74,8 @@ PACKAGES = (
     "hydra-core",
     "omegaconf",
 )
+Found = TypeVar("Found")
 Scores = list[tuple[int, int, str, str, str | None, float]]
-SCORE_COLUMNS = ("seed", "fold", "decision", "metric", "class", "value")
-VALIDATION_COLUMNS = ("seed", "fold", "decision", "metric", "value")
 # Code that reads records, checks, draws or talks, and changes no number of a run.
 NOT_SCIENTIFIC_CODE = {
     "app.py",
@@ -91,6 +94,7 @@ NOT_SCIENTIFIC_CODE = {
     "record.py",
     "report",
     "resume.py",
+    "shapes.py",
     "stats.py",
     "status.py",
     "sweep.py",
@@ -145,8 +149,32 @@ def _whole_numbers(value: Any) -> Any:
 
 
 def is_done(folder: Path) -> bool:
-    """Whether a run is recorded."""
+    """Whether a record stands there, of whatever run and shape; `problem` tells whether it is sound."""
     return (folder / RECORD).is_file()
+
+
+def problem(folder: Path, identity: str) -> str | None:
+    """Say why a run is not done.
+
+    Returns
+    -------
+    str or None
+        None where a sound record of this identity stands in the folder; else what is wrong, as part of a sentence.
+    """
+    path = folder / RECORD
+    try:
+        found = shapes.record(path, SCHEMA)
+    except FileNotFoundError:
+        return f"there is no {RECORD}"
+    except shapes.MisshapenError as error:
+        return f"{RECORD} {error}"
+    if found["identity"] != identity:
+        return f"{RECORD} is of another run, {found['run']}"
+    probabilities = folder / PROBABILITIES
+    recorded = found.get("probabilities_sha256")
+    if recorded and probabilities.is_file() and file_sha256(probabilities) != recorded:
+        return f"{PROBABILITIES} is not the one that was recorded"
+    return None
 
 
 def write(folder: Path, record: Mapping[str, Any]) -> Path:
@@ -164,14 +192,35 @@ def write(folder: Path, record: Mapping[str, Any]) -> Path:
 
 
 def write_failure(folder: Path, failure: Mapping[str, Any]) -> None:
-    """Say why a run has no record."""
+    """Say why a run has no record, or, by its digest, why one that stands there could not be made again."""
+    older = None
+    with suppress(OSError):
+        older = file_sha256(folder / RECORD) if is_done(folder) else None
     with replacing(folder / FAILURE) as file:
-        file.write(json.dumps(failure, indent=1).encode())
+        file.write(json.dumps({**failure, "record": older}, indent=1).encode())
 
 
 def failure_of(folder: Path) -> dict[str, Any]:
-    """Read why a run has no record."""
-    return read_json(folder / FAILURE)
+    """Read why a run has no record.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it does not say.
+    UserError
+        If the file is not as we write it.
+    """
+    return _mended_by_removing(folder / FAILURE, shapes.failure)
+
+
+def is_overtaken(folder: Path, failure: Mapping[str, Any]) -> bool:
+    """Whether the record that stands beside a failure was made after it: then the run did not fail."""
+    path = folder / RECORD
+    if not path.is_file():
+        return False
+    if "record" in failure:
+        return bool(file_sha256(path) != failure["record"])
+    return path.stat().st_mtime_ns > (folder / FAILURE).stat().st_mtime_ns  # as written by an older version
 
 
 def _finite(value: Any) -> Any:
@@ -190,34 +239,47 @@ def read(folder: Path) -> dict[str, Any]:
     Raises
     ------
     UserError
-        If the run has none.
-    UserError
-        If somebody altered it so that it is no JSON.
+        If the run has none, or one that is not as we write it.
     """
     path = folder / RECORD
-    if not path.is_file():
-        raise UserError(f"{folder} holds no {RECORD}: the run is not done")
-    return read_json(path)
+    try:
+        return _mended_by_removing(path, lambda each: shapes.record(each, SCHEMA))
+    except FileNotFoundError as error:
+        raise UserError(f"{folder} holds no {RECORD}: the run is not done") from error
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> Any:
     """Read a file of ours.
 
     Raises
     ------
+    FileNotFoundError
+        If there is none.
     UserError
-        If somebody altered it so that it is no JSON.
+        If it is no JSON.
     """
-    try:
-        return json.loads(path.read_bytes())  # type: ignore[no-any-return]
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}): remove it and run again") from error
+    return _mended_by_removing(path, shapes.read_json)
 
 
 def sweep_of(folder: Path) -> dict[str, Any]:
-    """What the last sweep into an experiment's folder wanted and got, as `synaug.sweep` wrote it; empty without one."""
-    path = folder / SWEEP
-    return read_json(path) if path.is_file() else {}
+    """What the last sweep into an experiment's folder wanted and got, as `synaug.sweep` wrote it; empty without one.
+
+    Raises
+    ------
+    UserError
+        If the file is not as we write it.
+    """
+    try:
+        return _mended_by_removing(folder / SWEEP, shapes.sweep)
+    except FileNotFoundError:
+        return {}
+
+
+def _mended_by_removing(path: Path, read: Callable[[Path], Found]) -> Found:
+    try:
+        return read(path)
+    except shapes.MisshapenError as error:
+        raise UserError(f"{path} {error}: remove it and run again") from error
 
 
 def load(folder: str | Path) -> "pd.DataFrame":
@@ -227,10 +289,16 @@ def load(folder: str | Path) -> "pd.DataFrame":
     -------
     DataFrame
         One row a score: the run (`name`, `run`, `identity`), its choices (`dataset`, `encoder`,
-        `imbalance_ratio`, `ratio`, `augmenter`, `amount`, `loss`, `classifier`, `block`), every other setting
-        in which runs of one option differ (e.g. `augmenter.k_neighbors`; it stands in the label
-        `augmenter`, `loss` or `block`, too, so that a comparison cannot pool them unseen), and `seed`,
+        `imbalance_ratio`, `ratio`, `augmenter`, `amount`, `loss`, `classifier`, `block`), `content` (which data
+        set it is, whatever it is called), `by_fallback` (the share of its synthetic rows that a fallback made),
+        every other setting in which runs of one option differ (e.g. `augmenter.k_neighbors`; it stands in the
+        label `augmenter`, `loss` or `block`, too, so that a comparison cannot pool them unseen), and `seed`,
         `fold`, `decision`, `metric`, `class` (missing for scores of all classes), `value`.
+
+    Warns
+    -----
+    UserWarning
+        Of each file that is left out, as it is not what synaug writes.
 
     Raises
     ------
@@ -240,8 +308,10 @@ def load(folder: str | Path) -> "pd.DataFrame":
     from synaug.evidence import read as read_evidence
 
     evidence = read_evidence([folder])
-    left_out = ["folder", "n_classes", "code", "finished", "seconds", "peak_memory_bytes"]
-    runs = evidence.runs.drop(columns=left_out)
+    for sentence in evidence.left_out:
+        warnings.warn(f"left out: {sentence}", stacklevel=2)
+    of_the_report = ["folder", "n_classes", "n_minority", "rows_made", "code", "finished", "seconds"]
+    runs = evidence.runs.drop(columns=[*of_the_report, "peak_memory_bytes"])
     if runs.empty:
         raise UserError(f"no {RECORD} below {folder}: all of its runs failed")
     scores = evidence.scores[["identity", *SCORE_COLUMNS]]

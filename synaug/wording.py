@@ -1,18 +1,22 @@
 """The words of a verdict: sizes, outcomes and p-values as a reader wants them, none stronger than its test."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from synaug.metrics import LOSSES
 
+Share = TypeVar("Share", float, "pd.Series[float]")
 LEVEL = 0.05
 # Of the posterior: as sure as the tests are asked to be.
 SURE = 0.95
 MOST_NAMED = 8
+MOST_BY_FALLBACK = 0.5
+MOSTLY_BY_FALLBACK = "mostly by fallback"
 OUTCOMES = ("better", "worse", "equal", "open")
 
 
@@ -30,9 +34,9 @@ def difference(value: float, name: str) -> str:
 
 
 def signed(value: float, name: str) -> str:
-    """Write a difference with its sign."""
+    """Write a difference with its sign; one that rounds to nothing has none."""
     text = difference(value, name)
-    return text if text[0] in "−–" else f"+{text}"
+    return text if text[0] in "−–" or not float(text) else f"+{text}"
 
 
 def unit(name: str) -> str:
@@ -78,9 +82,23 @@ class Unit:
         """Write a difference with its sign."""
         return signed(value, self.metric)
 
+    def is_nothing(self, value: float) -> bool:
+        """Whether a difference rounds to 0."""
+        return math.isfinite(value) and not float(self.of(abs(value)))
+
+    def size(self, value: float) -> str:
+        """Write how large a difference is, as what follows `by`."""
+        if not self.is_nothing(value):
+            return f"{self.of(abs(value))}{self.points}"
+        return f"less than {'0.0005' if self.metric in LOSSES else '0.05'}{self.points}"
+
     def change(self, gain: float, other: str) -> str:
-        """Say that something gains over or loses to another."""
-        size = f"{self.of(abs(gain))}{self.points}"
+        """Say that something gains over or loses to another; what rounds to nothing is neither."""
+        if gain == 0:
+            return f"does not differ from {other} in {self.name}"
+        size = self.size(gain)
+        if self.is_nothing(gain):
+            return f"differs from {other} by {size}{' in' if self.metric in LOSSES else ' of'} {self.name}"
         if self.metric in LOSSES:  # of which a gain is less
             return f"{'lowers' if gain > 0 else 'raises'} {self.name} by {size} against {other}"
         return f"{'gains' if gain > 0 else 'loses'} {size} of {self.name} {'over' if gain > 0 else 'to'} {other}"
@@ -101,7 +119,7 @@ def outcome(row: pd.Series) -> str:
 def effect(row: pd.Series, unit: Unit, other: str) -> str:
     """Say what one comparison found, as what follows a subject."""
     if not np.isfinite(row["p_holm"]):
-        return f"cannot be compared with {other} by a test, as there are {row['n_members']} common members"
+        return f"cannot be compared with {other} by a test, as {_too_little(int(row['n_members']))}"
     evidence = f"95 % {unit.of(row['low'])} to {unit.of(row['high'])}, corrected {words_for_p(row['p_holm'])}"
     found = outcome(row)
     if found in ("better", "worse"):
@@ -112,21 +130,48 @@ def effect(row: pd.Series, unit: Unit, other: str) -> str:
     return f"is not shown to differ in {unit.name} from {other} ({unit.signed(row['gain'])}{unit.points}, {evidence})"
 
 
+def _too_little(n_members: int) -> str:
+    if n_members > 1:
+        return "there is only 1 fold"
+    return f"they have {'only 1 member' if n_members else 'no member'} in common"
+
+
+def method(augmenter: str, loss: str, by_fallback: float = 0.0) -> str:
+    """Name a method; one whose rows a fallback made is called so, as its scores are the fallback's."""
+    name = " ".join(filter(None, (augmenter, loss)))
+    return f"{name} ({MOSTLY_BY_FALLBACK})" if is_mostly_by_fallback(by_fallback) else name
+
+
+def is_mostly_by_fallback(share: Share) -> Share:
+    """Whether a fallback made more than half of the rows; NaN is no rows."""
+    return share > MOST_BY_FALLBACK  # type: ignore[return-value]
+
+
 def split(rows: pd.DataFrame, unit: Unit) -> str:
     """Name the methods by outcome with their gains, of many only the first and the last."""
     if rows.empty:
         return "there is nothing to compare"
-    found: dict[str, list[str]] = {name: [] for name in OUTCOMES}
+    found: dict[str, list[str]] = {name: [] for name in (*OUTCOMES, "tiny")}
     for _, row in rows.sort_values("gain", ascending=False).iterrows():
-        label = " ".join(filter(None, (str(row["augmenter"]), str(row["loss"]))))
-        found[outcome(row)].append(f"{label} ({unit.signed(row['gain'])})")
+        label = method(str(row["augmenter"]), str(row["loss"]), row.get("by_fallback", 0.0))
+        key = outcome(row)
+        if key in ("better", "worse") and unit.is_nothing(row["gain"]):
+            key = "tiny"
+        found[key].append(f"{label} ({unit.signed(row['gain'])})")
     one = {
         "better": "gains",
         "worse": "loses",
         "equal": "makes no practical difference",
         "open": "cannot be told apart",
+        "tiny": f"differs by {unit.size(0.0)}",
     }
-    several = {**one, "better": "gain", "worse": "lose", "equal": "make no practical difference"}
+    several = {
+        **one,
+        "better": "gain",
+        "worse": "lose",
+        "equal": "make no practical difference",
+        "tiny": f"differ by {unit.size(0.0)}",
+    }
     said = []
     for key, names in found.items():
         if len(names) > MOST_NAMED:
@@ -142,6 +187,11 @@ def said(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{words[key]} in {n}" for key, n in counts.items() if n)
 
 
-def counted_blocks(n: int) -> str:
+def counted(n: int, noun: str) -> str:
     """Write ``1 block``, ``3 blocks``."""
-    return "1 block" if n == 1 else f"{n} blocks"
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def first_of(sentences: Sequence[str]) -> str:
+    """What follows what was counted: ``: …``, or ``; the first: …``."""
+    return f"{': ' if len(sentences) == 1 else '; the first: '}{sentences[0]}"

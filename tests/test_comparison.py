@@ -1,18 +1,22 @@
 """Everything compared at once, and its verdict: right about what is there, and about what is not."""
 
 import json
+import math
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from synaug import comparison, evidence, record
+from synaug.metrics import LOSSES
 from synaug.verdict import verdict
-from synaug.wording import OUTCOMES, Unit, effect, outcome, words_for_p
+from synaug.wording import OUTCOMES, Unit, effect, outcome, signed, split, words_for_p
 from tests import fabricated
 
 
@@ -21,10 +25,22 @@ def compared(folder: Path, **options: object) -> comparison.Comparison:
 
 
 def shift(folder: Path, augmenter: str, by: float, table: str = "scores") -> None:
-    """Plant a difference: move all scores of an augmenter."""
+    """Plant a difference: move all shares of an augmenter, as far as shares go."""
     for path in folder.glob(f"*-{augmenter}-*/record.json"):
         written = json.loads(path.read_text())
-        written[table]["data"] = [[*row[:-1], row[-1] + by] for row in written[table]["data"]]
+        for row in written[table]["data"]:
+            if row[3] not in LOSSES:
+                row[-1] = min(max(row[-1] + by, 0), 1)
+        path.write_text(json.dumps(written))
+
+
+def change_scores(folder: Path, pattern: str, change: Callable[[list[Any]], float]) -> None:
+    """Make other scores, of test and validation rows, of what a row says: seed, fold, decision, metric, …, value."""
+    for path in folder.glob(f"{pattern}/record.json"):
+        written = json.loads(path.read_text())
+        for table in ("scores", "validation_scores"):
+            for row in written[table]["data"]:
+                row[-1] = change(row)
         path.write_text(json.dumps(written))
 
 
@@ -37,7 +53,10 @@ def null(tmp_path: Path) -> Path:
     path = next(tmp_path.glob("*-smote-*/record.json"))
     smote = json.loads(path.read_text())
     for table, noise in (("scores", 0.001), ("validation_scores", 0.0)):
-        smote[table]["data"] = [[*row[:-1], row[-1] + draw.normal(0, noise)] for row in none[table]["data"]]
+        smote[table]["data"] = [
+            [*row[:-1], min(abs(row[-1] + draw.normal(0, noise)), 1 if row[3] not in LOSSES else math.inf)]
+            for row in none[table]["data"]
+        ]
     path.write_text(json.dumps(smote))
     return tmp_path
 
@@ -50,13 +69,13 @@ def test_no_difference_is_no_gain_in_words(null: Path) -> None:
     assert re.search(r"choosing the decision rule on validation .* gains", rule)
     assert both.endswith(").")
     assert "and is practically equal in balanced accuracy to choosing the rule alone, which costs nothing" in both
-    assert re.search(r"argmax for both, smote \(.0\.\d\) makes no practical difference", alone)
+    assert re.search(r"argmax for both, smote \(.?0\.\d\) makes no practical difference", alone)
     assert not re.search(r"\b(gains?|loses?)\b", alone)
 
 
 @pytest.mark.parametrize(
     ("by", "verb", "headline"),
-    [(0.2, "and gains 20", "beat what costs nothing in 1 of 1 block"), (-0.2, "and loses", r"\(lost in 1\)")],
+    [(0.1, "and gains 10", "beat what costs nothing in 1 of 1 block"), (-0.2, "and loses", r"\(lost in 1\)")],
 )
 def test_a_planted_difference_is_said_with_its_size_interval_and_p(
     null: Path, by: float, verb: str, headline: str
@@ -94,7 +113,8 @@ def test_a_single_common_member_is_no_test_and_no_nan(null: Path) -> None:
         path.write_text(json.dumps(written))
     words = str(compared(null).verdict).replace("\n", " ")
     assert "nan" not in words
-    assert re.search(r"cannot be\s+compared with argmax by a test, as there are 1 common members", words)
+    assert re.search(r"cannot be\s+compared with argmax by a test, as they have only 1 member in common", words)
+    assert "in its only member" in words
 
 
 def test_the_picked_augmenter_is_picked_on_validation_whatever_the_test_scores(null: Path) -> None:
@@ -234,3 +254,182 @@ def test_losses_gain_by_falling(tmp_path: Path) -> None:
     found = comparison.compare(evidence.read([tmp_path]), ["log_loss"])
     table = found.tables["log_loss"]
     np.testing.assert_allclose(table.gain, table.reference_value - table.value, atol=1e-12)
+
+
+def test_the_free_remedy_is_ranked_by_its_chosen_rule() -> None:
+    """Neither by argmax nor by a rule that was not chosen."""
+    rows = [
+        ("block", augmenter, "", decision, fold, value)
+        for augmenter, decision, value in (
+            ("none", "argmax", 0.1),
+            ("none", "tuned", 0.2),
+            ("none", "prior_corrected", 0.3),
+            ("none", "chosen", 0.4),
+            ("smote", "argmax", 0.5),
+            ("smote", "tuned", 0.6),
+            ("smote", "chosen", 0.7),
+            ("picked", "chosen", 0.8),
+        )
+        for fold in (0, 1)
+    ]
+    members = pd.DataFrame(rows, columns=["block", "augmenter", "loss", "decision", "fold", "value"])
+    values = comparison.headline_values(members)
+    assert values.loc["block"].to_dict() == pytest.approx({"none": 0.1, "smote": 0.5, "free remedy": 0.4})
+
+
+def test_where_classes_are_thinned_a_rule_is_not_chosen_by_validation_accuracy(tmp_path: Path) -> None:
+    """Which follows the prior of rows that are not balanced, as the fabricated ones are not."""
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"])
+    found = evidence.read([tmp_path])
+    chosen = {}
+    for metric in ("accuracy", "balanced_accuracy"):
+        values = comparison.compare(found, [metric]).values[metric]
+        chosen[metric] = values[values.decision == "chosen"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(chosen["accuracy"], chosen["balanced_accuracy"])
+
+
+def without_minority(folder: Path, pattern: str = "*") -> None:
+    """As if no class were smaller: no minority, no recall of one, and nothing asked for or made."""
+    for path in folder.glob(f"{pattern}/record.json"):
+        written = json.loads(path.read_text())
+        written["data"]["minority"] = []
+        for table in ("scores", "validation_scores"):
+            written[table]["data"] = [row for row in written[table]["data"] if not row[3].startswith("minority")]
+        written["balance"]["data"] = [[*row[:4], 0, 0, 0, None] for row in written["balance"]["data"]]
+        path.write_text(json.dumps(written))
+
+
+def test_where_no_class_is_smaller_there_was_nothing_to_augment(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[None])
+    without_minority(tmp_path)
+    found = comparison.compare(evidence.read([tmp_path]))
+    assert found.verdict.headline == "No verdict, as no class is smaller: nothing was there to augment."
+    assert found.verdict.datasets == {
+        "trec": ["On trec at its natural imbalance, no class is smaller: nothing was there to augment."]
+    }
+    assert found.verdict.overall == []
+    assert not any("ranking" in caution for caution in found.verdict.cautions)
+    assert found.tables["minority_recall"].empty
+    assert found.rankings["balanced_accuracy"].blocks == ()
+
+
+def test_scenarios_without_a_minority_leave_the_verdict_to_the_others(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec", "imdb"], ratios=[None, 10.0])
+    without_minority(tmp_path, "trec-*-natural-*")
+    for metric in ("balanced_accuracy", "minority_recall"):
+        words = comparison.compare(evidence.read([tmp_path]), [metric, "log_loss"]).verdict
+        assert re.search(r"\b3 blocks\b", words.headline)
+        assert words.datasets["trec"][-1].endswith("no class is smaller: nothing was there to augment.")
+        assert not any("no class is smaller" in sentence for sentence in words.datasets["imdb"])
+        assert any("over 3 blocks" in sentence for sentence in words.overall)
+
+
+def by_fallback(folder: Path, pattern: str, share: float) -> None:
+    """As if a fallback had made a share of the rows."""
+    for path in folder.glob(f"{pattern}/record.json"):
+        written = json.loads(path.read_text())
+        for row in written["balance"]["data"]:
+            row[6] = round(row[5] * share)
+        path.write_text(json.dumps(written))
+
+
+def test_a_method_whose_rows_a_fallback_made_is_called_so(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "random", "smote"])
+    by_fallback(tmp_path, "*-smote-*", 1.0)
+    by_fallback(tmp_path, "*-random-*", 0.4)
+    shift(tmp_path, "smote", 0.3, "validation_scores")
+    found = compared(tmp_path)
+    _, picked, alone = found.verdict.datasets["trec"]
+    assert "(smote mostly by fallback in 10 of 10 members)" in picked
+    assert "smote (mostly by fallback) (" in alone
+    fabricated.write_runs(tmp_path, datasets=["imdb"], ratios=[10.0], augmenters=["none", "random", "smote"])
+    by_fallback(tmp_path, "*-smote-*", 1.0)
+    assert any("smote (mostly by fallback) 2.0" in sentence for sentence in compared(tmp_path).verdict.overall)
+    for run in tmp_path.glob("imdb-*"):
+        (run / record.RECORD).unlink()
+    assert "random (mostly" not in alone
+    table = found.tables["balanced_accuracy"].groupby("augmenter")["by_fallback"].mean()
+    assert table["smote"] == 1
+    assert table["random"] == pytest.approx(0.4, abs=0.01)
+    assert np.isnan(table[["none", "picked"]]).all()
+    said = " ".join(found.verdict.cautions)
+    assert "In 2 of 3 runs a sampler fell short and a fallback made rows" in said
+    assert "A fallback made 100 % of the rows of smote, so that its scores tell of the fallback." in said
+
+
+def test_a_fallback_in_some_blocks_is_said_of_those(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0, 50.0], augmenters=["none", "smote"])
+    by_fallback(tmp_path, "*-ir50-smote-*", 0.8)
+    words = compared(tmp_path).verdict
+    assert any("A fallback made 80 % of the rows of smote in 1 of 2 blocks" in caution for caution in words.cautions)
+    assert " ".join(str(words).split()).count("smote (mostly by fallback)") == 2  # over either reference
+
+
+def test_only_failures_of_the_last_sweep_are_counted(tmp_path: Path) -> None:
+    for at in range(6):
+        fabricated.write_failure(tmp_path, f"earlier-{at}", "mistyped")
+        fabricated.write_failure(tmp_path, f"run-{at}", "too few rows")
+    (tmp_path / record.SWEEP).write_text(json.dumps({"runs": [f"run-{at}" for at in range(6)]}))
+    assert compared(tmp_path).verdict.headline == "No verdict: all 6 runs failed; the first: too few rows"
+    (tmp_path / record.SWEEP).write_text(json.dumps({"runs": ["run-3"]}))
+    assert compared(tmp_path).verdict.headline == "No verdict: the only run failed: too few rows"
+
+
+def test_a_run_that_failed_again_is_not_missing(tmp_path: Path) -> None:
+    run, *_ = fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"])
+    fabricated.write_failure(tmp_path, run.name, "disk full")
+    fabricated.write_failure(tmp_path, "another", "too few rows")
+    cautions = compared(tmp_path).verdict.cautions
+    assert "1 run failed and is missing: too few rows" in cautions
+    older = "1 run failed when run again: an older record stands, but running it again failed: disk full"
+    assert older in cautions
+
+
+def test_what_rounds_to_nothing_is_no_gain_and_no_loss() -> None:
+    points, loss = Unit("balanced_accuracy", 0.01), Unit("log_loss", 0.01)
+    for unit, least in ((points, "less than 0.05 points of balanced accuracy"), (loss, "less than 0.0005 in log loss")):
+        for gain in (0.0004, -0.0004):
+            assert unit.change(gain, "argmax") == f"differs from argmax by {least}"
+        assert unit.change(0.0, "argmax") == f"does not differ from argmax in {unit.name}"
+    assert points.change(-0.0006, "argmax") == "loses 0.1 points of balanced accuracy to argmax"
+    assert [signed(value, "accuracy") for value in (0.0004, -0.0004, 0.0, 0.01)] == ["0.0", "0.0", "0.0", "+1.0"]
+    row = {"augmenter": "smote", "loss": "", "gain": 0.0004, "p_holm": 0.001, "p_equivalent": 0.0}
+    assert split(pd.DataFrame([row]), points) == "smote (0.0) differs by less than 0.05 points"
+
+
+def test_a_ranking_that_is_not_told_is_not_warned_of(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0])
+    assert not re.search("ranking|Friedman|independent", str(compared(tmp_path).verdict))
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[50.0])
+    words = compared(tmp_path).verdict
+    assert any("Mean ranks" in sentence for sentence in words.overall)
+    assert any("ranking describes" in caution for caution in words.cautions)
+
+
+ONE = re.compile(r"(?<![\d.,:/])1 (\w+s)\b(?! of)")
+MANY = re.compile(r"(?<![\d.])(?:[02-9]|[1-9]\d+) (block|run|member|gap|file|fold|seed|data set|method|point)\b(?!s)")
+
+
+@pytest.mark.parametrize("datasets", [["trec"], ["trec", "imdb"]])
+@pytest.mark.parametrize("ratios", [[10.0], [10.0, 50.0]])
+@pytest.mark.parametrize("n_folds", [1, 2])
+@pytest.mark.parametrize("n_others", [1, 2])
+def test_one_is_singular_and_several_are_plural(
+    tmp_path: Path, datasets: list[str], ratios: list[float], n_folds: int, n_others: int
+) -> None:
+    augmenters = ["none", "random", "smote"][: n_others + 1]
+    fabricated.write_runs(tmp_path, datasets, ratios, augmenters, n_folds=n_folds)
+    if len(ratios) > 1:
+        run = next(iter(tmp_path.glob("*-ir50-random-*")))
+        (run / record.RECORD).unlink()
+    for at in range(n_others):
+        fabricated.write_failure(tmp_path, f"failed-{at}", "too few rows")
+        (tmp_path / f"bad-{at}").mkdir()
+        (tmp_path / f"bad-{at}" / record.RECORD).write_text("")
+    by_fallback(tmp_path, "trec-*-random-*", 1.0)
+    words = " ".join(str(compared(tmp_path).verdict).split())
+    wrong = [found for found in ONE.findall(words) if found not in ("is", "was", "versus")]
+    assert wrong == [], words
+    assert MANY.findall(words) == [], words
+    assert not re.search(r"\bnan\b|\(\)|  ,| \.|\bNone\b", words), words
+    assert not re.search(r"(gains?|loses?) [−+]?0\.0 ", words), words

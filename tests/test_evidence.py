@@ -1,12 +1,15 @@
 """Runs are read once, named by all that differs, and never pooled or dropped unseen."""
 
 import json
+import os
+import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from synaug import evidence, record
+from synaug import comparison, evidence, metrics, record
 from synaug.errors import UserError
 from tests import fabricated
 
@@ -165,7 +168,239 @@ def test_what_cannot_be_read_gets_a_sentence(tmp_path: Path, runs: list[Path]) -
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="give the folder of an experiment that has run"):
         evidence.read([tmp_path / "empty"])
-    old = json.loads((runs[0] / record.RECORD).read_text()) | {"schema": 1}
-    (runs[0] / record.RECORD).write_text(json.dumps(old))
-    with pytest.raises(ValueError, match="is of schema 1, this synaug reads 2: run it again"):
+    for run in runs:
+        old = json.loads((run / record.RECORD).read_text()) | {"schema": 1}
+        (run / record.RECORD).write_text(json.dumps(old))
+    with pytest.raises(
+        UserError, match=r"no sound record\.json below .* is of schema 1, this synaug reads 2\): run it"
+    ):
         evidence.read([tmp_path])
+
+
+@pytest.mark.parametrize("name", ["record.json", "failure.json", "sweep.json"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"{", b"[" * 100_000, b'{"schema": 1, "runs": 1}'])
+def test_one_file_of_another_shape_is_named_and_the_rest_is_read(
+    tmp_path: Path, runs: list[Path], name: str, content: bytes
+) -> None:
+    bad = (tmp_path if name == "sweep.json" else tmp_path / "broken") / name
+    bad.parent.mkdir(exist_ok=True)
+    bad.write_bytes(content)
+    found = evidence.read([tmp_path])
+    assert set(found.runs.run) == {run.name for run in runs}
+    (sentence,) = found.left_out
+    assert sentence.startswith(f"{bad} ")
+    words = comparison.compare(found, ["accuracy"]).verdict
+    assert any(sentence in caution for caution in words.cautions)
+    with pytest.warns(UserWarning, match=re.escape(f"left out: {bad} ")):
+        assert set(record.load(tmp_path).run) == {run.name for run in runs}
+
+
+def test_what_is_no_file_is_named_and_the_rest_is_read(tmp_path: Path, runs: list[Path]) -> None:
+    for name in ("pipe", "link", "folder"):
+        (tmp_path / name).mkdir()
+    os.mkfifo(tmp_path / "pipe" / record.RECORD)
+    os.mkfifo(tmp_path / "pipe" / record.FAILURE)
+    (tmp_path / "link" / record.RECORD).symlink_to(tmp_path / "nowhere")
+    (tmp_path / "folder" / record.RECORD).mkdir()
+    found = evidence.read([tmp_path])
+    assert set(found.runs.run) == {run.name for run in runs}
+    assert [sentence.partition(" is ")[2] for sentence in found.left_out] == [
+        "a folder",
+        "a link to nothing",
+        "no file",
+        "no file",
+    ]
+
+
+def test_a_record_in_the_folder_of_another_run_is_named(tmp_path: Path, runs: list[Path]) -> None:
+    none, smote = sorted(runs)
+    shutil.copy(none / record.RECORD, smote / record.RECORD)
+    found = evidence.read([tmp_path])
+    assert set(found.runs.run) == {none.name}
+    assert found.left_out == [f"{smote / record.RECORD} is the record of another run, {none.name}"]
+
+
+def test_a_folder_that_was_renamed_is_read(tmp_path: Path, runs: list[Path]) -> None:
+    runs[0].rename(tmp_path / "my favourite")
+    found = evidence.read([tmp_path])
+    assert set(found.runs.run) == {run.name for run in runs}
+    assert found.left_out == []
+
+
+def test_one_run_with_two_results_is_named(tmp_path: Path, runs: list[Path]) -> None:
+    copy = tmp_path / "elsewhere" / runs[0].name
+    shutil.copytree(runs[0], copy)
+    assert evidence.read([tmp_path]).left_out == []
+    written = json.loads((copy / record.RECORD).read_text())
+    written["scores"]["data"][0][-1] = 0.123
+    (copy / record.RECORD).write_text(json.dumps(written))
+    found = evidence.read([tmp_path])
+    assert len(found.runs) == 2
+    (sentence,) = found.left_out
+    assert "has other scores than" in sentence
+    assert str(copy) in sentence or str(runs[0]) in sentence
+
+
+def sampler_settings(folder: Path, *values: object) -> pd.DataFrame:
+    """Runs of SMOTE with these values of `k_neighbors`; `...` for none."""
+    fabricated.write_runs(folder, datasets=["trec"], ratios=[10.0], augmenters=["none"])
+    for value in values:
+        settings = {} if value is ... else {"k_neighbors": value}
+        fabricated.write_runs(
+            folder, datasets=["trec"], ratios=[10.0], augmenters=["smote"], augmenter_settings=[settings]
+        )
+    return evidence.read([folder]).runs
+
+
+def test_numbers_and_absence_stay_apart(tmp_path: Path) -> None:
+    runs = sampler_settings(tmp_path, 3, 5, ...)
+    assert set(runs.augmenter) == {"none", "smote k_neighbors=3", "smote k_neighbors=5", "smote k_neighbors unset"}
+    column = runs["augmenter.k_neighbors"]
+    assert column.dtype == float
+    assert dict(zip(runs.augmenter, column, strict=True))["smote k_neighbors=3"] == 3
+    assert column.isna().sum() == 2  # of none and of the run without
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "column"),
+    [
+        ((3, "3"), {"3", "'3'"}, {"3"}),
+        ((3, "auto"), {"3", "auto"}, {"3", "auto"}),
+        ((1, True), {"1", "True"}, {"1", "true"}),
+        ((True, False), {"True", "False"}, {True, False}),
+        ((3, None), {"3", "None"}, {3}),
+        ((None, "None"), {"None", "'None'"}, {"None"}),
+        ((..., "unset"), {None, "'unset'"}, {"unset"}),
+        ((3, [3, "a"]), {"3", "[3, 'a']"}, {"3", "[3, 'a']"}),
+        ((10**30, 3), {str(10**30), "3"}, {str(10**30), "3"}),
+        ((0.5, "1e3", ...), {"0.5", "'1e3'", None}, {"0.5", "1e3"}),
+    ],
+)
+def test_settings_of_several_kinds_are_told_apart_and_can_be_stored(
+    tmp_path: Path, values: tuple[object, ...], labels: set[str | None], column: set[object]
+) -> None:
+    runs = sampler_settings(tmp_path / "runs", *values)
+    named = {f"smote k_neighbors={label}" if label else "smote k_neighbors unset" for label in labels}
+    assert set(runs.augmenter) == {"none", *named}
+    assert set(runs["augmenter.k_neighbors"].dropna()) == column
+    scores = record.load(tmp_path / "runs")
+    scores.to_parquet(tmp_path / "scores.parquet")
+    back = pd.read_parquet(tmp_path / "scores.parquet")["augmenter.k_neighbors"]
+    assert set(back.dropna()) == column
+    assert back.isna().sum() == scores["augmenter.k_neighbors"].isna().sum()
+
+
+def own_file(folder: Path, name: str, content: str, **data: object) -> list[Path]:
+    """Runs of a user's own file, as they were before files had names where `name` is "files"."""
+    written = []
+    for run in fabricated.write_runs(folder, datasets=[content], ratios=[10.0], augmenters=["none", "smote"]):
+        made = json.loads((run / record.RECORD).read_text())
+        shutil.rmtree(run)
+        made["choices"]["dataset"] = "files"
+        made["config"]["dataset"] |= {"_target_": "synaug.dataset.FileDataset", "name": name}
+        made["data"] |= {"name": name, **data}
+        made["identity"] = record.identity(made["config"], {"content": content, "name": name})
+        made["run"] = "-".join([*made["choices"].values(), made["identity"][:8]])
+        written.append(fabricated.write(folder, made))
+    return written
+
+
+def test_own_files_are_shown_by_name_and_known_by_content(tmp_path: Path) -> None:
+    own_file(tmp_path, "reviews", "one")
+    own_file(tmp_path, "tickets · 2024", "two")
+    runs = evidence.read([tmp_path]).runs
+    assert set(runs.dataset) == {"reviews", "tickets - 2024"}  # a label's parts are told apart by that dot
+    assert set(runs.block) == {"reviews · minilm · ir10 · mlp", "tickets - 2024 · minilm · ir10 · mlp"}
+    assert runs.content.nunique() == 2
+    words = comparison.compare(evidence.read([tmp_path]), ["accuracy"]).verdict
+    assert set(words.datasets) == {"reviews", "tickets - 2024"}
+    assert "On reviews at 1:10" in str(words)
+
+
+def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for name in ("files", "reviews"):
+        own_file(tmp_path / name, name, "one")
+        own_file(tmp_path / name, name, "two")
+        runs = evidence.read([tmp_path / name]).runs
+        assert runs.dataset.nunique() == runs.content.nunique() == runs.block.nunique() == 2
+        assert all(re.fullmatch(rf"{name} #[0-9a-f]{{6}}", shown) for shown in runs.dataset)
+
+
+def test_one_file_under_two_names_is_one_data_set(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        own_file(tmp_path, name, "one")
+    found = evidence.read([tmp_path])
+    assert set(found.runs.dataset) == {"a", "b", "c"}
+    assert len(set(found.runs.content)) == 1
+    ranking = comparison.compare(found, ["accuracy"]).rankings["accuracy"]
+    assert any("come from 1 data set;" in caution for caution in ranking.cautions)
+
+
+def test_the_same_texts_of_two_files_and_two_parts_of_one_file_are_one_data_set(tmp_path: Path) -> None:
+    own_file(tmp_path, "csv", "one", source="file:1", fingerprint="a")
+    own_file(tmp_path, "jsonl", "two", source="file:2", fingerprint="a")
+    own_file(tmp_path, "part", "three", source="file:2", fingerprint="b")
+    own_file(tmp_path, "other", "four", source="file:3", fingerprint="c")
+    runs = evidence.read([tmp_path]).runs
+    assert runs.groupby("content").dataset.unique().map(sorted).map(tuple).to_list() in (
+        [("csv", "jsonl", "part"), ("other",)],
+        [("other",), ("csv", "jsonl", "part")],
+    )
+
+
+def test_a_failure_of_one_own_file_is_no_failure_of_another(tmp_path: Path) -> None:
+    own_file(tmp_path, "a", "one")
+    (none, smote) = own_file(tmp_path, "b", "two")
+    (smote / record.RECORD).unlink()
+    fabricated.write_failure(tmp_path, smote.name, "too few rows", ["dataset.name=b"])
+    vae = f"{smote.name[:-8].replace('smote', 'vae')}01234567"
+    fabricated.write_failure(tmp_path, vae, "diverged", ["dataset.name=b"])
+    gaps = comparison.compare(evidence.read([tmp_path]), ["accuracy"]).gaps
+    assert gaps[["augmenter", "reason"]].to_numpy().tolist() == [["smote", "failed: too few rows"]]
+    (none / record.RECORD).unlink()
+    assert comparison.compare(evidence.read([tmp_path]), ["accuracy"]).gaps.empty
+
+
+CLASSES = ("", "None", "nan", "null", "NA", "true", "1e3", "naïve", 'a"b', "x,y")
+
+
+def test_a_class_of_any_name_stays_a_class_and_is_never_missing(tmp_path: Path) -> None:
+    fabricated.write_runs(
+        tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none"], n_folds=2, class_names=CLASSES
+    )
+    scores = record.load(tmp_path)
+    of_all = {*metrics.METRICS}
+    assert set(scores["class"].dropna()) == set(CLASSES)
+    assert set(scores["metric"][scores["class"].isna()]) == of_all
+    assert set(scores["metric"][scores["class"].notna()]) == set(metrics.CLASS_METRICS)
+    scores.to_parquet(tmp_path / "scores.parquet")
+    back = pd.read_parquet(tmp_path / "scores.parquet")
+    assert back["class"].astype(object).fillna(-1).tolist() == scores["class"].astype(object).fillna(-1).tolist()
+
+
+def test_a_run_that_was_recorded_after_its_failure_did_not_fail(tmp_path: Path, runs: list[Path]) -> None:
+    record.write_failure(runs[0], {"error": "no", "sentence": "no", "type": "E", "overrides": []})
+    assert evidence.read([tmp_path]).failures[0]["recorded"]
+    written = json.loads((runs[0] / record.RECORD).read_text())
+    written["cost"]["finished"] = "2026-11-26T00:00:00Z"
+    (runs[0] / record.RECORD).write_text(json.dumps(written))
+    assert evidence.read([tmp_path]).failures == []
+    # As an older version wrote it, which did not say what stood there: then the files' times tell.
+    fabricated.write_failure(tmp_path, runs[0].name, "no")
+    os.utime(runs[0] / record.FAILURE, (1, 1))
+    assert evidence.read([tmp_path]).failures == []
+
+
+def test_a_record_that_is_not_sound_makes_its_failure_no_success(tmp_path: Path, runs: list[Path]) -> None:
+    (runs[0] / record.RECORD).write_text("[]")
+    fabricated.write_failure(tmp_path, runs[0].name, "no")
+    (failure,) = evidence.read([tmp_path]).failures
+    assert (failure["sentence"], failure["recorded"]) == ("no", False)
+
+
+def test_the_share_of_rows_that_a_fallback_made_is_known(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0])
+    shares = evidence.read([tmp_path]).runs.groupby("augmenter")["by_fallback"].max()
+    assert pd.isna(shares["none"])  # which made none
+    assert shares["smote"] == shares["random"] == 0
+    assert 0 < shares["adasyn"] < 0.5

@@ -74,13 +74,27 @@ def test_signed_ranks_of_a_pair_are_demsars() -> None:
     # Table 2: of C4.5 and C4.5+m, R⁺ = 93 and R⁻ = 12 where equals share their ranks.
     pair = DEMSAR[["C4.5", "C4.5+m"]]
     p = ranked(pair).wilcoxon_holm.to_numpy(dtype=float)[0, 1]
-    # Of 2¹⁴ signs of the ranks 1 … 14, how many have a sum of at most 12; doubled.
-    sums = np.zeros(106)
-    sums[0] = 1
-    for place in range(1, 15):
-        sums[place:] = sums[place:] + sums[:-place]
-    assert p == pytest.approx(2 * sums[:13].sum() / 2**14)
+    # Of all 2¹² signs of the 12 that differ, how many have sums as far apart; the two that do not are ranked, too.
+    differences = (pair["C4.5+m"] - pair["C4.5"]).round(3).to_numpy()
+    ranks = stats.rankdata(np.abs(differences))
+    signed = (ranks * np.sign(differences))[differences != 0]
+    assert (signed[signed > 0].sum(), -signed[signed < 0].sum()) == (93 - 1.5, 12 - 1.5)  # zeros half to either
+    signs = 1 - 2 * ((np.arange(2 ** len(signed))[:, None] >> np.arange(len(signed))) & 1)
+    assert p == pytest.approx((np.abs(signs @ signed) >= np.abs(signed.sum()) - 1e-9).mean())
     assert p < 0.05  # T = 12 is below the paper's critical value, 21
+
+
+def test_differences_that_are_equal_but_for_rounding_share_their_ranks() -> None:
+    """0.3 − 0.2 and 0.2 − 0.1 are not the same number."""
+    values = pd.DataFrame({"a": [0.3, 0.1, 0.5, 0.9], "b": [0.2, 0.2, 0.6, 0.6]})
+    assert ranked(values).wilcoxon_holm.loc["a", "b"] == pytest.approx(
+        stats.permutation_test(
+            ([0.1, -0.1, -0.1, 0.3],),
+            lambda x, axis: (np.sign(x) * stats.rankdata(np.abs(x).round(9), axis=axis)).sum(axis),
+            permutation_type="samples",
+            vectorized=True,
+        ).pvalue
+    )
 
 
 def test_pairs_are_holm_adjusted() -> None:

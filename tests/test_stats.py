@@ -12,7 +12,17 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from synaug.decision import RULES
-from synaug.stats import COLUMNS, KEY, METHOD, compare, corrected_t_test, holm, with_choices
+from synaug.stats import (
+    COLUMNS,
+    EXACT_RANKS,
+    KEY,
+    METHOD,
+    compare,
+    corrected_t_test,
+    holm,
+    signed_rank_test,
+    with_choices,
+)
 
 Array = NDArray[np.float64]
 SCORES = st.integers(0, 20).map(lambda hits: hits / 20)
@@ -441,3 +451,53 @@ def test_a_planted_difference_is_found() -> None:
     assert (table["gain"] > 0).all()
     assert (table["p_better"] > 0.95).mean() > 0.8
     assert (table["low"] < table["gain"]).all()
+
+
+def by_all_signs(differences: NDArray[np.float64]) -> float:
+    """The p-value of signed ranks by scipy's count of all changes of signs."""
+
+    def signed_ranks(x: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        return np.asarray((np.sign(x) * stats.rankdata(np.abs(x), axis=axis)).sum(axis=axis))
+
+    test = stats.permutation_test(
+        (differences,), signed_ranks, permutation_type="samples", vectorized=True, n_resamples=np.inf
+    )
+    return float(test.pvalue)
+
+
+@given(st.lists(st.integers(-4, 4), min_size=2, max_size=9))
+def test_signed_ranks_are_exact_with_ties_and_zeros(values: list[int]) -> None:
+    differences = np.array(values, dtype=float)
+    p = signed_rank_test(differences)
+    assert p == pytest.approx(by_all_signs(differences) if differences.any() else 1.0)
+    assert signed_rank_test(-differences) == p
+
+
+def test_signed_ranks_without_ties_are_scipys_exact_ones() -> None:
+    for n in (1, 5, 20, EXACT_RANKS):
+        differences = np.random.RandomState(n).normal(0.3, 1, (3, 4, n))
+        np.testing.assert_allclose(
+            signed_rank_test(differences), stats.wilcoxon(differences, axis=-1, method="exact").pvalue, rtol=1e-9
+        )
+
+
+def test_signed_ranks_are_those_of_published_examples() -> None:
+    # Hollander and Wolfe's depression scores (in the help of R's wilcox.test): V = 40, two-sided p 0.0391. Darwin's 15
+    # pairs of maize (Fisher 1935): T = 24, two-sided p 0.0413.
+    before = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]
+    after = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29]
+    assert signed_rank_test(np.subtract(before, after)) == pytest.approx(0.0390625)
+    darwin = [6, 8, 14, 16, 23, 24, 28, 29, 41, -48, 49, 56, 60, -67, 75]
+    assert signed_rank_test(darwin) == pytest.approx(0.0413, abs=5e-5)
+
+
+def test_beyond_the_exact_ones_signed_ranks_are_scipys_approximation() -> None:
+    differences = np.random.RandomState(0).randint(-3, 5, (4, EXACT_RANKS + 1)).astype(float)
+    differences[2] = 0
+    p = signed_rank_test(differences)
+    approximate = stats.wilcoxon(differences[[0, 1, 3]], axis=-1, zero_method="zsplit", method="asymptotic").pvalue
+    np.testing.assert_array_equal(p[[0, 1, 3]], approximate)
+    assert p[2] == 1
+    near = np.random.RandomState(1).randint(-3, 5, EXACT_RANKS).astype(float)
+    expected = stats.wilcoxon(near, zero_method="zsplit", method="asymptotic", correction=True).pvalue
+    assert signed_rank_test(near) == pytest.approx(expected, rel=0.05)

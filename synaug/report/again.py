@@ -4,16 +4,18 @@ import json
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+import yaml
 
 from synaug import record as records
+from synaug.errors import UserError
 from synaug.report.material import Material
 
 MOST_COMMANDS = 200
+LARGEST_YAML = 2**18  # bytes; what Hydra writes of a sweep has a few thousand
 # They say where and how to run, not what, and hold the paths of one machine.
 LEFT_OUT = (
     "output_dir",
@@ -40,29 +42,44 @@ def commands(material: Material) -> list[str]:
 
 
 def _of_sweep(folder: Path) -> str | None:
-    noted = records.sweep_of(folder).get("command")
-    if noted:
-        arguments = [str(argument) for argument in noted[1:]]
-        multirun = [] if any(each in ("-m", "--multirun") for each in arguments) else ["--multirun"]
-        return _command([*multirun, *arguments])
-    overrides = _yaml(folder / "multirun.yaml", "hydra.overrides.task")
+    with suppress(UserError):  # a note that is not as we write it
+        noted = records.sweep_of(folder).get("command")
+        if noted:
+            multirun = [] if any(each in ("-m", "--multirun") for each in noted[1:]) else ["--multirun"]
+            return _command([*multirun, *noted[1:]])
+    overrides = _overrides(_plain_yaml(folder / "multirun.yaml"), "hydra", "overrides", "task")
     return _command(["--multirun", *overrides]) if overrides else None
 
 
 def _of_run(folder: Path) -> str | None:
-    overrides = _yaml(folder / ".hydra" / "overrides.yaml")
+    overrides = _overrides(_plain_yaml(folder / ".hydra" / "overrides.yaml"))
     return None if overrides is None else _command(overrides)
 
 
-def _yaml(path: Path, key: str | None = None) -> list[str] | None:
-    if not path.is_file():
-        return None
+class _PlainLoader(yaml.SafeLoader):
+    """Reads scalars, lists and mappings; no aliases, a few of which could stand for more than memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias")
+        return super().compose_node(parent, index)
+
+
+def _plain_yaml(path: Path) -> Any:
+    """What a file says, read as data: nothing in it is resolved. None where Hydra did not write it."""
     try:
-        loaded = OmegaConf.load(path)
-        chosen = OmegaConf.select(loaded, key) if key else loaded
-    except (OmegaConfBaseException, ValueError, OSError):
+        if not path.is_file() or path.stat().st_size > LARGEST_YAML:
+            return None
+        return _PlainLoader(path.read_bytes()).get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError, OSError):
         return None
-    return [str(each) for each in chosen] if OmegaConf.is_list(chosen) else None
+
+
+def _overrides(found: Any, *keys: str) -> list[str] | None:
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    is_list = isinstance(found, list) and all(isinstance(each, str | int | float) for each in found)
+    return [str(each) for each in found] if is_list else None
 
 
 def _command(arguments: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from synaug.metrics import LOSSES
 from synaug.report import words
 from synaug.report.material import Material
+from synaug.stats import EXACT_RANKS
 from synaug.wording import outcome
 
 Table = dict[str, Any]
@@ -52,7 +53,13 @@ def comparisons(material: Material) -> Table:
         column("P(better)", "probability", 14, more=True),
         column("effect", "decimal", 15, more=True, help="gain in standard deviations of the differences"),
         column("p corrected", "p", 16, more=True, help="before Holm"),
-        column("p Wilcoxon", "p", 17, more=True, help="too liberal on overlapping folds"),
+        column(
+            "p Wilcoxon",
+            "p",
+            17,
+            more=True,
+            help=f"exact up to {EXACT_RANKS} members, else the normal approximation; too liberal on overlapping folds",
+        ),
         column("p paired t", "p", 18, more=True, help="too liberal on overlapping folds"),
         column("members", "count", 19, more=True),
         column("missing", "count", 20, more=True),

@@ -1,0 +1,375 @@
+"""What our files look like: records, failures and accounts of sweeps, each checked as it is read.
+
+What lies in a folder is data, which anybody may have altered or put there: it is read as JSON, with bounds, and never
+resolved, composed or trusted to have a shape.
+"""
+
+import json
+import re
+import stat
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, NotRequired
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict  # which pydantic needs below Python 3.12
+
+LARGEST = 2**27  # bytes; a record of 151 classes and 100 members has a fifth of it
+DEEPEST = 100  # levels of lists and objects
+# A record writes characters beyond ASCII as \u…; halves of a pair come from a path, say, that is no Unicode.
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+SCORE_COLUMNS = ("seed", "fold", "decision", "metric", "class", "value")
+VALIDATION_COLUMNS = ("seed", "fold", "decision", "metric", "value")
+BALANCE_COLUMNS = ("seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason")
+# Where a score lies that is not a share. No log loss of float64 probabilities is larger: −log 5e-324 is 744.4.
+RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, 745.0), "brier_score": (0.0, 2.0)}
+SHARE = (0.0, 1.0)
+ROUNDING = 1e-6
+INT = frozenset({int})
+TEXT = frozenset({str})
+NUMBER = frozenset({int, float, type(None)})  # null where it was not finite
+
+Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Size = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+
+
+class MisshapenError(ValueError):
+    """A file that is not as we write it; what is wrong, as it follows the file's name."""
+
+
+_open = with_config(ConfigDict(strict=True, extra="allow"))
+
+
+@_open
+class Choices(TypedDict):
+    """The five choices of a run, by name."""
+
+    dataset: str
+    encoder: str
+    imbalance_ratio: str
+    augmenter: str
+    classifier: str
+
+
+@_open
+class Ratio(TypedDict):
+    """Settings of an imbalance ratio."""
+
+    ratio: NotRequired[Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)] | None]
+
+
+@_open
+class Augmenter(TypedDict):
+    """Settings of an augmenter."""
+
+    amount: Size
+
+
+@_open
+class Classifier(TypedDict):
+    """Settings of a classifier."""
+
+    loss: NotRequired[dict[str, Any] | None]
+
+
+@_open
+class Validation(TypedDict):
+    """Settings of the validation part."""
+
+    thinned: NotRequired[bool]
+
+
+@_open
+class Config(TypedDict):
+    """What of a config is read again."""
+
+    seeds: Annotated[list[Whole], Field(min_length=1)]
+    n_folds: Annotated[int, Field(ge=1, le=2**31)]
+    imbalance_ratio: Ratio
+    augmenter: Augmenter
+    classifier: Classifier
+    dataset: NotRequired[dict[str, Any]]
+    encoder: NotRequired[dict[str, Any]]
+    validation: NotRequired[Validation]
+
+
+@_open
+class Data(TypedDict):
+    """What the data were."""
+
+    source: str
+    name: str
+    fingerprint: str
+    class_names: Annotated[list[str], Field(min_length=1)]
+    rows_per_class: list[Count]
+    minority: list[str]
+
+
+@_open
+class Table(TypedDict):
+    """Column names once, then rows; `_columns` looks at them."""
+
+    columns: list[str]
+    data: list[Any]
+
+
+@_open
+class Confusion(TypedDict):
+    """A confusion matrix `[actual][decided]`."""
+
+    decision: str
+    matrix: list[list[Count]]
+
+
+@_open
+class Reliability(TypedDict):
+    """Sums for a reliability diagram."""
+
+    decision: str
+    rows_confidence_hits: list[Annotated[list[Size], Field(min_length=3, max_length=3)]]
+
+
+@_open
+class Cost(TypedDict):
+    """What a run took."""
+
+    seconds: dict[str, Size]
+    peak_memory_bytes: Count
+    finished: str
+
+
+@_open
+class Record(TypedDict):
+    """A run's record; what else stands there, as of a later version, is kept."""
+
+    schema: int
+    run: str
+    name: str
+    identity: str
+    choices: Choices
+    config: Config
+    versions: dict[str, str]
+    code: str
+    git_commit: NotRequired[str | None]
+    data: Data
+    encoder: dict[str, Any]
+    scores: Table
+    validation_scores: Table
+    confusion: list[Confusion]
+    reliability: list[Reliability]
+    balance: Table
+    curves: Table
+    warnings: list[str]
+    cost: Cost
+    probabilities_sha256: NotRequired[str | None]
+    overrides: NotRequired[list[str] | None]
+    configs_sha256: NotRequired[str | None]
+
+
+@_open
+class Failure(TypedDict):
+    """Why a run has no record."""
+
+    error: str
+    type: str
+    overrides: list[str]
+    sentence: NotRequired[str]
+    record: NotRequired[str | None]
+
+
+@_open
+class Sweep(TypedDict):
+    """What the last sweep into a folder wanted."""
+
+    command: NotRequired[list[str]]
+    runs: NotRequired[list[str]]
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON that anybody may have put there.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing of that name.
+    MisshapenError
+        If it is no regular file, cannot be read, is larger than any of ours, or is no JSON.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # to open a named pipe would wait for its writer
+            raise MisshapenError("is no file" if not path.is_dir() else "is a folder")
+        if status.st_size > LARGEST:
+            raise MisshapenError(f"has {status.st_size:,} bytes, more than any of ours")
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise MisshapenError("is a link to nothing") from error
+        raise
+    except OSError as error:
+        raise MisshapenError(f"cannot be read ({error.strerror})") from error
+    return parsed(content)
+
+
+def parsed(content: bytes) -> Any:
+    """Parse JSON; halves of surrogate pairs, which no console, page or table can show, become question marks.
+
+    Raises
+    ------
+    MisshapenError
+        If it is no JSON, or nested deeper than any of ours.
+    """
+    try:
+        found = json.loads(content)
+        if (b"\\u" in content or not content.isascii()) and SURROGATE.search(content):
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
+    except RecursionError as error:
+        raise MisshapenError("is nested too deep") from error
+    except ValueError as error:
+        raise MisshapenError(f"is no JSON ({' '.join(str(error).split())[:200]})") from error
+    return found
+
+
+def failure(path: Path) -> dict[str, Any]:
+    """Read why a run has no record; raises as `read_json` does, and `MisshapenError` where it has another shape."""
+    return _of_shape(Failure, read_json(path))
+
+
+def sweep(path: Path) -> dict[str, Any]:
+    """Read what a sweep wanted; raises as `read_json` does, and `MisshapenError` where it has another shape."""
+    return _of_shape(Sweep, read_json(path))
+
+
+def record(path: Path, schema: int) -> dict[str, Any]:
+    """Read a record, and see that its tables hold what they should.
+
+    Parameters
+    ----------
+    schema
+        The only one that is read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    MisshapenError
+        If a part is missing or of another type, or a score is out of its metric's range.
+    """
+    found = read_json(path)
+    if isinstance(found, dict) and found.get("schema", schema) != schema:
+        raise MisshapenError(f"is of schema {str(found['schema'])[:20]}, this synaug reads {schema}")
+    _of_shape(Record, found)
+    _are_shallow({key: found.get(key) for key in ("config", "encoder", "diagnostics", "data")})
+    names = found["data"]["class_names"]
+    if len(set(names)) < len(names):
+        raise MisshapenError("names a class twice")
+    if len(found["data"]["rows_per_class"]) != len(names) or not set(found["data"]["minority"]) <= set(names):
+        raise MisshapenError("counts rows of other classes than it names")
+    for entry in found["confusion"]:
+        if {len(names)} != {len(entry["matrix"]), *map(len, entry["matrix"])}:
+            raise MisshapenError(f"has a confusion matrix that is not of {len(names)} classes")
+    for name, columns in (("scores", SCORE_COLUMNS), ("validation_scores", VALIDATION_COLUMNS)):
+        _are_scores(name, _columns(name, found[name], columns), found)
+    _is_balance(_columns("balance", found["balance"], BALANCE_COLUMNS), names)
+    curves = _columns("curves", found["curves"], ("seed", "fold", "step"))
+    if any(not NUMBER.issuperset(map(type, column)) for column in curves.values()):
+        raise MisshapenError("has a curve that is not of numbers")
+    return found  # type: ignore[no-any-return]
+
+
+def _of_shape(kind: Any, found: Any) -> dict[str, Any]:
+    try:
+        _adapter(kind).validate_python(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part)[:40] for part in first["loc"][:4])
+        said = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
+        raise MisshapenError(f"has another shape than ours ({f'{place}: ' if place else ''}{said})") from error
+    return found  # type: ignore[no-any-return]
+
+
+def _are_shallow(value: Any) -> None:
+    """See that no part is nested so deep that a function which calls itself for each level would not end."""
+    level: Sequence[Any] = [value]
+    for _ in range(DEEPEST):
+        level = [
+            each
+            for part in level
+            for each in (part.values() if isinstance(part, Mapping) else part)
+            if isinstance(each, Mapping | list)
+        ]
+        if not level:
+            return
+    raise MisshapenError("is nested too deep")
+
+
+def _columns(name: str, table: Mapping[str, Any], needed: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """A table's columns by name; all rows are of one length."""
+    names, rows = table["columns"], table["data"]
+    if len(set(names)) < len(names) or not set(needed) <= set(names):
+        raise MisshapenError(f"has a table {name} without columns {', '.join(needed)}, or with one twice")
+    if not {list}.issuperset(map(type, rows)) or {len(names)}.union(map(len, rows)) != {len(names)}:
+        raise MisshapenError(f"has a table {name} whose rows are not of {len(names)} values")
+    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+    return dict(zip(names, columns, strict=True))
+
+
+def _are_scores(name: str, columns: Mapping[str, tuple[Any, ...]], record: Mapping[str, Any]) -> None:
+    if not columns["value"]:
+        raise MisshapenError(f"has no {name.replace('_', ' ')}")
+    for column in ("seed", "fold"):
+        if not INT.issuperset(map(type, columns[column])):
+            raise MisshapenError(f"has a {column} in {name} that is no whole number")
+    for column in ("decision", "metric"):
+        if not TEXT.issuperset(map(type, columns[column])):
+            raise MisshapenError(f"has a {column} in {name} that is no text")
+    seeds, n_folds = set(record["config"]["seeds"]), record["config"]["n_folds"]
+    if not seeds.issuperset(columns["seed"]) or not 0 <= min(columns["fold"]) <= max(columns["fold"]) < n_folds:
+        raise MisshapenError(f"has {name} of a seed or fold that its config does not have")
+    if not (TEXT | {type(None)}).issuperset(map(type, columns.get("class", ()))):
+        raise MisshapenError(f"has a class in {name} that is no text")
+    if not {None, *record["data"]["class_names"]}.issuperset(columns.get("class", ())):
+        raise MisshapenError(f"has {name} of a class that its data do not have")
+    if not NUMBER.issuperset(map(type, columns["value"])):
+        raise MisshapenError(f"has a score in {name} that is no number")
+    for metric, value in zip(columns["metric"], columns["value"], strict=True):
+        low, high = RANGES.get(metric, SHARE)
+        # NaN is a score that could not be computed, as null is.
+        if value is not None and value == value and not low - ROUNDING <= value <= high + ROUNDING:
+            raise MisshapenError(f"has a {metric[:40]} of {_number(value)}, which lies between {low:g} and {high:g}")
+    keys = list(zip(*(columns[key] for key in SCORE_COLUMNS[:-1] if key in columns), strict=True))
+    if len(set(keys)) < len(keys):
+        ((key, _),) = Counter(keys).most_common(1)
+        raise MisshapenError(f"has two scores of seed {key[0]} fold {key[1]} ({', '.join(map(str, key[2:]))[:80]})")
+
+
+def _number(value: Any) -> str:
+    is_small = isinstance(value, float) or abs(value) < 2**53
+    return f"{value:g}" if is_small else "a number of many digits"
+
+
+def _is_balance(columns: Mapping[str, tuple[Any, ...]], class_names: Sequence[str]) -> None:
+    allowed = {
+        "class": TEXT,
+        "real": INT,
+        "asked": INT | {type(None)},
+        "made": INT,
+        "made_by_fallback": INT,
+        "reason": TEXT | {type(None)},
+    }
+    for name, types in allowed.items():
+        if not types.issuperset(map(type, columns[name])):
+            raise MisshapenError(f"has a value of another type in column {name} of its balance")
+    if not set(class_names).issuperset(columns["class"]):
+        raise MisshapenError("has a balance of a class that its data do not have")
+    numbers = (value for name in ("real", "asked", "made", "made_by_fallback") for value in columns[name])
+    if any(value is not None and abs(value) > 2**53 for value in numbers):
+        raise MisshapenError("has a balance of more rows than can be")
