@@ -101,7 +101,7 @@ def test_a_named_minority_holds_without_a_ratio_too() -> None:
 
 
 def test_names_that_yaml_takes_for_numbers_are_names() -> None:
-    assert ImbalanceRatio(10, minority=[1]).minority_classes(["0", "1"], np.array([9, 9])) == [1]  # type: ignore[list-item]
+    assert ImbalanceRatio(10, minority=[1]).minority_classes(["0", "1"], np.array([9, 9])) == [1]
 
 
 def test_an_unknown_name_is_answered_with_the_classes() -> None:
