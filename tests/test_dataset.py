@@ -698,8 +698,8 @@ def test_rows_without_text_or_label_are_told_all_at_once_and_dropped_on_request(
     with pytest.raises(UserError) as caught:
         file(tmp_path / "a.csv", GAPS).load()
     assert str(caught.value) == (
-        f"3 of the 10 rows of {tmp_path / 'a.csv'} have no text in column 'text' (rows 2, 5, 7) and 2 of the 10 rows of "
-        f"{tmp_path / 'a.csv'} have no label in column 'label' (rows 4, 7): fill or remove them, or set "
+        f"3 of the 10 rows of {tmp_path / 'a.csv'} have no text in column 'text' (rows 2, 5, 7) and 2 of the 10 "
+        f"rows of {tmp_path / 'a.csv'} have no label in column 'label' (rows 4, 7): fill or remove them, or set "
         "dataset.drop_empty=true to drop them"
     )
     texts = file(tmp_path / "a.csv", GAPS, drop_empty=True).load()
@@ -812,12 +812,12 @@ def test_where_classes_keep_their_proportions_the_cap_is_told_and_otherwise_warn
 ) -> None:
     rows = classes_of((300, 40, 12))
     texts = Rows(rows, max_per_class=150).load(proportional=True, at_least=3)
-    assert texts.rows_per_class.tolist() == [150, 20, 6]
+    assert texts.rows_per_class.tolist() == [150, 20, 6, 0]
     assert texts.report["rows_per_class_before_caps"] == [300, 40, 12, 0]
     assert "proportions_changed" not in texts.report
     assert not caplog.records
     texts = Rows(rows, max_per_class=30).load(proportional=True, at_least=3)
-    assert texts.rows_per_class.tolist() == [30, 4, 3]
+    assert texts.rows_per_class.tolist() == [30, 4, 3, 0]
     assert texts.report["proportions_changed"] is True
     assert "of the largest 30 of 300 are kept, of 'c' 3 of 12" in caplog.text
     assert Rows(rows, max_per_class=300).load(proportional=True).fingerprint == Rows(rows).load().fingerprint
@@ -1029,11 +1029,10 @@ def test_settings_of_a_hub_s_data_set_are_checked(changes: dict[str, Any], part:
 
 
 def test_a_text_of_the_hub_that_is_none_is_named(own_mirror: Path) -> None:
-    path = own_mirror / "owner" / "letters" / "data" / "train-00000-of-00001.parquet"
-    features = datasets.Features({"text": datasets.Value("int64"), "label": FEATURES["label"]})
-    datasets.Dataset.from_dict({"text": [1, 2], "label": [0, 1]}, features=features).to_parquet(path)
-    with pytest.raises(UserError, match=r"row 1 of owner/letters has 1 \(int\) in column 'text', which must hold text"):
-        letters(splits=["train"]).load()
+    with pytest.raises(
+        UserError, match=r"row 1 of owner/letters has 0 \(int\) in column 'label', which must hold text"
+    ):
+        letters(text="label").load()
 
 
 @pytest.mark.parametrize("package", ["no.such.package", "..x", "", 5, "a b"])

@@ -32,7 +32,8 @@ WRITTEN += ["-1", "+1", "1.0", "1.50", ".5", "inf", "-inf", "1e-5", "x", "2024-0
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_name_is_found_as_the_command_line_and_as_a_yaml_file_read_it(name: str) -> None:
-    of_command_line: Any = OverridesParser.create().parse_override(f"k=[{name}]").value()[0]
+    parsed: Any = OverridesParser.create().parse_override(f"k=[{name}]").value()
+    of_command_line = parsed[0]
     of_yaml: Any = OmegaConf.to_container(OmegaConf.create(f"- {name}\n"))[0]  # type: ignore[index]
     for value in (of_command_line, of_yaml):
         assert names.called(value, ["other", name, "another"]) == [name]

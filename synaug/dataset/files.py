@@ -245,20 +245,24 @@ class FileDataset(TextSource):
                 # Objects as tuples: a key that stands there twice is seen, and an array (a list) told apart.
                 value = json.loads(line, object_pairs_hook=tuple)
             except json.JSONDecodeError as error:
+                if line.lstrip().startswith("["):
+                    raise self._no_object(number) from error
                 raise self._refusal(f"line {number}, column {error.colno}: {error.msg}") from error
             except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets in brackets
                 raise self._refusal(f"line {number}: {' '.join(str(error).split())}") from error
             if not isinstance(value, tuple):
-                raise UserError(
-                    f"{self.path} cannot be read as jsonl (line {number} is no JSON object): "
-                    "write one object a line, a row each"
-                )
+                raise self._no_object(number)
             keys = [key for key, _ in value]
             for column in (self.text, self.label):
                 if sum(len(names.called(column, [key])) for key in keys) > 1:
                     raise self._refusal(f"line {number} has the key {column!r} more than once")
             found.append(value)
         return found
+
+    def _no_object(self, line: int) -> UserError:
+        return UserError(
+            f"{self.path} cannot be read as jsonl (line {line} is no JSON object): write one object a line, a row each"
+        )
 
     def _parquet_columns(self) -> tuple[str, str]:
         from pyarrow.lib import ArrowException
