@@ -136,15 +136,13 @@ def _check_rows(rows_per_class: Rows, class_names: Sequence[str], n_folds: int, 
         return
     fewest = int(rows_per_class.min())
     if (rows_per_class[small] < n_folds).all():
-        limit = f"fewer than n_folds={n_folds}"
+        limit = f"than n_folds={n_folds}"
     else:
-        limit = f"fewer than the {needed} that n_folds={n_folds} and validation.share={validation_share} need"
+        limit = f"than the {needed} that n_folds={n_folds} and validation.share={validation_share} need"
     if len(small) == 1:
-        what = f"class {class_names[small[0]]!r} has {fewest} row{'' if fewest == 1 else 's'}, {limit}"
+        what = f"class {class_names[small[0]]!r} has {fewest} row{'' if fewest == 1 else 's'}, fewer {limit}"
     else:
-        what = (
-            f"{len(small)} of {len(class_names)} classes have {limit}: {_counted(small, rows_per_class, class_names)}"
-        )
+        what = f"{len(small)} of {len(class_names)} classes have fewer rows {limit}: {_counted(small, rows_per_class, class_names)}"
     folds = [each for each in range(2, min(n_folds, fewest + 1)) if _suffice(fewest, each, validation_share)]
     remedies = [f"lower n_folds to {folds[-1]}"] if folds else []
     if len(class_names) - len(small) >= 2:
@@ -168,7 +166,7 @@ def _emptied(ratio: float | None, keep: Rows, train_rows: Rows, class_names: Seq
 
 
 def _counted(labels: Rows, rows: Rows, class_names: Sequence[str], most: int = 12) -> str:
-    first = ", ".join(f"{rows[label]} {class_names[label]!r}" for label in labels[:most])
+    first = ", ".join(f"{class_names[label]!r} ({rows[label]})" for label in labels[:most])
     return f"{first} and {len(labels) - most} more" if len(labels) > most else first
 
 

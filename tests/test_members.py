@@ -262,7 +262,7 @@ def test_a_validation_share_that_leaves_nothing_to_train_on_is_refused() -> None
         members((50, 2), None, n_folds=2)
     with pytest.raises(
         UserError,
-        match=r"2 of 2 classes have fewer than the \d+ that n_folds=5 and validation.share=0.99 need: .* lower val",
+        match=r"2 of 2 classes have fewer rows than the \d+ that n_folds=5 and validation.share=0.99 need: .* lower val",
     ):
         members((50, 50), validation_share=0.99)
 
@@ -271,13 +271,13 @@ def test_all_classes_with_too_few_rows_are_told_at_once_with_what_would_help() -
     with pytest.raises(UserError) as caught:
         members((50, 1, 40, 2, 3), None, n_folds=10)
     assert str(caught.value) == (
-        "3 of 5 classes have fewer than n_folds=10: 1 'b', 2 'd', 3 'e': set dataset.min_per_class=10 to drop them, "
+        "3 of 5 classes have fewer rows than n_folds=10: 'b' (1), 'd' (2), 'e' (3): set dataset.min_per_class=10 to drop them, "
         "or use more data"
     )
     with pytest.raises(UserError) as caught:
         members((50, 8, 40, 9), None, n_folds=10)
     assert str(caught.value) == (
-        "2 of 4 classes have fewer than n_folds=10: 8 'b', 9 'd': lower n_folds to 8, set dataset.min_per_class=10 to "
+        "2 of 4 classes have fewer rows than n_folds=10: 'b' (8), 'd' (9): lower n_folds to 8, set dataset.min_per_class=10 to "
         "drop them, or use more data"
     )
 
@@ -325,7 +325,7 @@ def test_all_classes_that_the_ratio_empties_are_told_at_once_and_the_ratio_that_
         assert min(per_class((50,) * 4, each.train)[-1] for each in members((50, 50, 50, 50), low_enough, profile)) == 1
     with pytest.raises(
         UserError,
-        match=r"ratio=1000 leaves 2 classes no training row in seed 0 fold 0, of 36 'c', 36 'd': lower the ratio \(69",
+        match=r"ratio=1000 leaves 2 classes no training row in seed 0 fold 0, of 'c' \(36\), 'd' \(36\): lower the ratio \(69",
     ):
         members((50, 50, 50, 50), 1000)
 
