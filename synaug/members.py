@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
+from synaug import names
 from synaug.errors import UserError
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.seeding import derive_seed
@@ -140,7 +141,7 @@ def _check_rows(rows_per_class: Rows, class_names: Sequence[str], n_folds: int, 
     else:
         limit = f"than the {needed} that n_folds={n_folds} and validation.share={validation_share} need"
     if len(small) == 1:
-        what = f"class {class_names[small[0]]!r} has {fewest} row{'' if fewest == 1 else 's'}, fewer {limit}"
+        what = f"class {names.cut(class_names[small[0]])} has {fewest} row{'' if fewest == 1 else 's'}, fewer {limit}"
     else:
         what = f"{len(small)} of {len(class_names)} classes have fewer rows {limit}: {_counted(small, rows_per_class, class_names)}"
     folds = [each for each in range(2, min(n_folds, fewest + 1)) if _suffice(fewest, each, validation_share)]
@@ -159,14 +160,14 @@ def _emptied(ratio: float | None, keep: Rows, train_rows: Rows, class_names: Seq
     most = 2 * int(train_rows.max()) - 3
     low_enough = f" ({most} would do)" if most >= 1 else ""
     if len(empty) == 1:
-        left = f"class {class_names[empty[0]]!r} no training row of {train_rows[empty[0]]} {where}"
+        left = f"class {names.cut(class_names[empty[0]])} no training row of {train_rows[empty[0]]} {where}"
     else:
         left = f"{len(empty)} classes no training row {where}, of {_counted(empty, train_rows, class_names)}"
     return f"imbalance_ratio.ratio={ratio} leaves {left}: lower the ratio{low_enough} or use more data"
 
 
 def _counted(labels: Rows, rows: Rows, class_names: Sequence[str], most: int = 12) -> str:
-    first = ", ".join(f"{class_names[label]!r} ({rows[label]})" for label in labels[:most])
+    first = ", ".join(f"{names.cut(class_names[label])} ({rows[label]})" for label in labels[:most])
     return f"{first} and {len(labels) - most} more" if len(labels) > most else first
 
 

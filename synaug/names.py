@@ -77,7 +77,8 @@ def listed(names: Sequence[str], most: int = 12) -> str:
 def nearest(name: str, names: Iterable[str]) -> str:
     """``: did you mean 'label'?`` with the nearest of the names, or nothing."""
     known = sorted(set(names))
-    near = difflib.get_close_matches(name, known, n=1) or [each for each in known if look_of(each) == look_of(name)]
+    look = look_of(name).casefold()
+    near = [each for each in known if look_of(each).casefold() == look] or difflib.get_close_matches(name, known, n=1)
     return f": did you mean {near[0]!r}?" if near else ""
 
 

@@ -612,6 +612,9 @@ def test_the_package_stands_in_as_a_data_set_of_its_own() -> None:
             pa.table([["x"], [1], ["y"]], ["text", "label", "text"]),
             ["has 2 columns called 'text': rename"],
         ),
+        ("a.csv", "TEXT,label\nx,1\n", ["has no column 'text': did you mean 'TEXT'?"]),
+        ("a.csv", "good film,pos\nbad film,neg\n", ["'good film', 'pos' in its first line, which names the columns"]),
+        ("a.parquet", b"PAR1" + bytes(100) + b"PAR1", ["a.parquet cannot be read as parquet (", "mend the file"]),
         ("a.parquet", "text,label\nx,1\n", ["a.parquet cannot be read as parquet", "mend the file"]),
     ],
 )

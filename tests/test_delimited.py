@@ -115,6 +115,8 @@ def test_fields_are_what_a_reader_sees(tmp_path: Path, name: str, line: str, exp
             ["line 2 opens", "in the same line with more", "set dataset.quoting=backslash"],
         ),
         ('text\tlabel\n"a \\"b\\""\tx\n"d"\ty\n', ["line 2 opens", "set dataset.quoting=backslash"]),
+        ('text\tlabel\na\tx\nb\t "x"\nc\ty\n', ['line 3 has the label "x", which others write as x']),
+        ('text\tlabel\na\tx\nb\tx"\nc\ty\n', ['line 3 has the label x", which others write as x']),
         # numbers of fields
         ("text\tlabel\na\tx\nb\ty\tz\nc\ty\n", ["line 3 has 3 fields, the header 2)", "in double quotes"]),
         (

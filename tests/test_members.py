@@ -271,14 +271,14 @@ def test_all_classes_with_too_few_rows_are_told_at_once_with_what_would_help() -
     with pytest.raises(UserError) as caught:
         members((50, 1, 40, 2, 3), None, n_folds=10)
     assert str(caught.value) == (
-        "3 of 5 classes have fewer rows than n_folds=10: 'b' (1), 'd' (2), 'e' (3): set dataset.min_per_class=10 to drop them, "
-        "or use more data"
+        "3 of 5 classes have fewer rows than n_folds=10: 'b' (1), 'd' (2), 'e' (3): set dataset.min_per_class=10 to drop "
+        "them, or use more data"
     )
     with pytest.raises(UserError) as caught:
         members((50, 8, 40, 9), None, n_folds=10)
     assert str(caught.value) == (
-        "2 of 4 classes have fewer rows than n_folds=10: 'b' (8), 'd' (9): lower n_folds to 8, set dataset.min_per_class=10 to "
-        "drop them, or use more data"
+        "2 of 4 classes have fewer rows than n_folds=10: 'b' (8), 'd' (9): lower n_folds to 8, set "
+        "dataset.min_per_class=10 to drop them, or use more data"
     )
 
 
@@ -325,7 +325,8 @@ def test_all_classes_that_the_ratio_empties_are_told_at_once_and_the_ratio_that_
         assert min(per_class((50,) * 4, each.train)[-1] for each in members((50, 50, 50, 50), low_enough, profile)) == 1
     with pytest.raises(
         UserError,
-        match=r"ratio=1000 leaves 2 classes no training row in seed 0 fold 0, of 'c' \(36\), 'd' \(36\): lower the ratio \(69",
+        match=r"ratio=1000 leaves 2 classes no training row in seed 0 fold 0, of 'c' \(36\), 'd' \(36\): "
+        r"lower the ratio \(69 would do\)",
     ):
         members((50, 50, 50, 50), 1000)
 

@@ -200,6 +200,7 @@ class Table:
             raise self._refusal(where, self._advice() or usual)
         if self.quoting is None:
             self._refuse_merged(found, label)
+            self._refuse_quoted_twins(found, label)
         return iter([(row.fields[text], row.fields[label]) for row in found[1:]])
 
     def _refuse_merged(self, found: Sequence[Row], label: int) -> None:
@@ -230,6 +231,19 @@ class Table:
                     "this is one field",
                 )
 
+    def _refuse_quoted_twins(self, found: Sequence[Row], label: int) -> None:
+        """Refuse labels that differ by quotes alone, as a space before a quote or a lone one makes them."""
+        labels = {row.fields[label].strip() for row in found[1:]}
+        for row in found[1:]:
+            name = row.fields[label].strip()
+            bare = name.strip('"').strip()
+            if bare != name and bare in labels:
+                raise self._refusal(
+                    f"line {line_of(self.content, row.start)} has the label {name}, which others write as {bare}",
+                    "write them alike, with no space before a quote, or set dataset.quoting=none or "
+                    "dataset.quoting=double where they are two classes",
+                )
+
     def _where(self, error: QuoteError) -> str:
         first = line_of(self.content, error.start)
         if error.end is None:
@@ -242,7 +256,7 @@ class Table:
         """Another way of reading that gives every row as many fields as the header."""
         others = {
             "backslash": "set dataset.quoting=backslash, which reads them all",
-            "none": "set dataset.quoting=none, which reads quotes as plain characters",
+            "none": "double or close the quote there, or set dataset.quoting=none, which reads quotes as plain characters",
             "double": "set dataset.quoting=double, which reads them all",
         }
         for quoting, advice in others.items():

@@ -67,7 +67,8 @@ class FileDataset(TextSource):
         self.path = _path(path)
         super().__init__(name=OWN_FILE if name is None else name, **common)
         if name is None:
-            self.title = self.path.stem.encode("utf-8", "backslashreplace").decode()
+            called = self.path.stem if self.path.stem.strip() else self.path.name
+            self.title = called.encode("utf-8", "backslashreplace").decode()
         self.where = str(self.path)
         self.text = _column("text", text)
         self.label = _column("label", label)
@@ -113,7 +114,7 @@ class FileDataset(TextSource):
             raise UserError(f"dataset.path={self.path} {_what_it_is(self.path)}")
         try:
             if self._kind == "parquet":
-                self._parquet_columns()
+                self._parquet(rows=False)
                 return
             with self.path.open("rb") as file:
                 start = file.read(HEADER_BYTES)
@@ -171,7 +172,7 @@ class FileDataset(TextSource):
         """Text and label of each row, None where there is none."""
         try:
             if self._kind == "parquet":
-                return self._parquet_rows()
+                return self._parquet(rows=True)
             content = self._decoded(self.path.read_bytes())
         except OSError as error:
             raise self._unreadable(error) from error
@@ -197,7 +198,7 @@ class FileDataset(TextSource):
 
     def _find(self, columns: Sequence[str]) -> tuple[str, str]:
         """The two columns' names in the file."""
-        note = " in its first line" if self._kind in ("csv", "tsv") else ""
+        note = " in its first line, which names the columns" if self._kind in ("csv", "tsv") else ""
         text, label = (
             find_column(value, columns, str(self.path), f"dataset.{setting}", note)
             for setting, value in (("text", self.text), ("label", self.label))
@@ -249,7 +250,7 @@ class FileDataset(TextSource):
                     raise self._no_object(number) from error
                 raise self._refusal(f"line {number}, column {error.colno}: {error.msg}") from error
             except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets in brackets
-                raise self._refusal(f"line {number}: {' '.join(str(error).split())}") from error
+                raise self._refusal(f"line {number}: {error}") from error
             if not isinstance(value, tuple):
                 raise self._no_object(number)
             keys = [key for key, _ in value]
@@ -264,34 +265,29 @@ class FileDataset(TextSource):
             f"{self.path} cannot be read as jsonl (line {line} is no JSON object): write one object a line, a row each"
         )
 
-    def _parquet_columns(self) -> tuple[str, str]:
+    def _parquet(self, *, rows: bool) -> list[tuple[Any, Any]]:
+        """Find the two columns and read them, if rows are asked for; its other columns stay unread."""
         from pyarrow.lib import ArrowException
         from pyarrow.parquet import ParquetFile
 
         try:
             with ParquetFile(self.path) as file:
-                return self._find(file.schema_arrow.names)
-        except (ArrowException, ValueError) as error:
-            if isinstance(error, UserError):
-                raise
-            raise self._refusal(" ".join(str(error).split())) from error
-
-    def _parquet_rows(self) -> list[tuple[Any, Any]]:
-        from pyarrow.lib import ArrowException
-        from pyarrow.parquet import ParquetFile
-
-        text, label = self._parquet_columns()
-        try:
-            with ParquetFile(self.path) as file:
-                columns = file.read(columns=[text, label])  # its other columns stay unread
+                text, label = self._find(file.schema_arrow.names)
+                if not rows:
+                    return []
+                columns = file.read(columns=[text, label])
             return list(zip(columns[text].to_pylist(), columns[label].to_pylist(), strict=True))
+        except UserError:
+            raise
         except (ArrowException, ValueError, OverflowError) as error:  # bytes that are no UTF-8, say
-            raise self._refusal(" ".join(str(error).split())) from error
+            raise self._refusal(error) from error
 
-    def _refusal(self, reason: str) -> UserError:
-        return UserError(f"{self.path} cannot be read as {self._kind} ({reason}): mend the file")
+    def _refusal(self, reason: object) -> UserError:
+        return UserError(f"{self.path} cannot be read as {self._kind} ({' '.join(str(reason).split())}): mend the file")
 
     def _unreadable(self, error: OSError) -> UserError:
+        if error.errno is None:  # pyarrow's, of what the file holds
+            return self._refusal(error)
         return UserError(f"dataset.path={self.path} cannot be read ({error.strerror or error}): mend its access rights")
 
 
