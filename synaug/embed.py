@@ -50,14 +50,20 @@ def fill(config: DictConfig) -> status.Ended:
     from hydra.utils import instantiate
 
     from synaug.embeddings import EmbeddingCache, cache_folder
+    from synaug.members import rows_needed
 
     if config.threads:
         torch.set_num_threads(config.threads)
-    dataset, encoder = (instantiate(config[group], _convert_="all") for group in ("dataset", "encoder"))
-    texts = dataset.load()
+    dataset, encoder, imbalance_ratio = (
+        instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio")
+    )
+    texts = dataset.load(  # as a run does: the same caps, the same texts
+        proportional=imbalance_ratio.ratio is None,
+        at_least=rows_needed(config.n_folds, config.validation.share),
+    )
     cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
     cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
-    sys.stdout.write(f"{texts.name}: {summary(len(texts.texts), cache)}\n")
+    sys.stdout.write(f"{texts.title}: {summary(len(texts.texts), cache)}\n")
     return status.Ended(status.DONE)
 
 

@@ -1,10 +1,12 @@
 """How many rows of each class a training set keeps."""
 
+import sys
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synaug import names
 from synaug.errors import UserError
 
 PROFILES = ("step", "linear", "exponential")
@@ -27,8 +29,9 @@ class ImbalanceRatio:
     profile
         ``step``, ``linear`` or ``exponential``.
     minority
-        Names of the minority classes. None: the later half of the classes (of an odd number, the
-        smaller half), and where nothing is thinned, those with fewer rows than the mean class.
+        Names of the minority classes; a value that YAML makes of one (true, 1e3) stands for the class
+        so written. None: the later half of the classes (of an odd number, the smaller half), and where
+        nothing is thinned, those with fewer rows than the mean class.
 
     References
     ----------
@@ -37,18 +40,25 @@ class ImbalanceRatio:
     on effective number of samples", CVPR 2019, section 4.1.
     """
 
-    def __init__(self, ratio: float | None, profile: str = "step", minority: Sequence[str] | None = None) -> None:
-        if ratio is not None and not ratio >= 1:
+    def __init__(
+        self, ratio: float | None, profile: str = "step", minority: Sequence[str | float | None] | None = None
+    ) -> None:
+        if ratio is not None and not (_is_number(ratio) and 1 <= ratio <= sys.float_info.max):
             raise UserError(
-                f"imbalance_ratio.ratio={ratio} must be at least 1 (10 keeps one minority row to ten majority rows)"
+                f"imbalance_ratio.ratio={ratio} must be at least 1 (10 keeps one minority row to ten majority rows), "
+                "or null to leave the classes as they are"
             )
-        if profile not in PROFILES:
+        if not isinstance(profile, str) or profile not in PROFILES:
             raise UserError(f"imbalance_ratio.profile={profile} must be one of {', '.join(PROFILES)}")
-        if isinstance(minority, str):
-            raise UserError(f"imbalance_ratio.minority={minority} must be a list of class names: write [{minority}]")
+        if minority is not None and (isinstance(minority, str) or not isinstance(minority, Sequence)):
+            word = names.shown(minority) if names.is_written(minority) else minority
+            raise UserError(f"imbalance_ratio.minority={word} must be a list of class names: write [{word}]")
+        strange = [name for name in minority or () if not names.is_written(name)]
+        if strange:
+            raise UserError(f"imbalance_ratio.minority holds {strange[0]}, but each of the list must be a class name")
         self.ratio = ratio
         self.profile = profile
-        self.minority = None if minority is None else tuple(map(str, minority))  # [1] on a command line is a number
+        self.minority = None if minority is None else tuple(minority)
 
     def minority_classes(self, class_names: Sequence[str], rows_per_class: NDArray[np.int64]) -> list[int]:
         """Labels of the minority classes.
@@ -63,19 +73,29 @@ class ImbalanceRatio:
                 return [int(label) for label in np.flatnonzero(rows_per_class < rows_per_class.mean())]
             n_classes = len(class_names)
             return list(range(n_classes - n_classes // 2, n_classes))
-        unknown = [name for name in self.minority if name not in class_names]
-        if unknown:
-            raise UserError(
-                f"imbalance_ratio.minority names {unknown[0]!r}, which is no class of the data set: "
-                f"choose among {', '.join(map(repr, class_names))}"
-            )
-        chosen = [label for label, name in enumerate(class_names) if name in self.minority]
+        meant = {self._class_meant(name, class_names) for name in self.minority}
+        chosen = [label for label, name in enumerate(class_names) if name in meant]
         if not 0 < len(chosen) < len(class_names):
             raise UserError(
                 f"imbalance_ratio.minority names {len(chosen)} of {len(class_names)} classes: "
                 "name at least one, and leave at least one"
             )
         return chosen
+
+    def _class_meant(self, given: object, class_names: Sequence[str]) -> str:
+        found = names.called(given, class_names)
+        word = names.cut(given) if isinstance(given, str) else names.shown(given)
+        if not found:
+            raise UserError(
+                f"imbalance_ratio.minority names {word}, which is no class of the data set: "
+                f"choose among {names.listed(class_names)}"
+            )
+        if len(found) > 1:
+            raise UserError(
+                f"imbalance_ratio.minority names {word}, which stands for several classes ({names.listed(found)}): "
+                f"quote the one you mean, 'imbalance_ratio.minority=[\"{found[0]}\"]'"
+            )
+        return found[0]
 
     def rows_to_keep(self, rows_per_class: NDArray[np.int64], minority: Sequence[int]) -> NDArray[np.int64]:
         """Rows that each class keeps, `[n_classes]`, rounded to whole rows (so that it may be none)."""
@@ -92,3 +112,7 @@ class ImbalanceRatio:
         }[self.profile]
         keep: NDArray[np.int64] = np.rint(rows_per_class.max() * share).astype(np.int64)
         return np.minimum(keep, rows_per_class)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

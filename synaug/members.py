@@ -3,13 +3,17 @@
 Everything here works on row numbers and labels; no embedding is touched.
 """
 
+import bisect
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
+from synaug import names
 from synaug.errors import UserError
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.seeding import derive_seed
@@ -77,11 +81,10 @@ def split(
     Raises
     ------
     UserError
-        If a class has fewer rows than folds, or too few to have one in the validation part, or if
-        the ratio leaves it with none.
+        If classes have too few rows for the folds and the validation part, or if the ratio leaves them with none.
     """
     rows_per_class = np.bincount(labels, minlength=len(class_names))
-    _check_folds(rows_per_class, class_names, n_folds)
+    _check_rows(rows_per_class, class_names, n_folds, validation_share)
     minority = imbalance_ratio.minority_classes(class_names, rows_per_class)
     for seed in seeds:
         rows = np.arange(len(labels))
@@ -91,15 +94,14 @@ def split(
             )
         folds = StratifiedKFold(n_folds, shuffle=True, random_state=derive_seed("folds", dataset, seed))
         for fold, (rest, test) in enumerate(folds.split(rows, labels[rows])):
-            train, validation = _set_aside(rows[rest], labels, class_names, validation_share, (dataset, seed, fold))
+            train, validation = _set_aside(
+                rows[rest], labels, len(class_names), validation_share, (dataset, seed, fold)
+            )
             train_rows = np.bincount(labels[train], minlength=len(class_names))
             keep = imbalance_ratio.rows_to_keep(train_rows, minority)
             if (keep < 1).any():
-                empty = int(keep.argmin())
-                raise UserError(
-                    f"imbalance_ratio.ratio={imbalance_ratio.ratio} leaves class {class_names[empty]!r} no training "
-                    f"row of {train_rows[empty]} in seed {seed} fold {fold}: lower the ratio or use more data"
-                )
+                where = f"in seed {seed} fold {fold}"
+                raise UserError(_emptied(imbalance_ratio.ratio, keep, train_rows, class_names, where))
             thinning = ("thinning", dataset, seed, fold)
             train = _first_of_each_class(train, labels, keep, thinning)
             if thin_validation:
@@ -109,28 +111,70 @@ def split(
             yield Member(seed, fold, train, validation, np.sort(rows[test]))
 
 
-def _check_folds(rows_per_class: Rows, class_names: Sequence[str], n_folds: int) -> None:
-    smallest = int(rows_per_class.argmin())
-    if rows_per_class[smallest] < n_folds:
-        raise UserError(
-            f"class {class_names[smallest]!r} has {rows_per_class[smallest]} rows, fewer than n_folds={n_folds}: "
-            "lower n_folds or drop the class"
-        )
+def rows_needed(n_folds: int, validation_share: float) -> int:
+    """Rows that a class needs: one in each fold, and outside of any fold one to validate and one to train."""
+    # With so many rows the share that trains is one row and a half, and no rounding takes it.
+    enough = math.ceil(1.5 / (1 - validation_share) * n_folds / (n_folds - 1)) + 1
+    rows = range(n_folds, n_folds + enough)
+    return rows[bisect.bisect_left(rows, True, key=lambda n: _suffice(n, n_folds, validation_share))]
+
+
+def _suffice(n_rows: int, n_folds: int, validation_share: float) -> bool:
+    outside = n_rows - math.ceil(n_rows / n_folds)
+    return n_rows >= n_folds and outside > _rows_aside(validation_share, outside)
+
+
+def _rows_aside(share: float, n_rows: Any) -> Any:
+    """Rows set aside to validate; one of each class, or the class-balanced validation loss would be undefined."""
+    return np.maximum(np.rint(share * n_rows).astype(np.int64), 1)
+
+
+def _check_rows(rows_per_class: Rows, class_names: Sequence[str], n_folds: int, validation_share: float) -> None:
+    """Refuse classes with too few rows, all of them in one sentence, with what would help."""
+    needed = rows_needed(n_folds, validation_share)
+    small = np.flatnonzero(rows_per_class < needed)
+    if not len(small):
+        return
+    fewest = int(rows_per_class.min())
+    if (rows_per_class[small] < n_folds).all():
+        limit = f"than n_folds={n_folds}"
+    else:
+        limit = f"than the {needed} that n_folds={n_folds} and validation.share={validation_share} need"
+    if len(small) == 1:
+        what = f"class {names.cut(class_names[small[0]])} has {fewest} row{'' if fewest == 1 else 's'}, fewer {limit}"
+    else:
+        what = f"{len(small)} of {len(class_names)} classes have fewer rows {limit}: {_counted(small, rows_per_class, class_names)}"
+    folds = [each for each in range(2, min(n_folds, fewest + 1)) if _suffice(fewest, each, validation_share)]
+    remedies = [f"lower n_folds to {folds[-1]}"] if folds else []
+    if len(class_names) - len(small) >= 2:
+        them = "it" if len(small) == 1 else "them"
+        remedies.append(f"set dataset.min_per_class={needed} to drop {them}")
+    if _suffice(fewest, n_folds, 0.0):
+        remedies.append("lower validation.share")
+    raise UserError(f"{what}: {', '.join([*remedies, 'or use more data' if remedies else 'use more data'])}")
+
+
+def _emptied(ratio: float | None, keep: Rows, train_rows: Rows, class_names: Sequence[str], where: str) -> str:
+    empty = np.flatnonzero(keep < 1)
+    # Half a row and more is one row; another fold may have a row less.
+    most = 2 * int(train_rows.max()) - 3
+    low_enough = f" ({most} would do)" if most >= 1 else ""
+    if len(empty) == 1:
+        left = f"class {names.cut(class_names[empty[0]])} no training row of {train_rows[empty[0]]} {where}"
+    else:
+        left = f"{len(empty)} classes no training row {where}, of {_counted(empty, train_rows, class_names)}"
+    return f"imbalance_ratio.ratio={ratio} leaves {left}: lower the ratio{low_enough} or use more data"
+
+
+def _counted(labels: Rows, rows: Rows, class_names: Sequence[str], most: int = 12) -> str:
+    first = ", ".join(f"{names.cut(class_names[label])} ({rows[label]})" for label in labels[:most])
+    return f"{first} and {len(labels) - most} more" if len(labels) > most else first
 
 
 def _set_aside(
-    rows: Rows, labels: NDArray[np.int64], class_names: Sequence[str], share: float, member: tuple[str, int, int]
+    rows: Rows, labels: NDArray[np.int64], n_classes: int, share: float, member: tuple[str, int, int]
 ) -> tuple[Rows, Rows]:
-    counts = np.bincount(labels[rows], minlength=len(class_names))
-    # At least one row of each class, or the class-balanced validation loss would be undefined.
-    aside = np.maximum(np.rint(share * counts).astype(np.int64), 1)
-    if (aside >= counts).any():
-        label = int((counts - aside).argmin())
-        seed, fold = member[1:]
-        raise UserError(
-            f"class {class_names[label]!r} has {counts[label]} rows outside the test fold in seed {seed} fold {fold}, "
-            f"of which validation.share={share} leaves none to train on: lower it, use more data or drop the class"
-        )
+    aside = _rows_aside(share, np.bincount(labels[rows], minlength=n_classes))
     validation = _first_of_each_class(rows, labels, aside, ("validation", *member))
     return np.setdiff1d(rows, validation, assume_unique=True), validation
 

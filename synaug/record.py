@@ -16,6 +16,7 @@ from synaug import shapes
 from synaug.atomic import TEMPORARY_ENDING, is_abandoned, replacing
 from synaug.digest import file_sha256, files_sha256, json_sha256
 from synaug.errors import UserError
+from synaug.seeding import OWN_FILE
 from synaug.shapes import SCORE_COLUMNS as SCORE_COLUMNS
 from synaug.shapes import VALIDATION_COLUMNS as VALIDATION_COLUMNS
 
@@ -59,6 +60,16 @@ NOT_SCIENTIFIC = {
         "profiler",
         "default_root_dir",
     ),
+}
+# Settings that change nothing where they have these values: older runs, which did not know them, are the same runs.
+NEUTRAL = {
+    "dataset": {
+        "max_rows": None,
+        "min_per_class": None,
+        "drop_empty": False,
+        "separator": None,
+        "quoting": None,
+    },
 }
 PACKAGES = (
     "synaug",
@@ -127,10 +138,27 @@ def science(config: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {key: config[key] for key in SCIENTIFIC if key in config}
     for group, left_out in NOT_SCIENTIFIC.items():
         if group in found:
-            found[group] = {key: value for key, value in found[group].items() if key not in left_out}
+            neutral = NEUTRAL.get(group, {})
+            found[group] = {
+                key: value
+                for key, value in found[group].items()
+                if key not in left_out and not (key in neutral and value is neutral[key])
+            }
+    if "dataset" in found:
+        found["dataset"] = _dataset(found["dataset"], config.get("imbalance_ratio", {}))
     if "augmenter" in found and is_idle(found["augmenter"]):
         found["augmenter"] = {"amount": 0}
     return {key: _whole_numbers(value) for key, value in found.items()}
+
+
+def _dataset(dataset: Mapping[str, Any], imbalance_ratio: Mapping[str, Any]) -> dict[str, Any]:
+    """The data set's settings as they enter the identity."""
+    found = dict(dataset)
+    if "name" in found and found["name"] is None:
+        found["name"] = OWN_FILE
+    if found.get("max_per_class") is not None and imbalance_ratio.get("ratio", 1) is None:
+        found["max_per_class_in_proportion"] = True  # other rows than a cap on each class would leave
+    return found
 
 
 def is_idle(augmenter: Mapping[str, Any]) -> bool:

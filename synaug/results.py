@@ -112,7 +112,7 @@ def write_probabilities(folder: Path, datamodule: EmbeddingDataModule, test: Seq
 def describe(datamodule: EmbeddingDataModule, texts: LabelledTexts) -> dict[str, Any]:
     """What the data are: names, counts and digests."""
     return {
-        "name": texts.name,
+        "name": texts.title,
         "fingerprint": texts.fingerprint,
         "embeddings_sha256": datamodule.embeddings_sha256,
         "report": texts.report,

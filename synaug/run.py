@@ -26,7 +26,7 @@ from synaug.cost import Cost
 from synaug.datamodule import EmbeddingDataModule
 from synaug.embeddings import EmbeddingCache, cache_folder
 from synaug.errors import UserError
-from synaug.members import split
+from synaug.members import rows_needed, split
 from synaug.progress import TrainingBar
 from synaug.seeding import derive_seed
 
@@ -56,7 +56,11 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
         dataset, encoder, imbalance_ratio = (
             instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio")
         )
-        texts = dataset.load()
+        # Where classes stay as they are, a cap takes from all of them in proportion.
+        texts = dataset.load(
+            proportional=imbalance_ratio.ratio is None,
+            at_least=rows_needed(config.n_folds, config.validation.share),
+        )
         sources = configuration.scientific_sources(config)
         if configuration.identity(config) != identity:
             raise UserError(f"the data or weights of {folder.name} changed while it started: give the command again")
@@ -66,7 +70,7 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
         minority = imbalance_ratio.minority_classes(texts.class_names, texts.rows_per_class)
         log.info(
             "%s: %d rows; minority: %s (imbalance_ratio.minority=[...] chooses)",
-            texts.name,
+            texts.title,
             len(texts.labels),
             ", ".join(texts.class_names[label] for label in minority) or "none",
         )

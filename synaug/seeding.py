@@ -3,6 +3,10 @@
 import hashlib
 import json
 
+# What enters seeds and identity in place of the name of a user's own file, unless they give one: a file may be called
+# anything, and its content is told by its digest.
+OWN_FILE = "files"
+
 
 def derive_seed(*parts: str | int | float) -> int:
     """Hash the things a stage depends on into a seed.

@@ -86,7 +86,7 @@ def test_completion_knows_options_and_keys() -> None:
         (["imbalance_ratio.profile=steep"], ["imbalance_ratio.profile=steep must be one of step, linear, exponential"]),
         (["imbalance_ratio.ratio=500"], ["imbalance_ratio.ratio=500 leaves class 'trade' no training row of"]),
         (["imbalance_ratio.minority=[tarde]"], ["imbalance_ratio.minority names 'tarde', which is no class"]),
-        (["n_folds=61"], ["class 'sport' has 60 rows, fewer than n_folds=61: lower n_folds"]),
+        (["n_folds=61"], ["'sport' (60), 'trade' (60): lower n_folds to 60"]),
         (
             ["n_folds=1", "max_steps=30", "seeds=[1,1]"],
             ["n_folds=1 must be at least 2", "multiple of", "distinct whole"],
@@ -153,7 +153,7 @@ def test_a_missing_setting_is_asked_for(program: Program) -> None:
     [
         ("body,topic\ngood,a\nbad,b\n,b\n", "row 3 of"),
         ("body,topic\ngood,a\nbad,\nugly,b\n", "row 2 of"),
-        ("body,topic\ngood,a\nbad,a\n", "files has rows of 1 class ('a'), but classification needs two or more"),
+        ("body,topic\ngood,a\nbad,a\n", "wrong has rows of 1 class ('a'), but classification needs two or more"),
         (b"body,topic\ngood,a\nbad \xff,b\n", "is not UTF-8: save the file as UTF-8"),
         ('body,topic\n"good,a\n', "cannot be read as csv"),
         ("", "is empty: give a file with the columns 'body' and 'topic'"),

@@ -73,7 +73,7 @@ def test_the_cache_is_filled_and_the_run_encodes_nothing(program: Program, fill:
     (line,) = outcome.out.splitlines()
     (cache,) = (program.folder / "cache" / "embeddings").iterdir()
     numbers = (
-        r"files: 120 texts, 120 of them encoded here in \d+\.\d s \([\d,]+ tokens/s, [\d,]+ GFLOP/s\), all in (\S+)"
+        r"mine: 120 texts, 120 of them encoded here in \d+\.\d s \([\d,]+ tokens/s, [\d,]+ GFLOP/s\), all in (\S+)"
     )
     match = re.fullmatch(numbers, line)
     assert match is not None, line
@@ -92,7 +92,7 @@ def test_nothing_but_the_cache_is_left(fill: Program, csv: str) -> None:
 def test_a_second_time_encodes_nothing_and_says_so(fill: Program, csv: str) -> None:
     fill(CONF, *FILES, csv)
     outcome = fill(CONF, *FILES, csv)
-    assert "files: 120 texts, 0 of them encoded here, all in " in outcome.out
+    assert "mine: 120 texts, 0 of them encoded here, all in " in outcome.out
     assert len(ENCODED) == 120
 
 
@@ -103,8 +103,8 @@ def test_several_data_sets_are_filled_by_one_command(fill: Program, tmp_path: Pa
     outcome = fill(CONF, flag, *FILES, f"dataset.path={tmp_path / 'mine.csv'},{tmp_path / 'yours.csv'}")
     assert outcome.code == 0, outcome.err
     assert [line.partition(" of them")[0] for line in outcome.out.splitlines()] == [
-        "files: 120 texts, 120",
-        "files: 100 texts, 100",
+        "mine: 120 texts, 120",
+        "yours: 100 texts, 100",
     ]
     assert left(tmp_path) == ["cache", "mine.csv", "yours.csv"]
 
@@ -129,7 +129,7 @@ def test_a_data_set_that_fails_does_not_keep_the_others_from_the_cache(fill: Pro
     outcome = fill(CONF, "-m", *FILES, f"dataset.path={tmp_path / 'none.csv'},{tmp_path / 'mine.csv'}")
     assert outcome.code == 1
     assert "none.csv" in outcome.err
-    assert outcome.out.startswith("files: 120 texts, 120 of them encoded here")
+    assert outcome.out.startswith("mine: 120 texts, 120 of them encoded here")
     assert not (tmp_path / "multirun").exists()
 
 
@@ -150,7 +150,7 @@ def test_several_processes_given_one_command_share_the_texts_out(tmp_path: Path)
     encoded = 0
     for process, (out, err) in zip(processes, outputs, strict=True):
         assert process.returncode == 0, err
-        match = re.match(r"files: 1,600 texts, ([\d,]+) of them encoded here", out)
+        match = re.match(r"mine: 1,600 texts, ([\d,]+) of them encoded here", out)
         assert match is not None, out
         encoded += int(match[1].replace(",", ""))
     assert encoded == 1600

@@ -1,10 +1,13 @@
 """Rows that each class keeps, against the formulas of Buda et al. 2018 and Cui et al. 2019."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synaug.errors import UserError
 from synaug.imbalance_ratio import PROFILES, ImbalanceRatio
 
 CIFAR10 = np.full(10, 5000)
@@ -101,7 +104,7 @@ def test_a_named_minority_holds_without_a_ratio_too() -> None:
 
 
 def test_names_that_yaml_takes_for_numbers_are_names() -> None:
-    assert ImbalanceRatio(10, minority=[1]).minority_classes(["0", "1"], np.array([9, 9])) == [1]  # type: ignore[list-item]
+    assert ImbalanceRatio(10, minority=[1]).minority_classes(["0", "1"], np.array([9, 9])) == [1]
 
 
 def test_an_unknown_name_is_answered_with_the_classes() -> None:
@@ -129,3 +132,75 @@ def test_a_ratio_below_1_is_refused(ratio: float) -> None:
 def test_an_unknown_profile_is_refused() -> None:
     with pytest.raises(ValueError, match="profile=cubic must be one of step, linear, exponential"):
         ImbalanceRatio(10, "cubic")
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (True, "true"),
+        (False, "no"),
+        (float("nan"), "NaN"),
+        (1000.0, "1e3"),
+        (1000, "1_000"),
+        (None, "null"),
+        (7, "007"),
+        (1, "1"),
+        (1.0, "1.0"),
+        (0.1, "0.10"),
+        (-1, "-1"),
+        ("true", "true"),
+    ],
+)
+def test_what_yaml_made_of_a_class_s_name_stands_for_the_class(given: Any, name: str) -> None:
+    assert ImbalanceRatio(10, minority=[given]).minority_classes(["ham", name, "x"], np.array([9, 9, 9])) == [1]
+
+
+def test_a_value_that_stands_for_two_classes_is_refused_with_the_way_to_quote() -> None:
+    with pytest.raises(UserError) as caught:
+        ImbalanceRatio(10, minority=[True]).minority_classes(["True", "true", "x"], np.array([9, 9, 9]))
+    assert str(caught.value) == (
+        "imbalance_ratio.minority names true, which stands for several classes ('True', 'true'): quote the one you "
+        "mean, 'imbalance_ratio.minority=[\"True\"]'"
+    )
+    assert ImbalanceRatio(10, minority=["true"]).minority_classes(["True", "true", "x"], np.array([9, 9, 9])) == [1]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["1.0"], r"names '1\.0', which is no class of the data set: choose among '1', '2'"),
+        ([1.0], r"names 1\.0, which is no class"),
+        ([None], "names null, which is no class"),
+        ([True], "names true, which is no class"),
+    ],
+)
+def test_a_value_that_stands_for_no_class_is_refused_as_it_was_written(given: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        ImbalanceRatio(10, minority=given).minority_classes(["1", "2"], np.array([9, 9]))
+
+
+@pytest.mark.parametrize(
+    ("minority", "message"),
+    [
+        (5, r"minority=5 must be a list of class names: write \[5\]"),
+        (True, r"minority=true must be a list of class names: write \[true\]"),
+        ({"a": 1}, "must be a list of class names"),
+        ([["a"]], r"minority holds \['a'\], but each"),
+        ([{"a": 1}], "minority holds .*, but each"),
+    ],
+)
+def test_what_is_no_list_of_names_is_refused(minority: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        ImbalanceRatio(10, minority=minority)
+
+
+@pytest.mark.parametrize("ratio", [True, "10", "abc", [10], float("inf"), 10**400, {}])
+def test_a_ratio_that_is_no_number_is_refused(ratio: Any) -> None:
+    with pytest.raises(UserError, match="must be at least 1"):
+        ImbalanceRatio(ratio)
+
+
+@pytest.mark.parametrize("profile", [None, 1, ["step"], {}])
+def test_a_profile_that_is_no_word_is_refused(profile: Any) -> None:
+    with pytest.raises(UserError, match="must be one of step"):
+        ImbalanceRatio(10, profile)

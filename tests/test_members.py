@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from synaug.errors import UserError
 from synaug.imbalance_ratio import PROFILES, ImbalanceRatio
-from synaug.members import Member, split
+from synaug.members import Member, rows_needed, split
 
 NAMES = ("a", "b", "c", "d", "e")
 
@@ -233,7 +234,7 @@ def test_validation_has_a_row_of_every_class_however_thin() -> None:
 
 def test_more_folds_than_rows_are_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"class 'b' has 4 rows, fewer than n_folds=5: lower n_folds or drop the class"
+        ValueError, match=r"class 'b' has 4 rows, fewer than n_folds=5: lower n_folds to 4, or use more data"
     ):
         members((50, 4))
 
@@ -248,20 +249,86 @@ def test_a_ratio_that_leaves_a_class_without_rows_is_refused(profile: str) -> No
     with pytest.raises(
         ValueError,
         match=r"imbalance_ratio.ratio=100 leaves class 'b' no training row of 36 in seed 2 fold 0: "
-        r"lower the ratio or use more data",
+        r"lower the ratio \(69 would do\) or use more data",
     ):
         members((50, 50), 100, profile, seeds=[2])
 
 
 def test_a_validation_share_that_leaves_nothing_to_train_on_is_refused() -> None:
     with pytest.raises(
-        ValueError,
-        match=r"class 'b' has 1 rows outside the test fold in seed 0 fold \d, of which validation.share=0.1 leaves "
-        r"none to train on: lower it, use more data or drop the class",
+        UserError,
+        match=r"class 'b' has 2 rows, fewer than the 4 that n_folds=2 and validation.share=0.1 need: use more data",
     ):
         members((50, 2), None, n_folds=2)
-    with pytest.raises(ValueError, match=r"class 'a' has 40 rows .* validation.share=0.99"):
+    with pytest.raises(
+        UserError,
+        match=r"2 of 2 classes have fewer rows than the \d+ that n_folds=5 and validation.share=0.99 need: .* lower val",
+    ):
         members((50, 50), validation_share=0.99)
+
+
+def test_all_classes_with_too_few_rows_are_told_at_once_with_what_would_help() -> None:
+    with pytest.raises(UserError) as caught:
+        members((50, 1, 40, 2, 3), None, n_folds=10)
+    assert str(caught.value) == (
+        "3 of 5 classes have fewer rows than n_folds=10: 'b' (1), 'd' (2), 'e' (3): set dataset.min_per_class=10 to drop "
+        "them, or use more data"
+    )
+    with pytest.raises(UserError) as caught:
+        members((50, 8, 40, 9), None, n_folds=10)
+    assert str(caught.value) == (
+        "2 of 4 classes have fewer rows than n_folds=10: 'b' (8), 'd' (9): lower n_folds to 8, set "
+        "dataset.min_per_class=10 to drop them, or use more data"
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=st.lists(st.integers(0, 14), min_size=2, max_size=5),
+    n_folds=st.integers(2, 9),
+    share=st.sampled_from([0.01, 0.1, 0.25, 0.5, 0.8, 0.9]),
+)
+def test_the_remedies_that_are_named_work_and_what_passes_needs_none(
+    counts: list[int], n_folds: int, share: float
+) -> None:
+    counts.append(60)
+    arguments: dict[str, Any] = {"ratio": None, "validation_share": share}
+    try:
+        found = members(counts[:5], n_folds=n_folds, **arguments)
+    except UserError as error:
+        sentence = str(error)
+    else:
+        assert min(counts[:5]) >= rows_needed(n_folds, share)
+        for each in found:
+            for rows in (each.train, each.validation, each.test):
+                assert min(per_class(counts[:5], rows)) >= 1
+        return
+    assert min(counts[:5]) < rows_needed(n_folds, share)
+    if "lower n_folds to" in sentence:
+        members(counts[:5], n_folds=int(sentence.split("lower n_folds to ")[1].split(",")[0]), **arguments)
+    if "dataset.min_per_class" in sentence:
+        least = int(sentence.split("min_per_class=")[1].split()[0])
+        members([count for count in counts[:5] if count >= least], n_folds=n_folds, **arguments)
+
+
+def test_a_share_next_to_1_is_answered_at_once() -> None:
+    assert rows_needed(10, 1 - 1e-12) > 10**11
+    assert rows_needed(10, 0.1) == 10
+    assert rows_needed(2, 0.1) == 4
+
+
+def test_all_classes_that_the_ratio_empties_are_told_at_once_and_the_ratio_that_is_named_works() -> None:
+    for profile in PROFILES:
+        with pytest.raises(UserError) as caught:
+            members((50, 50, 50, 50), 1000, profile)
+        low_enough = float(str(caught.value).split("lower the ratio (")[1].split()[0])
+        assert min(per_class((50,) * 4, each.train)[-1] for each in members((50, 50, 50, 50), low_enough, profile)) == 1
+    with pytest.raises(
+        UserError,
+        match=r"ratio=1000 leaves 2 classes no training row in seed 0 fold 0, of 'c' \(36\), 'd' \(36\): "
+        r"lower the ratio \(69 would do\)",
+    ):
+        members((50, 50, 50, 50), 1000)
 
 
 def test_an_unknown_minority_is_refused_before_a_row_is_drawn() -> None:

@@ -316,6 +316,27 @@ def test_only_what_decides_numbers_enters_the_identity() -> None:
     assert record.identity(config(), sources | {"dataset": "sha256:3"}) != base
 
 
+def test_settings_at_their_neutral_values_leave_the_identity_as_it_was_before_them() -> None:
+    mine: dict[str, object] = {"_target_": "synaug.dataset.FileDataset", "name": "files", "text": "text", "seed": 0}
+    neutral = {"max_rows": None, "min_per_class": None, "drop_empty": False, "separator": None, "quoting": None}
+    base = record.identity(config(dataset=mine), {})
+    for same in (neutral, {"name": None}, {**neutral, "name": None}):
+        assert record.identity(config(dataset={**mine, **same}), {}) == base
+    used = {"max_rows": 9, "min_per_class": 1, "drop_empty": True, "separator": "comma", "quoting": "double"}
+    for key, value in (*used.items(), ("name", "mine"), ("drop_empty", 0)):
+        assert record.identity(config(dataset={**mine, **neutral, key: value}), {}) != base
+
+
+def test_a_cap_in_proportion_is_another_run_than_a_cap_on_each_class() -> None:
+    capped = {"name": "trec", "max_per_class": 100}
+    thinned, natural = {"ratio": 10, "profile": "step"}, {"ratio": None, "profile": "step"}
+    science = record.science(config(dataset=capped, imbalance_ratio=natural))
+    assert science["dataset"] == {**capped, "max_per_class_in_proportion": True}
+    assert record.science(config(dataset=capped, imbalance_ratio=thinned))["dataset"] == capped
+    whole = {"name": "trec", "max_per_class": None}
+    assert record.science(config(dataset=whole, imbalance_ratio=natural))["dataset"] == whole
+
+
 def test_a_schema_of_another_version_is_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
     before = record.identity(config(), {})
     monkeypatch.setattr(record, "SCHEMA", record.SCHEMA + 1)

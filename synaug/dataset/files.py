@@ -1,17 +1,34 @@
 """A file of the user's own."""
 
-import io
+import codecs
 import json
-import warnings
-from collections.abc import Iterable
+import stat
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from synaug.dataset.texts import TextSource, require_column
+from synaug import names
+from synaug.dataset import delimited
+from synaug.dataset.texts import Rows, TextSource, find_column
 from synaug.digest import file_sha256
 from synaug.errors import UserError
+from synaug.seeding import OWN_FILE
 
 FILE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
+HEADER_BYTES = 1 << 20  # what is looked at before all is read
+# Longest first: the mark of UTF-32 in little-endian order begins as that of UTF-16.
+MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+OTHER_FORMATS = {
+    b"PK\x03\x04": "a zip archive, as Excel's workbooks are: export it as csv",
+    b"\x1f\x8b": "compressed: unpack it",
+    b"PAR1": "a parquet file: give it the ending .parquet",
+}
 
 
 class FileDataset(TextSource):
@@ -22,21 +39,53 @@ class FileDataset(TextSource):
 
     Parameters
     ----------
+    name
+        What the data set is called, and what enters its seeds; None: it is called by the file's name, which enters
+        nothing.
     path
         The file; relative paths are relative to where the program was started.
     text, label
         The columns read.
+    separator
+        Of csv and tsv: comma, semicolon, tab, bar, or any one character; None: found out.
+    quoting
+        Of csv and tsv: double (quotes inside a quoted text are doubled), backslash (they stand behind one) or none
+        (quotes are plain characters); None: double, and what could be read in two ways is refused.
     """
 
-    def __init__(self, *, path: str, text: str, label: str, **common: Any) -> None:
-        super().__init__(**common)
-        self.path = Path(path).expanduser()
-        self.text = text
-        self.label = label
-        if self.path.is_dir():
-            raise UserError(f"dataset.path={path} is a folder: name one file in it")
-        if self.path.suffix.lower() not in FILE_ENDINGS:
-            raise UserError(f"dataset.path={path} must end in one of {', '.join(FILE_ENDINGS)}: convert the file")
+    def __init__(
+        self,
+        *,
+        path: str,
+        text: str | float | None,
+        label: str | float | None,
+        name: str | None = None,
+        separator: str | None = None,
+        quoting: str | None = None,
+        **common: Any,
+    ) -> None:
+        self.path = _path(path)
+        super().__init__(name=OWN_FILE if name is None else name, **common)
+        if name is None:
+            called = self.path.stem if self.path.stem.strip() else self.path.name
+            self.title = called.encode("utf-8", "backslashreplace").decode()
+        self.where = str(self.path)
+        self.text = _column("text", text)
+        self.label = _column("label", label)
+        if (type(text), text) == (type(label), label):
+            raise UserError(f"dataset.text and dataset.label are both {names.shown(text)}: name two columns")
+        self.separator = _separator(separator)
+        if quoting not in (None, *delimited.QUOTING):
+            raise UserError(f"dataset.quoting={quoting} must be one of {', '.join(delimited.QUOTING)}, or null")
+        self.quoting = quoting
+        if self._kind not in ("csv", "tsv") and (separator is not None or quoting is not None):
+            raise UserError(
+                f"dataset.separator and dataset.quoting are for csv and tsv, not for {self.path}: leave out"
+            )
+
+    @property
+    def _kind(self) -> str:
+        return self.path.suffix.lower()[1:]
 
     def source(self) -> str:
         """Digest of the file.
@@ -44,13 +93,41 @@ class FileDataset(TextSource):
         Raises
         ------
         UserError
-            If there is no such file.
+            If there is no such file, or it cannot be read.
         """
         if not self.path.is_file():
-            raise UserError(f"dataset.path={self.path} is not a file: give the path of a csv, tsv, jsonl or parquet")
-        return f"file:sha256:{file_sha256(self.path)}"
+            raise UserError(f"dataset.path={self.path} {_what_it_is(self.path)}")
+        try:
+            return f"file:sha256:{file_sha256(self.path)}"
+        except OSError as error:
+            raise self._unreadable(error) from error
 
-    def read(self) -> tuple[list[str], list[int], tuple[str, ...]]:
+    def look(self) -> None:
+        """Find the file and its columns, without reading all of it.
+
+        Raises
+        ------
+        UserError
+            If there is no such file, it cannot be read, or its header lacks a column.
+        """
+        if not self.path.is_file():
+            raise UserError(f"dataset.path={self.path} {_what_it_is(self.path)}")
+        try:
+            if self._kind == "parquet":
+                self._parquet(rows=False)
+                return
+            with self.path.open("rb") as file:
+                start = file.read(HEADER_BYTES)
+                whole = not file.read(1)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        content = self._decoded(start, whole=whole)
+        if self._kind != "jsonl":
+            self._find(self._table(content).header)
+        elif whole:
+            self._find(_keys(self._objects(content)))
+
+    def read(self) -> Rows:
         """Read the two columns.
 
         Raises
@@ -58,94 +135,218 @@ class FileDataset(TextSource):
         UserError
             If there is no such file.
         UserError
-            If it cannot be parsed, is not UTF-8, lacks a column, or a row lacks its text or label.
+            If it cannot be parsed, lacks a column, or holds what is no text or no label.
         """
         self.source()
         texts: list[str] = []
-        names: list[str] = []
+        labels: list[str | None] = []
+        spelt: dict[float, str] = {}
         for row, (text, label) in enumerate(self._rows(), start=1):
             if not isinstance(text, str | None):
                 raise UserError(
-                    f"row {row} of {self.path} has {text!r} ({type(text).__name__}) in column {self.text!r}, "
+                    f"row {row} of {self.path} has {_described(text)} in column {self.text!r}, "
                     "which must hold text: write it as a string"
                 )
             if not isinstance(label, str | int | float | None):
                 raise UserError(
-                    f"row {row} of {self.path} has {label!r} ({type(label).__name__}) in column {self.label!r}: "
+                    f"row {row} of {self.path} has {_described(label)} in column {self.label!r}: "
                     "a label is one word or number"
                 )
-            if text is None or not text.strip():
-                raise UserError(f"row {row} of {self.path} has no text in column {self.text!r}: fill or remove it")
-            if label is None or label != label or not str(label).strip():
-                raise UserError(f"row {row} of {self.path} has no label in column {self.label!r}: label or remove it")
-            texts.append(text)
-            names.append(str(label).strip())
-        class_names = tuple(sorted(set(names)))
+            texts.append(text or "")
+            name = "" if label is None or label != label else str(label).strip()
+            labels.append(name if names.look_of(name) else None)
+            if isinstance(label, int | float) and not isinstance(label, bool):
+                other = spelt.setdefault(label, name)
+                if other != name:
+                    raise UserError(
+                        f"row {row} of {self.path} has the label {name}, which an earlier row writes as {other}: "
+                        "write one number in one way, or as a string"
+                    )
+        if not texts:
+            raise UserError(f"{self.path} has no rows, only columns: add texts and labels")
+        class_names = tuple(sorted({name for name in labels if name is not None}))
         index = {name: position for position, name in enumerate(class_names)}
-        return texts, [index[name] for name in names], class_names
+        return texts, [None if name is None else index[name] for name in labels], class_names
 
     def _rows(self) -> Iterable[tuple[Any, Any]]:
         """Text and label of each row, None where there is none."""
-        content = "" if self._ending == ".parquet" else self._decoded()
-        if self._ending in (".csv", ".tsv") and not content.strip():
+        try:
+            if self._kind == "parquet":
+                return self._parquet(rows=True)
+            content = self._decoded(self.path.read_bytes())
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if self._kind == "jsonl":
+            objects = self._objects(content)
+            text, label = self._find(_keys(objects))
+            return [(row.get(text), row.get(label)) for row in map(dict, objects)]
+        table = self._table(content)
+        text, label = self._find(table.header)
+        return table.read(table.header.index(text), table.header.index(label))
+
+    def _table(self, content: str) -> delimited.Table:
+        if not content.strip():
             raise UserError(f"{self.path} is empty: give a file with the columns {self.text!r} and {self.label!r}")
-        try:
-            columns = self._columns(content)
-        except (ValueError, OSError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
-            reason = " ".join(str(error).split())
-            raise UserError(f"{self.path} cannot be read as {self._ending[1:]} ({reason}): mend the file") from error
-        for column in (self.text, self.label):
-            require_column(column, list(columns), str(self.path))
-        return zip(columns[self.text], columns[self.label], strict=True)
+        return delimited.Table(
+            content,
+            str(self.path),
+            self._kind,
+            separator=self.separator,
+            quoting=self.quoting,
+            wanted=lambda header: all(names.called(each, header) for each in (self.text, self.label)),
+        )
 
-    @property
-    def _ending(self) -> str:
-        return self.path.suffix.lower()
+    def _find(self, columns: Sequence[str]) -> tuple[str, str]:
+        """The two columns' names in the file."""
+        note = " in its first line, which names the columns" if self._kind in ("csv", "tsv") else ""
+        text, label = (
+            find_column(value, columns, str(self.path), f"dataset.{setting}", note)
+            for setting, value in (("text", self.text), ("label", self.label))
+        )
+        return text, label
 
-    def _decoded(self) -> str:
-        content = self.path.read_bytes()
-        try:
-            return content.decode("utf-8").removeprefix("\ufeff")
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
+    def _decoded(self, content: bytes, *, whole: bool = True) -> str:
+        """The text of a file, or of its beginning, which may end within a character."""
+        for beginning, what in OTHER_FORMATS.items():
+            if content.startswith(beginning):
+                raise UserError(f"{self.path} cannot be read as {self._kind}, for it is {what}")
+        encoding = next((MARKS[mark] for mark in MARKS if content.startswith(mark)), "utf-8")
+        if encoding in ("utf-8", "utf-8-sig") and b"\0" in content:
+            at = content.index(b"\0")
+            line = content.count(b"\n", 0, at) + 1
+            wide = max(content[::2].count(0), content[1::2].count(0)) > len(content) / 4 and content.strip(b"\0")
             raise UserError(
-                f"byte {error.start + 1} of {self.path} (line {line}) is not UTF-8: save the file as UTF-8 "
-                "(e.g. iconv -f latin1 -t utf-8)"
+                f"{self.path} looks like UTF-16 without its mark: save it as UTF-8 (iconv -f utf-16le -t utf-8)"
+                if wide
+                else f"byte {at + 1} of {self.path} (line {line}) is NUL, which no text holds: mend the file"
+            )
+        try:
+            return codecs.getincrementaldecoder(encoding)().decode(content, final=whole)
+        except UnicodeDecodeError as error:
+            if encoding.startswith("utf-8"):
+                at = error.start + (len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0)
+                line = content.count(b"\n", 0, at) + 1
+                raise UserError(
+                    f"byte {at + 1} of {self.path} (line {line}) is not UTF-8: save the file as UTF-8 "
+                    "(e.g. iconv -f latin1 -t utf-8)"
+                ) from error
+            raise UserError(
+                f"{self.path} has the mark of {encoding.upper()}, but byte {error.start + 1} is none of it "
+                f"({error.reason}): save the file as UTF-8"
             ) from error
 
-    def _columns(self, content: str) -> dict[str, list[Any]]:
-        """Columns by name; a parquet's other columns stay unread."""
-        if self._ending == ".parquet":
-            from pyarrow.parquet import ParquetFile
-
-            file = ParquetFile(self.path)
-            names = file.schema_arrow.names
-            wanted = file.read(columns=sorted({self.text, self.label}.intersection(names)))
-            return {**{name: [] for name in names}, **wanted.to_pydict()}
-        if self._ending == ".jsonl":
-            # Not splitlines: a JSON string may hold U+2028 as it is.
-            rows = [_json_object(line, number) for number, line in enumerate(content.split("\n"), 1) if line.strip()]
-            return {
-                name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)
-            }
-        import pandas as pd
-
-        separator = "\t" if self._ending == ".tsv" else ","
-        with warnings.catch_warnings():
-            # pandas takes the first of surplus fields for row names, or (index_col=False) drops the last.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
+    def _objects(self, content: str) -> list[tuple[tuple[str, Any], ...]]:
+        """The objects of a jsonl, each a tuple of its keys and values."""
+        found = []
+        # Not splitlines: a JSON string may hold U+2028 as it is.
+        for number, line in enumerate(delimited.LINE_END.split(content), start=1):
+            if not line.strip():
+                continue
             try:
-                frame = pd.read_csv(io.StringIO(content), sep=separator, dtype=str, na_filter=False, index_col=False)
-            except pd.errors.ParserWarning as warning:
-                raise ValueError("its rows have more fields than its header: quote texts with separators") from warning
-        return {name: frame[name].tolist() for name in frame.columns}
+                # Objects as tuples: a key that stands there twice is seen, and an array (a list) told apart.
+                value = json.loads(line, object_pairs_hook=tuple)
+            except json.JSONDecodeError as error:
+                if line.lstrip().startswith("["):
+                    raise self._no_object(number) from error
+                raise self._refusal(f"line {number}, column {error.colno}: {error.msg}") from error
+            except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets in brackets
+                raise self._refusal(f"line {number}: {error}") from error
+            if not isinstance(value, tuple):
+                raise self._no_object(number)
+            keys = [key for key, _ in value]
+            for column in (self.text, self.label):
+                if sum(len(names.called(column, [key])) for key in keys) > 1:
+                    raise self._refusal(f"line {number} has the key {column!r} more than once")
+            found.append(value)
+        return found
+
+    def _no_object(self, line: int) -> UserError:
+        return UserError(
+            f"{self.path} cannot be read as jsonl (line {line} is no JSON object): write one object a line, a row each"
+        )
+
+    def _parquet(self, *, rows: bool) -> list[tuple[Any, Any]]:
+        """Find the two columns and read them, if rows are asked for; its other columns stay unread."""
+        from pyarrow.lib import ArrowException
+        from pyarrow.parquet import ParquetFile
+
+        try:
+            with ParquetFile(self.path) as file:
+                text, label = self._find(file.schema_arrow.names)
+                if not rows:
+                    return []
+                columns = file.read(columns=[text, label])
+            return list(zip(columns[text].to_pylist(), columns[label].to_pylist(), strict=True))
+        except UserError:
+            raise
+        except (ArrowException, ValueError, OverflowError) as error:  # bytes that are no UTF-8, say
+            raise self._refusal(error) from error
+
+    def _refusal(self, reason: object) -> UserError:
+        return UserError(f"{self.path} cannot be read as {self._kind} ({' '.join(str(reason).split())}): mend the file")
+
+    def _unreadable(self, error: OSError) -> UserError:
+        if error.errno is None:  # pyarrow's, of what the file holds
+            return self._refusal(error)
+        return UserError(f"dataset.path={self.path} cannot be read ({error.strerror or error}): mend its access rights")
 
 
-def _json_object(line: str, number: int) -> dict[str, Any]:
+def _path(given: object) -> Path:
+    """The file's path, where its name can be one; nothing is read."""
+    if not isinstance(given, str):
+        given = names.shown(given) if names.is_written(given) else repr(given)
+        raise UserError(f"dataset.path={given} must be text, the path of a file: give dataset.path=FILE")
+    if not given.strip():
+        raise UserError("dataset.path is empty: give the path of a csv, tsv, jsonl or parquet")
+    if "\0" in given:
+        raise UserError(f"dataset.path={given!r} holds a NUL, which no path does: give the path of a file")
     try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"line {number}, column {error.colno}: {error.msg}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"line {number} is no JSON object")
+        path = Path(given).expanduser()
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError) as error:  # a name that is too long; ~somebody who has no home
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UserError(f"dataset.path={names.cut(given)} cannot be looked at ({reason}): give another path") from error
+    if is_folder:
+        raise UserError(f"dataset.path={given} is a folder: name one file in it")
+    if path.suffix.lower() not in FILE_ENDINGS:
+        raise UserError(f"dataset.path={given} must end in one of {', '.join(FILE_ENDINGS)}: convert the file")
+    return path
+
+
+def _what_it_is(path: Path) -> str:
+    """Why a path is no file that can be read."""
+    ask = "give the path of a csv, tsv, jsonl or parquet"
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        near = names.nearest(path.name, [each.name for each in path.parent.glob("*")] if path.parent.is_dir() else [])
+        return f"is not a file{near or f': {ask}'}"
+    if stat.S_ISLNK(mode) and not path.exists():
+        return f"is a link to {path.readlink()}, which is not there: {ask}"
+    return f"is not a file but a pipe, socket or device: {ask}"
+
+
+def _column(setting: str, value: object) -> Any:
+    if not names.is_written(value):
+        raise UserError(f"dataset.{setting}={value} must be the name of one column")
     return value
+
+
+def _separator(given: object) -> str | None:
+    if given is None:
+        return None
+    sign = delimited.SEPARATORS.get(given, given) if isinstance(given, str) else None
+    if not isinstance(sign, str) or len(sign) != 1 or sign in '"\\\r\n ' or sign.isalnum():
+        known = ", ".join(delimited.SEPARATORS)
+        raise UserError(f"dataset.separator={given} must be one of {known}, one other sign, or null")
+    return sign
+
+
+def _keys(objects: Iterable[tuple[tuple[str, Any], ...]]) -> list[str]:
+    return list(dict.fromkeys(key for each in objects for key, _ in each))
+
+
+def _described(value: object) -> str:
+    if isinstance(value, tuple):
+        return "an object"
+    return f"{names.cut(value)} ({type(value).__name__})"

@@ -3,6 +3,7 @@
 import http.client
 import logging
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from synaug import names
 from synaug.dataset.package import PackageDataset
-from synaug.dataset.texts import TextSource, require_column
+from synaug.dataset.texts import Rows, TextSource, find_column, names_of_classes
 from synaug.digest import files_sha256
 from synaug.errors import UserError
 
@@ -54,13 +56,26 @@ class HubDataset(TextSource):
         **common: Any,
     ) -> None:
         super().__init__(**common)
+        if not isinstance(hub_id, str) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub_id) or ".." in hub_id:
+            raise UserError(f"dataset.hub_id={hub_id} must be the hub's OWNER/NAME of a data set")
+        for setting, value in (("config", config), ("revision", revision)):
+            if value is not None and (not isinstance(value, str) or not value):
+                raise UserError(f"dataset.{setting}={value} must be text, or null for the hub's default: quote it")
+        for setting, value in (("text", text), ("label", label)):
+            if not names.is_written(value):
+                raise UserError(f"dataset.{setting}={value} must be the name of one column")
+        is_list = isinstance(splits, Sequence) and not isinstance(splits, str)
+        if not is_list or not splits or not all(isinstance(each, str) for each in splits):
+            raise UserError(f"dataset.splits={splits} must be a list of splits' names, e.g. [train, test]")
+        if len(set(splits)) < len(splits):
+            raise UserError(f"dataset.splits={list(splits)} names one twice: pool each once")
         self.hub_id = hub_id
         self.config = config
         self.revision = revision
         self.splits = list(splits)
         self.text = text
         self.label = label
-        self.class_names = tuple(class_names)
+        self.class_names = names_of_classes(class_names)
         self.offline = offline
 
     @property
@@ -75,8 +90,12 @@ class HubDataset(TextSource):
         root = os.environ.get("SYNAUG_DATA")
         if not root:
             return None
-        folder = Path(root).expanduser()
-        if not folder.is_dir():
+        try:
+            folder = Path(root).expanduser()
+            is_folder = folder.is_dir()
+        except (OSError, RuntimeError):  # a name that is too long; ~somebody who has no home
+            is_folder = False
+        if not is_folder:
             raise UserError(f"SYNAUG_DATA={root} is not a folder: correct it, or unset it to use the hub")
         return folder / self.hub_id if (folder / self.hub_id).is_dir() else None
 
@@ -84,15 +103,34 @@ class HubDataset(TextSource):
         """The mirror's digest, the pinned revision, or the package's digest."""
         mirror = self.mirror
         if mirror:
-            # Every file that is not hidden: the data's format is the mirror's affair, and a README declares splits.
-            names = [path.relative_to(mirror) for path in mirror.rglob("*") if path.is_file()]
-            files = [mirror / name for name in names if not any(part.startswith(".") for part in name.parts)]
-            return f"mirror:{self.hub_id}:sha256:{files_sha256(files, mirror)}"
+            return self._digest_of(mirror)
         if self.offline and not hub_answers():
             return self.offline.source()
         return f"hub:{self.hub_id}@{self.revision or 'main'}"
 
-    def read(self) -> tuple[list[str], list[int], tuple[str, ...]]:
+    def _digest_of(self, mirror: Path) -> str:
+        try:
+            # Every file that is not hidden: the data's format is the mirror's affair, and a README declares splits.
+            names_there = [path.relative_to(mirror) for path in mirror.rglob("*") if path.is_file()]
+            files = [mirror / name for name in names_there if not any(part.startswith(".") for part in name.parts)]
+            return f"mirror:{self.hub_id}:sha256:{files_sha256(files, mirror)}"
+        except OSError as error:
+            raise UserError(
+                f"{error.filename or mirror} cannot be read ({error.strerror or error}): mend its access rights, or "
+                "unset SYNAUG_DATA to use the hub"
+            ) from error
+
+    def look(self) -> None:
+        """Find the mirror's copy, where one is named; the hub is not asked.
+
+        Raises
+        ------
+        UserError
+            If SYNAUG_DATA names no folder.
+        """
+        _ = self.mirror
+
+    def read(self) -> Rows:
         """Pool the splits.
 
         Raises
@@ -115,20 +153,28 @@ class HubDataset(TextSource):
         absent = [split for split in self.splits if split not in loaded]
         if absent:
             raise UserError(f"{self.hub_id} has no split {absent[0]!r}, only {sorted(loaded)}: mend dataset.splits")
-        texts: list[str] = []
+        texts: list[str | None] = []
         labels: list[int] = []
         for split in self.splits:
             rows = loaded[split]
-            for column in (self.text, self.label):
-                require_column(column, rows.column_names, f"split {split!r} of {self.hub_id}")
-            names = getattr(rows.features[self.label], "names", None)
-            if names is not None and tuple(names) != self.class_names:
+            text, label = (
+                find_column(column, rows.column_names, f"split {split!r} of {self.hub_id}", f"dataset.{setting}")
+                for setting, column in (("text", self.text), ("label", self.label))
+            )
+            known = getattr(rows.features[label], "names", None)
+            if known is not None and tuple(known) != self.class_names:
                 raise UserError(
-                    f"{self.hub_id} names its classes {names}, but the config says {list(self.class_names)}: "
+                    f"{self.hub_id} names its classes {known}, but the config says {list(self.class_names)}: "
                     "mend dataset.class_names"
                 )
-            texts += [text or "" for text in rows[self.text]]
-            labels += rows[self.label]
+            texts += rows[text]
+            labels += rows[label]
+        strange = next((row for row, text in enumerate(texts) if not isinstance(text, str | None)), None)
+        if strange is not None:
+            raise UserError(
+                f"row {strange + 1} of {self.hub_id} has {names.cut(texts[strange])} "
+                f"({type(texts[strange]).__name__}) in column {self.text!r}, which must hold text: mend dataset.text"
+            )
         indices = range(len(self.class_names))
         wrong = [row for row, label in enumerate(labels) if not isinstance(label, int) or label not in indices]
         if wrong:
@@ -136,7 +182,7 @@ class HubDataset(TextSource):
                 f"row {wrong[0] + 1} of {self.hub_id} has the label {labels[wrong[0]]!r}, which is no index of "
                 f"dataset.class_names: pool labelled splits only (dataset.splits={self.splits})"
             )
-        return texts, labels, self.class_names
+        return [text or "" for text in texts], labels, self.class_names
 
     def _load_dataset(self) -> Any:
         import datasets

