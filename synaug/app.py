@@ -96,6 +96,8 @@ class FailureCallback(Callback):
 def main(job: Callable[[DictConfig], str] = task) -> None:
     """Run the command line, `job` for each of its jobs; exit with 1 where one failed."""
     arguments = get_args_parser().parse_args()
+    sys.argv[1:] = configuration.as_written(sys.argv[1:], arguments.config_dir)
+    arguments = get_args_parser().parse_args()
     if arguments.help:  # Hydra's own would compose the config, list groups without their lines, and take a second
         sys.stdout.write(f"{configuration.help_text(arguments.config_dir)}\n")
         return
@@ -104,7 +106,7 @@ def main(job: Callable[[DictConfig], str] = task) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands errors on instead of printing its own
     entrance = hydra.main(config_path=str(configuration.conf_dir()), config_name="config", version_base="1.3")(job)
     try:
-        check.check_sweep(arguments.overrides)
+        check.check_sweep(arguments.overrides, arguments.config_dir)
         entrance()
         running = sweep.current()
         if running is not None and not sweep.finish(running):
