@@ -116,9 +116,9 @@ class ModelFiles:
 
     def _out_of_reach(self) -> str:
         return (
-            f"encoder.model={self.model} is no folder, the hub is out of reach and {self.model} is not in its cache: "
-            "connect, or use a local copy with encoder=huggingface encoder.model=FOLDER, or encoder=minilm, which "
-            "needs no network (data sets have their own mirror, SYNAUG_DATA)"
+            f"the hub is out of reach and {self.model} is not in its cache: connect, or use a local copy with "
+            "encoder=huggingface encoder.model=FOLDER, or encoder=minilm, which needs no network "
+            "(data sets have their own mirror, SYNAUG_DATA)"
         )
 
     def _snapshot(self) -> Path:

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from synaug.errors import REMEDY_FOR_A_PLACE
+
 LONGEST_PART = 255  # bytes of one name in a path, on today's file systems
 LONGEST_PATH = 3000  # bytes; 4,096 on Linux, of which a run's own folders and files need some
 LONGEST_NAME = 128  # characters; also W&B's limit for the group that is called so
@@ -60,5 +62,4 @@ def place_problem(key: str, folder: Any) -> str | None:
     if problem is None:
         return None
     cut = folder if not isinstance(folder, str) or len(folder) <= LONGEST_NAME else f"{folder[:40]}…"
-    example = "multirun" if key == "output_dir" else "null or a folder"
-    return f"{key}={cut!r} {problem}: choose another place, e.g. {key}={example}"
+    return f"{key}={cut!r} {problem}: {REMEDY_FOR_A_PLACE}"

@@ -38,30 +38,35 @@ class Kind:
         Whether a value (of plain Python) is one.
     is_text
         Whether it is text or a list of texts, which must stay as the user wrote it.
+    closer
+        What of `said` is not met by a value, where less can be said; None for all of it.
     """
 
     said: str
     takes: Callable[[Any], bool]
     is_text: bool = False
+    closer: Callable[[Any], str | None] = lambda value: None
 
     def __or__(self, other: "Kind") -> "Kind":
         """Either of two kinds."""
+
+        def closer(value: Any) -> str | None:
+            said = self.closer(value)
+            return said and f"{said}, or {other.said}"
+
         return Kind(
             f"{self.said}, or {other.said}",
             lambda value: self.takes(value) or other.takes(value),
             self.is_text or other.is_text,
+            closer,
         )
 
     def problem(self, name: str, value: Any) -> str | None:
         """The sentence for a value that is none; None for one that is."""
         if self.takes(value):
             return None
-        remedy = ": put it between quotes" if self.is_text and _is_unquoted(value) else ""
-        return f"{name}={shown(value)} must be {self.said}{remedy}"
-
-
-def _is_unquoted(value: Any) -> bool:
-    return isinstance(value, int | float)
+        remedy = ": put it between quotes" if isinstance(value, int | float) and self.takes(str(value)) else ""
+        return f"{name}={shown(value)} must be {self.closer(value) or self.said}{remedy}"
 
 
 def shown(value: Any) -> str:
@@ -95,14 +100,24 @@ def _are_names(value: Any) -> bool:
     return not any(isinstance(each, list | dict) for each in value) and len(set(map(str, value))) == len(value)
 
 
+def _is_one(devices: Any) -> bool:
+    return isinstance(devices, list | tuple) and len(devices) == 1 and is_whole(devices[0]) and devices[0] >= 0
+
+
 def whole(least: int, most: int) -> Kind:
     """A whole number in a closed range."""
-    return Kind(f"a whole number from {least:,} to {most:,}", lambda value: is_whole(value) and least <= value <= most)
+    return Kind(
+        f"a whole number of at least {least:,} and at most {most:,}",
+        lambda value: is_whole(value) and least <= value <= most,
+        closer=lambda value: (
+            _end(value, f"at least {least:,}", f"at most {most:,}", least) if is_whole(value) else None
+        ),
+    )
 
 
 def number(least: float, most: float, above: bool = False, below: bool = False) -> Kind:
     """A number in a range, closed unless the value must lie `above` or `below` its ends."""
-    low = f"above {least:,}" if above else f"of at least {least:,}"
+    low = f"above {least:,}" if above else f"at least {least:,}"
     high = f"below {most:,}" if below else f"at most {most:,}"
 
     def takes(value: Any) -> bool:
@@ -111,7 +126,16 @@ def number(least: float, most: float, above: bool = False, below: bool = False) 
         within: bool = (least < value if above else least <= value) and (value < most if below else value <= most)
         return within
 
-    return Kind(f"a number {low} and {high}", takes)
+    return Kind(
+        f"a number that is {low} and {high}",
+        takes,
+        closer=lambda value: _end(value, low, high, least) if is_number(value) else None,
+    )
+
+
+def _end(value: float, low: str, high: str, least: float) -> str:
+    """Which end of its range a number that lies outside has missed."""
+    return low if value <= least else high
 
 
 def one_of(*words: Any) -> Kind:
@@ -137,13 +161,13 @@ def text(said: str = "text that can be printed", pattern: str = r".*\S.*", most:
     return Kind(said, takes, is_text=True)
 
 
-def list_of(kind: Kind, said: str, least: int = 0, most: int = 1000) -> Kind:
-    """A list of distinct values of a kind."""
+def list_of(kind: Kind, said: str, least: int = 0, most: int = 1000, distinct: bool = True) -> Kind:
+    """A list of values of a kind, all of them different if `distinct`."""
 
     def takes(value: Any) -> bool:
         if not isinstance(value, list | tuple) or not least <= len(value) <= most:
             return False
-        return all(kind.takes(each) for each in value) and len(set(map(str, value))) == len(value)
+        return all(map(kind.takes, value)) and (not distinct or len(set(map(str, value))) == len(value))
 
     return Kind(said, takes, kind.is_text)
 
@@ -193,10 +217,12 @@ OF_A_RUN: dict[str, Kind] = {
     "report": TRUTH,
     "threads": whole(1, 1024) | NULL,
     # Lightning's own arguments, those that a run does not set itself (`synaug.check.OWN_TRAINER_ARGUMENTS`).
-    "trainer.accelerator": text("a word of Lightning's, e.g. auto, cpu or gpu", r"[a-z]+"),
-    "trainer.devices": one_of(1, "1", "auto")
-    | list_of(whole(0, 1023), "the number of one GPU in a list, e.g. [0]", least=1, most=1)
-    | text("as text, [GPU],", r"\d{1,4},"),
+    "trainer.accelerator": text("auto, cpu, gpu or another word of Lightning's", r"[a-z]+"),
+    "trainer.devices": Kind(
+        "one (1, auto, or the number of one GPU in a list, e.g. [0]): a run is one program; spread a sweep's jobs "
+        "over devices instead",
+        lambda value: any(type(value) is type(each) and value == each for each in (1, "1", "auto")) or _is_one(value),
+    ),
     "trainer.precision": one_of(*PRECISIONS),
     "trainer.enable_progress_bar": TRUTH,
     "trainer.enable_model_summary": TRUTH,
@@ -239,7 +265,7 @@ ENCODER = {
     "max_length": whole(3, 1_000_000),
     "normalize": TRUTH,
     "batch_tokens": whole(1, 100_000_000) | NULL,
-    "device": DEVICE | list_of(DEVICE, "a list of them", least=1) | NULL,
+    "device": DEVICE | list_of(DEVICE, "a list of them", least=1, distinct=False) | NULL,
 }
 # By target, then by name: a target of our own, or of a library whose own checks come late or let too much pass.
 OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
@@ -283,10 +309,11 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
         "observation_noise": TRUTH,
     },
     "synaug.classifier.Classifier": {
-        # Widths may repeat, so this is no list of distinct values.
-        "hidden": Kind(
-            f"a list of at most 64 positive widths (up to {65536:,}), e.g. [128], or [] for a linear model",
-            lambda value: isinstance(value, list | tuple) and len(value) <= 64 and all(map(SIZE.takes, value)),
+        "hidden": list_of(
+            SIZE,
+            "a list of at most 64 positive widths (up to 65,536), e.g. [128], or [] for a linear model",
+            most=64,
+            distinct=False,
         ),
     },
     "torch.nn.functional.cross_entropy": {"label_smoothing": number(0, 1, below=True)},
