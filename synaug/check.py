@@ -14,6 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -80,10 +81,15 @@ def check(config: DictConfig) -> None:
     choices = HydraConfig.get().runtime.choices
     groups = (*GROUPS, "logger")
     raise_problems([_several(group, choices[group]) for group in groups if OmegaConf.is_list(choices.get(group))])
-    reference = compose("config", [f"{group}={choices[group]}" for group in groups if choices.get(group)])
+    reference = compose("config", [_choice(group, choices[group]) for group in groups if choices.get(group)])
     raise_problems(list(_removed_or_broken(config, reference)))
     raise_problems(_light_problems(config, reference))
     raise_problems(_heavy_problems(config, reference))
+
+
+def _choice(group: str, option: str) -> str:
+    """An override that chooses an option, whatever its file is called."""
+    return f"{group}={QuotedString(option, Quote.single).with_quotes()}"
 
 
 def check_sweep(overrides: Sequence[str], config_dir: str | None = None) -> None:
@@ -495,7 +501,7 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
             values = list(each.sweep_string_iterator()) if each.is_sweep_override() else [str(each.value())]
             for value in values:
                 if value in known:
-                    chosen.setdefault(each.key_or_group, []).append(f"{each.key_or_group}={value}")
+                    chosen.setdefault(each.key_or_group, []).append(_choice(each.key_or_group, value))
                 else:
                     near = did_you_mean(value, known, "") or f": choose among {', '.join(known)}"
                     problems.append(f"{each.key_or_group}={value} is no option{near}")

@@ -245,7 +245,7 @@ _HUB = {
     "class_names": NAMES,
 }
 # Of torch.optim's classes, which let too much pass, or say it in the first step.
-_OPTIMISER = {
+OPTIMISER = {
     "lr": number(0, 1000),
     "weight_decay": number(0, 1000),
     "momentum": number(0, 1),
@@ -357,7 +357,7 @@ def kind_of(name: str, target: Any) -> Kind | None:
     leaf = name.rpartition(".")[2]
     table: Mapping[str, Kind] = OF_A_TARGET.get(str(target), {})
     if str(target).startswith("torch.optim."):
-        table = _OPTIMISER
+        table = OPTIMISER
     return table.get(leaf) or OF_A_RUN.get(name)
 
 
