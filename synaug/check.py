@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -165,8 +165,10 @@ def _removed_or_broken(config: DictConfig, reference: DictConfig) -> Iterator[st
         if key not in config or (OmegaConf.is_dict(reference[key]) and value is None):
             yield f"{key} is removed or null, but every run needs it: leave it as it is in --cfg job"
         elif OmegaConf.is_dict(reference[key]) and not OmegaConf.is_dict(value):
-            example = f"{key}.{_first(reference[key])}=..."
-            yield f"{key}={shown(_plain(value))} must be a group of settings: set one of them, as in {example}"
+            yield (
+                f"{key}={shown(_plain(value))} must be a group of settings: set one of them, as in "
+                f"{_example(key, reference[key])}"
+            )
 
 
 def _plain(value: Any) -> Any:
@@ -174,8 +176,12 @@ def _plain(value: Any) -> Any:
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
-def _first(group: DictConfig) -> str:
-    return next((str(key) for key in group if not str(key).startswith("_")), "key")
+def _example(name: str, value: Any) -> str:
+    """A setting as it might be written; of a group, its first one."""
+    if isinstance(value, DictConfig):
+        first = next((str(key) for key in value if not str(key).startswith("_")), None)
+        return f"{name}={{}}" if first is None else _example(f"{name}.{first}", value._get_node(first))
+    return f"{name}={shown(_plain(value) if not hasattr(value, '_value') else value._value())}"
 
 
 def _light_problems(config: DictConfig, reference: DictConfig) -> list[str]:
@@ -233,7 +239,7 @@ def _unlike(config: DictConfig, reference: DictConfig, prefix: str) -> Iterator[
                 if value.get("_target_") == expected.get("_target_"):
                     yield from _unlike(value, expected, f"{name}.")
             elif settings.kind_of(name, config.get("_target_")) is None and not _same_kind(value, expected):
-                yield name, f"{name}={shown(_plain(value))} must be {_kind(expected)}, as in {name}={shown(expected)}"
+                yield name, f"{name}={shown(_plain(value))} must be {_kind(expected)}, as in {_example(name, expected)}"
 
 
 def _unknown(config: DictConfig, reference: DictConfig, prefix: str) -> Iterator[str]:
@@ -515,6 +521,7 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
             parent, _, leaf = key.rpartition(".")
             keys = {name for config in composed for name in _keys(config, parent)}
             if leaf in keys:
+                problems += _unmergeable(key, each, composed)
                 continue
             if parent == "trainer" and leaf in OWN_TRAINER_ARGUMENTS:
                 problems.append(f"{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[leaf]}")
@@ -524,6 +531,17 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
                     near = " of this data set: give dataset=files, too"
                 problems.append(f"{key} is no setting{near or f': +{key}=... gives one that only its target knows'}")
     return problems
+
+
+def _unmergeable(key: str, override: Override, composed: Sequence[DictConfig]) -> list[str]:
+    """A list where there are settings, or settings where there is a list: Hydra cannot put one into the other."""
+    if override.is_sweep_override():
+        return []
+    value = override.value()
+    here = [expected for config in composed if OmegaConf.is_config(expected := OmegaConf.select(config, key))]
+    if not here or not isinstance(value, list | dict) or isinstance(value, list) == OmegaConf.is_list(here[0]):
+        return []
+    return [f"{key}={shown(value)} must be {_kind(here[0])}, as in {_example(key, here[0])}"]
 
 
 def _options(group: str, config_dir: str | None) -> list[str]:

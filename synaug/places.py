@@ -19,7 +19,7 @@ def name_problem(name: Any) -> str | None:
     A name is one part of a path, so that nothing is ever made outside of the output folder.
     """
     if not isinstance(name, str):
-        return f"name={name!r} must be text: put it between quotes"
+        return f"name={_shown(name)} must be text: put it between quotes"
     cut = name if len(name) <= LONGEST_NAME else f"{name[:40]}…"
     if len(name) > LONGEST_NAME or len(name.encode(errors="replace")) > LONGEST_PART:
         return f"name={cut!r} becomes a folder and has {len(name)} characters: use at most {LONGEST_NAME}"
@@ -61,5 +61,10 @@ def place_problem(key: str, folder: Any) -> str | None:
     problem = folder_problem(folder)
     if problem is None:
         return None
-    cut = folder if not isinstance(folder, str) or len(folder) <= LONGEST_NAME else f"{folder[:40]}…"
-    return f"{key}={cut!r} {problem}: {REMEDY_FOR_A_PLACE}"
+    return f"{key}={_shown(folder)} {problem}: {REMEDY_FOR_A_PLACE}"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
+    return repr(value if not isinstance(value, str) or len(value) <= LONGEST_NAME else f"{value[:40]}…")

@@ -181,6 +181,15 @@ NAME = text(f"text of at most {LONGEST_NAME} characters that can be printed", mo
 NAMES = list_of(NAME, "a list of different names")
 SHA256 = text("a SHA-256, 64 digits of 0-9 and a-f", r"[0-9a-f]{64}")
 SIZE = whole(1, 65536)
+TARGET = text(
+    "the dotted path of a class or function, e.g. imblearn.over_sampling.SMOTE", r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+"
+)
+# Hydra's own, beside the settings of whatever is made.
+OF_HYDRA: dict[str, Kind] = {
+    "_partial_": TRUTH,
+    "_recursive_": TRUTH,
+    "_convert_": one_of("none", "partial", "object", "all"),
+}
 # A name read from YAML as a number, true, false or null is compared with the classes by whoever has them.
 CLASS_NAMES = Kind(
     "a list of different class names, e.g. [spam], or null",
@@ -355,10 +364,12 @@ def kind_of(name: str, target: Any) -> Kind | None:
         The ``_target_`` that it is handed to, None for a setting of the run.
     """
     leaf = name.rpartition(".")[2]
+    if leaf == "_target_":
+        return TARGET | NULL if name == "logger._target_" else TARGET
     table: Mapping[str, Kind] = OF_A_TARGET.get(str(target), {})
     if str(target).startswith("torch.optim."):
         table = OPTIMISER
-    return table.get(leaf) or OF_A_RUN.get(name)
+    return table.get(leaf) or OF_A_RUN.get(name) or OF_HYDRA.get(leaf)
 
 
 def text_settings() -> set[str]:
