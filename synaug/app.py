@@ -153,8 +153,8 @@ def main(job: Job = task) -> None:
     # Hydra's entrance adds the caller's folder and reads these; both belong to this call alone.
     entrance = hydra.main(config_path=str(configuration.conf_dir()), config_name="config", version_base="1.3")
     try:
-        with interrupts.terminable(), _errors_handed_on():
-            check.check_sweep(arguments.overrides)
+        with interrupts.terminable(), _errors_handed_on(), _as_written(arguments):
+            check.check_sweep(arguments.overrides, arguments.config_dir)
             with suppress(sweep.AllRecorded):
                 entrance(ending(job))()
             running = sweep.current()
@@ -188,6 +188,18 @@ def _errors_handed_on() -> Iterator[None]:
             del os.environ[FULL_ERROR]
         else:
             os.environ[FULL_ERROR] = before
+
+
+@contextmanager
+def _as_written(arguments: Namespace) -> Iterator[None]:
+    """Have Hydra read text where text is wanted, though what the user wrote looks like a number."""
+    before = sys.argv
+    sys.argv = [before[0], *configuration.as_written(before[1:], arguments.config_dir)]
+    arguments.overrides = get_args_parser().parse_args().overrides
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 def _failed(error: Exception, arguments: Namespace, full: bool) -> None:

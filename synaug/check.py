@@ -1,9 +1,12 @@
-"""What is wrong in a command line or a composed config: every problem at once, before anything is loaded."""
+"""What is wrong in a command line or a composed config: every problem at once, before anything is loaded.
 
-import difflib
+What is cheap comes first and is said at once: names, types, ranges, places, files. Only a config that is sound so far
+is worth the seconds that it takes to import what augments, trains and logs, and to make those parts.
+"""
+
 import inspect
-import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +14,28 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from synaug import config as configuration
-from synaug.config import GROUPS, is_number
+from synaug import own_files, places, settings
+from synaug.config import GROUPS
 from synaug.errors import UserError
+from synaug.settings import did_you_mean, is_number, shown
 
 ONE_A_SWEEP = ("experiment", "name", "output_dir")
 # Names of what a comparison makes.
 COMPARISON_NAMES = ("picked", "free")
+# What each part is asked for in a run. Those of the first three import nothing heavy.
+LIGHT = {
+    "dataset": ("source", "load"),
+    "encoder": ("source", "identity", "encode"),
+    "imbalance_ratio": ("minority_classes", "rows_to_keep"),
+}
+HEAVY = ("augmenter", "classifier")
 # Set by synaug itself, because the protocol depends on them.
 OWN_TRAINER_ARGUMENTS = {
     "max_steps": "set max_steps",
@@ -35,20 +48,25 @@ OWN_TRAINER_ARGUMENTS = {
     "gradient_clip_val": "clipping by the norm of all weights couples the members of a stack",
     "gradient_clip_algorithm": "clipping couples the members of a stack",
     "enable_checkpointing": "best weights are kept by member",
+    "model_registry": "no checkpoints are written that could go there",
     "val_check_interval": "set steps_per_epoch",
     "check_val_every_n_epoch": "set steps_per_epoch",
     "limit_train_batches": "set max_steps",
     "limit_val_batches": "every validation row counts",
+    "limit_test_batches": "every test row counts",
     "limit_predict_batches": "every test row counts",
     "fast_dev_run": "set max_steps=50",
     "strategy": "a run is one program on one device",
     "num_nodes": "a run is one program on one device",
+    "plugins": "a run is one program on one device",
+    "sync_batchnorm": "a run is one program on one device",
     "accumulate_grad_batches": "set batch_size",
     "num_sanity_val_steps": "the first epoch tells as much",
     "inference_mode": "it changes nothing here",
     "use_distributed_sampler": "a run is one program on one device",
     "reload_dataloaders_every_n_epochs": "members cycle their own rows",
     "overfit_batches": "set max_steps",
+    "barebones": "it would leave out the looks at the validation loss",
 }
 
 
@@ -58,42 +76,77 @@ def check(config: DictConfig) -> None:
     Raises
     ------
     UserError
-        With one line a problem.
+        With one line a problem: first all that can be seen without the heavy libraries, then all that they say.
     """
     choices = HydraConfig.get().runtime.choices
-    groups = [f"{group}={choices[group]}" for group in (*GROUPS, "logger") if choices.get(group)]
-    reference = compose(config_name="config", overrides=groups)
+    groups = (*GROUPS, "logger")
+    raise_problems([_several(group, choices[group]) for group in groups if OmegaConf.is_list(choices.get(group))])
+    reference = compose("config", [_choice(group, choices[group]) for group in groups if choices.get(group)])
     raise_problems(list(_removed_or_broken(config, reference)))
-    found = dict(_missing(config))
-    for key, sentence in _unlike(config, reference, ""):
-        found.setdefault(key, sentence)
-    # What has the wrong name or type is not looked at again.
-    sound = [str(key) for key in config if not any(each.split(".")[0] == key for each in found)]
-    sentences = [*found.values(), *_out_of_range(config, sound)]
-    if "trainer" in sound:
-        sentences += _trainer_problems(config)
-    for group in GROUPS:
-        if group in sound:
-            sentences += _part_problems(group, config[group])
-    raise_problems(sentences)
+    raise_problems(_light_problems(config, reference))
+    raise_problems(_heavy_problems(config, reference))
 
 
-def check_sweep(overrides: Sequence[str]) -> None:
-    """Find what a sweep cannot run over, before it starts: it has one folder, and its grid is one experiment.
+def _choice(group: str, option: str) -> str:
+    """An override that chooses an option, whatever its file is called."""
+    return f"{group}={QuotedString(option, Quote.single).with_quotes()}"
+
+
+def check_sweep(overrides: Sequence[str], config_dir: str | None = None) -> None:
+    """Find what a command line cannot ask for, before Hydra starts and makes a folder.
+
+    Parameters
+    ----------
+    overrides
+        The command line's ``key=value`` parts.
+    config_dir
+        The user's ``--config-dir``, whose files are looked at where the command line chooses them.
 
     Raises
     ------
     UserError
-        If several experiments, names or output folders are given.
+        If a chosen file of the user's cannot be read, a group is given a list, several experiments, names or output
+        folders are given, or a name or a folder cannot be used.
     """
-    single = [each for each in overrides if each.partition("=")[0].lstrip("+") in ONE_A_SWEEP]
-    for each in OverridesParser.create().parse_overrides(single):
+    looked_at = [each for each in overrides if each.partition("=")[0].lstrip("+") in _KEYS_OF_A_COMMAND]
+    found = [said for path in own_files.chosen(overrides, config_dir) if (said := own_files.problem_of(path))]
+    for each in OverridesParser.create().parse_overrides(looked_at):
+        key = each.key_or_group
+        if each.is_delete():
+            continue
         if each.is_sweep_override():
-            raise UserError(f"{each.input_line} names several, but a sweep has one folder: give one command for each")
+            if key in ONE_A_SWEEP:
+                found.append(f"{each.input_line} names several, but a sweep has one folder: give one command for each")
+            continue
+        value = each.value()
+        problem: str | None = None
+        if key in (*GROUPS, "logger") and isinstance(value, list):
+            problem = _several(key, value)
+        elif key == "name" and not _is_interpolation(value):
+            problem = places.name_problem(value)
+        elif key in ("output_dir", "cache_dir") and not _is_interpolation(value):
+            problem = places.place_problem(key, value)
+        found += [problem] if problem else []
+    raise_problems(found)
+
+
+_KEYS_OF_A_COMMAND = (*GROUPS, "logger", *ONE_A_SWEEP, "cache_dir")
+
+
+def _is_interpolation(value: Any) -> bool:
+    return isinstance(value, str) and "${" in value
+
+
+def _several(group: str, options: Iterable[Any]) -> str:
+    names = ",".join(map(str, options))
+    return (
+        f"{group}=[{names}] is a list, but a run has one {group}: give one, or all of them in a sweep, "
+        f"--multirun {group}={names}"
+    )
 
 
 def raise_problems(found: Sequence[str]) -> None:
-    """Raise ValueError where there are any."""
+    """Raise a UserError where there are any."""
     if len(found) == 1:
         raise UserError(found[0])
     if found:
@@ -102,39 +155,103 @@ def raise_problems(found: Sequence[str]) -> None:
 
 def _removed_or_broken(config: DictConfig, reference: DictConfig) -> Iterator[str]:
     for key in map(str, reference):
-        if key not in config or (OmegaConf.is_dict(reference[key]) and not OmegaConf.is_dict(config[key])):
-            yield f"{key} is removed or null, but every run needs it: leave it as it is in --cfg job"
-            continue
         try:
-            if OmegaConf.is_config(config[key]):
-                OmegaConf.to_container(config[key], resolve=True)
+            value = None if OmegaConf.is_missing(config, key) else config.get(key)
+            if OmegaConf.is_config(value):
+                OmegaConf.to_container(value, resolve=True)
         except OmegaConfBaseException as error:
             yield f"{key} cannot be resolved ({str(error).splitlines()[0]}): mend the interpolation"
+            continue
+        if key not in config or (OmegaConf.is_dict(reference[key]) and value is None):
+            yield f"{key} is removed or null, but every run needs it: leave it as it is in --cfg job"
+        elif OmegaConf.is_dict(reference[key]) and not OmegaConf.is_dict(value):
+            yield (
+                f"{key}={shown(_plain(value))} must be a group of settings: set one of them, as in "
+                f"{_example(key, reference[key])}"
+            )
 
 
-def _missing(config: DictConfig) -> Iterator[tuple[str, str]]:
-    for key in sorted(OmegaConf.missing_keys(config)):
-        yield key, f"{key} is required: give {key}=..."
+def _plain(value: Any) -> Any:
+    """A value as plain Python."""
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def _example(name: str, value: Any) -> str:
+    """A setting as it might be written; of a group, its first one."""
+    if isinstance(value, DictConfig):
+        first = next((str(key) for key in value if not str(key).startswith("_")), None)
+        return f"{name}={{}}" if first is None else _example(f"{name}.{first}", value._get_node(first))
+    return f"{name}={shown(_plain(value) if not hasattr(value, '_value') else value._value())}"
+
+
+def _light_problems(config: DictConfig, reference: DictConfig) -> list[str]:
+    """All that can be said without importing what augments, trains or logs."""
+    found = {key: f"{key} is required: give {key}=..." for key in sorted(OmegaConf.missing_keys(config))}
+    for key, sentence in (*settings.problems(config), *_unlike(config, reference, ""), *_of_places(config)):
+        found.setdefault(key, sentence)
+    sentences = [*found.values(), *_at_odds(config, found)]
+    for key in map(str, config.trainer):
+        if key in OWN_TRAINER_ARGUMENTS:
+            sentences.append(f"trainer.{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[key]}")
+        elif settings.kind_of(f"trainer.{key}", None) is None:
+            known = {name.partition(".")[2] for name in settings.OF_A_RUN if name.startswith("trainer.")}
+            sentences.append(
+                f"trainer.{key} is no argument of Lightning's Trainer{did_you_mean(key, known, 'trainer.')}"
+            )
+    for group, needed in LIGHT.items():
+        if not _touches(found, group):
+            sentences += _part_problems(group, config[group], needed)
+    return sentences
+
+
+def _touches(found: Iterable[str], group: str) -> bool:
+    """Whether a problem is of a group: a part of it is not made, as it would say the same again."""
+    return any(key.split(".")[0] == group for key in found)
+
+
+def _of_places(config: DictConfig) -> Iterator[tuple[str, str]]:
+    if (problem := places.name_problem(config.name)) is not None:
+        yield "name", problem
+    for key in ("output_dir", "cache_dir"):
+        if (problem := places.place_problem(key, _plain(config[key]))) is not None:
+            yield key, problem
 
 
 def _unlike(config: DictConfig, reference: DictConfig, prefix: str) -> Iterator[tuple[str, str]]:
-    """Keys that nothing knows, and values of another type than the option's own."""
-    parameters = _parameters(config)
-    known = set(map(str, reference)) | (parameters or set())
+    """Keys that nothing knows, and values of another type than the option's own.
+
+    What a heavy target takes is asked later, by `_unknown`.
+    """
+    is_heavy = prefix.split(".")[0] in (*HEAVY, "logger")
+    known = set(map(str, reference)) | (set() if is_heavy else _parameters(config) or set())
+    takes_any = is_heavy or _parameters(config) is None
     for key in map(str, config):
         name = f"{prefix}{key}"
         value = None if OmegaConf.is_missing(config, key) else config[key]
         if name == "trainer":
             continue  # Lightning's own arguments
-        if key not in known and parameters is not None:
-            yield name, f"{name} is no setting{did_you_mean(key, known, prefix)}"
+        if key not in known:
+            if not takes_any:
+                yield name, f"{name} is no setting{did_you_mean(key, known, prefix)}"
         elif key in reference and not OmegaConf.is_missing(reference, key):
             expected = reference[key]
             if isinstance(expected, DictConfig) and isinstance(value, DictConfig):
                 if value.get("_target_") == expected.get("_target_"):
                     yield from _unlike(value, expected, f"{name}.")
-            elif not _same_kind(value, expected):
-                yield name, f"{name}={value} must be {_kind(expected)}, as in {name}={expected}"
+            elif settings.kind_of(name, config.get("_target_")) is None and not _same_kind(value, expected):
+                yield name, f"{name}={shown(_plain(value))} must be {_kind(expected)}, as in {_example(name, expected)}"
+
+
+def _unknown(config: DictConfig, reference: DictConfig, prefix: str) -> Iterator[str]:
+    """Keys of a heavy part that neither its option nor its target knows."""
+    takes = _parameters(config)
+    for key in map(str, config):
+        value = config[key]
+        if key in reference:
+            if isinstance(value, DictConfig) and isinstance(reference[key], DictConfig):
+                yield from _unknown(value, reference[key], f"{prefix}{key}.")
+        elif takes is not None and key not in takes:
+            yield f"{prefix}{key} is no setting{did_you_mean(key, takes | set(map(str, reference)), prefix)}"
 
 
 def _same_kind(value: Any, expected: Any) -> bool:
@@ -164,73 +281,207 @@ def _parameters(config: DictConfig) -> set[str] | None:
         return set()
     try:
         found = get_object(target)
-    except (ImportError, ValueError, AttributeError, HydraException):
-        return set()  # instantiating it says what is wrong
+    except (ImportError, ValueError, AttributeError, TypeError, HydraException):
+        return None  # instantiating it says what is wrong
     names: set[str] = {"_partial_", "_target_", "_convert_", "_recursive_"}
     for owner in found.__mro__ if inspect.isclass(found) else (found,):
-        parameters = inspect.signature(owner).parameters.values()
+        try:
+            parameters = inspect.signature(owner).parameters.values()
+        except (TypeError, ValueError):  # no function, or one of C without a signature
+            return None
         names |= {each.name for each in parameters}
         if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters):
             return names
     return None
 
 
-def _out_of_range(config: DictConfig, sound: Container[str]) -> Iterator[str]:
-    for key, least in (("n_folds", 2), ("max_steps", 1), ("steps_per_epoch", 1), ("batch_size", 1)):
-        if key in sound and config[key] < least:
-            yield f"{key}={config[key]} must be at least {least}"
-    if "max_steps" in sound and "steps_per_epoch" in sound and config.max_steps % max(config.steps_per_epoch, 1):
+def _at_odds(config: DictConfig, found: Iterable[str]) -> Iterator[str]:
+    """Settings that are sound by themselves but not together."""
+    wrong = set(found)
+    if not wrong & {"max_steps", "steps_per_epoch"} and config.max_steps % config.steps_per_epoch:
         yield (
             f"max_steps={config.max_steps} must be a multiple of steps_per_epoch={config.steps_per_epoch}, "
             "which is how often the validation loss is looked at: set both"
         )
-    if "seeds" in sound:
-        seeds = list(config.seeds)
-        if not seeds or len(set(seeds)) != len(seeds) or not all(isinstance(seed, int) for seed in seeds):
-            yield f"seeds={seeds} must be a list of distinct whole numbers, e.g. seeds=[0,1,2]"
-    if "validation" in sound and not 0 < config.validation.share < 1:
-        yield f"validation.share={config.validation.share} must lie between 0 and 1, e.g. 0.1"
-    if "target_prior" in sound and config.target_prior not in ("uniform", "natural"):
-        yield f"target_prior={config.target_prior} must be uniform or natural"
-    elif "imbalance_ratio" in sound and config.target_prior == "natural" and config.imbalance_ratio.get("ratio"):
+    if (
+        "target_prior" not in wrong
+        and config.target_prior == "natural"
+        and not _touches(wrong, "imbalance_ratio")
+        and config.imbalance_ratio.get("ratio")
+    ):
         yield "target_prior=natural needs imbalance_ratio=natural: where classes are thinned, test folds are balanced"
-    if config.threads is not None and not (isinstance(config.threads, int) and config.threads >= 1):
-        yield f"threads={config.threads} must be a positive whole number, or null"
     if HydraConfig.get().runtime.choices.get("augmenter") in COMPARISON_NAMES:
         yield f"no augmenter may be called {' or '.join(COMPARISON_NAMES)}, which the comparison makes: rename its file"
-    if not re.fullmatch(r"\w[\w.-]*", str(config.name)):
-        yield f"name={config.name!r} becomes a folder: use letters, digits, '.', '-' and '_'"
+
+
+# What a part's constructor raises for values that it cannot take. Hydra hands it on inside of an error of its own.
+REFUSALS = (HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, OverflowError)
+
+
+def _part_problems(group: str, config: DictConfig, needed: Sequence[str]) -> Iterator[str]:
+    """Make the part (that loads nothing), let it say what it cannot accept, and look whether its files are there."""
+    try:
+        part = instantiate(config, _convert_="all")
+    except REFUSALS as error:
+        yield _sentence(group, error)
+        return
+    lacking = [name for name in needed if not callable(getattr(part, name, None))]
+    if lacking:
+        yield (
+            f"{group}._target_={config.get('_target_')} makes no {group}: it lacks {', '.join(lacking)}; "
+            f"choose one with {group}=..."
+        )
+        return
+    try:
+        look = getattr(part, "look", None)
+        if look is not None:
+            look()
+        elif group == "dataset":
+            part.source()
+    except (ValueError, OSError) as error:
+        yield _sentence(group, error)
+
+
+def _sentence(group: str, error: Exception) -> str:
+    cause = error.__cause__ if isinstance(error, HydraException) and error.__cause__ else error
+    if isinstance(cause, OSError) and cause.filename is not None:
+        return f"{cause.filename}: {cause.strerror}: correct the settings of {group}"
+    sentence = " ".join(str(cause).split()) or type(cause).__name__
+    return sentence if sentence.startswith(group) else f"{group}: {sentence}"
+
+
+def _heavy_problems(config: DictConfig, reference: DictConfig) -> list[str]:
+    """What only the libraries can say: their parts are made and tried on a few numbers."""
+    sentences: list[str] = []
+    for group in (*HEAVY, "logger"):
+        sentences += _unknown(config[group], reference[group], f"{group}.")
+    if sentences:
+        return sentences
+    return [
+        *_augmenter_problems(config.augmenter),
+        *_classifier_problems(config.classifier),
+        *_device_problems(config.encoder),
+        *_trainer_problems(config.trainer),
+        *_logger_problems(config.logger),
+    ]
+
+
+def _augmenter_problems(config: DictConfig) -> Iterator[str]:
+    try:
+        configuration.augmenter(config)
+    except REFUSALS as error:
+        yield _sentence("augmenter", error)
+
+
+def _classifier_problems(config: DictConfig) -> Iterator[str]:
+    """Take one step with a tiny classifier: an optimiser's and a loss's own checks come as late as that."""
+    import torch
+    from pytorch_lightning import LightningModule
+
+    target = f"classifier._target_={config.get('_target_')}"
+    try:
+        with torch.random.fork_rng(devices=[]):
+            made = instantiate(config, _convert_="all")
+            if not callable(made):
+                yield f"{target} makes no classifier: set classifier._partial_=true"
+                return
+            tiny: Any = made(n_features=2, n_classes=2, minority=[1], seeds=[0])
+            if not isinstance(tiny, LightningModule):
+                yield f"{target} makes no LightningModule: choose classifier=mlp"
+                return
+            optimizer = tiny.configure_optimizers()
+            losses = _tiny_losses(tiny)
+            if losses is None:  # one of the user's own, which may keep its loss elsewhere
+                return
+            if losses.shape != (2,) or not torch.isfinite(losses).all():
+                yield f"classifier.loss gives {losses.tolist()} for two rows: choose one that gives each row a number"
+                return
+            losses.sum().backward()
+            if isinstance(optimizer, torch.optim.Optimizer):
+                optimizer.step()
+    except (*REFUSALS, RuntimeError) as error:
+        yield _sentence("classifier", error)
+
+
+def _tiny_losses(classifier: Any) -> Any:
+    """A classifier's losses of two rows, one of each class; None if it has no attribute `loss`."""
+    import torch
+
+    loss = getattr(classifier, "loss", None)
+    if loss is None:
+        return None
+    logits = classifier(torch.tensor([[[0.0, 1.0], [1.0, 0.0]]]))[0]
+    return loss(logits, torch.tensor([0, 1]), reduction="none")
+
+
+def _device_problems(config: DictConfig) -> Iterator[str]:
+    """Try the devices that an encoder names, which it would use only for texts that are not cached."""
+    import torch
+
+    given = config.get("device")
+    if config.get("_target_") != "synaug.encoder.TransformerEncoder" or given is None:
+        return
+    for name in [given] if isinstance(given, str) else given:
+        try:
+            torch.empty(1, device=name)
+        except (
+            RuntimeError,
+            AssertionError,
+            NotImplementedError,
+        ) as error:  # AssertionError: torch was built without it
+            reason = str(error).strip().splitlines()[0]
+            yield f"encoder.device={name} cannot be used ({reason}): choose another, or null"
 
 
 def _trainer_problems(config: DictConfig) -> Iterator[str]:
+    """Make Lightning's Trainer, as a run will: what a machine has, it alone knows."""
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
     from pytorch_lightning import Trainer
 
-    known = set(inspect.signature(Trainer.__init__).parameters) - {"self"}
-    devices = config.trainer.get("devices", 1)
-    if (len(devices) if OmegaConf.is_list(devices) else devices) not in (1, "auto"):
-        yield f"trainer.devices={devices} must be one: a run is one program; spread a sweep's jobs over devices instead"
-    for key in map(str, config.trainer):
-        if key in OWN_TRAINER_ARGUMENTS:
-            yield f"trainer.{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[key]}"
-        elif key not in known:
-            yield f"trainer.{key} is no argument of Lightning's Trainer{did_you_mean(key, known, 'trainer.')}"
+    from synaug.run import quieten_lightning
 
-
-def _part_problems(group: str, config: DictConfig) -> Iterator[str]:
-    """Make the part (that loads nothing) and let it say what it cannot accept."""
+    quieten_lightning()
+    arguments: dict[str, Any] = _plain(config)
+    given = ", ".join(f"trainer.{key}={shown(value)}" for key, value in arguments.items())
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     try:
-        if group == "classifier":
-            instantiate(config, _convert_="all")(
-                n_features=2, n_classes=2, minority=[1], seeds=[0]
-            ).configure_optimizers()
-        elif group == "augmenter":
-            configuration.augmenter(config)
-        else:
-            instantiate(config, _convert_="all")
-    except (HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError) as error:
-        cause = error.__cause__ if isinstance(error, HydraException) and error.__cause__ else error
-        sentence = " ".join(str(cause).split())
-        yield sentence if sentence.startswith(group) else f"{group}: {sentence}"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trainer = Trainer(**{**arguments, **quiet, "enable_model_summary": False})
+    except (MisconfigurationException, *REFUSALS, RuntimeError, ImportError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        yield f"{given} cannot be used here ({reason}): set trainer.accelerator=auto and trainer.devices=1"
+        return
+    if trainer.num_devices != 1:
+        yield (
+            f"trainer.devices={shown(arguments.get('devices'))} must be one: a run is one program; "
+            "spread a sweep's jobs over devices instead"
+        )
+
+
+def _logger_problems(config: DictConfig) -> Iterator[str]:
+    """Find what a logger will not take, without starting what it logs to."""
+    target = config.get("_target_")
+    if target is None:
+        return
+    from pytorch_lightning.loggers import CSVLogger, Logger
+
+    from synaug import tracking
+
+    arguments: dict[str, Any] = _plain(config)
+    del arguments["_target_"]
+    try:
+        found = get_object(target)
+        if found is tracking.wandb_logger:
+            tracking.run_settings(**arguments)
+        elif found is CSVLogger:
+            instantiate(config, _convert_="all")  # which writes nothing before the first number
+        elif not callable(found) or (inspect.isclass(found) and not issubclass(found, Logger)):
+            yield f"logger._target_={target} is no logger of Lightning's: choose one with logger=..."
+        else:  # one of the user's own, which may start something when it is made
+            inspect.signature(found).bind(**{key: value for key, value in arguments.items() if key[:1] != "_"})
+    except (*REFUSALS, ImportError) as error:
+        yield _sentence("logger", error)
 
 
 def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[str]:
@@ -256,7 +507,7 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
             values = list(each.sweep_string_iterator()) if each.is_sweep_override() else [str(each.value())]
             for value in values:
                 if value in known:
-                    chosen.setdefault(each.key_or_group, []).append(f"{each.key_or_group}={value}")
+                    chosen.setdefault(each.key_or_group, []).append(_choice(each.key_or_group, value))
                 else:
                     near = did_you_mean(value, known, "") or f": choose among {', '.join(known)}"
                     problems.append(f"{each.key_or_group}={value} is no option{near}")
@@ -270,6 +521,7 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
             parent, _, leaf = key.rpartition(".")
             keys = {name for config in composed for name in _keys(config, parent)}
             if leaf in keys:
+                problems += _unmergeable(key, each, composed)
                 continue
             if parent == "trainer" and leaf in OWN_TRAINER_ARGUMENTS:
                 problems.append(f"{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[leaf]}")
@@ -279,6 +531,17 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
                     near = " of this data set: give dataset=files, too"
                 problems.append(f"{key} is no setting{near or f': +{key}=... gives one that only its target knows'}")
     return problems
+
+
+def _unmergeable(key: str, override: Override, composed: Sequence[DictConfig]) -> list[str]:
+    """A list where there are settings, or settings where there is a list: Hydra cannot put one into the other."""
+    if override.is_sweep_override():
+        return []
+    value = override.value()
+    here = [expected for config in composed if OmegaConf.is_config(expected := OmegaConf.select(config, key))]
+    if not here or not isinstance(value, list | dict) or isinstance(value, list) == OmegaConf.is_list(here[0]):
+        return []
+    return [f"{key}={shown(value)} must be {_kind(here[0])}, as in {_example(key, here[0])}"]
 
 
 def _options(group: str, config_dir: str | None) -> list[str]:
@@ -291,9 +554,3 @@ def _options(group: str, config_dir: str | None) -> list[str]:
 def _keys(config: DictConfig, parent: str) -> list[str]:
     node = OmegaConf.select(config, parent) if parent else config
     return [str(name) for name in node] if isinstance(node, DictConfig) else []
-
-
-def did_you_mean(word: str, known: Iterable[str], prefix: str) -> str:
-    """`: did you mean …?` with the nearest of the known words, or nothing."""
-    near = difflib.get_close_matches(word, sorted(known), n=1)
-    return f": did you mean {prefix}{near[0]}?" if near else ""

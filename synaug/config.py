@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from synaug import record
+from synaug import own_files, places, record, settings
 from synaug.errors import UserError
 
 # What a run's folder is called whose identity cannot be told.
 INVALID = "invalid"
 GROUPS = ("dataset", "encoder", "imbalance_ratio", "augmenter", "classifier")
+# Bytes of a run's readable choices: with its hash, and as the name of a file beside it, it still fits a file system.
+LONGEST_RUN = 200
 
 
 def conf_dir() -> Path:
@@ -57,17 +59,31 @@ def scientific_sources(config: DictConfig) -> dict[str, str]:
     for group in ("dataset", "encoder"):
         try:
             sources[group] = instantiate(config[group], _convert_="all").source()
-        except (HydraException, OmegaConfBaseException, OSError, ValueError, ImportError, AttributeError):
+        except (HydraException, OmegaConfBaseException, OSError, ValueError, ImportError, AttributeError, TypeError):
             sources[group] = "unknown"
     return sources
+
+
+def experiment_folder(_root_: DictConfig) -> str:
+    """Name the folder of an experiment, ``<output_dir>/<name>``, inside which everything is made.
+
+    A name or an output folder that cannot be used ends the program, before Hydra makes anything: an exception would
+    lose its sentence in OmegaConf, and in a callback of Hydra's become a warning.
+    """
+    name, output_dir = _root_.get("name"), _root_.get("output_dir")
+    problem = places.name_problem(name) or places.place_problem("output_dir", output_dir)
+    if problem is not None:
+        sys.exit(problem)
+    return str(Path(output_dir).expanduser() / name)
 
 
 def run_folder(_root_: DictConfig) -> str:
     """Name a run's folder: readable choices and a hash of all that decides its numbers."""
     try:
         choices = run_choices(_root_, _root_.hydra.runtime.choices)
-        return "-".join([*choices.values(), identity(_root_)[:8]])
-    except (OmegaConfBaseException, KeyError, AttributeError, TypeError):
+        readable = "-".join(choices.values()).encode()[:LONGEST_RUN].decode(errors="ignore")
+        return f"{readable}-{identity(_root_)[:8]}"
+    except (OmegaConfBaseException, KeyError, AttributeError, TypeError, ValueError, OverflowError):
         return INVALID  # the check says why; Hydra would show a traceback from within an interpolation
 
 
@@ -100,7 +116,7 @@ def run_choices(config: DictConfig, choices: Mapping[str, str]) -> dict[str, str
             else "balanced"
             if value == 1
             else f"ir{value:g}"
-            if is_number(value)
+            if settings.is_number(value)
             else str(value)
         )
         named["imbalance_ratio"] = name if ratio.profile == "step" or value in (None, 1) else f"{name}_{ratio.profile}"
@@ -142,14 +158,60 @@ def help_text(config_dir: str | None = None) -> str:
 
 
 def _first_comment(path: Path) -> str:
+    if (problem := own_files.problem_of(path)) is not None:
+        return f"(cannot be used: {problem})"
     with path.open(encoding="utf-8") as file:
         lines = (line for line in file if not line.startswith("# @"))  # Hydra's own header
         return next(lines, "").removeprefix("#").strip()
 
 
 def register_resolvers() -> None:
-    """Make ``${synaug.run_folder:}`` known to OmegaConf."""
+    """Make ``${synaug.run_folder:}`` and ``${synaug.experiment_folder:}`` known to OmegaConf."""
     OmegaConf.register_new_resolver("synaug.run_folder", run_folder, replace=True)
+    OmegaConf.register_new_resolver("synaug.experiment_folder", experiment_folder, replace=True)
+
+
+def as_written(arguments: Sequence[str], config_dir: str | None = None) -> list[str]:
+    """Quote numbers, true, false and null on a command line where the setting is text.
+
+    Hydra would read ``name=2024`` as a number, and ``minority=[1e3]`` as 1000.0: quoted, they stay what the user wrote.
+    Whole numbers in lists are the same either way, and a null of its own says that nothing is set: both stay.
+
+    Parameters
+    ----------
+    arguments
+        The command line; what is no ``key=value`` stays untouched.
+    config_dir
+        The user's ``--config-dir``. An option of theirs may have numbers under the same names as ours have text.
+    """
+    of_theirs = {path.parent.name for path in own_files.chosen(arguments, config_dir) if _is_theirs(path)}
+    texts = {name for name in settings.text_settings() if name.partition(".")[0] not in of_theirs}
+    return [
+        quoted(each) if each.partition("=")[0].lstrip("+") in texts and not each.startswith("-") else each
+        for each in arguments
+    ]
+
+
+def _is_theirs(path: Path) -> bool:
+    return own_files.problem_of(path) is None and "_target_: synaug." not in path.read_text(encoding="utf-8")
+
+
+def quoted(override: str) -> str:
+    """An override of a text setting with quotes where Hydra would read a number, true, false or null."""
+    key, _, value = override.partition("=")
+    pieces = re.split(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[\[\],])""", value)
+    in_list = "[" in pieces
+    return f"{key}=" + "".join(f"'{each}'" if _is_typed(each, in_list) else each for each in pieces)
+
+
+def _is_typed(word: str, in_list: bool) -> bool:
+    """Whether Hydra reads a bare word as something else than text."""
+    if in_list and re.fullmatch(r"0|-?[1-9]\d*", word):
+        return False  # the same either way, and earlier records have it as a number
+    if not in_list and word.lower() == "null":
+        return False  # a setting left to its default
+    typed = r"null|true|false|nan|[+-]?(inf|(\d[\d_]*)?\.?(\d[\d_]*)?(e[+-]?\d[\d_]*)?)"
+    return bool(word) and re.fullmatch(typed, word, re.IGNORECASE) is not None
 
 
 def augmenter(config: DictConfig) -> Any:
@@ -176,8 +238,3 @@ def augmenter(config: DictConfig) -> Any:
                 "its own name, as scikit-learn's estimators do"
             ) from error
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
-
-
-def is_number(value: Any) -> bool:
-    """Whether a setting is a number; true and false are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from synaug import settings
 from synaug.batches import flops, token_batches
 from synaug.errors import UserError
 from synaug.model_files import VOCABULARY_FILES, ModelFiles
@@ -16,7 +17,6 @@ from synaug.model_files import VOCABULARY_FILES, ModelFiles
 if TYPE_CHECKING:
     import torch
 
-POOLINGS = ("cls", "mean", "pooler")
 # About what fits the caches of one core beside the weights; larger batches are slower on a CPU.
 CPU_BATCH_TOKENS = 512
 GPU_BATCH_TOKENS = 32768
@@ -62,14 +62,21 @@ class TransformerEncoder:
         batch_tokens: int | None = None,
         device: str | Sequence[str] | None = None,
     ) -> None:
-        if pooling not in POOLINGS:
-            raise UserError(f"encoder.pooling={pooling} must be one of {', '.join(POOLINGS)}")
+        given = {
+            "model": model,
+            "revision": revision,
+            "package": package,
+            "sha256": sha256,
+            "pooling": pooling,
+            "layer": layer,
+            "max_length": max_length,
+            "normalize": normalize,
+            "batch_tokens": batch_tokens,
+            "device": device,
+        }
+        settings.require("encoder", settings.ENCODER, given)
         if pooling == "pooler" and layer != -1:
             raise UserError(f"encoder.layer={layer} must be -1 with encoder.pooling=pooler: it reads the last layer")
-        if max_length < 3:
-            raise UserError(f"encoder.max_length={max_length} must be at least 3: two special tokens and one more")
-        if batch_tokens is not None and (not isinstance(batch_tokens, int) or batch_tokens < 1):
-            raise UserError(f"encoder.batch_tokens={batch_tokens} must be a positive whole number, or null")
         self.model = model
         self.files = ModelFiles(model, revision, package, sha256)
         self.pooling = pooling
@@ -81,6 +88,10 @@ class TransformerEncoder:
         self.tokens_done = 0
         self.flops_done = 0
         self._packed = False
+
+    def look(self) -> None:
+        """Find out cheaply whether the model is where it is said to be; see `synaug.model_files.ModelFiles.look`."""
+        self.files.look()
 
     def source(self) -> str:
         """Name the model cheaply; see `synaug.model_files.ModelFiles.source`."""

@@ -1,5 +1,6 @@
 """Where a pretrained model's files lie, and their digests: package, folder or hub; safetensors only."""
 
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,8 @@ from synaug.dataset.package import package_path
 from synaug.digest import file_sha256, files_sha256, json_sha256
 from synaug.errors import UserError
 
+# As the hub itself has it: a name, or a user's or organisation's name before it.
+HUB_ID = r"\w[\w.-]*(/\w[\w.-]*)?"
 MODEL_FILES = ["*.safetensors", "*.json", "*.txt", "*.model"]
 VOCABULARY_FILES = ["tokenizer.json", "vocab*", "*.model"]
 TOKENIZER_FILES = [
@@ -69,9 +72,54 @@ class ModelFiles:
         local = Path(self.model).expanduser()
         if local.is_dir():
             return local
-        if local.is_absolute() or self.model.startswith((".", "~")):
+        if not re.fullmatch(HUB_ID, self.model):
             raise UserError(f"encoder.model={self.model} is not a folder: give one, or a hub id")
         return self._snapshot()
+
+    @property
+    def _is_local(self) -> bool:
+        """Whether the model's files are here, or should be: what cannot be a hub id is a path."""
+        is_id = re.fullmatch(HUB_ID, self.model) is not None
+        return bool(self.package) or not is_id or Path(self.model).expanduser().is_dir()
+
+    def look(self) -> None:
+        """Find out whether the model is there at all: nothing is fetched, and no weights are read.
+
+        Raises
+        ------
+        UserError
+            If there is no such folder or package, its files are not those of a model, or the hub would be needed
+            and is out of reach.
+        """
+        if self._is_local:
+            self._require_files()
+        elif not self._is_cached():
+            from synaug.dataset.hub import hub_answers
+
+            if not hub_answers():
+                raise UserError(self._out_of_reach())
+
+    def _is_cached(self) -> bool:
+        """Whether the hub's own cache has something of the model."""
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        return Path(HF_HUB_CACHE, f"models--{self.model.replace('/', '--')}").is_dir()
+
+    def _require_files(self) -> None:
+        if not (self.folder / "config.json").is_file():
+            raise UserError(f"{self.folder} holds no config.json: give the folder of a transformers model")
+        if not any(self.folder.glob("*.safetensors")):
+            raise UserError(
+                f"{self.folder} holds no *.safetensors, and other weights may run code when loaded: "
+                "convert them (transformers' save_pretrained writes safetensors)"
+            )
+
+    def _out_of_reach(self) -> str:
+        return (
+            f"the hub is out of reach and {self.model} is not in its cache: connect, or use a local copy with "
+            "encoder=huggingface encoder.model=FOLDER, or encoder=minilm, which needs no network "
+            "(data sets have their own mirror, SYNAUG_DATA)"
+        )
 
     def _snapshot(self) -> Path:
         from huggingface_hub import snapshot_download
@@ -100,11 +148,7 @@ class ModelFiles:
                 f"encoder.model={self.model} is neither a folder nor a model of the hub ({reason}): correct it"
             ) from error
         except (LocalEntryNotFoundError, HfHubHTTPError) as error:
-            raise UserError(
-                f"the hub is out of reach and {self.model} is not in its cache: connect, or use a local copy with "
-                "encoder=huggingface encoder.model=FOLDER, or encoder=minilm, which needs no network "
-                "(data sets have their own mirror, SYNAUG_DATA)"
-            ) from error
+            raise UserError(self._out_of_reach()) from error
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -115,12 +159,8 @@ class ModelFiles:
         UserError
             If there are none, or they are not those that were pinned.
         """
+        self._require_files()
         files = sorted(self.folder.glob("*.safetensors"))
-        if not files:
-            raise UserError(
-                f"{self.folder} holds no *.safetensors, and other weights may run code when loaded: "
-                "convert them (transformers' save_pretrained writes safetensors)"
-            )
         if self.sha256 is None:
             return files_sha256(files, self.folder)
         found = {path.name: file_sha256(path) for path in files}
@@ -133,12 +173,10 @@ class ModelFiles:
 
     def digests(self) -> dict[str, str]:
         """Digests of the files that decide the numbers."""
-        config = self.folder / "config.json"
-        if not config.is_file():
-            raise UserError(f"{self.folder} holds no config.json: give the folder of a transformers model")
+        self._require_files()
         return {
             "weights_sha256": self.weights_sha256,
-            "config_sha256": file_sha256(config),
+            "config_sha256": file_sha256(self.folder / "config.json"),
             "tokenizer_sha256": files_sha256(self.like(TOKENIZER_FILES), self.folder),
         }
 

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from synaug.errors import UserError
+from synaug.settings import did_you_mean, shown
+
 if TYPE_CHECKING:  # a report's run needs no Lightning, whose import takes seconds
     import wandb
     from pytorch_lightning.loggers import Logger, WandbLogger
@@ -66,19 +69,24 @@ def start_run(
 
     # Reports of W&B's own errors hold the process at exit for 20 s where a firewall drops packets.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    defaults = {"quiet": True, "init_timeout": init_timeout, "finish_timeout": finish_timeout}
-    start = partial(
-        wandb.init,
+    checked = run_settings(
         project=project,
-        dir=save_dir,
-        name=name or Path(save_dir).name,
+        save_dir=save_dir,
+        name=name,
         group=group,
-        tags=list(tags),
+        tags=tags,
         entity=entity,
         job_type=job_type,
+        init_timeout=init_timeout,
+        finish_timeout=finish_timeout,
+        **settings,
+    )
+    start = partial(
+        wandb.init,
+        dir=save_dir,
         config=dict(config or {}),
         reinit="create_new",  # never the run that an earlier job of this process left open
-        settings=wandb.Settings(**{**defaults, "finish_timeout_raises": True, **settings}),
+        settings=checked,
     )
     try:
         require_key()
@@ -94,6 +102,63 @@ def start_run(
             run.sync_dir,
         )
         return run
+
+
+def run_settings(
+    *,
+    project: str,
+    save_dir: str,
+    name: str | None = None,
+    group: str | None = None,
+    tags: Sequence[str] = (),
+    entity: str | None = None,
+    job_type: str = JOB_TYPE,
+    init_timeout: float = 20,
+    finish_timeout: float = 60,
+    **settings: Any,
+) -> wandb.Settings:
+    """Settings of a W&B run, as W&B itself checks them; nothing is started or written.
+
+    Parameters
+    ----------
+    project, save_dir, name, group, tags, entity, job_type, init_timeout, finish_timeout, **settings
+        As in `start_run`.
+
+    Raises
+    ------
+    UserError
+        If W&B knows no such setting, or does not take its value.
+    """
+    import wandb
+    from pydantic import ValidationError  # which wandb itself brings
+
+    given = {
+        "quiet": True,
+        "finish_timeout_raises": True,
+        **settings,
+        "project": project,
+        "entity": entity,
+        "run_name": name or Path(save_dir).name,
+        "run_group": group,
+        "run_tags": tuple(tags),
+        "run_job_type": job_type,
+        "init_timeout": init_timeout,
+        "finish_timeout": finish_timeout,
+    }
+    try:
+        return wandb.Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            near = did_you_mean(key, type(wandb.Settings()).model_fields, "logger.")
+            raise UserError(f"logger.{key} is no setting of W&B{near or ': remove it'}") from error
+        raise UserError(
+            f"logger.{key.removeprefix('run_')}={shown(given.get(key))} is not taken by W&B "
+            f"({first['msg']}): correct it"
+        ) from error
+    except wandb.errors.UsageError as error:
+        raise UserError(f"logger.project={project} is not taken by W&B ({first_line(error)}): correct it") from error
 
 
 def wandb_logger(*, project: str, save_dir: str, job_type: str = JOB_TYPE, **options: Any) -> WandbLogger:

@@ -1,0 +1,133 @@
+"""Configs of the user's own: what is wrong in a file, by its name and line, before Hydra reads it."""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf._utils import get_yaml_loader
+from omegaconf.errors import OmegaConfBaseException
+
+# Aliases of aliases grow exponentially; no option has so many values.
+MOST_VALUES = 10_000
+
+
+def problem_of(path: Path) -> str | None:
+    """One sentence for a file that Hydra cannot read as an option; None for one that it can."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return f"{path} is a folder, but an option is a file: rename it, or put the option into a file of this name"
+        if not stat.S_ISREG(mode):
+            return f"{path} is no regular file: put the option into a file of this name"
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return f"{path} is a link to a file that is not there: mend or remove the link"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror}): give yourself the right to read it"
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return f"{path} is UTF-16, not UTF-8: save it as UTF-8 (e.g. iconv -f utf-16 -t utf-8)"
+        line = content.count(b"\n", 0, error.start) + 1
+        return f"{path}, line {line}: not UTF-8: save the file as UTF-8 (e.g. iconv -f latin1 -t utf-8)"
+    return _problem_in(path, text)
+
+
+def _problem_in(path: Path, text: str) -> str | None:
+    try:
+        value = yaml.load(text, Loader=get_yaml_loader())  # noqa: S506  # OmegaConf's own, a SafeLoader
+        if _size(value, MOST_VALUES) > MOST_VALUES:
+            return f"{path} has more than {MOST_VALUES:,} values, aliases counted: write it without aliases"
+        if isinstance(value, dict):
+            OmegaConf.create(value)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = text.count("\n") + 1 if mark is None else mark.line + 1
+        return f"{path}, line {line}: {error.problem}: {_remedy(error.problem or '')}"
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        return f"{path}, line {line}: the character {chr(error.character)!r} may not stand in YAML: remove it"
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        return f"{path} cannot be read as YAML ({reason}): mend the file"
+    if value is None:
+        return f"{path} is empty: write the option's settings into it, one `key: value` a line"
+    if not isinstance(value, dict):
+        what = "a list" if isinstance(value, list) else f"only {str(value)[:40]!r}"
+        return f"{path} holds {what}, but an option is made of settings: write one `key: value` a line"
+    return None
+
+
+def _remedy(problem: str) -> str:
+    if "'\\t'" in problem:
+        return "indent with spaces, not with a tab"
+    if "duplicate key" in problem:
+        return "remove one of the two"
+    return "mend the line"
+
+
+def _size(value: Any, most: int) -> int:
+    """Values in a tree, aliases counted at each place; counting ends soon after `most`."""
+    left, count = [value], 0
+    while left and count <= most:
+        each = left.pop()
+        count += 1
+        if isinstance(each, dict | list):
+            left += list(each.values() if isinstance(each, dict) else each)[: most + 1]
+    return count
+
+
+def chosen(overrides: Sequence[str], config_dir: str | None) -> list[Path]:
+    """Files of the user's folder of configs that a command line chooses, and those that they build on.
+
+    Parameters
+    ----------
+    overrides
+        The command line; what Hydra cannot parse is left for it to say.
+    config_dir
+        The user's ``--config-dir``, if any.
+    """
+    found: dict[Path, None] = {}
+    if config_dir is not None:
+        for override in overrides:
+            for group, option in _options(override):
+                found.update(dict.fromkeys(_with_parents(Path(config_dir), group, option, set())))
+    return list(found)
+
+
+def _options(argument: str) -> Iterator[tuple[str, str]]:
+    """Group and option of each value of ``group=option,...``."""
+    try:
+        override = OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return
+    value = override.value()
+    for each in value.list if isinstance(value, ChoiceSweep) else value if isinstance(value, list) else [value]:
+        yield override.key_or_group, str(each)
+
+
+def _with_parents(folder: Path, group: str, option: str, seen: set[Path]) -> Iterator[Path]:
+    path = folder / group / f"{option.removesuffix('.yaml')}.yaml"
+    if path in seen or not option.isprintable() or not os.path.lexists(path):
+        return
+    seen.add(path)
+    yield path
+    if problem_of(path) is not None:
+        return
+    defaults = yaml.load(path.read_text(encoding="utf-8"), Loader=get_yaml_loader()).get("defaults")  # noqa: S506
+    for each in defaults if isinstance(defaults, list) else []:
+        if isinstance(each, str):
+            yield from _with_parents(folder, group, each, seen)
+        elif isinstance(each, dict):
+            for key, value in each.items():
+                named = str(key).partition("@")[0].split()[-1].removeprefix("/")  # "override /group@package"
+                for its_group in (named, f"{group}/{named}"):
+                    yield from _with_parents(folder, its_group, str(value), seen)

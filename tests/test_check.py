@@ -1,0 +1,440 @@
+"""What is wrong is said in one sentence, before a folder is made, and before anything heavy is imported."""
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.utils import get_object
+
+from synaug import config as configuration
+from synaug import own_files, places, settings
+from synaug.errors import UserError
+from tests import toy
+from tests.leaves import cases
+from tests.program import TOY, Outcome, Program, run
+
+CHECKOUT = Path(__file__).parents[1]
+HEAVY = ("torch", "transformers", "pytorch_lightning", "wandb", "sklearn", "imblearn", "datasets", "pandas")
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> str:
+    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', *toy.texts(60))}"
+
+
+def said(outcome: Outcome) -> str:
+    """What a failed command says, without Hydra's echo of the command."""
+    assert outcome.code == 1
+    assert "Traceback" not in outcome.err
+    return "\n".join(line for line in outcome.err.splitlines() if "overrides: [" not in line)
+
+
+# ---- places
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../x",
+        "a/b",
+        "/tmp/x",
+        ".",
+        "..",
+        ".hidden",
+        "'a b'",
+        "'a '",
+        "a.",
+        "'  '",
+        "''",
+        "null",
+        "[a]",
+        "con",
+        "NUL.x",
+        "n" * 129,
+        f"'{'ö' * 128}'",
+        "'a\\b'",
+        "'-a'",
+        "{a: 1}",
+    ],
+)
+def test_a_name_that_can_be_no_folder_is_refused_before_one_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, csv: str, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path / "..")
+    before = sorted(tmp_path.parent.rglob("*"))
+    for multirun in ([], ["--multirun"]):
+        err = said(run(*multirun, *TOY, csv, f"output_dir={tmp_path / 'out' / 'runs'}", f"name={name}"))
+        assert err.startswith("name=")
+        assert "becomes a folder" in err or "must be text" in err
+    assert sorted(tmp_path.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("multirun", [[], ["--multirun"]])
+def test_a_name_in_a_file_of_the_user_s_is_refused_before_a_folder_is_made(
+    tmp_path: Path, csv: str, multirun: list[str]
+) -> None:
+    own = tmp_path / "own" / "experiment"
+    own.mkdir(parents=True)
+    (own / "away.yaml").write_text("# @package _global_\nname: ../../away\n")
+    out = tmp_path / "a" / "b" / "c"
+    toy_conf = ["hydra.searchpath=[file://" + str(CHECKOUT / "tests" / "conf") + "]"]
+    settings_given = [*TOY[1:], *toy_conf, csv, f"output_dir={out}", "experiment=away"]
+    err = said(run(*multirun, f"--config-dir={tmp_path / 'own'}", *settings_given))
+    assert "name='../../away' becomes a folder" in err
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("key", ["output_dir", "cache_dir"])
+@pytest.mark.parametrize("value", ["''", "'  '", "[]", "{a: 1}", "FILE", "FILE/below", "LINK", "'a\tb'", "x" * 256])
+def test_a_folder_that_cannot_be_one_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, csv: str, key: str, value: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    before = sorted(tmp_path.rglob("*"))
+    given = value.replace("FILE", str(tmp_path / "mine.csv")).replace("LINK", str(tmp_path / "link"))
+    err = said(run(*TOY, csv, f"output_dir={tmp_path / 'out'}", f"{key}={given}"))
+    assert err.startswith(f"{key}=")
+    assert err.splitlines()[0].endswith("choose another place with output_dir=... or cache_dir=...")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_output_folder_must_be_one() -> None:
+    assert places.place_problem("output_dir", None) is not None
+    assert places.place_problem("cache_dir", None) is None
+
+
+def test_a_run_s_folder_fits_a_file_system_whatever_its_options_are_called(tmp_path: Path, csv: str) -> None:
+    own = tmp_path / "own"
+    (own / "augmenter").mkdir(parents=True)
+    long = "é" * 110
+    (own / "augmenter" / f"{long}.yaml").write_text("_target_: imblearn.over_sampling.SMOTE\n")
+    (own / "encoder").mkdir()
+    (own / "encoder" / f"{long}.yaml").write_text("_target_: tests.toy.HashingEncoder\ndim: 8\n")
+    program = Program(tmp_path)
+    given = [each for each in TOY[1:] if not each.startswith("encoder=")]
+    outcome = program(f"--config-dir={own}", *given, csv, f"augmenter='{long}'", f"encoder='{long}'")
+    assert outcome.code == 0, outcome.err
+    (folder,) = program.run_folders
+    assert len(folder.name.encode()) < 255
+
+
+# ---- text as it was written
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("name=2024", "name='2024'"),
+        ("name=1e3", "name='1e3'"),
+        ("name=true", "name='true'"),
+        ("name=NaN", "name='NaN'"),
+        ("name=-inf", "name='-inf'"),
+        ("name=1_000", "name='1_000'"),
+        ("name=run1", "name=run1"),
+        ("name='2024'", "name='2024'"),
+        ("name=null", "name=null"),
+        ("dataset.text=0,1", "dataset.text='0','1'"),
+        ("dataset.label=007", "dataset.label='007'"),
+        ("encoder.model=5", "encoder.model='5'"),
+        (
+            "imbalance_ratio.minority=[true,NaN,null,1e3,spam]",
+            "imbalance_ratio.minority=['true','NaN','null','1e3',spam]",
+        ),
+        ("imbalance_ratio.minority=[1,'2',-3,007]", "imbalance_ratio.minority=[1,'2',-3,'007']"),
+        ("imbalance_ratio.minority=null", "imbalance_ratio.minority=null"),
+        ("imbalance_ratio.minority=['a,1e3']", "imbalance_ratio.minority=['a,1e3']"),
+        ("+dataset.name=5", "+dataset.name='5'"),
+        ("n_folds=5", "n_folds=5"),
+        ("augmenter.k_neighbors=5", "augmenter.k_neighbors=5"),
+        ("--cfg=job", "--cfg=job"),
+        ("cache_dir=null", "cache_dir=null"),
+    ],
+)
+def test_text_stays_as_it_was_written(given: str, expected: str) -> None:
+    assert configuration.as_written([given]) == [expected]
+
+
+def test_an_option_of_the_user_s_own_may_have_numbers_where_ours_have_text(tmp_path: Path) -> None:
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "numbered.yaml").write_text("_target_: mine.Numbered\ntext: 0\n")
+    given = ["dataset=numbered", "dataset.text=1", "name=1"]
+    assert configuration.as_written(given, str(tmp_path)) == ["dataset=numbered", "dataset.text=1", "name='1'"]
+
+
+def test_columns_and_runs_called_as_numbers_work(tmp_path: Path) -> None:
+    rows, labels = toy.texts(60, classes=("sport", "trade"))
+    path = tmp_path / "numbers.csv"
+    of = {"sport": "true", "trade": "1e3"}
+    path.write_text("0,1\n" + "".join(f"{row},{of[label]}\n" for row, label in zip(rows, labels, strict=True)))
+    program = Program(tmp_path)
+    given = [f"dataset.path={path}", "dataset.text=0", "dataset.label=1", "imbalance_ratio.minority=[1e3]", "name=2024"]
+    for _ in range(2):
+        outcome = program(*TOY, *given)
+        assert outcome.code == 0, outcome.err
+    assert "already recorded" in outcome.err
+    record = program.record()
+    assert record["name"] == "2024"
+    assert record["config"]["imbalance_ratio"]["minority"] == ["1e3"]
+
+
+def test_a_number_in_a_file_where_text_is_wanted_is_named(tmp_path: Path, csv: str) -> None:
+    own = tmp_path / "own" / "dataset"
+    own.mkdir(parents=True)
+    (own / "mine.yaml").write_text(
+        f"_target_: synaug.dataset.FileDataset\nname: x\npath: {csv[13:]}\ntext: 0\nlabel: topic\n"
+    )
+    err = said(Program(tmp_path)(f"--config-dir={tmp_path / 'own'}", "dataset=mine"))
+    assert "dataset.text=0 must be text: put it between quotes" in err
+
+
+# ---- files of the user's own
+
+BROKEN = {
+    "tabbed": (b"# a\n_target_: x\nextra:\n\tk: 3\n", "line 4: found character '\\t'"),
+    "twice": (b"# a\nk: 3\nk: 4\n", "line 3: found duplicate key k: remove one of the two"),
+    "latin": (b"# a\nk: caf\xe9\n", "line 2: not UTF-8: save the file as UTF-8"),
+    "utf16": ("# a\nk: 1\n".encode("utf-16"), "is UTF-16, not UTF-8: save it as UTF-8"),
+    "control": (b"# a\nk: \x07\n", "line 2: the character '\\x07' may not stand in YAML"),
+    "unclosed": (b"# a\nk: [1, 2\n", "line 3: "),
+    "empty": (b"", "is empty: write the option's settings into it"),
+    "comment": (b"# nothing more\n", "is empty: write the option's settings into it"),
+    "list": (b"- a\n- b\n", "holds a list, but an option is made of settings"),
+    "scalar": (b"smote\n", "holds only 'smote', but an option is made of settings"),
+    "bomb": (
+        b"a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+        + b"".join(b"%c: &%c [%s]\n" % (k, k, b",".join([b"*%c" % (k - 1)] * 10)) for k in b"bcdef"),
+        "has more than 10,000 values, aliases counted",
+    ),
+    "interpolation": (b"k: ${\n", "cannot be read as YAML"),
+}
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A folder of configs with a sound augmenter and every kind of broken one."""
+    folder = tmp_path / "own" / "augmenter"
+    folder.mkdir(parents=True)
+    (folder / "sound.yaml").write_text("# a sound one\n_target_: imblearn.over_sampling.SMOTE\n")
+    for name, (content, _) in BROKEN.items():
+        (folder / f"{name}.yaml").write_bytes(content)
+    (folder / "folder.yaml").mkdir()
+    (folder / "dangling.yaml").symlink_to(folder / "nowhere.yaml")
+    os.mkfifo(folder / "fifo.yaml")
+    (folder / "child.yaml").write_text("defaults:\n  - twice\n  - _self_\n")
+    return folder.parent
+
+
+SENTENCES = {name: sentence for name, (_, sentence) in BROKEN.items()} | {
+    "folder": "is a folder, but an option is a file",
+    "dangling": "is a link to a file that is not there",
+    "fifo": "is no regular file",
+    "child": "twice.yaml, line 3: found duplicate key k",
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+@pytest.mark.parametrize("multirun", [[], ["--multirun"]])
+def test_a_broken_file_is_named_with_its_line_and_the_remedy(
+    tmp_path: Path, broken: Path, csv: str, name: str, multirun: list[str]
+) -> None:
+    option = f"augmenter=sound,{name}" if multirun else f"augmenter={name}"
+    given = ["dataset=files", csv, f"output_dir={tmp_path / 'out'}", option]
+    err = said(run(*multirun, f"--config-dir={broken}", *given))
+    assert SENTENCES[name] in err
+    assert ".yaml" in err
+    assert len(err.splitlines()) <= 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_lists_what_is_sound_and_marks_what_is_broken(broken: Path) -> None:
+    outcome = run(f"--config-dir={broken}", "--help")
+    assert outcome.code == 0
+    assert "  sound             a sound one\n" in outcome.out
+    for name in SENTENCES.keys() - {"child"}:
+        (line,) = [line for line in outcome.out.splitlines() if line.split(maxsplit=1)[:1] == [name]]
+        assert "cannot be used" in line
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("k: 1\n")
+
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # since root may read everything
+    assert (
+        own_files.problem_of(path) == f"{path} cannot be read (Permission denied): give yourself the right to read it"
+    )
+
+
+@pytest.mark.parametrize("option", ["augmenter=[smote,adasyn]", "imbalance_ratio=[ir5,ir10]", "logger=[csv,wandb]"])
+def test_a_list_for_a_group_is_told_what_a_sweep_is(tmp_path: Path, csv: str, option: str) -> None:
+    group, _, names = option.partition("=")
+    err = said(Program(tmp_path)(*TOY, csv, option))
+    assert f"{option} is a list, but a run has one {group}" in err
+    assert f"--multirun {group}={names[1:-1]}" in err
+    assert not (tmp_path / "multirun").exists()
+
+
+# ---- what only libraries can say, before anything loads
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["trainer.devices=[0]", "trainer.accelerator=cpu"], "trainer.devices=[0], "),
+        (["trainer.devices=true"], "trainer.devices=true must be one"),
+        (["trainer.devices=[0,1]"], "trainer.devices=[0,1] must be one"),
+        (["trainer.accelerator=null"], "trainer.accelerator=null must be auto, cpu, gpu"),
+        (["trainer.accelerator=abacus"], "trainer.accelerator=abacus, "),
+        (["trainer.accelerator=tpu"], "trainer.accelerator=tpu, "),
+        (["+trainer.precision=foo"], "trainer.precision=foo must be one of 32,"),
+        (["+trainer.precision=64-true"], "trainer.precision=64-true must be one of 32,"),
+        (["+trainer.precision=bf16-true"], "trainer.precision=bf16-true must be one of 32,"),
+        (["+trainer.profiler=foo"], "trainer.profiler=foo must be one of simple, advanced, pytorch, or null"),
+        (["+trainer.plugins=x"], "trainer.plugins is synaug's own"),
+        (["+trainer.barebones=true"], "trainer.barebones is synaug's own"),
+        (["trainer.enable_progress_bar=maybe"], "trainer.enable_progress_bar=maybe must be true or false"),
+        (["trainer=5"], "trainer=5 must be a group of settings"),
+        (["classifier.loss.label_smoothing=-3"], "classifier.loss.label_smoothing=-3 must be at least 0"),
+        (["classifier.loss.label_smoothing=nan"], "classifier.loss.label_smoothing=nan must be a number"),
+        (["classifier.optimizer.weight_decay=1e308"], "classifier.optimizer.weight_decay=1e+308 must be at most 1,000"),
+        (["+classifier.optimizer.betas=[2,3]"], "Invalid beta parameter"),
+        (["+classifier.optimizer.lambd=2"], "classifier.optimizer.lambd is no setting"),
+        (["classifier.optimizer._target_=torch.optim.LBFGS"], "classifier: "),
+        (["classifier.loss._target_=torch.nn.functional.relu"], "classifier: "),
+        (["classifier._partial_=false"], "classifier: "),
+        (["classifier._target_=collections.OrderedDict"], "classifier"),
+        (["dataset._target_=collections.OrderedDict"], "dataset._target_=collections.OrderedDict makes no dataset"),
+        (["imbalance_ratio._target_=os.path.join"], "imbalance_ratio"),
+        (["encoder=minilm", "encoder.device=anything"], "encoder.device=anything must be a device"),
+        (["encoder=minilm", "encoder.device=cuda:99"], "encoder.device=cuda:99 cannot be used"),
+        (["encoder=minilm", "encoder.batch_tokens=true"], "encoder.batch_tokens=true must be a whole number"),
+        (["imbalance_ratio.minority=5"], "imbalance_ratio.minority=5 must be a list of different class names"),
+        (["classifier.hidden=[1,x]"], "classifier.hidden=[1,x] must be a list of at most 64 positive widths"),
+        (["augmenter=vae", "augmenter.beta=1e308"], "augmenter.beta=1e+308 must be at most 1,000,000"),
+        (["augmenter=random", "augmenter.shrinkage=true"], "augmenter.shrinkage=true must be a number"),
+        (["augmenter=mine", "augmenter.noise=nan"], "augmenter.noise=nan must be finite"),
+        (["logger=wandb", "+logger.offline=true"], "logger.offline is no setting of W&B"),
+        (["logger=wandb", "+logger.mdoe=offline"], "logger.mdoe is no setting of W&B: did you mean logger.mode?"),
+        (["logger=wandb", "logger.project=a/b"], "logger.project=a/b must be 1 to 128 characters without"),
+        (["logger=wandb", f"logger.project={'p' * 129}"], "must be 1 to 128 characters without"),
+        (["logger=wandb", "logger.group=5"], "logger.group='5'"),
+        (["logger=wandb", f"logger.group={'g' * 129}"], "must be text of at most 128 characters"),
+        (["logger=wandb", "+logger.mode=maybe"], "logger.mode=maybe is not taken by W&B"),
+        (["logger=wandb", f"logger.tags=[{'t' * 65}]"], "a list of different tags of 1 to 64 characters"),
+        (["logger=wandb", "logger.tags=[a,a]"], "a list of different tags of 1 to 64 characters"),
+        (["logger=wandb", "logger.init_timeout=-5"], "logger.init_timeout=-5 must be above 0"),
+        (["logger=csv", "logger.name=../../x"], "logger.name=../../x must be a folder's name"),
+        (["logger=csv", "logger.version=../x"], "logger.version=../x must be a folder's name"),
+        (["logger=csv", "+logger.prefixx=a"], "logger.prefixx is no setting: did you mean logger.prefix?"),
+        (["logger=csv", "logger._target_=collections.OrderedDict"], "is no logger of Lightning's"),
+    ],
+)
+def test_what_cannot_be_used_is_said_before_anything_loads(
+    tmp_path: Path, csv: str, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str
+) -> None:
+    if sentence == "logger.group='5'":  # text as it was written
+        assert configuration.as_written(arguments)[1] == sentence
+        return
+    monkeypatch.setattr("synaug.dataset.TextSource.load", lambda *_, **__: 1 / 0)
+    err = said(Program(tmp_path)(*TOY, csv, *arguments))
+    assert sentence in err
+
+
+@pytest.mark.parametrize(
+    "given", ["trainer.devices=1", "trainer.devices='1'", "trainer.devices=auto", "+trainer.precision=32-true"]
+)
+def test_what_a_trainer_can_do_still_works(tmp_path: Path, csv: str, given: str) -> None:
+    assert Program(tmp_path)(*TOY, csv, given).code == 0
+
+
+def test_the_check_leaves_torch_s_draws_as_they_were(tmp_path: Path, csv: str) -> None:
+    import torch
+
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    said(Program(tmp_path)(*TOY, csv, "+trainer.accumulate_grad_batches=2", "n_folds=3"))
+    said(Program(tmp_path)(*TOY, csv, "trainer.accelerator=tpu"))
+    torch.testing.assert_close(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["dataset=files", "dataset.path=nowhere.csv"],
+        ["dataset=files", "dataset.path=5"],
+        ["encoder=huggingface", "encoder.model=./nowhere"],
+        ["encoder=huggingface", "encoder.model=."],
+        ["encoder=huggingface", "encoder.model=no/such-model"],
+        ["n_folds=1", "augmenter.k_neighbors=x", "classifier.optimizer.lr=-1.0"],
+        ["name=a/b"],
+        ["augmenter=[smote,adasyn]"],
+    ],
+)
+def test_what_is_cheap_to_see_is_said_before_anything_heavy_is_imported(tmp_path: Path, arguments: list[str]) -> None:
+    program = (
+        f"import sys; sys.argv = ['synaug', *{arguments!r}, 'output_dir={tmp_path}/out']\n"
+        "from synaug.app import main\n"
+        "try: main()\n"
+        "except SystemExit as stop: print('ended', stop.code)\n"
+        f"print('imported', [name for name in {HEAVY} if name in sys.modules])"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
+    )
+    assert "ended 1" in done.stdout
+    assert "imported []" in done.stdout, done.stdout
+
+
+# ---- the table
+
+
+def test_every_setting_that_is_shipped_has_a_kind_or_its_library_s_own() -> None:
+    library_s = {"augmenter.k_neighbors", "augmenter.n_neighbors", "augmenter.m_neighbors", "augmenter.kind"}
+    places_s = {"name", "output_dir", "cache_dir", "experiment"}
+    without = set()
+    for case in cases():
+        group = case.name.partition(".")[0]
+        if case.name.endswith("_target_") or case.name in library_s | places_s or ".offline." in case.name:
+            continue
+        tables = (*settings.OF_A_TARGET.values(), settings.OPTIMISER)
+        leaf = case.name.rpartition(".")[2]
+        if case.name not in settings.OF_A_RUN and not (
+            group in (*configuration.GROUPS, "logger") and any(leaf in table for table in tables)
+        ):
+            without.add(case.name)
+    assert not without
+
+
+@pytest.mark.parametrize("target", [each for each in settings.OF_A_TARGET if each.startswith("synaug.")])
+def test_the_table_knows_every_parameter_of_our_own_parts_and_no_other(target: str) -> None:
+    found = get_object(target)
+    if inspect.isclass(found):
+        parameters = {
+            name for owner in found.__mro__ if owner is not object for name in inspect.signature(owner).parameters
+        }
+    else:
+        parameters = set(inspect.signature(found).parameters)
+        if target == "synaug.tracking.wandb_logger":
+            from synaug.tracking import run_settings
+
+            parameters |= set(inspect.signature(run_settings).parameters)
+    assert settings.OF_A_TARGET[target].keys() <= parameters
+
+
+def test_an_encoder_made_in_a_program_holds_its_values_to_the_same_table() -> None:
+    from synaug.encoder import TransformerEncoder
+
+    wrong: list[dict[str, Any]] = [{"max_length": True}, {"layer": 0.5}, {"normalize": 1}, {"device": []}]
+    for each in wrong:
+        with pytest.raises(UserError, match=f"encoder.{next(iter(each))}="):
+            TransformerEncoder(model="a", **each)
