@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
+from synaug.escaping import shown
 from synaug.report import style, words
 from synaug.report.material import Drawing, Material
 
@@ -86,16 +87,16 @@ def _recalls(material: Material, block: str, table: pd.DataFrame, number: int) -
     )
 
 
-def _recall_alt(material: Material, block: str, shown: pd.DataFrame) -> str:
-    base = shown.iloc[0].to_numpy(dtype=float)
+def _recall_alt(material: Material, block: str, table: pd.DataFrame) -> str:
+    base = table.iloc[0].to_numpy(dtype=float)
     place = int(base.argmin())
-    worst, column = shown.columns[place], shown.iloc[:, place].to_numpy(dtype=float)
-    best = shown.index[int(column.argmax())]
+    worst, column = table.columns[place], table.iloc[:, place].to_numpy(dtype=float)
+    best = table.index[int(column.argmax())]
     return (
-        f"Heat map of recalls on {material.label(block)}. Without augmentation the worst class is {words.plain(worst)} "
-        f"with {100 * base[place]:.0f} %; {words.plain(best)} raises it to {100 * column.max():.0f} %. "
-        f"The mean over the classes shown goes from {100 * shown.mean(axis=1).min():.0f} to "
-        f"{100 * shown.mean(axis=1).max():.0f} %."
+        f"Heat map of recalls on {material.label(block)}. Without augmentation the worst class is {shown(worst)} "
+        f"with {100 * base[place]:.0f} %; {shown(best)} raises it to {100 * column.max():.0f} %. "
+        f"The mean over the classes shown goes from {100 * table.mean(axis=1).min():.0f} to "
+        f"{100 * table.mean(axis=1).max():.0f} %."
     )
 
 
@@ -180,4 +181,4 @@ def _largest_error(shares: np.ndarray, classes: list[str]) -> str:
     errors = shares.copy()
     np.fill_diagonal(errors, -1)
     row, column = np.unravel_index(errors.argmax(), errors.shape)
-    return f"{100 * shares[row, column]:.0f} % of {words.plain(classes[row])} taken for {words.plain(classes[column])}"
+    return f"{100 * shares[row, column]:.0f} % of {shown(classes[row])} taken for {shown(classes[column])}"

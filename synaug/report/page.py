@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from synaug.escaping import console, shown
 from synaug.report import again, tables, words
 from synaug.report.material import Drawing, Material
 
@@ -37,9 +38,14 @@ def render(material: Material, drawings: Sequence[Drawing], svgs: Mapping[str, s
         The figures by name, as `synaug.report.svg.inline` gives them.
     """
     environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
     )
-    environment.filters |= {"plain": words.plain, "metric": words.metric, "counted": words.counted}
+    environment.filters |= {"shown": shown, "metric": words.metric, "counted": words.counted}
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     found = tables.all_tables(material)
     data = {"tables": found, "metrics": [_metric(name) for name in material.comparison.metrics]}
@@ -114,6 +120,11 @@ def rhos(material: Material) -> str:
     """The share of rows that test, as the corrected test takes it."""
     values = sorted({f"{value:.2g}" for value in material.table(material.metric)["rho"].dropna()})
     return words.listed(values) if values else "one over the number of folds"
+
+
+def _visible(value: Any) -> Any:
+    """Whatever the template writes, with what cannot be seen written out; Jinja escapes HTML after it."""
+    return console(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _metric(name: str) -> dict[str, Any]:
