@@ -17,7 +17,7 @@ from synaug import evidence as evidences
 from synaug import record, report
 from synaug.report import again, forest, heatmap, page, ranks, svg, words
 from synaug.report.__main__ import main
-from synaug.report.material import Material
+from synaug.report.material import Drawing, Material, Plan
 from tests.fabricated import fabricate, write, write_failure, write_runs
 
 SCRIPT = "<script>window.__pwned=1</script>"
@@ -59,12 +59,20 @@ class Page(HTMLParser):
         return found
 
 
-def written(folder: Path, output: Path, metrics: Sequence[str] = ("accuracy",)) -> str:
+def written(folder: Path, output: Path, metrics: Sequence[str] | None = ("accuracy",), *, csv: bool = False) -> str:
     evidence = evidences.read([folder])
     comparison = comparisons.compare(evidence, metrics=metrics)
-    path = report.write(evidence, comparison, output)
+    path = report.write(evidence, comparison, output, csv=csv)
     assert path == output / "index.html"
+    assert not (output / report.ERRORS).exists()
     return path.read_text(encoding="utf-8")
+
+
+def drawing_of(plan: Plan) -> Drawing:
+    """The figure that a plan makes, which must be one."""
+    made = plan()
+    assert isinstance(made, Drawing)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +80,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of two data sets at two ratios, and natural imbalance."""
     root = tmp_path_factory.mktemp("small")
     write_runs(root / "runs", ratios=(10.0, 50.0, None), n_folds=4)
-    written(root / "runs", root / "report", ("accuracy", "minority_recall"))
+    written(root / "runs", root / "report", ("accuracy", "minority_recall"), csv=True)
     return root
 
 
@@ -145,7 +153,7 @@ def test_every_kind_of_figure_is_there_as_svg_and_pdf(small: Path) -> None:
 
 def test_the_long_table_and_the_comparisons_stand_beside_the_page(small: Path) -> None:
     parquet = pd.read_parquet(small / "report" / "scores.parquet")
-    csv = pd.read_csv(small / "report" / "scores.csv", keep_default_na=False)
+    csv = pd.read_csv(small / "report" / "scores.csv.gz", keep_default_na=False)
     evidence = evidences.read([small / "runs"])
     assert len(parquet) == len(csv) == len(evidence.scores)
     assert set(csv["augmenter"]) == {"none", "random", "smote", "adasyn"}
@@ -215,7 +223,7 @@ def test_failures_alone_have_a_page_that_names_them(tmp_path: Path) -> None:
     text = written(tmp_path / "runs", tmp_path / "report")
     assert "class 3 has 4 rows" in text
     assert "There is no recorded run" in text
-    assert (tmp_path / "report" / "scores.csv").is_file()
+    assert (tmp_path / "report" / "scores.parquet").is_file()
 
 
 def test_one_fold_and_one_data_set_with_two_classes_have_a_page(tmp_path: Path) -> None:
@@ -342,10 +350,10 @@ def test_many_blocks_are_left_out_of_figures_in_words(tmp_path: Path) -> None:
     write_runs(tmp_path / "runs", datasets, (2.0, 10.0, 20.0, 50.0), ["none", "smote"], n_folds=2)
     evidence = evidences.read([tmp_path / "runs"])
     material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
-    drawn = forest.draw(material, "accuracy")
+    drawn = [drawing_of(plan) for plan in forest.draw(material, "accuracy")]
     assert len(drawn) == forest.MOST_FIGURES
     assert "Not drawn, but in the table" in drawn[0].note
-    maps = list(heatmap.draw(material, "accuracy", "none"))
+    maps = [drawing_of(plan) for plan in heatmap.draw(material, "accuracy", "none")]
     assert len(maps) == heatmap.MOST_FIGURES
     assert "Not drawn, but in the table: set_" in maps[-1].note
     assert max(each.figure.get_figheight() for each in [*drawn, *maps]) < 30
@@ -354,7 +362,7 @@ def test_many_blocks_are_left_out_of_figures_in_words(tmp_path: Path) -> None:
 def test_limits_of_colours_are_symmetric(small: Path) -> None:
     evidence = evidences.read([small / "runs"])
     material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
-    drawing = next(heatmap.draw(material, "accuracy", "free"))
+    drawing = drawing_of(next(heatmap.draw(material, "accuracy", "free")))
     norm = drawing.figure.axes[0].collections[0].norm
     assert norm.vmin == -norm.vmax < 0  # type: ignore[operator]
 

@@ -7,20 +7,15 @@ from synaug.decision import RULES
 from synaug.report import style, words
 from synaug.report.material import Drawing, Material
 
-MOST_PANELS = 4
 MOST_AUGMENTERS = 6
 FEWEST_ROWS = 10  # in a bin: fewer say little
 
 
-def draw(material: Material, most_panels: int = MOST_PANELS) -> list[Drawing]:
-    """Draw, for each data set at one ratio, confidence against the share of hits, a panel for each rule."""
-    found = []
-    for number, panel in enumerate(material.panels[:most_panels]):
-        block = material.example_block(panel)
-        sums = reliabilities(material, block)
-        if sums:
-            found.append(_figure(material, block, sums, number))
-    return found
+def draw(material: Material, panel: str, number: int) -> Drawing | None:
+    """Draw, for a data set at one ratio, confidence against the share of hits, with axes for each rule."""
+    block = material.example_block(panel)
+    sums = reliabilities(material, block)
+    return _figure(material, block, sums, number) if sums else None
 
 
 def reliabilities(material: Material, block: str) -> dict[str, dict[str, np.ndarray]]:

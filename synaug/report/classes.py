@@ -12,21 +12,16 @@ from synaug.report import style, words
 from synaug.report.material import Drawing, Material
 
 MOST_CLASSES = 24
-MOST_PANELS = 4
 MOST_NUMBERS = 10  # classes: beyond, the cells of a confusion matrix hold none
 MOST_LABELS = 30
 MOST_ROWS = 16
 
 
-def recalls(material: Material, most_panels: int = MOST_PANELS) -> list[Drawing]:
-    """Draw the recall of each class, for each data set at one ratio."""
-    found = []
-    for number, panel in enumerate(material.panels[:most_panels]):
-        block = material.example_block(panel)
-        table = recall_table(material, block)
-        if not table.empty:
-            found.append(_recalls(material, block, table, number))
-    return found
+def recalls(material: Material, panel: str, number: int) -> Drawing | None:
+    """Draw the recall of each class, for a data set at one ratio."""
+    block = material.example_block(panel)
+    table = recall_table(material, block)
+    return None if table.empty else _recalls(material, block, table, number)
 
 
 def recall_table(material: Material, block: str) -> pd.DataFrame:
@@ -74,7 +69,7 @@ def _recalls(material: Material, block: str, table: pd.DataFrame, number: int) -
         axes.spines[:].set_visible(False)
     note = "Mean recall over members in per cent; an asterisk marks minority classes. Augmenters with argmax."
     if n_classes > shown.shape[1]:
-        note += f" Of {n_classes} classes the {MOST_CLASSES} that change most are shown; scores.csv has all."
+        note += f" Of {n_classes} classes the {MOST_CLASSES} that change most are shown; scores.parquet has all."
     if n_methods > len(shown):
         note += f" {n_methods - len(shown)} methods are left out."
     return Drawing(
@@ -100,21 +95,19 @@ def _recall_alt(material: Material, block: str, table: pd.DataFrame) -> str:
     )
 
 
-def confusions(material: Material, most_panels: int = MOST_PANELS) -> list[Drawing]:
-    """Draw confusion matrices for each data set at one ratio: none, none with its prior corrected, an augmenter."""
-    found = []
-    for number, panel in enumerate(material.panels[:most_panels]):
-        block = material.example_block(panel)
-        records = material.records_of(block)
-        best = material.best_on_validation(block)
-        wanted = [("none", "argmax"), ("none", "prior_corrected"), *([(best, "argmax")] if best else [])]
-        matrices = {
-            words.method(name, "", rule): confusion(records[name], rule) for name, rule in wanted if name in records
-        }
-        if matrices:
-            classes = next(iter(records.values()))["data"]["class_names"]
-            found.append(_confusions(material, block, matrices, classes, number))
-    return found
+def confusions(material: Material, panel: str, number: int) -> Drawing | None:
+    """Draw confusion matrices for a data set at one ratio: none, none with its prior corrected, an augmenter."""
+    block = material.example_block(panel)
+    records = material.records_of(block)
+    best = material.best_on_validation(block)
+    wanted = [("none", "argmax"), ("none", "prior_corrected"), *([(best, "argmax")] if best else [])]
+    matrices = {
+        words.method(name, "", rule): confusion(records[name], rule) for name, rule in wanted if name in records
+    }
+    if not matrices:
+        return None
+    classes = next(iter(records.values()))["data"]["class_names"]
+    return _confusions(material, block, matrices, classes, number)
 
 
 def confusion(record: dict[str, Any], rule: str) -> np.ndarray:

@@ -8,23 +8,18 @@ from matplotlib.lines import Line2D
 from synaug.report import style, words
 from synaug.report.material import Drawing, Material
 
-MOST_PANELS = 4
 MOST_AUGMENTERS = 6
 
 
-def draw(material: Material, most_panels: int = MOST_PANELS) -> list[Drawing]:
-    """Draw, for each data set at one ratio, means over members: losses at the left, the gap at the right."""
-    found = []
-    for number, panel in enumerate(material.panels[:most_panels]):
-        block = material.example_block(panel)
-        curves = {
-            name: pd.DataFrame(**record["curves"]).groupby("step").mean(numeric_only=True)
-            for name, record in material.main_records(block, MOST_AUGMENTERS).items()
-            if record["curves"]["data"]
-        }
-        if curves:
-            found.append(_figure(material, block, curves, number))
-    return found
+def draw(material: Material, panel: str, number: int) -> Drawing | None:
+    """Draw, for a data set at one ratio, means over members: losses at the left, the gap at the right."""
+    block = material.example_block(panel)
+    curves = {
+        name: pd.DataFrame(**record["curves"]).groupby("step").mean(numeric_only=True)
+        for name, record in material.main_records(block, MOST_AUGMENTERS).items()
+        if record["curves"]["data"]
+    }
+    return _figure(material, block, curves, number) if curves else None
 
 
 def gap(curve: pd.DataFrame) -> pd.Series:

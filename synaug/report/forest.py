@@ -1,5 +1,7 @@
 """Forest plots: differences with their intervals, over both references."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from synaug.report import style, words
-from synaug.report.material import Drawing, Material, is_significant
+from synaug.report.material import Drawing, Material, Plan, is_significant
 
 MOST_ROWS = 50
 MOST_FIGURES = 6
@@ -15,8 +17,8 @@ MOST_FIGURES = 6
 SHOWN = (("argmax", -0.17, True), ("chosen", 0.17, False))
 
 
-def draw(material: Material, metric: str, most_figures: int = MOST_FIGURES) -> list[Drawing]:
-    """Draw one figure for each data set (and setting)."""
+def draw(material: Material, metric: str, most_figures: int = MOST_FIGURES) -> list[Plan]:
+    """Plan one figure for each data set (and setting)."""
     rows = material.table(metric).dropna(subset=["gain"])
     rows = rows[rows["decision"].isin([decision for decision, *_ in SHOWN])]
     rows = rows.assign(row=_row_labels(rows), significant=is_significant(rows))
@@ -24,7 +26,8 @@ def draw(material: Material, metric: str, most_figures: int = MOST_FIGURES) -> l
     panels = [panel for panel in material.panels if present & set(material.blocks_of(panel).index)]
     left_out = panels[most_figures:]
     return [
-        _figure(material, metric, rows, panel, index, left_out) for index, panel in enumerate(panels[:most_figures])
+        partial(_figure, material, metric, rows, panel, index, left_out)
+        for index, panel in enumerate(panels[:most_figures])
     ]
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from synaug.report import style, words
-from synaug.report.material import Drawing, Material, extent, is_significant
+from synaug.report.material import Drawing, Material, Plan, extent, is_significant
 
 MOST_COLUMNS = 18
 MOST_ROWS = 30
@@ -20,8 +21,8 @@ MOST_FIGURES = 3
 METHOD = ["augmenter", "loss", "decision"]
 
 
-def draw(material: Material, metric: str, reference: str, most_figures: int = MOST_FIGURES) -> Iterator[Drawing]:
-    """Draw the gains over one reference, in as many figures as the data sets need."""
+def draw(material: Material, metric: str, reference: str, most_figures: int = MOST_FIGURES) -> Iterator[Plan]:
+    """Plan the gains over one reference, in as many figures as the data sets need."""
     rows = material.table(metric, reference).dropna(subset=["gain"])
     methods, left_out = methods_shown(rows, material.augmenters)
     if not methods:
@@ -36,7 +37,9 @@ def draw(material: Material, metric: str, reference: str, most_figures: int = MO
     unseen = [panel for chunk in chunks[most_figures:] for panel in chunk["panel"].drop_duplicates()]
     for number, chunk in enumerate(chunks[:n_figures]):
         hidden = unseen if number == n_figures - 1 else []
-        yield _figure(material, metric, reference, indexed, methods, chunk, limit, number, n_figures, left_out, hidden)
+        yield partial(
+            _figure, material, metric, reference, indexed, methods, chunk, limit, number, n_figures, left_out, hidden
+        )
 
 
 def methods_shown(rows: pd.DataFrame, augmenters: list[str]) -> tuple[list[tuple[str, str, str]], int]:

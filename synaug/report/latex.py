@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from synaug.decision import RULES
-from synaug.metrics import LOSSES
 from synaug.escaping import latex
+from synaug.metrics import LOSSES
 from synaug.report import words
 from synaug.stats import METHOD, REFERENCES
 

@@ -1,5 +1,6 @@
 """What all parts of the report ask of the evidence: blocks in order, and which methods are shown."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -38,6 +39,32 @@ class Drawing:
     figure: Figure
     note: str = ""
     metric: str | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A figure that could not be drawn, in the place where it would stand.
+
+    Attributes
+    ----------
+    name
+        Of the figure, as far as it was known.
+    error
+        Why; a fault of the program.
+    """
+
+    name: str
+    section: str
+    error: Exception
+
+    @property
+    def reason(self) -> str:
+        """The error in one line."""
+        return f"{type(self.error).__name__}: {self.error}"
+
+
+# Makes one figure, when it is called: so that each can fail by itself.
+Plan = Callable[[], Drawing | Failed | None]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from synaug.escaping import console, shown
 from synaug.report import again, tables, words
-from synaug.report.material import Drawing, Material
+from synaug.report.material import Drawing, Failed, Material
 
 HERE = Path(__file__).parent
 # Sections that hold figures, in the order of the page.
@@ -29,13 +29,17 @@ SECTIONS = {
 }
 
 
-def render(material: Material, drawings: Sequence[Drawing], svgs: Mapping[str, str]) -> str:
+def render(
+    material: Material, drawings: Sequence[Drawing], svgs: Mapping[str, str], failed: Sequence[Failed] = ()
+) -> str:
     """Render the page.
 
     Parameters
     ----------
     svgs
         The figures by name, as `synaug.report.svg.inline` gives them.
+    failed
+        Figures that could not be drawn, which are named where they would stand.
     """
     environment = Environment(
         loader=FileSystemLoader(HERE),
@@ -58,7 +62,7 @@ def render(material: Material, drawings: Sequence[Drawing], svgs: Mapping[str, s
         "metrics": material.comparison.metrics,
         "verdict": material.comparison.verdict,
         "summary": summary(material),
-        "sections": _sections(drawings),
+        "sections": _sections(drawings, failed),
         "svgs": {name: Markup(text) for name, text in svgs.items()},  # noqa: S704 (serialised by ElementTree)
         "warnings": warnings(material),
         "commands": again.commands(material),
@@ -131,9 +135,15 @@ def _metric(name: str) -> dict[str, Any]:
     return {"name": name, "label": words.metric(name), "digits": 3 if words.scale(name) == 1 else 1}
 
 
-def _sections(drawings: Sequence[Drawing]) -> list[dict[str, Any]]:
-    return [
-        {"id": key, "title": title, "lead": lead, "drawings": [each for each in drawings if each.section == key]}
+def _sections(drawings: Sequence[Drawing], failed: Sequence[Failed]) -> list[dict[str, Any]]:
+    found = [
+        {
+            "id": key,
+            "title": title,
+            "lead": lead,
+            "drawings": [each for each in drawings if each.section == key],
+            "failed": [each for each in failed if each.section == key],
+        }
         for key, (title, lead) in SECTIONS.items()
-        if any(each.section == key for each in drawings)
     ]
+    return [section for section in found if section["drawings"] or section["failed"]]

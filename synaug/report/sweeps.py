@@ -12,11 +12,6 @@ K = ("augmenter.k_neighbors.k", "augmenter.k_neighbors", "augmenter.n_neighbors"
 NEIGHBOUR_METRIC = "augmenter.k_neighbors.metric"
 
 
-def draw(material: Material, metric: str) -> list[Drawing]:
-    """Draw what the sweep varied; nothing where it varied neither."""
-    return [drawing for drawing in (amounts(material, metric), neighbours(material, metric)) if drawing is not None]
-
-
 def _gains(material: Material, metric: str, columns: list[str]) -> pd.DataFrame:
     """Gains over no augmentation under argmax, of each run, with its settings."""
     rows = material.table(metric, "none")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from synaug.metrics import LOSSES
 from synaug.escaping import shown
+from synaug.metrics import LOSSES
 from synaug.report import words
 from synaug.report.material import Material
 from synaug.wording import outcome
