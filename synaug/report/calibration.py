@@ -41,7 +41,7 @@ def _figure(material: Material, block: str, sums: dict[str, dict[str, np.ndarray
             style.title(axes, words.decision(rule))
         grid[0].set_ylabel("hits (%)")
         handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+        style.legend(figure, handles, labels)
     errors = {
         name: ", ".join(f"{words.decision(rule)} {100 * calibration_error(own[rule]):.1f}" for rule in own)
         for name, own in sums.items()

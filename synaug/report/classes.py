@@ -48,10 +48,10 @@ def _recalls(material: Material, block: str, table: pd.DataFrame, number: int) -
     classes = list(change.nlargest(MOST_CLASSES).index) if n_classes > MOST_CLASSES else list(table.columns)
     shown = shown[[name for name in table.columns if name in set(classes)]]
     with style.applied():
-        longest = max(len(words.short(name, 18)) for name in shown.columns)
-        upright = shown.shape[1] > 6
+        labels = [f"{words.short(name, 18)}{'*' if name in minority else ''}" for name in shown.columns]
+        upright = shown.shape[1] > 6 or style.inches(labels) > 1.2
         width = min(style.WIDTH, 3.4 + 1.3 * shown.shape[1])
-        figure = style.figure(0.36 * len(shown) + 0.9 + (0.095 * longest if upright else 0.5), width)
+        figure = style.figure(0.36 * len(shown) + 0.9 + (style.inches(labels) if upright else 0.5), width)
         axes = figure.add_subplot()
         values = shown.to_numpy(dtype=float) * 100
         norm = Normalize(0, 100)
@@ -62,12 +62,15 @@ def _recalls(material: Material, block: str, table: pd.DataFrame, number: int) -
                 colour = style.text_on(style.SEQUENTIAL(norm(values[row, column])))
                 text = f"{values[row, column]:.0f}"
                 style.cell(axes, column + 0.5, row + 0.5, text, colour)
-        labels = [f"{words.short(name, 18)}{'*' if name in minority else ''}" for name in shown.columns]
         axes.set_xticks(np.arange(len(labels)) + 0.5, labels, rotation=90 if upright else 0)
         axes.set_yticks(np.arange(len(shown)) + 0.5, [words.short(name, 30) for name in shown.index])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    note = "Mean recall over members in per cent; an asterisk marks minority classes. Augmenters with argmax."
+    note = f"Recall in per cent, {material.over_members(block)}."
+    if any(name in minority for name in shown.columns):
+        note += " An asterisk marks minority classes."
+    if {*shown.index} & {*material.augmenters} - {"none"}:
+        note += " Augmenters with argmax."
     if n_classes > shown.shape[1]:
         note += f" Of {n_classes} classes the {MOST_CLASSES} that change most are shown; scores.parquet has all."
     if n_methods > len(shown):
@@ -84,12 +87,15 @@ def _recalls(material: Material, block: str, table: pd.DataFrame, number: int) -
 
 def _recall_alt(material: Material, block: str, table: pd.DataFrame) -> str:
     base = table.iloc[0].to_numpy(dtype=float)
-    place = int(base.argmin())
+    place = int(np.nanargmin(base))
     worst, column = table.columns[place], table.iloc[:, place].to_numpy(dtype=float)
-    best = table.index[int(column.argmax())]
+    best = table.index[int(np.nanargmax(column))]
+    first = "Without augmentation" if table.index[0] == "none" else f"With {shown(table.index[0])}"
+    better = np.nanmax(column) > base[place]
+    raised = f"{shown(best)} raises it to {100 * np.nanmax(column):.0f} %" if better else "no method raises it"
     return (
-        f"Heat map of recalls on {material.label(block)}. Without augmentation the worst class is {shown(worst)} "
-        f"with {100 * base[place]:.0f} %; {shown(best)} raises it to {100 * column.max():.0f} %. "
+        f"Heat map of recalls on {material.label(block)}. {first} the worst class is {shown(worst)} "
+        f"with {100 * base[place]:.0f} %; {raised}. "
         f"The mean over the classes shown goes from {100 * table.mean(axis=1).min():.0f} to "
         f"{100 * table.mean(axis=1).max():.0f} %."
     )
@@ -132,9 +138,9 @@ def _confusions(
             axes.set_xlabel("decided")
         grid[0].set_ylabel("actual")
     diagonals = {name: float(np.diag(shares).mean()) for name, shares in matrices.items()}
-    note = (
-        "Shares of each actual class in per cent, all members together. The augmenter is the best on validation rows."
-    )
+    note = "Shares of each actual class in per cent, all members together."
+    if any(name.partition(",")[0] != "none" for name in matrices):
+        note += " The augmenter is the best on validation rows."
     if n > MOST_NUMBERS:
         note += f" {n} classes: darker is more" + ("; names are left out." if n > MOST_LABELS else ".")
     largest = {name: _largest_error(shares, classes) for name, shares in matrices.items()}

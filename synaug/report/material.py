@@ -185,6 +185,23 @@ class Material:
             return None
         return str(means.idxmin() if self.metric in LOSSES else means.idxmax())
 
+    @cached_property
+    def without_minority(self) -> list[str]:
+        """Panels of which no class is a minority, so that there is nothing to augment."""
+        runs = self.evidence.runs
+        bare = {
+            block
+            for block, identity in zip(runs["block"], runs["identity"], strict=True)
+            if not self.evidence.records[identity]["data"]["minority"]
+        }
+        return list(self.blocks["panel"][self.blocks.index.isin(bare)].drop_duplicates())
+
+    def over_members(self, block: str) -> str:
+        """Say what the numbers of a block are means of."""
+        records = self.records_of(block).values()
+        most = max((len(each["config"]["seeds"]) * each["config"]["n_folds"] for each in records), default=0)
+        return "one member" if most == 1 else "means over members"
+
     def label(self, block: str) -> str:
         """A block as `data set at 1:10`."""
         row = self.blocks.loc[block]

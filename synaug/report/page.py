@@ -27,6 +27,7 @@ SECTIONS = {
     "calibration": ("Reliability", "Whether probabilities mean what they say, before and after each decision rule."),
     "training": ("Training", "Losses, and what is learnt by heart."),
 }
+OF_THE_MINORITY = ("ratio", "training")  # sections whose figures show it, where there is one
 
 
 def render(
@@ -62,7 +63,7 @@ def render(
         "metrics": material.comparison.metrics,
         "verdict": material.comparison.verdict,
         "summary": summary(material),
-        "sections": _sections(drawings, failed),
+        "sections": _sections(material, drawings, failed),
         "svgs": {name: Markup(text) for name, text in svgs.items()},  # noqa: S704 (serialised by ElementTree)
         "warnings": warnings(material),
         "commands": again.commands(material),
@@ -135,7 +136,7 @@ def _metric(name: str) -> dict[str, Any]:
     return {"name": name, "label": words.metric(name), "digits": 3 if words.scale(name) == 1 else 1}
 
 
-def _sections(drawings: Sequence[Drawing], failed: Sequence[Failed]) -> list[dict[str, Any]]:
+def _sections(material: Material, drawings: Sequence[Drawing], failed: Sequence[Failed]) -> list[dict[str, Any]]:
     found = [
         {
             "id": key,
@@ -143,7 +144,17 @@ def _sections(drawings: Sequence[Drawing], failed: Sequence[Failed]) -> list[dic
             "lead": lead,
             "drawings": [each for each in drawings if each.section == key],
             "failed": [each for each in failed if each.section == key],
+            "missing": without_minority(material) if key in OF_THE_MINORITY else "",
         }
         for key, (title, lead) in SECTIONS.items()
     ]
     return [section for section in found if section["drawings"] or section["failed"]]
+
+
+def without_minority(material: Material) -> str:
+    """Say where there is no minority to show, and why."""
+    bare = material.without_minority
+    if not bare:
+        return ""
+    said = "no class is smaller: nothing was there to augment, and no minority to show."
+    return said.capitalize() if len(bare) == len(material.panels) else f"{words.listed(bare)}: {said}"

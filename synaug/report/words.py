@@ -64,13 +64,18 @@ def level_label(name: str) -> str:
     return f"{metric(name)} (less is better)" if name in LOSSES else f"{metric(name)} (%)"
 
 
-def short(text: object, width: int = 26) -> str:
-    """Name something in a figure, cut where it would burst it; signs of East Asian scripts are two wide."""
+def short(text: object, most: int = 26) -> str:
+    """Name something in a figure, cut where it would burst it."""
     whole = shown(text)
-    if sum(map(_width, whole)) <= width:
+    if width(whole) <= most:
         return whole
     ends = accumulate(map(_width, whole))
-    return f"{whole[: sum(end < width for end in ends)]}…"
+    return f"{whole[: sum(end < most for end in ends)]}…"
+
+
+def width(text: str) -> int:
+    """How many letters wide a text is; signs of East Asian scripts are as wide as two."""
+    return sum(map(_width, text))
 
 
 def _width(sign: str) -> int:
