@@ -15,6 +15,7 @@ from synaug.classifier import Classifier
 from synaug.datamodule import EmbeddingDataModule
 from synaug.dataset import LabelledTexts
 from synaug.digest import file_sha256
+from synaug.escaping import shown
 
 CURVES = ("train_loss", "validation_loss", "train_minority_accuracy", "validation_minority_accuracy")
 TABLE_METRICS = (
@@ -208,5 +209,5 @@ def _minority_rows(result: dict[str, Any]) -> str:
     data, balance = result["data"], pd.DataFrame(**result["balance"])
     first = balance[(balance.seed == balance.seed[0]) & (balance.fold == balance.fold[0])].set_index("class")
     validation = dict(zip(data["class_names"], data["validation_rows_per_class"], strict=True))
-    rows = [f"{name} {first.real[name]} and {validation[name]}" for name in data["minority"][:5]]
+    rows = [f"{shown(name)} {first.real[name]} and {validation[name]}" for name in data["minority"][:5]]
     return f"real minority rows that train, and that validate: {', '.join(rows) or 'no minority'}"

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from synaug.escaping import shown, shown_frame, shown_tree
+
 if TYPE_CHECKING:  # a report's run needs no Lightning, whose import takes seconds
     import wandb
     from pytorch_lightning.loggers import Logger, WandbLogger
@@ -146,9 +148,9 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
     run = logger.experiment
     identity = {"run": record["run"], "choices": record["choices"]}
     try:
-        run.config.update({**record["config"], **identity}, allow_val_change=True)
+        run.config.update(shown_tree({**record["config"], **identity}), allow_val_change=True)
         run.summary.update(_over_members(scores))
-        members, balance = _by_member(scores), wandb.Table(**record["balance"])
+        members, balance = shown_frame(_by_member(scores)), wandb.Table(**shown_tree(record["balance"]))
         run.log({"members": members, "balance": balance, **_confusion_charts(record)})
     except server_trouble() as error:  # an online run asks the server before it takes a table
         log.warning("W&B did not take this run's tables (%s); record.json has them.", first_line(error))
@@ -249,7 +251,7 @@ def confusion_key(decision: str) -> str:
 def _confusion_charts(record: Mapping[str, Any]) -> dict[str, Any]:
     import wandb
 
-    names = record["data"]["class_names"]
+    names = [shown(name) for name in record["data"]["class_names"]]
     charts = {}
     for decision, members in pd.DataFrame(record["confusion"]).groupby("decision", sort=False):
         matrix = np.sum(members["matrix"].to_list(), axis=0)

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 # Sections that hold figures, in the order of the page.
 SECTIONS = {
     "gains": ("Gains", "What each method adds, by data set and imbalance ratio."),
-    "ratio": ("Against the imbalance ratio", "How scores fall as the minority grows rarer."),
+    "ratio": ("Against the imbalance ratio", "Scores at each ratio: the larger it is, the rarer the minority."),
     "forest": ("Differences with intervals", "How sure each gain is, over both references."),
     "ranks": ("Ranks over all blocks", "Which methods rank first across data sets and ratios."),
     "sweeps": ("Settings swept", "What an augmenter's amount and neighbours change."),
