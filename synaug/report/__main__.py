@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--csv",
         action="store_true",
-        help="write the long table as scores.csv.gz, too, with an apostrophe before what a spreadsheet takes for a formula",
+        help="write the long table as scores.csv.gz, too, with an apostrophe before what looks like a formula",
     )
     return made
 
