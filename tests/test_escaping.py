@@ -88,7 +88,7 @@ def is_number(cell: str) -> bool:
     return True
 
 
-@pytest.fixture(params=NAMES.values(), ids=NAMES.keys())
+@pytest.fixture(params=NAMES.values(), ids=list(NAMES))
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
