@@ -152,19 +152,21 @@ def _written_out(character: str) -> str:
 
 
 def _mapped(frame: "pd.DataFrame", change: Callable[[object], str]) -> "pd.DataFrame":
-    """Change the text of a frame; of a column of categories each once, as a thousand runs make a million rows."""
+    """Change the text of a frame, what is said often only once: a thousand runs make a million rows of a few names."""
+    import numpy as np
     import pandas as pd
 
     columns = {}
     for name, column in frame.items():
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            changed = pd.Index([change(each) for each in column.cat.categories], dtype=object)
-            codes = column.cat.codes.to_numpy()
-            values = pd.Series(changed.to_numpy()[codes], index=frame.index).where(codes >= 0, None)
-            columns[name] = values.astype("category") if changed.is_unique else values
-        elif pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        if pd.api.types.is_numeric_dtype(column):  # numbers and truths
             columns[name] = column
+            continue
+        codes, found = pd.factorize(column)
+        changed = [change(each) for each in found]
+        if isinstance(column.dtype, pd.CategoricalDtype) and len(set(changed)) == len(changed):
+            columns[name] = pd.Series(pd.Categorical.from_codes(codes, categories=changed), index=frame.index)
         else:
-            columns[name] = column.map(change, na_action="ignore")
-    found = pd.DataFrame(columns, index=frame.index)
-    return found.set_axis([change(name) for name in frame.columns], axis="columns")
+            values = np.array([*changed, None], dtype=object)[codes]  # -1 is what is missing
+            columns[name] = pd.Series(values, index=frame.index)
+    made = pd.DataFrame(columns, index=frame.index)
+    return made.set_axis([change(name) for name in frame.columns], axis="columns")

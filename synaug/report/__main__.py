@@ -134,6 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         evidence = evidences.read(folders)
         check_metrics(metrics, evidence)
+        if len(evidence.runs) > report.LARGE:
+            sys.stderr.write(f"comparing {len(evidence.runs):,} runs, then drawing: this may take minutes\n")
         comparison = comparisons.compare(evidence, metrics=metrics, rope=rope, mixed=asked.mixed)
         page = report.write(evidence, comparison, output, csv=asked.csv)
     except (ValueError, OSError) as error:
