@@ -164,7 +164,7 @@ def _mapped(frame: "pd.DataFrame", change: Callable[[object], str]) -> "pd.DataF
         codes, found = pd.factorize(column)
         changed = [change(each) for each in found]
         if isinstance(column.dtype, pd.CategoricalDtype) and len(set(changed)) == len(changed):
-            columns[name] = pd.Series(pd.Categorical.from_codes(codes, categories=changed), index=frame.index)
+            columns[name] = pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(changed)), index=frame.index)
         else:
             values = np.array([*changed, None], dtype=object)[codes]  # -1 is what is missing
             columns[name] = pd.Series(values, index=frame.index)

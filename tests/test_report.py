@@ -295,6 +295,13 @@ def test_several_encoders_are_told_apart(tmp_path: Path) -> None:
     assert "imdb · minilm" in text
 
 
+def test_a_data_set_may_have_the_separator_in_its_name(tmp_path: Path) -> None:
+    write_runs(tmp_path, ["mine · or · yours"], [10.0, 50.0], ["none", "smote"], n_folds=2)
+    evidence = evidences.read([tmp_path])
+    material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
+    assert material.panels == ["mine · or · yours"]
+
+
 def test_a_second_report_replaces_the_figures_of_the_first(small: Path, tmp_path: Path) -> None:
     written(small / "runs", tmp_path / "report", ("accuracy",))
     (tmp_path / "report" / "figures" / "mine.svg").write_text("<svg/>")

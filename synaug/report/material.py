@@ -89,8 +89,9 @@ class Material:
         several = [column for column in ("encoder", "classifier") if len(found[column].unique()) > 1]
         panels, ats = [], []
         for block, row in found.iterrows():
-            settings = str(block).split(SEPARATOR)[4:]
-            panels.append(SEPARATOR.join([row["dataset"], *(row[column] for column in several), *settings]))
+            named = SEPARATOR.join(row[column] for column in ("dataset", "encoder", "imbalance_ratio", "classifier"))
+            settings = str(block).removeprefix(named).removeprefix(SEPARATOR)
+            panels.append(SEPARATOR.join(filter(None, [row["dataset"], *(row[each] for each in several), settings])))
             profile = str(row["imbalance_ratio"]).rpartition("_")[2]
             shape = f" {profile}" if profile in ("linear", "exponential") else ""
             ats.append(words.ratio(row["ratio"]) + shape)
