@@ -24,7 +24,7 @@ from synaug import config as configuration
 from synaug import own_files, places, settings
 from synaug.config import GROUPS
 from synaug.errors import UserError
-from synaug.settings import did_you_mean, is_number, shown
+from synaug.settings import did_you_mean, is_number, written
 
 ONE_A_SWEEP = ("experiment", "name", "output_dir")
 # Names of what a comparison makes.
@@ -166,7 +166,7 @@ def _removed_or_broken(config: DictConfig, reference: DictConfig) -> Iterator[st
             yield f"{key} is removed or null, but every run needs it: leave it as it is in --cfg job"
         elif OmegaConf.is_dict(reference[key]) and not OmegaConf.is_dict(value):
             yield (
-                f"{key}={shown(_plain(value))} must be a group of settings: set one of them, as in "
+                f"{key}={written(_plain(value))} must be a group of settings: set one of them, as in "
                 f"{_example(key, reference[key])}"
             )
 
@@ -181,7 +181,7 @@ def _example(name: str, value: Any) -> str:
     if isinstance(value, DictConfig):
         first = next((str(key) for key in value if not str(key).startswith("_")), None)
         return f"{name}={{}}" if first is None else _example(f"{name}.{first}", value._get_node(first))
-    return f"{name}={shown(_plain(value) if not hasattr(value, '_value') else value._value())}"
+    return f"{name}={written(_plain(value) if not hasattr(value, '_value') else value._value())}"
 
 
 def _light_problems(config: DictConfig, reference: DictConfig) -> list[str]:
@@ -239,7 +239,10 @@ def _unlike(config: DictConfig, reference: DictConfig, prefix: str) -> Iterator[
                 if value.get("_target_") == expected.get("_target_"):
                     yield from _unlike(value, expected, f"{name}.")
             elif settings.kind_of(name, config.get("_target_")) is None and not _same_kind(value, expected):
-                yield name, f"{name}={shown(_plain(value))} must be {_kind(expected)}, as in {_example(name, expected)}"
+                yield (
+                    name,
+                    f"{name}={written(_plain(value))} must be {_kind(expected)}, as in {_example(name, expected)}",
+                )
 
 
 def _unknown(config: DictConfig, reference: DictConfig, prefix: str) -> Iterator[str]:
@@ -442,7 +445,7 @@ def _trainer_problems(config: DictConfig) -> Iterator[str]:
 
     quieten_lightning()
     arguments: dict[str, Any] = _plain(config)
-    given = ", ".join(f"trainer.{key}={shown(value)}" for key, value in arguments.items())
+    given = ", ".join(f"trainer.{key}={written(value)}" for key, value in arguments.items())
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     try:
         with warnings.catch_warnings():
@@ -454,7 +457,7 @@ def _trainer_problems(config: DictConfig) -> Iterator[str]:
         return
     if trainer.num_devices != 1:
         yield (
-            f"trainer.devices={shown(arguments.get('devices'))} must be one: a run is one program; "
+            f"trainer.devices={written(arguments.get('devices'))} must be one: a run is one program; "
             "spread a sweep's jobs over devices instead"
         )
 
@@ -541,7 +544,7 @@ def _unmergeable(key: str, override: Override, composed: Sequence[DictConfig]) -
     here = [expected for config in composed if OmegaConf.is_config(expected := OmegaConf.select(config, key))]
     if not here or not isinstance(value, list | dict) or isinstance(value, list) == OmegaConf.is_list(here[0]):
         return []
-    return [f"{key}={shown(value)} must be {_kind(here[0])}, as in {_example(key, here[0])}"]
+    return [f"{key}={written(value)} must be {_kind(here[0])}, as in {_example(key, here[0])}"]
 
 
 def _options(group: str, config_dir: str | None) -> list[str]:

@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from synaug import own_files, places, record, settings
+from synaug import escaping, own_files, places, record, settings
 from synaug.errors import UserError
 
 # What a run's folder is called whose identity cannot be told.
@@ -36,11 +36,21 @@ class ConsoleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Format the message alone, with its level where it is a warning or worse."""
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        return level + record.getMessage()
+        return level + escaping.console(record.getMessage())
 
 
 class LogFile(logging.FileHandler):
-    """A log that a full disk cuts short in silence: what cannot be recorded for it is said where that is written."""
+    """A log that a full disk cuts short in silence: what cannot be recorded for it is said where that is written.
+
+    It is UTF-8 whatever the locale, and harmless on a terminal that shows it.
+    """
+
+    def __init__(self, filename: str, mode: str = "a", delay: bool = False) -> None:
+        super().__init__(filename, mode, encoding="utf-8", delay=delay, errors="backslashreplace")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format with what cannot be seen written out."""
+        return escaping.console(super().format(record))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Print where an error came from, as logging does, unless the file cannot be written."""

@@ -15,6 +15,7 @@ from synaug.classifier import Classifier
 from synaug.datamodule import EmbeddingDataModule
 from synaug.dataset import LabelledTexts
 from synaug.digest import file_sha256
+from synaug.escaping import shown
 
 CURVES = ("train_loss", "validation_loss", "train_minority_accuracy", "validation_minority_accuracy")
 BALANCE_COLUMNS = ("seed", "fold", "class", "real", "kept", "asked", "made", "made_by_fallback", "reason")
@@ -213,9 +214,9 @@ def _minority_rows(result: dict[str, Any]) -> str:
     kept = {} if "kept" not in balance else _kept(balance)  # records of before lack the column
     validation = dict(zip(data["class_names"], data["validation_rows_per_class"], strict=True))
     minority = data["minority"][:5]
-    rows = [f"{name} {kept.get(name, given[name])} and {validation[name]}" for name in minority]
+    rows = [f"{shown(name)} {kept.get(name, given[name])} and {validation[name]}" for name in minority]
     lines = [f"real minority rows that train, and that validate: {', '.join(rows) or 'no minority'}"]
-    others = [f"{name} {words}" for name, words in kept.items() if name not in minority]
+    others = [f"{shown(name)} {words}" for name, words in kept.items() if name not in minority]
     if others:
         left_out = f" and {len(others) - 5} more" if len(others) > 5 else ""
         lines.append(f"real rows of other classes that the sampler kept: {', '.join(others[:5])}{left_out}")

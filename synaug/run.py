@@ -19,7 +19,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 
 from synaug import config as configuration
-from synaug import record, results, resume, tracking
+from synaug import escaping, record, results, resume, tracking
 from synaug.augmenter.balance import warn_of_fallbacks
 from synaug.classifier import Classifier, predicted
 from synaug.cost import Cost
@@ -148,7 +148,7 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
         with of_no_consequence():
             tracking.finish(logger, exit_code)
     if HydraConfig.get().mode != RunMode.MULTIRUN:  # a sweep's report has them all
-        print(f"\n{folder.name}\n{results.summary(result)}\n\nrecord: {path}")
+        print(escaping.console(f"\n{folder.name}\n{results.summary(result)}\n\nrecord: {path}"))
     return result
 
 

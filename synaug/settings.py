@@ -66,22 +66,22 @@ class Kind:
         if self.takes(value):
             return None
         remedy = ": put it between quotes" if isinstance(value, int | float) and self.takes(str(value)) else ""
-        return f"{name}={shown(value)} must be {self.closer(value) or self.said}{remedy}"
+        return f"{name}={written(value)} must be {self.closer(value) or self.said}{remedy}"
 
 
-def shown(value: Any) -> str:
+def written(value: Any) -> str:
     """A value as a user would write it on the command line; long ones cut."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, list | tuple):
-        written = f"[{','.join(map(shown, value))}]"
+        text = f"[{','.join(map(written, value))}]"
     elif isinstance(value, dict):
-        written = "{" + ",".join(f"{key}:{shown(each)}" for key, each in value.items()) + "}"
+        text = "{" + ",".join(f"{key}:{written(each)}" for key, each in value.items()) + "}"
     elif isinstance(value, str) and (not value.strip() or not value.isprintable()):
-        written = repr(value)
+        text = repr(value)
     else:
-        written = str(value)
-    return written if len(written) <= LONGEST_NAME else f"{written[: LONGEST_NAME - 2]} …"
+        text = str(value)
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 2]} …"
 
 
 def is_whole(value: Any) -> bool:
@@ -421,9 +421,9 @@ def problems(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
 def _unusable(name: str, value: Any) -> str | None:
     for each in value if isinstance(value, list) else [value]:
         if isinstance(each, int | float) and (not math.isfinite(each) or abs(each) > LARGEST):
-            return f"{name}={shown(value)} must be finite and at most {LARGEST:,}"
+            return f"{name}={written(value)} must be finite and at most {LARGEST:,}"
         if isinstance(each, str) and "\0" in each:
-            return f"{name}={shown(value)} must be text that can be printed"
+            return f"{name}={written(value)} must be text that can be printed"
     return None
 
 

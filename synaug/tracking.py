@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from synaug.errors import UserError
-from synaug.settings import did_you_mean, shown
+from synaug.escaping import shown, shown_frame, shown_tree
+from synaug.settings import did_you_mean, written
 
 if TYPE_CHECKING:  # a report's run needs no Lightning, whose import takes seconds
     import wandb
@@ -154,7 +155,7 @@ def run_settings(
             near = did_you_mean(key, type(wandb.Settings()).model_fields, "logger.")
             raise UserError(f"logger.{key} is no setting of W&B{near or ': remove it'}") from error
         raise UserError(
-            f"logger.{key.removeprefix('run_')}={shown(given.get(key))} is not taken by W&B "
+            f"logger.{key.removeprefix('run_')}={written(given.get(key))} is not taken by W&B "
             f"({first['msg']}): correct it"
         ) from error
     except wandb.errors.UsageError as error:
@@ -211,9 +212,9 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
     run = logger.experiment
     identity = {"run": record["run"], "choices": record["choices"]}
     try:
-        run.config.update({**record["config"], **identity}, allow_val_change=True)
+        run.config.update(shown_tree({**record["config"], **identity}), allow_val_change=True)
         run.summary.update(_over_members(scores))
-        members, balance = _by_member(scores), wandb.Table(**record["balance"])
+        members, balance = shown_frame(_by_member(scores)), wandb.Table(**shown_tree(record["balance"]))
         run.log({"members": members, "balance": balance, **_confusion_charts(record)})
     except server_trouble() as error:  # an online run asks the server before it takes a table
         log.warning("W&B did not take this run's tables (%s); record.json has them.", first_line(error))
@@ -314,7 +315,7 @@ def confusion_key(decision: str) -> str:
 def _confusion_charts(record: Mapping[str, Any]) -> dict[str, Any]:
     import wandb
 
-    names = record["data"]["class_names"]
+    names = [shown(name) for name in record["data"]["class_names"]]
     charts = {}
     for decision, members in pd.DataFrame(record["confusion"]).groupby("decision", sort=False):
         matrix = np.sum(members["matrix"].to_list(), axis=0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from synaug.escaping import shown
 from synaug.ranking import TOO_FEW_BLOCKS
 from synaug.stats import holm
 from synaug.wording import (
@@ -59,14 +60,14 @@ class Verdict:
     def __str__(self) -> str:
         lines = [_filled(self.headline)]
         for dataset, sentences in self.datasets.items():
-            lines += ["", dataset, *(_filled(sentence, "  - ") for sentence in sentences)]
+            lines += ["", shown(dataset), *(_filled(sentence, "  - ") for sentence in sentences)]
         lines += ["", *map(_filled, self.overall)] if self.overall else []
         lines += ["", *(_filled(caution, "! ") for caution in self.cautions)] if self.cautions else []
         return "\n".join(lines)
 
 
 def _filled(sentence: str, bullet: str = "") -> str:
-    return textwrap.fill(sentence, 110, initial_indent=bullet, subsequent_indent=" " * len(bullet))
+    return textwrap.fill(shown(sentence), 110, initial_indent=bullet, subsequent_indent=" " * len(bullet))
 
 
 def verdict(

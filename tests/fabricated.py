@@ -47,6 +47,7 @@ def write_runs(
     losses: Sequence[Mapping[str, Any] | None] = (None,),
     warning: str | None = None,
     changes: Mapping[str, Any] | None = None,
+    minority: Sequence[str] | None = None,
 ) -> list[Path]:
     """Write a record for each data set x ratio x augmenter x setting x loss, and return their folders.
 
@@ -64,6 +65,8 @@ def write_runs(
         What each record that is not of `none` warns of.
     changes
         Replace keys of every record, e.g. ``{"code": ...}``.
+    minority
+        Names of classes; by default the later half.
     """
     written = []
     for dataset in datasets:
@@ -72,7 +75,7 @@ def write_runs(
                 for settings in [{}] if augmenter == "none" else augmenter_settings:
                     for loss in losses:
                         record = fabricate(
-                            dataset, ratio, augmenter, settings, loss, n_folds, seeds, class_names, effect
+                            dataset, ratio, augmenter, settings, loss, n_folds, seeds, class_names, effect, minority
                         )
                         if warning and augmenter != "none":
                             record["warnings"] = [warning]
@@ -108,6 +111,7 @@ def fabricate(
     seeds: Sequence[int],
     class_names: Sequence[str],
     effect: float,
+    minority_names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """One record; members are paired over augmenters, as noise that they share is drawn from the block alone."""
     choices = {
@@ -120,7 +124,9 @@ def fabricate(
     whole = json.dumps([choices, settings, loss, list(seeds), n_folds], sort_keys=True)
     identity = hashlib.sha256(whole.encode()).hexdigest()
     members = [(seed, fold) for seed in seeds for fold in range(n_folds)]
-    minority = list(range(len(class_names) // 2, len(class_names)))
+    later_half = class_names[len(class_names) // 2 :]
+    wanted = later_half if minority_names is None else minority_names
+    minority = [label for label, name in enumerate(class_names) if name in wanted]
     recalls = _recalls(choices, ratio, augmenter, settings, effect, len(members), len(class_names), minority)
     return {
         "schema": SCHEMA,
@@ -141,7 +147,7 @@ def fabricate(
         "offsets": [],
         "balance": _balance(members, class_names, minority, ratio or 5.0, augmenter, settings),
         "diagnostics": [],
-        "curves": _curves(recalls, members, ratio or 5.0),
+        "curves": _curves(recalls, members, ratio or 5.0, bool(minority)),
         "best": {
             "columns": ["seed", "fold", "step", "validation_loss", "minority_accuracy_gap"],
             "data": [[seed, fold, 500, 0.5, 0.1] for seed, fold in members],
@@ -234,13 +240,15 @@ def _overall(recalls: Array, minority: Sequence[int]) -> dict[str, Array]:
         "balanced_accuracy": balanced,
         "accuracy": balanced,
         "recall_macro": balanced,
-        "minority_recall": recalls[..., is_minority].mean(2),
-        "majority_recall": recalls[..., ~is_minority].mean(2),
         "auroc_macro": 1 - (1 - balanced) / 3,
         "log_loss": 3 * (1 - balanced),
         "brier_score": 1.5 * (1 - balanced),
         "calibration_error": 0.4 * (1 - balanced),
     }
+    for name, chosen in (("minority_recall", is_minority), ("majority_recall", ~is_minority)):
+        found.pop(name)
+        if chosen.any():  # as synaug.metrics.scores has it
+            found[name] = recalls[..., chosen].mean(2)
     return found
 
 
@@ -312,7 +320,7 @@ def _balance(
     return {"columns": columns, "data": rows}
 
 
-def _curves(recalls: Array, members: Sequence[tuple[int, int]], ratio: float) -> dict[str, Any]:
+def _curves(recalls: Array, members: Sequence[tuple[int, int]], ratio: float, has_minority: bool) -> dict[str, Any]:
     steps = np.array(STEPS)
     rows = []
     for index, (seed, fold) in enumerate(members):
@@ -321,6 +329,8 @@ def _curves(recalls: Array, members: Sequence[tuple[int, int]], ratio: float) ->
         validation = 1.2 * np.exp(-steps / 250) + 2 * (1 - accuracy) + steps / 9000
         seen = 1 - 0.6 * np.exp(-steps / 200)
         unseen = np.minimum(seen, recalls[0, index].min() + 0.05 * np.log10(ratio) * np.exp(-steps / 400))
-        points = np.stack([train, validation, seen, unseen], axis=1).round(5).tolist()
+        points = np.stack([train, validation, seen, unseen], axis=1).round(5).astype(object)
+        if not has_minority:
+            points[:, 2:] = None
         rows += [[seed, fold, step, *point] for step, point in zip(STEPS, points, strict=True)]
     return {"columns": ["seed", "fold", "step", *CURVES], "data": rows}

@@ -11,13 +11,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from synaug import comparison as comparisons
 from synaug import evidence as evidences
 from synaug import record, report
 from synaug.report import again, forest, heatmap, page, ranks, svg, words
 from synaug.report.__main__ import main
-from synaug.report.material import Material
+from synaug.report.material import Drawing, Material, Plan
 from tests.fabricated import fabricate, write, write_failure, write_runs
 
 SCRIPT = "<script>window.__pwned=1</script>"
@@ -59,12 +60,20 @@ class Page(HTMLParser):
         return found
 
 
-def written(folder: Path, output: Path, metrics: Sequence[str] = ("accuracy",)) -> str:
+def written(folder: Path, output: Path, metrics: Sequence[str] | None = ("accuracy",), *, csv: bool = False) -> str:
     evidence = evidences.read([folder])
     comparison = comparisons.compare(evidence, metrics=metrics)
-    path = report.write(evidence, comparison, output)
+    path = report.write(evidence, comparison, output, csv=csv)
     assert path == output / "index.html"
+    assert not (output / report.ERRORS).exists()
     return path.read_text(encoding="utf-8")
+
+
+def drawing_of(plan: Plan) -> Drawing:
+    """The figure that a plan makes, which must be one."""
+    made = plan()
+    assert isinstance(made, Drawing)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +81,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of two data sets at two ratios, and natural imbalance."""
     root = tmp_path_factory.mktemp("small")
     write_runs(root / "runs", ratios=(10.0, 50.0, None), n_folds=4)
-    written(root / "runs", root / "report", ("accuracy", "minority_recall"))
+    written(root / "runs", root / "report", ("accuracy", "minority_recall"), csv=True)
     return root
 
 
@@ -145,7 +154,7 @@ def test_every_kind_of_figure_is_there_as_svg_and_pdf(small: Path) -> None:
 
 def test_the_long_table_and_the_comparisons_stand_beside_the_page(small: Path) -> None:
     parquet = pd.read_parquet(small / "report" / "scores.parquet")
-    csv = pd.read_csv(small / "report" / "scores.csv", keep_default_na=False)
+    csv = pd.read_csv(small / "report" / "scores.csv.gz", keep_default_na=False)
     evidence = evidences.read([small / "runs"])
     assert len(parquet) == len(csv) == len(evidence.scores)
     assert set(csv["augmenter"]) == {"none", "random", "smote", "adasyn"}
@@ -215,7 +224,7 @@ def test_failures_alone_have_a_page_that_names_them(tmp_path: Path) -> None:
     text = written(tmp_path / "runs", tmp_path / "report")
     assert "class 3 has 4 rows" in text
     assert "There is no recorded run" in text
-    assert (tmp_path / "report" / "scores.csv").is_file()
+    assert (tmp_path / "report" / "scores.parquet").is_file()
 
 
 def test_one_fold_and_one_data_set_with_two_classes_have_a_page(tmp_path: Path) -> None:
@@ -286,6 +295,13 @@ def test_several_encoders_are_told_apart(tmp_path: Path) -> None:
     assert "imdb · minilm" in text
 
 
+def test_a_data_set_may_have_the_separator_in_its_name(tmp_path: Path) -> None:
+    write_runs(tmp_path, ["mine · or · yours"], [10.0, 50.0], ["none", "smote"], n_folds=2)
+    evidence = evidences.read([tmp_path])
+    material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
+    assert material.panels == ["mine · or · yours"]
+
+
 def test_a_second_report_replaces_the_figures_of_the_first(small: Path, tmp_path: Path) -> None:
     written(small / "runs", tmp_path / "report", ("accuracy",))
     (tmp_path / "report" / "figures" / "mine.svg").write_text("<svg/>")
@@ -342,10 +358,10 @@ def test_many_blocks_are_left_out_of_figures_in_words(tmp_path: Path) -> None:
     write_runs(tmp_path / "runs", datasets, (2.0, 10.0, 20.0, 50.0), ["none", "smote"], n_folds=2)
     evidence = evidences.read([tmp_path / "runs"])
     material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
-    drawn = forest.draw(material, "accuracy")
+    drawn = [drawing_of(plan) for plan in forest.draw(material, "accuracy")]
     assert len(drawn) == forest.MOST_FIGURES
     assert "Not drawn, but in the table" in drawn[0].note
-    maps = list(heatmap.draw(material, "accuracy", "none"))
+    maps = [drawing_of(plan) for plan in heatmap.draw(material, "accuracy", "none")]
     assert len(maps) == heatmap.MOST_FIGURES
     assert "Not drawn, but in the table: set_" in maps[-1].note
     assert max(each.figure.get_figheight() for each in [*drawn, *maps]) < 30
@@ -354,7 +370,7 @@ def test_many_blocks_are_left_out_of_figures_in_words(tmp_path: Path) -> None:
 def test_limits_of_colours_are_symmetric(small: Path) -> None:
     evidence = evidences.read([small / "runs"])
     material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
-    drawing = next(heatmap.draw(material, "accuracy", "free"))
+    drawing = drawing_of(next(heatmap.draw(material, "accuracy", "free")))
     norm = drawing.figure.axes[0].collections[0].norm
     assert norm.vmin == -norm.vmax < 0  # type: ignore[operator]
 
@@ -391,13 +407,168 @@ def test_the_command_line_prints_the_verdict_and_where_the_page_is(
     assert printed.strip().endswith(f"report: {tmp_path / 'out' / 'index.html'}")
 
 
+def _fail(*arguments: object, **options: object) -> None:
+    raise ValueError("operands could not be broadcast together with shapes (3,) (4,) \x1b[31m")
+
+
+@pytest.mark.parametrize(
+    ("planted", "name", "section"),
+    [
+        ("synaug.report.classes.recalls", "classes-1", "classes"),
+        ("synaug.report.forest.draw", "forest-accuracy", "forest"),
+        ("synaug.report.heatmap._figure", "gains-accuracy-over-none-1", "gains"),
+        ("synaug.report.ratios.draw", "ratio-accuracy", "ratio"),
+        ("synaug.report.svg.raw_svg", "curves-1", "training"),
+    ],
+)
+def test_a_figure_that_fails_costs_that_figure_and_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    planted: str,
+    name: str,
+    section: str,
+) -> None:
+    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=3)
+    monkeypatch.setattr(planted, _fail)
+    assert main([str(tmp_path / "runs"), "--metric", "accuracy", "--output", str(tmp_path / "report")]) == 0
+    text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    part = text.partition(f'<section id="{section}">')[2].partition("</section>")[0]
+    assert f"<code>{name}</code> could not be drawn" in part
+    assert "shapes (3,) (4,) \\x1b[31m" in part
+    assert f'id="figure-{name}"' not in text
+    assert planted.endswith("raw_svg") or "<figure" in text
+    assert f"figure {name} is left out of the report" in caplog.text
+    assert "Traceback" in (tmp_path / "report" / report.ERRORS).read_text(encoding="utf-8")
+    assert "report: " in capsys.readouterr().out
+    monkeypatch.undo()
+    monkeypatch.setattr(svg, "pdf", lambda figure, *, quick=False: b"%PDF")
+    written(tmp_path / "runs", tmp_path / "report")  # which has no errors.log any more
+
+
+def test_a_disk_that_fails_is_no_fault_of_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=3)
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device", "place")
+
+    monkeypatch.setattr("synaug.report.classes.recalls", full)
+    with pytest.raises(OSError, match="No space left"):
+        written(tmp_path / "runs", tmp_path / "report")
+
+
+def test_an_error_in_the_statistics_is_no_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=3)
+    monkeypatch.setattr("synaug.report.latex.tables", _fail)
+    with pytest.raises(ValueError, match="broadcast"):
+        written(tmp_path / "runs", tmp_path / "report")
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_where_no_class_is_smaller_the_minority_is_left_out_in_words(tmp_path: Path, beside: bool) -> None:
+    write_runs(tmp_path / "runs", ["even"], [None], ["none", "smote"], n_folds=3, minority=[])
+    if beside:
+        write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=3)
+    metrics = ("accuracy", "minority_recall") if beside else ("accuracy",)
+    text = written(tmp_path / "runs", tmp_path / "report", metrics)
+    said = "o class is smaller: nothing was there to augment"
+    assert (f"even: n{said}" if beside else f"N{said}") in text
+    assert ("An asterisk marks minority classes" in text) == beside
+    assert ("minority accuracy: training" in text) == beside
+    assert 'id="figure-curves-1"' in text
+
+
+def test_captions_speak_of_what_is_drawn(tmp_path: Path) -> None:
+    write_runs(tmp_path / "one", ["imdb"], [10.0], ["none", "smote"], n_folds=1, effect=0.0)
+    text = written(tmp_path / "one", tmp_path / "report_one")
+    for absent in (
+        "95 % interval of the corrected test. ",
+        "A dot and bold print",
+        "dashed line",
+        "means over members",
+    ):
+        assert absent not in re.sub("<section id=.glossary.*", "", text, flags=re.DOTALL), absent
+    write_runs(tmp_path / "smote", ["imdb"], [10.0, 50.0], ["smote"], n_folds=3)
+    text = written(tmp_path / "smote", tmp_path / "report_smote")
+    for absent in ("dashed line", "makes no rows", "Without augmentation the worst"):
+        assert absent not in text, absent
+
+
+def test_long_names_are_cut_by_the_width_that_they_are_drawn_in() -> None:
+    assert words.short("a" * 30, 10) == "a" * 9 + "…"
+    assert words.short("文" * 30, 10) == "文" * 4 + "…"
+    assert words.width(words.short("文章分類" * 9, 17)) <= 17
+
+
+@pytest.mark.parametrize("limit", [1e-5, 0.003, 0.05, 1.0, 9.7, 123.4])
+@pytest.mark.parametrize("n_columns", [1, 8])
+def test_numbers_of_a_colour_bar_have_room(limit: float, n_columns: int) -> None:
+    from synaug.report import style
+
+    with style.applied():
+        figure = style.figure(3)
+        axes = list(figure.subplots(1, n_columns, squeeze=False)[0])
+        style.colour_bar(figure, axes, limit, "gain")
+        svg.lay_out(figure)
+        FigureCanvasAgg(figure).draw()
+        ticks = figure.axes[-1].get_xticklabels()
+        boxes = [tick.get_window_extent() for tick in ticks if tick.get_text()]
+    assert 3 <= len(boxes) <= 7
+    assert all(left.x1 + 3 < right.x0 for left, right in pairwise(sorted(boxes, key=lambda box: box.x0)))
+
+
+@pytest.mark.parametrize("folders", [("runs", "runs"), ("runs", "."), (".", "runs/../runs")])
+def test_a_folder_given_twice_or_within_another_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: tuple[str, str]
+) -> None:
+    write_failure(tmp_path / "runs", "broken", "no")
+    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
+    monkeypatch.setattr(report, "drawings", lambda material: [])
+    monkeypatch.chdir(tmp_path)
+    assert main([*folders, "--metric", "accuracy", "--output", "report"]) == 0
+    text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert "2 runs" in text
+    assert len(Page(text).data()["tables"]["failures"]["rows"]) == 1
+
+
+def test_the_long_table_is_csv_on_request_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
+    monkeypatch.setattr(report, "drawings", lambda material: [])
+    for asked, there in ((["--csv"], True), ([], False)):  # an older one must not stay
+        assert main([str(tmp_path / "runs"), "--metric", "accuracy", "--output", str(tmp_path / "out"), *asked]) == 0
+        assert (tmp_path / "out" / report.SCORES_CSV).exists() is there
+        assert (tmp_path / "out" / report.SCORES).exists()
+
+
+def test_a_metric_that_no_run_has_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_runs(tmp_path / "runs", ["even"], [None], ["none", "smote"], n_folds=2, minority=[])
+    assert main([str(tmp_path / "runs"), "--metric", "accuracy,minority_recall"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("--metric: no run has minority_recall (no class is smaller: nothing was there to augment)")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_an_output_that_cannot_be_is_said_before_anything_is_read(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(evidences, "read", lambda folders: pytest.fail("read"))
+    assert main([str(small / "runs"), "--output", str(tmp_path / place)]) == 1
+    assert f"{tmp_path / 'file'} is a file: give a folder with --output" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        *(
+            (["--rope", value], "must be positive, and at most 1")
+            for value in ("nan", "-1", "0", "1e308", "inf", "-inf")
+        ),
         (["--metric", "acuracy"], "'acuracy' is no metric: did you mean accuracy?"),
         (["--metric", "xyz"], "'xyz' is no metric"),
         (["--metric", ","], "names no metric"),
-        (["--rope", "-1"], "must be positive"),
     ],
 )
 def test_the_command_line_says_errors_in_one_sentence(

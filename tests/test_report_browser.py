@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 from synaug import comparison as comparisons
 from synaug import evidence as evidences
 from synaug import report
+from synaug.report import svg
 from tests.fabricated import write_failure, write_runs
 
 SCRIPT = "<script>window.__pwned=1</script>"
@@ -246,4 +248,100 @@ def test_a_large_table_renders_its_rows_as_they_are_asked_for(
     assert page.locator(ROWS).count() == 200
     page.click("[data-table=comparisons] button:text-is('Show more')")
     assert page.locator(ROWS).count() == 1200
+    page.close()
+
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "one scenario": {"datasets": ["reviews"], "ratios": [10.0], "augmenters": ["none", "smote"]},
+    "no effect": {"datasets": ["reviews"], "ratios": [10.0], "augmenters": ["none", "smote"], "effect": 0.0},
+    "60 scenarios": {
+        "datasets": [f"set {index} of texts, at length" for index in range(15)],
+        "ratios": [2.0, 10.0, 50.0, None],
+        "augmenters": ["none", "smote"],
+        "n_folds": 2,
+    },
+    "60 data sets": {
+        "datasets": [f"customers' own file number {index}.csv" for index in range(60)],
+        "ratios": [None],
+        "augmenters": ["none", "smote"],
+        "n_folds": 2,
+    },
+    "151 long classes": {
+        "datasets": ["a file whose name goes on for a good while, and then for longer.csv"],
+        "ratios": [10.0, None],
+        "augmenters": ["none", "smote"],
+        "n_folds": 2,
+        "class_names": [f"customers' intent number {index}, told at length" for index in range(151)],
+    },
+    "long methods": {
+        "datasets": ["reviews", "LONG_NAMES_WITHOUT_ANY_SPACE_" * 3],
+        "ratios": [10.0, 50.0],
+        "augmenters": ["none", "a_sampler_of_somebody_with_a_long_name"],
+        "class_names": ["W" * 40, "neg", "x" * 300],
+        "augmenter_settings": [{"k_neighbors": k, "kind_of_thing": "w" * 30} for k in (3, 5, 7)],
+        "losses": [None, {"label_smoothing": 0.1}],
+    },
+}
+# Boxes of texts of one figure that lie upon each other, or stick out of it; numbers in cells are as wide as their cell.
+COLLISIONS = """() => [...document.querySelectorAll('figure:not([hidden]) svg')].flatMap((svg) => {
+  const of = (each) => each.getBoundingClientRect();
+  const frame = of(svg), texts = [...svg.querySelectorAll('text')].filter((each) => each.textContent.trim());
+  const name = svg.closest('figure').id, boxes = texts.map(of), found = [];
+  boxes.forEach((a, i) => {
+    if (a.left < frame.left - 2 || a.right > frame.right + 2 || a.top < frame.top - 2 || a.bottom > frame.bottom + 2)
+      found.push(`${name}: ${texts[i].textContent} is cut`);
+    for (let j = i + 1; j < boxes.length; j++) {
+      const b = boxes[j];
+      const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (x > 2 && y > 5) found.push(`${name}: ${texts[i].textContent} on ${texts[j].textContent}`);
+    }
+  });
+  return found;
+})"""
+# Elements that stick out of the page although nothing around them scrolls.
+CUT = """() => [...document.querySelectorAll('main *, header *, .bar *')].filter((each) => {
+  const box = each.getBoundingClientRect();
+  if (!box.width || each.closest('.skip, svg *')) return false;
+  const scrolls = each.closest('.grid, .scroll, pre, nav');
+  const room = scrolls && scrolls !== each ? scrolls.getBoundingClientRect().left + scrolls.scrollWidth
+    : document.documentElement.clientWidth;
+  return box.right > room + 2;
+}).map((each) => `${each.tagName} ${each.className} ${each.textContent.slice(0, 40)}`)"""
+
+
+@pytest.fixture(scope="module", params=list(SHAPES))
+def shaped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of each shape, in one metric."""
+    root = tmp_path_factory.mktemp("shaped")
+    options = {"class_names": ("neg", "pos"), "n_folds": 3, **SHAPES[request.param]}
+    write_runs(root / "runs", **options)
+    evidence = evidences.read([root / "runs"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(svg, "pdf", lambda figure, *, quick=False: b"%PDF")
+        path = report.write(evidence, comparisons.compare(evidence, metrics=["accuracy"]), root / "report")
+    assert not (root / "report" / report.ERRORS).exists()
+    return path
+
+
+@pytest.mark.parametrize("width", [1000, 1400, 1920])
+def test_nothing_is_cut_or_lies_upon_another(browser: Browser, shaped: Path, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    page.goto(shaped.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert "\n".join(page.evaluate(CUT)) == ""
+    assert "\n".join(page.evaluate(COLLISIONS)) == ""
+    page.check("[data-table=comparisons] input[type=checkbox]")
+    for grid in page.locator(".grid").all():
+        wide = grid.evaluate("(grid) => grid.scrollWidth > grid.clientWidth")
+        page.wait_for_function(
+            "([grid, wide]) => grid.parentElement.querySelector('.aside').hidden === !wide",
+            arg=[grid.element_handle(), wide],
+        )
+        grid.evaluate("(grid) => { grid.scrollLeft = grid.scrollWidth; }")
+        last = grid.evaluate(
+            "(grid) => grid.querySelector('th:last-child').getBoundingClientRect().right"
+            " - grid.getBoundingClientRect().right"
+        )
+        assert last <= 2
     page.close()

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -30,9 +31,24 @@ def clean_session(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("HOME", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
         patch.setenv(name, str(folder / "home"))
     patch.setenv("NETRC", str(folder / "home" / ".netrc"))
-    wandb.teardown()
+    end_session()
     yield
-    wandb.teardown()
+    end_session()
+
+
+def end_session() -> None:
+    """End W&B's service; one that hangs, as it may after a server that was out of reach, is killed.
+
+    W&B waits for it without limit, and for requests that it has not answered.
+    """
+    known = wandb.sdk.wandb_setup._singleton
+    connection = known._connection if known is not None else None
+    ended = Thread(target=wandb.teardown, daemon=True)
+    ended.start()
+    ended.join(30)
+    if ended.is_alive() and connection is not None and connection._proc is not None:
+        connection._proc._process.kill()
+        ended.join(30)
 
 
 def run_folder(save_dir: Path, kind: str) -> Path:

@@ -2,12 +2,18 @@
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from synaug.errors import UserError, user_sentence
+from synaug.escaping import console, make_console_safe
 from synaug.metrics import METRICS
+
+if TYPE_CHECKING:
+    from synaug.evidence import Evidence
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,6 +35,11 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--rope", type=float, default=0.01, help="differences up to it are of no practical importance (default 0.01)"
+    )
+    made.add_argument(
+        "--csv",
+        action="store_true",
+        help="write the long table as scores.csv.gz, too, with an apostrophe before what looks like a formula",
     )
     return made
 
@@ -54,26 +65,89 @@ def metrics_asked_for(text: str | None) -> tuple[str, ...] | None:
     return names
 
 
+def rope_asked_for(rope: float) -> float:
+    """Read ``--rope``.
+
+    Raises
+    ------
+    UserError
+        If it is no size that a difference can have.
+    """
+    if not 0 < rope <= 1:
+        raise UserError(f"--rope={rope:g} must be positive, and at most 1: 0.01 is one point, 0.01 nats of a loss")
+    return rope
+
+
+def distinct(folders: Sequence[Path]) -> list[Path]:
+    """Folders without those that lie within another of them, or are given twice."""
+    kept: dict[Path, Path] = {}
+    for folder in folders:
+        kept.setdefault(folder.resolve(), folder)
+    return [folder for place, folder in kept.items() if not (kept.keys() & set(place.parents) and place.is_dir())]
+
+
+def place_for(folder: Path) -> Path:
+    """Where the report goes, looked at before minutes are spent on it.
+
+    Raises
+    ------
+    UserError
+        If no folder can be there.
+    """
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise UserError(f"no report can be written to {folder}, as {there} is a file: give a folder with --output")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(
+            f"no report can be written to {folder}, as {there} may not be written: give a folder with --output"
+        )
+    return folder
+
+
+def check_metrics(asked: Sequence[str] | None, evidence: "Evidence") -> None:
+    """Refuse metrics that no run has.
+
+    Raises
+    ------
+    UserError
+        If one has no score; the mean recall of the minority has none where no class is smaller.
+    """
+    known = list(evidence.scores["metric"][evidence.scores["class"].isna()].unique())
+    missing = [name for name in asked or () if name not in known]
+    if missing and known:
+        why = " (no class is smaller: nothing was there to augment)" if missing[0] == "minority_recall" else ""
+        raise UserError(f"--metric: no run has {missing[0]}{why}: choose among {', '.join(sorted(known))}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit code."""
+    make_console_safe()
     asked = parser().parse_args(arguments)
     try:
-        metrics = metrics_asked_for(asked.metric)
+        metrics, rope = metrics_asked_for(asked.metric), rope_asked_for(asked.rope)
+        folders = distinct(asked.folders)
+        output = place_for(asked.output or asked.folders[0] / "report")
         # After what needs no data, as these take seconds.
         from synaug import comparison as comparisons
         from synaug import evidence as evidences
         from synaug import report
 
-        evidence = evidences.read(asked.folders)
-        comparison = comparisons.compare(evidence, metrics=metrics, rope=asked.rope, mixed=asked.mixed)
-        page = report.write(evidence, comparison, asked.output or asked.folders[0] / "report")
+        evidence = evidences.read(folders)
+        check_metrics(metrics, evidence)
+        if len(evidence.runs) > report.LARGE:
+            sys.stderr.write(f"comparing {len(evidence.runs):,} runs, then drawing: this may take minutes\n")
+        comparison = comparisons.compare(evidence, metrics=metrics, rope=rope, mixed=asked.mixed)
+        page = report.write(evidence, comparison, output, csv=asked.csv)
     except (UserError, OSError, MemoryError) as error:
         said = user_sentence(error)
         if said is None:
             raise
-        sys.stderr.write(f"{said}\n")
+        sys.stderr.write(console(f"{said}\n"))
         return 1
-    sys.stdout.write(f"{comparison.verdict}\n\nreport: {page}\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command writes the report anew\n")
+        return 1
+    sys.stdout.write(console(f"{comparison.verdict}\n\nreport: {page}\n"))
     return 0 if len(evidence.runs) else 1
 
 

@@ -7,20 +7,15 @@ from synaug.decision import RULES
 from synaug.report import style, words
 from synaug.report.material import Drawing, Material
 
-MOST_PANELS = 4
 MOST_AUGMENTERS = 6
 FEWEST_ROWS = 10  # in a bin: fewer say little
 
 
-def draw(material: Material, most_panels: int = MOST_PANELS) -> list[Drawing]:
-    """Draw, for each data set at one ratio, confidence against the share of hits, a panel for each rule."""
-    found = []
-    for number, panel in enumerate(material.panels[:most_panels]):
-        block = material.example_block(panel)
-        sums = reliabilities(material, block)
-        if sums:
-            found.append(_figure(material, block, sums, number))
-    return found
+def draw(material: Material, panel: str, number: int) -> Drawing | None:
+    """Draw, for a data set at one ratio, confidence against the share of hits, with axes for each rule."""
+    block = material.example_block(panel)
+    sums = reliabilities(material, block)
+    return _figure(material, block, sums, number) if sums else None
 
 
 def reliabilities(material: Material, block: str) -> dict[str, dict[str, np.ndarray]]:
@@ -46,7 +41,7 @@ def _figure(material: Material, block: str, sums: dict[str, dict[str, np.ndarray
             style.title(axes, words.decision(rule))
         grid[0].set_ylabel("hits (%)")
         handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4)
+        style.legend(figure, handles, labels)
     errors = {
         name: ", ".join(f"{words.decision(rule)} {100 * calibration_error(own[rule]):.1f}" for rule in own)
         for name, own in sums.items()

@@ -7,25 +7,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
+from synaug.escaping import shown
 from synaug.report import style, words
 from synaug.report.material import Drawing, Material
 
 MOST_CLASSES = 24
-MOST_PANELS = 4
 MOST_NUMBERS = 10  # classes: beyond, the cells of a confusion matrix hold none
 MOST_LABELS = 30
 MOST_ROWS = 16
 
 
-def recalls(material: Material, most_panels: int = MOST_PANELS) -> list[Drawing]:
-    """Draw the recall of each class, for each data set at one ratio."""
-    found = []
-    for number, panel in enumerate(material.panels[:most_panels]):
-        block = material.example_block(panel)
-        table = recall_table(material, block)
-        if not table.empty:
-            found.append(_recalls(material, block, table, number))
-    return found
+def recalls(material: Material, panel: str, number: int) -> Drawing | None:
+    """Draw the recall of each class, for a data set at one ratio."""
+    block = material.example_block(panel)
+    table = recall_table(material, block)
+    return None if table.empty else _recalls(material, block, table, number)
 
 
 def recall_table(material: Material, block: str) -> pd.DataFrame:
@@ -52,10 +48,10 @@ def _recalls(material: Material, block: str, table: pd.DataFrame, number: int) -
     classes = list(change.nlargest(MOST_CLASSES).index) if n_classes > MOST_CLASSES else list(table.columns)
     shown = shown[[name for name in table.columns if name in set(classes)]]
     with style.applied():
-        longest = max(len(words.short(name, 18)) for name in shown.columns)
-        upright = shown.shape[1] > 6
+        labels = [f"{words.short(name, 18)}{'*' if name in minority else ''}" for name in shown.columns]
+        upright = shown.shape[1] > 6 or style.inches(labels) > 1.2
         width = min(style.WIDTH, 3.4 + 1.3 * shown.shape[1])
-        figure = style.figure(0.36 * len(shown) + 0.9 + (0.095 * longest if upright else 0.5), width)
+        figure = style.figure(0.36 * len(shown) + 0.9 + (style.inches(labels) if upright else 0.5), width)
         axes = figure.add_subplot()
         values = shown.to_numpy(dtype=float) * 100
         norm = Normalize(0, 100)
@@ -66,14 +62,17 @@ def _recalls(material: Material, block: str, table: pd.DataFrame, number: int) -
                 colour = style.text_on(style.SEQUENTIAL(norm(values[row, column])))
                 text = f"{values[row, column]:.0f}"
                 style.cell(axes, column + 0.5, row + 0.5, text, colour)
-        labels = [f"{words.short(name, 18)}{'*' if name in minority else ''}" for name in shown.columns]
         axes.set_xticks(np.arange(len(labels)) + 0.5, labels, rotation=90 if upright else 0)
         axes.set_yticks(np.arange(len(shown)) + 0.5, [words.short(name, 30) for name in shown.index])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    note = "Mean recall over members in per cent; an asterisk marks minority classes. Augmenters with argmax."
+    note = f"Recall in per cent, {material.over_members(block)}."
+    if any(name in minority for name in shown.columns):
+        note += " An asterisk marks minority classes."
+    if {*shown.index} & {*material.augmenters} - {"none"}:
+        note += " Augmenters with argmax."
     if n_classes > shown.shape[1]:
-        note += f" Of {n_classes} classes the {MOST_CLASSES} that change most are shown; scores.csv has all."
+        note += f" Of {n_classes} classes the {MOST_CLASSES} that change most are shown; scores.parquet has all."
     if n_methods > len(shown):
         note += f" {n_methods - len(shown)} methods are left out."
     return Drawing(
@@ -86,34 +85,35 @@ def _recalls(material: Material, block: str, table: pd.DataFrame, number: int) -
     )
 
 
-def _recall_alt(material: Material, block: str, shown: pd.DataFrame) -> str:
-    base = shown.iloc[0].to_numpy(dtype=float)
-    place = int(base.argmin())
-    worst, column = shown.columns[place], shown.iloc[:, place].to_numpy(dtype=float)
-    best = shown.index[int(column.argmax())]
+def _recall_alt(material: Material, block: str, table: pd.DataFrame) -> str:
+    base = table.iloc[0].to_numpy(dtype=float)
+    place = int(np.nanargmin(base))
+    worst, column = table.columns[place], table.iloc[:, place].to_numpy(dtype=float)
+    best = table.index[int(np.nanargmax(column))]
+    first = "Without augmentation" if table.index[0] == "none" else f"With {shown(table.index[0])}"
+    better = np.nanmax(column) > base[place]
+    raised = f"{shown(best)} raises it to {100 * np.nanmax(column):.0f} %" if better else "no method raises it"
     return (
-        f"Heat map of recalls on {material.label(block)}. Without augmentation the worst class is {words.plain(worst)} "
-        f"with {100 * base[place]:.0f} %; {words.plain(best)} raises it to {100 * column.max():.0f} %. "
-        f"The mean over the classes shown goes from {100 * shown.mean(axis=1).min():.0f} to "
-        f"{100 * shown.mean(axis=1).max():.0f} %."
+        f"Heat map of recalls on {material.label(block)}. {first} the worst class is {shown(worst)} "
+        f"with {100 * base[place]:.0f} %; {raised}. "
+        f"The mean over the classes shown goes from {100 * table.mean(axis=1).min():.0f} to "
+        f"{100 * table.mean(axis=1).max():.0f} %."
     )
 
 
-def confusions(material: Material, most_panels: int = MOST_PANELS) -> list[Drawing]:
-    """Draw confusion matrices for each data set at one ratio: none, none with its prior corrected, an augmenter."""
-    found = []
-    for number, panel in enumerate(material.panels[:most_panels]):
-        block = material.example_block(panel)
-        records = material.records_of(block)
-        best = material.best_on_validation(block)
-        wanted = [("none", "argmax"), ("none", "prior_corrected"), *([(best, "argmax")] if best else [])]
-        matrices = {
-            words.method(name, "", rule): confusion(records[name], rule) for name, rule in wanted if name in records
-        }
-        if matrices:
-            classes = next(iter(records.values()))["data"]["class_names"]
-            found.append(_confusions(material, block, matrices, classes, number))
-    return found
+def confusions(material: Material, panel: str, number: int) -> Drawing | None:
+    """Draw confusion matrices for a data set at one ratio: none, none with its prior corrected, an augmenter."""
+    block = material.example_block(panel)
+    records = material.records_of(block)
+    best = material.best_on_validation(block)
+    wanted = [("none", "argmax"), ("none", "prior_corrected"), *([(best, "argmax")] if best else [])]
+    matrices = {
+        words.method(name, "", rule): confusion(records[name], rule) for name, rule in wanted if name in records
+    }
+    if not matrices:
+        return None
+    classes = next(iter(records.values()))["data"]["class_names"]
+    return _confusions(material, block, matrices, classes, number)
 
 
 def confusion(record: dict[str, Any], rule: str) -> np.ndarray:
@@ -134,13 +134,13 @@ def _confusions(
         grid = figure.subplots(1, len(matrices), squeeze=False)[0]
         for index, (axes, (name, shares)) in enumerate(zip(grid, matrices.items(), strict=True)):
             _matrix(axes, shares, classes, names_rows=index == 0)
-            style.title(axes, words.short(name, 30))
+            style.title(axes, words.short(name, 22))
             axes.set_xlabel("decided")
         grid[0].set_ylabel("actual")
     diagonals = {name: float(np.diag(shares).mean()) for name, shares in matrices.items()}
-    note = (
-        "Shares of each actual class in per cent, all members together. The augmenter is the best on validation rows."
-    )
+    note = "Shares of each actual class in per cent, all members together."
+    if any(name.partition(",")[0] != "none" for name in matrices):
+        note += " The augmenter is the best on validation rows."
     if n > MOST_NUMBERS:
         note += f" {n} classes: darker is more" + ("; names are left out." if n > MOST_LABELS else ".")
     largest = {name: _largest_error(shares, classes) for name, shares in matrices.items()}
@@ -180,4 +180,4 @@ def _largest_error(shares: np.ndarray, classes: list[str]) -> str:
     errors = shares.copy()
     np.fill_diagonal(errors, -1)
     row, column = np.unravel_index(errors.argmax(), errors.shape)
-    return f"{100 * shares[row, column]:.0f} % of {words.plain(classes[row])} taken for {words.plain(classes[column])}"
+    return f"{100 * shares[row, column]:.0f} % of {shown(classes[row])} taken for {shown(classes[column])}"

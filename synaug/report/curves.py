@@ -1,6 +1,5 @@
 """Losses over the steps, and the gap between training and validation accuracy of minority classes."""
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -8,23 +7,18 @@ from matplotlib.lines import Line2D
 from synaug.report import style, words
 from synaug.report.material import Drawing, Material
 
-MOST_PANELS = 4
 MOST_AUGMENTERS = 6
 
 
-def draw(material: Material, most_panels: int = MOST_PANELS) -> list[Drawing]:
-    """Draw, for each data set at one ratio, means over members: losses at the left, the gap at the right."""
-    found = []
-    for number, panel in enumerate(material.panels[:most_panels]):
-        block = material.example_block(panel)
-        curves = {
-            name: pd.DataFrame(**record["curves"]).groupby("step").mean(numeric_only=True)
-            for name, record in material.main_records(block, MOST_AUGMENTERS).items()
-            if record["curves"]["data"]
-        }
-        if curves:
-            found.append(_figure(material, block, curves, number))
-    return found
+def draw(material: Material, panel: str, number: int) -> Drawing | None:
+    """Draw, for a data set at one ratio, means over members: losses at the left, the gap at the right."""
+    block = material.example_block(panel)
+    curves = {
+        name: pd.DataFrame(**record["curves"]).astype(float).groupby("step").mean()
+        for name, record in material.main_records(block, MOST_AUGMENTERS).items()
+        if record["curves"]["data"]
+    }
+    return _figure(material, block, curves, number) if curves else None
 
 
 def gap(curve: pd.DataFrame) -> pd.Series:
@@ -33,18 +27,23 @@ def gap(curve: pd.DataFrame) -> pd.Series:
 
 
 def _figure(material: Material, block: str, curves: dict[str, pd.DataFrame], number: int) -> Drawing:
+    gaps = {name: gap(curve) for name, curve in curves.items()}
+    has_gaps = any(each.notna().any() for each in gaps.values())  # none where no class is a minority
+    order = material.main_augmenters
     with style.applied():
-        figure = style.figure(4.5)
-        losses, gaps = figure.subplots(1, 2)
+        figure = style.figure(4.5, style.WIDTH if has_gaps else 7.5)
+        grid = figure.subplots(1, 1 + has_gaps, squeeze=False)[0]
+        losses = grid[0]
         for name, curve in curves.items():
-            colour = style.colour(name, material.main_augmenters)
-            losses.plot(curve.index, curve["validation_loss"], color=colour)
-            losses.plot(curve.index, curve["train_loss"], color=colour, linestyle=":")
-            _with_markers(gaps, curve.index.to_numpy(), 100 * gap(curve).to_numpy(), name, material.main_augmenters)
+            losses.plot(curve.index, curve["train_loss"], color=style.colour(name, order), linestyle=":")
+            _with_markers(losses, curve["validation_loss"], name, order)
         style.title(losses, "loss")
-        style.title(gaps, "minority accuracy: training − validation (points)")
-        gaps.axhline(0, color=style.SOFT, linewidth=1)
-        for axes in (losses, gaps):
+        if has_gaps:
+            for name, each in gaps.items():
+                _with_markers(grid[1], 100 * each, name, order)
+            style.title(grid[1], "minority accuracy: training − validation (points)")
+            grid[1].axhline(0, color=style.SOFT, linewidth=1)
+        for axes in grid:
             axes.set_xlabel("step")
             style.rule_grid(axes)
         losses.legend(
@@ -53,31 +52,37 @@ def _figure(material: Material, block: str, curves: dict[str, pd.DataFrame], num
                 Line2D([], [], color=style.SOFT, linestyle=":", label="training"),
             ]
         )
-        handles, labels = gaps.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=5)
-    told = "; ".join(
-        f"{name}: lowest validation loss {curve['validation_loss'].min():.3f} at step "
-        f"{curve.index[int(curve['validation_loss'].argmin())]}, "
-        f"gap in the end {100 * gap(curve).iloc[-1]:+.0f} points"
-        for name, curve in curves.items()
-    )
+        handles, labels = losses.get_legend_handles_labels()
+        style.legend(figure, handles, labels)
+    told = "; ".join(_told(name, curve, gaps[name]) for name, curve in curves.items())
+    n_all = len(material.records_of(block))
+    note = f"{material.over_members(block).capitalize()}. Weights are those of the best class-balanced validation loss."
+    if n_all > len(curves):
+        note += f" {len(curves)} of {n_all} augmenters are drawn."
     return Drawing(
         name=f"curves-{number + 1}",
         section="training",
         title=f"Training on {words.short(material.label(block), 60)}",
-        alt=f"Loss curves on {material.label(block)}, means over members. {told}.",
+        alt=f"Loss curves on {material.label(block)}, {material.over_members(block)}. {told}.",
         figure=figure,
-        note="Means over members. Weights are those of each member's best class-balanced validation loss.",
+        note=note,
     )
 
 
-def _with_markers(axes: Axes, x: np.ndarray, y: np.ndarray, name: str, order: list[str]) -> None:
+def _told(name: str, curve: pd.DataFrame, gaps: pd.Series) -> str:
+    losses = curve["validation_loss"].dropna()
+    lowest = f"lowest validation loss {losses.min():.3f} at step {losses.idxmin():g}" if len(losses) else "no loss"
+    known = gaps.dropna()
+    return f"{name}: {lowest}" + (f", gap in the end {100 * known.iloc[-1]:+.0f} points" if len(known) else "")
+
+
+def _with_markers(axes: Axes, curve: pd.Series, name: str, order: list[str]) -> None:
     axes.plot(
-        x,
-        y,
+        curve.index,
+        curve,
         color=style.colour(name, order),
         marker=style.marker(name, order),
-        markevery=max(1, len(x) // 6),
+        markevery=max(1, len(curve) // 6),
         markeredgecolor="none",
         label=words.short(name),
     )

@@ -1,5 +1,7 @@
 """Forest plots: differences with their intervals, over both references."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from synaug.report import style, words
-from synaug.report.material import Drawing, Material, is_significant
+from synaug.report.material import Drawing, Material, Plan, is_significant
 
 MOST_ROWS = 50
 MOST_FIGURES = 6
@@ -15,8 +17,8 @@ MOST_FIGURES = 6
 SHOWN = (("argmax", -0.17, True), ("chosen", 0.17, False))
 
 
-def draw(material: Material, metric: str, most_figures: int = MOST_FIGURES) -> list[Drawing]:
-    """Draw one figure for each data set (and setting)."""
+def draw(material: Material, metric: str, most_figures: int = MOST_FIGURES) -> list[Plan]:
+    """Plan one figure for each data set (and setting)."""
     rows = material.table(metric).dropna(subset=["gain"])
     rows = rows[rows["decision"].isin([decision for decision, *_ in SHOWN])]
     rows = rows.assign(row=_row_labels(rows), significant=is_significant(rows))
@@ -24,7 +26,8 @@ def draw(material: Material, metric: str, most_figures: int = MOST_FIGURES) -> l
     panels = [panel for panel in material.panels if present & set(material.blocks_of(panel).index)]
     left_out = panels[most_figures:]
     return [
-        _figure(material, metric, rows, panel, index, left_out) for index, panel in enumerate(panels[:most_figures])
+        partial(_figure, material, metric, rows, panel, index, left_out)
+        for index, panel in enumerate(panels[:most_figures])
     ]
 
 
@@ -41,8 +44,9 @@ def _figure(
     positions = _positions(lines)
     with style.applied():
         figure = style.figure(0.31 * (positions[lines[-1]] + 1) + 1.9)
-        grid = figure.subplots(1, 2, sharey=True, sharex=True)
-        for axes, reference in zip(grid, ("none", "free"), strict=True):
+        references = [name for name in words.REFERENCES if (shown["reference"] == name).any()]
+        grid = figure.subplots(1, len(references), sharey=True, sharex=True, squeeze=False)[0]
+        for axes, reference in zip(grid, references, strict=True):
             _panel(axes, shown[shown["reference"] == reference], positions, metric, material)
             style.title(axes, f"over {words.REFERENCES[reference]}")
         grid[0].set_yticks(list(positions.values()), [words.short(label, 34) for _, label in lines])
@@ -50,8 +54,14 @@ def _figure(
         for axes in grid:
             axes.set_xlabel(words.gain_label(metric))
         _headings(grid, material, lines, positions)
-        figure.legend(handles=_legend(material, metric), loc="outside lower center", ncols=4)
-    note = "Bars: 95 % interval of the corrected test. Filled: argmax; hollow: decision rule chosen on validation rows."
+        handles = _legend(material, metric, shown)
+        style.legend(figure, handles, [str(each.get_label()) for each in handles])
+    note = (
+        "Bars: 95 % interval of the corrected test." if shown["low"].notna().any() else "Too few members for intervals."
+    )
+    marks = {"argmax": "filled: argmax", "chosen": "hollow: decision rule chosen on validation rows"}
+    drawn = [mark for decision, mark in marks.items() if (shown["decision"] == decision).any()]
+    note += f" {'; '.join(drawn).capitalize()}."
     if cut > 0:
         note += f" {cut} further rows of this data set are in the table only."
     if number == 0 and left_out:
@@ -146,13 +156,16 @@ def _headings(
                 axes.axhline(positions[line] - 1.0, color=style.FAINT, linewidth=1, zorder=0)
 
 
-def _legend(material: Material, metric: str) -> list[Line2D | Patch]:
+def _legend(material: Material, metric: str, shown: pd.DataFrame) -> list[Line2D | Patch]:
     rope = words.signed(material.comparison.rope, metric).lstrip("+")
-    return [
-        Line2D([], [], color=style.SOFT, marker="o", label="argmax"),
-        Line2D([], [], color=style.SOFT, marker="o", markerfacecolor=style.PAGE, label="rule chosen on validation"),
-        Patch(color=style.FAINT, alpha=0.55, label=f"practically equal (±{rope})"),
-    ]
+    looks = {
+        "argmax": Line2D([], [], color=style.SOFT, marker="o", label="argmax"),
+        "chosen": Line2D(
+            [], [], color=style.SOFT, marker="o", markerfacecolor=style.PAGE, label="rule chosen on validation"
+        ),
+    }
+    drawn: list[Line2D | Patch] = [look for rule, look in looks.items() if (shown["decision"] == rule).any()]
+    return [*drawn, Patch(color=style.FAINT, alpha=0.55, label=f"practically equal (±{rope})")]
 
 
 def _alt(material: Material, metric: str, shown: pd.DataFrame, panel: str) -> str:

@@ -2,26 +2,28 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from synaug.report import style, words
-from synaug.report.material import Drawing, Material, extent, is_significant
+from synaug.report.material import Drawing, Material, Plan, extent, is_significant
 
 MOST_COLUMNS = 18
 MOST_ROWS = 30
 GAP = 0.35  # of a row, between groups of methods
 MOST_FIGURES = 3
+FEWEST_COLUMNS = 8  # whose width a column has at most
+ROW = 0.36  # inches
 METHOD = ["augmenter", "loss", "decision"]
 
 
-def draw(material: Material, metric: str, reference: str, most_figures: int = MOST_FIGURES) -> Iterator[Drawing]:
-    """Draw the gains over one reference, in as many figures as the data sets need."""
+def draw(material: Material, metric: str, reference: str, most_figures: int = MOST_FIGURES) -> Iterator[Plan]:
+    """Plan the gains over one reference, in as many figures as the data sets need."""
     rows = material.table(metric, reference).dropna(subset=["gain"])
     methods, left_out = methods_shown(rows, material.augmenters)
     if not methods:
@@ -36,7 +38,9 @@ def draw(material: Material, metric: str, reference: str, most_figures: int = MO
     unseen = [panel for chunk in chunks[most_figures:] for panel in chunk["panel"].drop_duplicates()]
     for number, chunk in enumerate(chunks[:n_figures]):
         hidden = unseen if number == n_figures - 1 else []
-        yield _figure(material, metric, reference, indexed, methods, chunk, limit, number, n_figures, left_out, hidden)
+        yield partial(
+            _figure, material, metric, reference, indexed, methods, chunk, limit, number, n_figures, left_out, hidden
+        )
 
 
 def methods_shown(rows: pd.DataFrame, augmenters: list[str]) -> tuple[list[tuple[str, str, str]], int]:
@@ -91,30 +95,35 @@ def _figure(
     norm = Normalize(-limit, limit)
     panels = list(blocks["panel"].drop_duplicates())
     rows = _rows(methods)
-    crowded = len(blocks) > 10 and blocks["at"].str.len().max() > 5
+    n_columns = max(FEWEST_COLUMNS, len(blocks))  # a few are not stretched over the whole width
+    names = [words.short(words.method(*method), 40) for method in methods]
+    column = (style.WIDTH - style.inches(names) - 0.3) / n_columns
+    ats = [words.short(at, 20) for at in blocks["at"]]
+    upright = style.inches(ats) > column
+    widths = [int((blocks["panel"] == panel).sum()) for panel in panels]
+    titles = [words.short(panel, 40) for panel in panels]
+    turned = any(style.inches([title]) > 0.85 * width * column for title, width in zip(titles, widths, strict=True))
+    turned = turned and len(panels) > 1
     with style.applied():
-        height = 0.36 * len(methods) + 1.7
+        height = ROW * len(methods) + 1.6 + upright * style.inches(ats) + turned * style.inches(titles)
         figure = style.figure(height)
-        widths = [int((blocks["panel"] == panel).sum()) for panel in panels]
-        # A few columns are not stretched over the whole width.
-        spare = max(0, 8 - sum(widths))
-        grid = figure.add_gridspec(1, len(panels) + (spare > 0), width_ratios=[*widths, *([spare] if spare else [])])
-        axes_of = [figure.add_subplot(grid[0, index]) for index in range(len(panels))]
-        for index, (panel, axes) in enumerate(zip(panels, axes_of, strict=True)):
+        ratios = [*widths, *([n_columns - len(blocks)] if len(blocks) < n_columns else [])]
+        grid = figure.add_gridspec(1, len(ratios), width_ratios=ratios)
+        all_axes = [figure.add_subplot(grid[0, index]) for index in range(len(ratios))]
+        for index, (panel, title, axes) in enumerate(zip(panels, titles, all_axes, strict=False)):
             own = blocks[blocks["panel"] == panel]
             gains, significant = _matrices(indexed, methods, list(own.index))
             _cells(axes, gains * scale, significant, rows, metric, norm)
-            axes.set_xticks(range(len(own)), list(own["at"]), rotation=90 if crowded else 0)
-            axes.set_title(words.short(panel, max(8, 5 * len(own))), loc="left")
-            axes.set_yticks(rows, [words.method(*method) for method in methods] if index == 0 else [])
-        bar = figure.colorbar(
-            ScalarMappable(norm, style.DIVERGING), ax=axes_of, location="bottom", aspect=60, shrink=0.5, pad=0.02
-        )
-        bar.set_label(f"{words.gain_label(metric)} over {words.REFERENCES[reference]}")
-        bar.outline.set_visible(False)
+            labels = [words.short(at, 20) for at in own["at"]]
+            axes.set_xticks(range(len(own)), labels, rotation=90 if upright else 0)
+            axes.set_title(title, loc="left", rotation=90 if turned else 0)
+            axes.set_yticks(rows, names if index == 0 else [])
+        for axes in all_axes[len(panels) :]:
+            axes.set_axis_off()
+        style.colour_bar(figure, all_axes, limit, f"{words.gain_label(metric)} over {words.REFERENCES[reference]}")
     shown = indexed[indexed.index.get_level_values("block").isin(blocks.index)]
     part = f" ({number + 1} of {n_figures})" if n_figures > 1 else ""
-    note = "A dot and bold print: significant by Holm within its block (p < 0.05). Ratio below, data set above."
+    note = f"{_of_significance(shown)} Ratio below, data set above."
     if unseen:
         note += f" Not drawn, but in the table: {words.listed([words.short(each) for each in unseen])}."
     if left_out:
@@ -128,6 +137,14 @@ def _figure(
         note=note,
         metric=metric,
     )
+
+
+def _of_significance(shown: pd.DataFrame) -> str:
+    if shown["significant"].any():
+        return "A dot and bold print: significant by Holm within its block (p < 0.05)."
+    if shown["p_holm"].notna().any():
+        return "No gain shown is significant by Holm within its block (p < 0.05)."
+    return "With so few members no gain can be tested."
 
 
 def _matrices(

@@ -1,6 +1,5 @@
 r"""Tables for a paper: LaTeX with booktabs, of which `\usepackage{booktabs}` is all they need."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from synaug.decision import RULES
+from synaug.escaping import latex
 from synaug.metrics import LOSSES
 from synaug.report import words
 from synaug.stats import METHOD, REFERENCES
@@ -25,15 +25,6 @@ NAMES = {
 }
 TEST = "the corrected resampled $t$-test (Nadeau and Bengio, 2003; {rho})"
 FAMILY = "Holm-adjusted over all comparisons of a block with both references"
-ESCAPED = str.maketrans(
-    {character: f"\\{character}" for character in "_%&#${}"}
-    # Behind the end of a row these would be its options.
-    | {character: f"{{{character}}}" for character in "[]*"}
-    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "`": r"\textasciigrave{}"}
-    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "{''}", "…": r"\ldots{}"}
-    | {"·": r"$\cdot$", "−": "$-$", "×": r"$\times$", "±": r"$\pm$", "�": "?"}
-)
-
 Blocks = Mapping[str, tuple[str, str]]
 Method = tuple[str, str, str]
 Item = TypeVar("Item")
@@ -88,14 +79,14 @@ def results_table(members: pd.DataFrame, comparisons: pd.DataFrame, metric: str,
     for columns in _packed(blocks):
         for methods in _chunks(_methods(members), ROWS_OF_A_TABLE):
             rows = [
-                _row([escape(words.method(*method)), *(cells.get((block, *method), "--") for block in columns)])
+                _row([latex(words.method(*method)), *(cells.get((block, *method), "--") for block in columns)])
                 for method in methods
             ]
             for at in range(len(methods) - 1, 0, -1):
                 if methods[at][0] != methods[at - 1][0]:
                     rows.insert(at, r"\addlinespace")
             head = _spans([blocks[block][0] for block in columns])
-            head.append(_row(["method", *(escape(blocks[block][1]) for block in columns)]))
+            head.append(_row(["method", *(latex(blocks[block][1]) for block in columns)]))
             label = f"tab:{metric}-{len(made) + 1}"
             made.append(_table("l" + "c" * len(columns), head, rows, caption, label))
     return "\n".join(made) or "% there are no scores\n"
@@ -122,7 +113,7 @@ def comparison_table(comparisons: pd.DataFrame, reference: str, metric: str, blo
     """
     own = comparisons[comparisons["reference"] == reference]
     what = (
-        f"{escape(words.gain_label(metric))} over {NAMES[reference]}, positive where better, with its 95\\,\\% "
+        f"{latex(words.gain_label(metric))} over {NAMES[reference]}, positive where better, with its 95\\,\\% "
         f"interval. $p$: of {TEST.format(rho=_rho(own))}; $p_\\mathrm{{H}}$: {FAMILY}; "
         "$d$: gain in standard deviations of the differences; $P_-$, $P_=$, $P_+$: posterior probability of worse, "
         "practically equivalent and better (Bayesian correlated $t$-test); $n$: members in common."
@@ -137,14 +128,9 @@ def comparison_table(comparisons: pd.DataFrame, reference: str, metric: str, blo
     for block, (dataset, heading) in blocks.items():
         rows = [lines[block, *method] for method in methods if (block, *method) in lines]
         for some in _chunks(rows, ROWS_OF_A_TABLE):
-            caption = f"{escape(dataset)}, {escape(heading)}: {what}"
+            caption = f"{latex(dataset)}, {latex(heading)}: {what}"
             made.append(_table("lrcrrrrrrr", [_row(head)], some, caption, f"tab:{reference}-{metric}-{len(made) + 1}"))
     return "\n".join(made) or f"% nothing was compared with {reference}\n"
-
-
-def escape(text: object) -> str:
-    """Text from data as LaTeX prints it, on one line; letters beyond Latin need LuaLaTeX or XeLaTeX."""
-    return re.sub("-(?=-)", "-{}", words.plain(text).translate(ESCAPED))  # no dashes of several hyphens
 
 
 def _cells(members: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> dict[tuple[str, ...], str]:
@@ -168,7 +154,7 @@ def _cells(members: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> dic
 
 
 def _comparison(row: Any, metric: str) -> Iterator[str]:
-    yield escape(words.method(row.augmenter, row.loss, row.decision))
+    yield latex(words.method(row.augmenter, row.loss, row.decision))
     yield f"${_number(row.gain, metric, '+')}$"
     known = np.isfinite(row.low)
     yield f"$[{_number(row.low, metric)},\\ {_number(row.high, metric)}]$" if known else "--"
@@ -216,7 +202,7 @@ def _spans(datasets: Sequence[str]) -> list[str]:
     counts = {dataset: datasets.count(dataset) for dataset in dict.fromkeys(datasets)}
     cells, rules, first = [""], [], 2
     for dataset, count in counts.items():
-        cells.append(rf"\multicolumn{{{count}}}{{c}}{{{escape(dataset)}}}")
+        cells.append(rf"\multicolumn{{{count}}}{{c}}{{{latex(dataset)}}}")
         rules.append(rf"\cmidrule(lr){{{first}-{first + count - 1}}}")
         first += count
     return [_row(cells), "".join(rules)]
@@ -234,7 +220,7 @@ def _table(columns: str, head: Sequence[str], rows: Sequence[str], caption: str,
 
 
 def _sentence(text: str) -> str:
-    return escape(text[:1].upper() + text[1:])
+    return latex(text[:1].upper() + text[1:])
 
 
 def _rho(comparisons: pd.DataFrame) -> str:

@@ -1,5 +1,6 @@
 """What all parts of the report ask of the evidence: blocks in order, and which methods are shown."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -41,6 +42,32 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """A figure that could not be drawn, in the place where it would stand.
+
+    Attributes
+    ----------
+    name
+        Of the figure, as far as it was known.
+    error
+        Why; a fault of the program.
+    """
+
+    name: str
+    section: str
+    error: Exception
+
+    @property
+    def reason(self) -> str:
+        """The error in one line."""
+        return f"{type(self.error).__name__}: {self.error}"
+
+
+# Makes one figure, when it is called: so that each can fail by itself.
+Plan = Callable[[], Drawing | Failed | None]
+
+
+@dataclass(frozen=True)
 class Material:
     """Evidence and comparison, with what is derived from both."""
 
@@ -62,8 +89,9 @@ class Material:
         several = [column for column in ("encoder", "classifier") if len(found[column].unique()) > 1]
         panels, ats = [], []
         for block, row in found.iterrows():
-            settings = str(block).split(SEPARATOR)[4:]
-            panels.append(SEPARATOR.join([row["dataset"], *(row[column] for column in several), *settings]))
+            named = SEPARATOR.join(row[column] for column in ("dataset", "encoder", "imbalance_ratio", "classifier"))
+            settings = str(block).removeprefix(named).removeprefix(SEPARATOR)
+            panels.append(SEPARATOR.join(filter(None, [row["dataset"], *(row[each] for each in several), settings])))
             profile = str(row["imbalance_ratio"]).rpartition("_")[2]
             shape = f" {profile}" if profile in ("linear", "exponential") else ""
             ats.append(words.ratio(row["ratio"]) + shape)
@@ -157,6 +185,23 @@ class Material:
         if means.empty:
             return None
         return str(means.idxmin() if self.metric in LOSSES else means.idxmax())
+
+    @cached_property
+    def without_minority(self) -> list[str]:
+        """Panels of which no class is a minority, so that there is nothing to augment."""
+        runs = self.evidence.runs
+        bare = {
+            block
+            for block, identity in zip(runs["block"], runs["identity"], strict=True)
+            if not self.evidence.records[identity]["data"]["minority"]
+        }
+        return list(self.blocks["panel"][self.blocks.index.isin(bare)].drop_duplicates())
+
+    def over_members(self, block: str) -> str:
+        """Say what the numbers of a block are means of."""
+        records = self.records_of(block).values()
+        most = max((len(each["config"]["seeds"]) * each["config"]["n_folds"] for each in records), default=0)
+        return "one member" if most == 1 else "means over members"
 
     def label(self, block: str) -> str:
         """A block as `data set at 1:10`."""

@@ -102,7 +102,10 @@
       this.button = element("button", { type: "button" }, "Show more");
       this.button.addEventListener("click", () => { this.shown += 5 * PIECE; this.update(); });
       const grid = element("div", { class: "grid", tabindex: 0, role: "region", "aria-label": this.name }, table);
-      this.place.replaceChildren(filters, grid, element("div", { class: "more" }, this.count, this.button));
+      const aside = element("span", { class: "aside" }, "the table is wider than the page: it scrolls sideways");
+      this.place.replaceChildren(filters, grid, element("div", { class: "more" }, this.count, aside, this.button));
+      const measure = () => { aside.hidden = grid.scrollWidth <= grid.clientWidth; };
+      for (const each of [grid, table]) new ResizeObserver(measure).observe(each);
       this.head();
     }
 
@@ -162,6 +165,7 @@
           cell.textContent = text;
           const classes = [isName(column) ? (text.length > 40 ? "long" : "short") : "number"];
           if (column.strong) classes.push("strong");
+          if (column.outcome) classes.push("verdict");
           if (column.outcome && row[column.at] < 2) classes.push(row[column.at] === 0 ? "better" : "worse");
           cell.className = classes.join(" ");
           line.append(cell);

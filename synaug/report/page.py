@@ -10,14 +10,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from synaug.escaping import console, shown
 from synaug.report import again, tables, words
-from synaug.report.material import Drawing, Material
+from synaug.report.material import Drawing, Failed, Material
 
 HERE = Path(__file__).parent
 # Sections that hold figures, in the order of the page.
 SECTIONS = {
     "gains": ("Gains", "What each method adds, by data set and imbalance ratio."),
-    "ratio": ("Against the imbalance ratio", "How scores fall as the minority grows rarer."),
+    "ratio": ("Against the imbalance ratio", "Scores at each ratio: the larger it is, the rarer the minority."),
     "forest": ("Differences with intervals", "How sure each gain is, over both references."),
     "ranks": ("Ranks over all blocks", "Which methods rank first across data sets and ratios."),
     "sweeps": ("Settings swept", "What an augmenter's amount and neighbours change."),
@@ -26,20 +27,30 @@ SECTIONS = {
     "calibration": ("Reliability", "Whether probabilities mean what they say, before and after each decision rule."),
     "training": ("Training", "Losses, and what is learnt by heart."),
 }
+OF_THE_MINORITY = ("ratio", "training")  # sections whose figures show it, where there is one
 
 
-def render(material: Material, drawings: Sequence[Drawing], svgs: Mapping[str, str]) -> str:
+def render(
+    material: Material, drawings: Sequence[Drawing], svgs: Mapping[str, str], failed: Sequence[Failed] = ()
+) -> str:
     """Render the page.
 
     Parameters
     ----------
     svgs
         The figures by name, as `synaug.report.svg.inline` gives them.
+    failed
+        Figures that could not be drawn, which are named where they would stand.
     """
     environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
     )
-    environment.filters |= {"plain": words.plain, "metric": words.metric, "counted": words.counted}
+    environment.filters |= {"shown": shown, "metric": words.metric, "counted": words.counted}
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     found = tables.all_tables(material)
     data = {"tables": found, "metrics": [_metric(name) for name in material.comparison.metrics]}
@@ -52,7 +63,7 @@ def render(material: Material, drawings: Sequence[Drawing], svgs: Mapping[str, s
         "metrics": material.comparison.metrics,
         "verdict": material.comparison.verdict,
         "summary": summary(material),
-        "sections": _sections(drawings),
+        "sections": _sections(material, drawings, failed),
         "svgs": {name: Markup(text) for name, text in svgs.items()},  # noqa: S704 (serialised by ElementTree)
         "warnings": warnings(material),
         "commands": again.commands(material),
@@ -116,13 +127,34 @@ def rhos(material: Material) -> str:
     return words.listed(values) if values else "one over the number of folds"
 
 
+def _visible(value: Any) -> Any:
+    """Whatever the template writes, with what cannot be seen written out; Jinja escapes HTML after it."""
+    return console(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _metric(name: str) -> dict[str, Any]:
     return {"name": name, "label": words.metric(name), "digits": 3 if words.scale(name) == 1 else 1}
 
 
-def _sections(drawings: Sequence[Drawing]) -> list[dict[str, Any]]:
-    return [
-        {"id": key, "title": title, "lead": lead, "drawings": [each for each in drawings if each.section == key]}
+def _sections(material: Material, drawings: Sequence[Drawing], failed: Sequence[Failed]) -> list[dict[str, Any]]:
+    found = [
+        {
+            "id": key,
+            "title": title,
+            "lead": lead,
+            "drawings": [each for each in drawings if each.section == key],
+            "failed": [each for each in failed if each.section == key],
+            "missing": without_minority(material) if key in OF_THE_MINORITY else "",
+        }
         for key, (title, lead) in SECTIONS.items()
-        if any(each.section == key for each in drawings)
     ]
+    return [section for section in found if section["drawings"] or section["failed"]]
+
+
+def without_minority(material: Material) -> str:
+    """Say where there is no minority to show, and why."""
+    bare = material.without_minority
+    if not bare:
+        return ""
+    said = "no class is smaller: nothing was there to augment, and no minority to show."
+    return said.capitalize() if len(bare) == len(material.panels) else f"{words.listed(bare)}: {said}"

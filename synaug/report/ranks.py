@@ -9,6 +9,9 @@ from synaug.report.material import Drawing, Material
 
 MOST_METHODS = 30
 STEP = 0.42  # inches between names
+LETTER = 0.115  # inches, of a letter of a name in the mean
+LONGEST_NAME = 28
+MOST_BESIDE = 4.2  # inches for names at either side
 
 
 def draw(material: Material, metric: str) -> Drawing | None:
@@ -90,7 +93,10 @@ def _axis(axes: Axes, n_methods: int, difference: float) -> None:
 
 def _names(axes: Axes, ranks: pd.Series, n_left: int, depth: float, n_methods: int) -> None:
     """Names at both sides, each at the end of a line that goes down from its rank and then aside."""
+    labels = [words.short(name, LONGEST_NAME) for name in ranks.index]
+    beside = min(LETTER * max(map(words.width, labels)) + 1.0, MOST_BESIDE)  # inches, with the rank
     span = n_methods - 1
+    margin = span * beside / (style.WIDTH - 2 * beside)
     left, right = 1 - 0.06 * span, n_methods + 0.06 * span
     for index, (name, rank) in enumerate(ranks.items()):
         is_left = index < n_left
@@ -99,7 +105,7 @@ def _names(axes: Axes, ranks: pd.Series, n_left: int, depth: float, n_methods: i
         edge = left if is_left else right
         colour = style.FREE if name == "free remedy" else style.INK
         axes.plot([rank, rank, edge], [0, y, y], color=colour, linewidth=1.2)
-        label = f"{words.short(name, 36)}  {rank:.2f}" if is_left else f"{rank:.2f}  {words.short(name, 36)}"
+        label = f"{labels[index]}  {rank:.2f}" if is_left else f"{rank:.2f}  {labels[index]}"
         axes.text(
             edge - 0.01 * span if is_left else edge + 0.01 * span,
             y,
@@ -108,4 +114,4 @@ def _names(axes: Axes, ranks: pd.Series, n_left: int, depth: float, n_methods: i
             va="center",
             color=colour,
         )
-    axes.set_xlim(1 - 0.42 * span, n_methods + 0.42 * span)
+    axes.set_xlim(left - margin, right + margin)

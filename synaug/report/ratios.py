@@ -34,7 +34,7 @@ def draw(material: Material, metric: str) -> Drawing | None:
         grid = figure.subplots(n_rows, n_columns, squeeze=False, sharey=len(shown) > 1)
         for axes, panel in zip(grid.flat, shown, strict=False):
             _panel(axes, material.blocks_of(panel), means, methods, augmenters, words.scale(metric))
-            style.title(axes, words.short(panel, 30))
+            style.title(axes, words.short(panel, 28))
         for axes in grid.flat[len(shown) :]:
             axes.set_visible(False)
         for row in grid:
@@ -42,13 +42,16 @@ def draw(material: Material, metric: str) -> Drawing | None:
         handles = {
             label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
         }
-        figure.legend(
-            list(handles.values()), list(handles), loc="outside lower center", ncols=4 if len(shown) > 1 else 2
-        )
-    notes = [
-        "All augmenters with argmax; the dashed line makes no rows and has its decision rule chosen on validation."
-    ]
-    if material.blocks["ratio"].isna().any():
+        style.legend(figure, list(handles.values()), list(handles))
+    at = [block for panel in shown for block in material.blocks_of(panel).index]
+    drawn = {key[1:] for key in means.index if key[0] in at}
+    notes = ["Augmenters with argmax." if drawn & set(methods) - {FREE} else ""]
+    if FREE in drawn:
+        joined = any(material.blocks_of(panel)["ratio"].notna().sum() > 1 for panel in shown)
+        look = "dashed line" if joined else "diamond"
+        notes.append(f"The {look} makes no rows and has its decision rule chosen on validation.")
+    ratios = material.blocks.loc[at, "ratio"]
+    if ratios.isna().any() and ratios.notna().any():
         notes.append("Natural imbalance stands by itself, at the right.")
     if len(panels) > len(shown):
         notes.append(f"{len(panels) - len(shown)} of {len(panels)} data sets and settings are left out here.")
@@ -60,7 +63,7 @@ def draw(material: Material, metric: str) -> Drawing | None:
         title=f"{words.metric(metric).capitalize()} against the imbalance ratio",
         alt=_alt(material, metric, means, methods, shown),
         figure=figure,
-        note=" ".join(notes),
+        note=" ".join(filter(None, notes)),
         metric=metric,
     )
 
@@ -115,4 +118,4 @@ def _alt(
             own = {words.method(*method): means.get((block, *method), np.nan) for method in methods}
             told = [f"{name} {words.level(value, metric)}" for name, value in own.items() if np.isfinite(value)]
             parts.append(f"{material.label(block)}: {', '.join(told)}")
-    return f"Lines of {words.metric(metric)} against the imbalance ratio. {'; '.join(parts)}."
+    return f"{words.metric(metric).capitalize()} against the imbalance ratio. {'; '.join(parts)}."

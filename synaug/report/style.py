@@ -1,14 +1,18 @@
 """How figures look: ink that follows the page's theme, colours that the colour-blind tell apart, plain text."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from synaug.report import words
 
 # `synaug.report.svg` makes these follow the theme of the page; nothing else may be drawn in them.
 INK = "#1c2024"
@@ -20,6 +24,7 @@ DARK, LIGHT = "#101010", "#ffffff"
 WIDTH = 11.5  # inches: at 96 pixels an inch as wide as the page's column
 FONT_SIZE = 13
 SMALL = 12
+LETTER = 0.105  # inches, of a small letter in the mean
 # Paul Tol's "vibrant" and "muted" schemes, without those too light for a white page.
 COLOURS = ("#0077bb", "#ee7733", "#009988", "#cc3311", "#8c7a2e", "#5b8def", "#8a6d5d", "#2f8f4e", "#ee3377")
 FREE = "#c0408c"  # what synthesises nothing
@@ -132,6 +137,30 @@ def cell(axes: Axes, x: float, y: float, text: str, colour: str, weight: str = "
 def title(axes: Axes, text: str) -> None:
     """Title one panel."""
     axes.set_title(text, loc="left")
+
+
+def inches(texts: Iterable[str]) -> float:
+    """Estimate how long the longest of some small texts is drawn."""
+    return LETTER * max(map(words.width, texts), default=0)
+
+
+def legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """Explain lines below a figure, in as many columns as its width has room for."""
+    room = figure.get_figwidth() / (inches(labels) + 0.75)
+    ncols = max(1, min(len(labels), int(room), 5))
+    figure.legend(list(handles), list(labels), loc="outside lower center", ncols=ncols)
+
+
+def colour_bar(figure: Figure, axes: list[Axes], limit: float, label: str) -> None:
+    """Draw the scale of gains below axes, with few numbers on it, which have room whatever they are."""
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(-limit, limit), DIVERGING), ax=axes, location="bottom", aspect=60, shrink=0.5, pad=0.02
+    )
+    ticks = MaxNLocator(4, symmetric=True).tick_values(-limit, limit)
+    bar.set_ticks([tick for tick in ticks if abs(tick) <= limit])
+    bar.ax.xaxis.set_major_formatter(lambda value, _: f"{value:.4g}".replace("-", "−"))
+    bar.set_label(label)
+    bar.outline.set_visible(False)
 
 
 def rule_grid(axes: Axes, which: str = "y") -> None:

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from synaug.escaping import console, shown
 from synaug.report import style
 
 SVG = "http://www.w3.org/2000/svg"
@@ -54,7 +55,7 @@ def raw_svg(figure: Figure, name: str) -> str:
         mpl.rcParams["svg.hashsalt"] = name  # ids of one page must differ
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return buffer.getvalue()
+    return console(buffer.getvalue())  # XML allows no controls, escaped or not
 
 
 def pdf(figure: Figure, *, quick: bool = False) -> bytes:
@@ -83,14 +84,14 @@ def inline(raw: str, alt: str) -> str:
     root.set("width", f"{float(root.attrib['width'].removesuffix('pt')) / POINTS_PER_REM:.4g}rem")
     del root.attrib["height"]
     root.set("role", "img")
-    root.set("aria-label", alt)
+    root.set("aria-label", shown(alt))
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
 
 
 def _describe(root: ElementTree.Element, title: str, alt: str) -> None:
     for place, (tag, text) in enumerate((("title", title), ("desc", alt))):
         element = ElementTree.Element(f"{{{SVG}}}{tag}")
-        element.text = text
+        element.text = shown(text)
         root.insert(place, element)
 
 

@@ -12,11 +12,6 @@ K = ("augmenter.k_neighbors.k", "augmenter.k_neighbors", "augmenter.n_neighbors"
 NEIGHBOUR_METRIC = "augmenter.k_neighbors.metric"
 
 
-def draw(material: Material, metric: str) -> list[Drawing]:
-    """Draw what the sweep varied; nothing where it varied neither."""
-    return [drawing for drawing in (amounts(material, metric), neighbours(material, metric)) if drawing is not None]
-
-
 def _gains(material: Material, metric: str, columns: list[str]) -> pd.DataFrame:
     """Gains over no augmentation under argmax, of each run, with its settings."""
     rows = material.table(metric, "none")
@@ -50,7 +45,7 @@ def amounts(material: Material, metric: str) -> Drawing | None:
                 colour, marker = style.colour(str(base), order), style.marker(str(base), order)
                 axes.plot(x, y, color=colour, marker=marker, markeredgecolor="none", label=words.short(base))
             axes.axhline(0, color=style.SOFT, linewidth=1)
-            style.title(axes, words.short(material.label(block), 30))
+            style.title(axes, words.short(material.label(block), 28))
             axes.set_xlabel("share of the gap filled (%)")
             axes.tick_params(labelleft=True)
             style.rule_grid(axes)
@@ -58,8 +53,10 @@ def amounts(material: Material, metric: str) -> Drawing | None:
             axes.set_visible(False)
         for row in grid:
             row[0].set_ylabel(words.gain_label(metric))
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=5)
+        found = {
+            label: handle for axes in grid.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        style.legend(figure, list(found.values()), list(found))
     best = gains.loc[gains.groupby("block", sort=False)["gain"].idxmax()]
     told = "; ".join(
         f"{material.label(block)}: {base} at {100 * amount:g} % ({words.signed(gain, metric)})"
@@ -89,11 +86,13 @@ def neighbours(material: Material, metric: str) -> Drawing | None:
     if k is None:
         return None
     columns = [k, *([NEIGHBOUR_METRIC] if NEIGHBOUR_METRIC in runs else [])]
-    gains = _gains(material, metric, columns).dropna(subset=[k])
+    gains = _gains(material, metric, columns)
+    gains[k] = pd.to_numeric(gains[k], errors="coerce")  # absent, or no number, for samplers without it
+    gains = gains.dropna(subset=[k])
     if gains.empty:
         return None
     by = gains[NEIGHBOUR_METRIC].fillna("").astype(str) if NEIGHBOUR_METRIC in gains else ""
-    gains = gains.assign(by=gains["base"] + np.where(by == "", "", " ") + by, k=pd.to_numeric(gains[k]))
+    gains = gains.assign(by=gains["base"] + np.where(by == "", "", " ") + by, k=gains[k])
     blocks = list(material.blocks.index[material.blocks.index.isin(gains["block"].unique())])[:MOST_PANELS]
     tables = {
         block: gains[gains["block"] == block].groupby(["by", "k"])["gain"].mean().unstack() * words.scale(metric)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from synaug.escaping import shown
 from synaug.metrics import LOSSES
 from synaug.report import words
 from synaug.report.material import Material
@@ -26,7 +27,7 @@ def column(label: str, kind: str, at: int, **options: Any) -> dict[str, Any]:
 
 def name_column(label: str, at: int, values: Sequence[str], **options: Any) -> dict[str, Any]:
     """Describe a column of names, whose cells are places in `values`."""
-    return column(label, "name", at, values=[words.plain(value) for value in values], **options)
+    return column(label, "name", at, values=[shown(value) for value in values], **options)
 
 
 def comparisons(material: Material) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import logging
 import math
 import re
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from synaug import record, tracking
+from synaug import escaping, record, tracking
 
 if TYPE_CHECKING:
     import wandb
@@ -32,7 +31,7 @@ GAIN_TITLES = {
     "gain_over_free": "Gain over the free remedy, mean over blocks",
 }
 BARS, BAR_FIELDS = "wandb/bar/v0", {"label": "method", "value": "gain"}  # W&B's own bar chart
-ATTACHED = ("index.html", "comparisons.csv", "scores.parquet", "tables/*.tex", "figures/*")
+ATTACHED = ("index.html", "comparisons.csv", "errors.log", "scores.parquet", "tables/*.tex", "figures/*")
 
 
 def log_report(
@@ -66,7 +65,7 @@ def log_report(
     init_timeout, finish_timeout
         Seconds to wait for the server when the run starts and when it ends.
     """
-    name = name or ", ".join(evidence.runs["name"].unique())
+    name = escaping.shown(name or ", ".join(evidence.runs["name"].unique()))
     blocks = int(evidence.runs["block"].nunique())
     run = tracking.start_run(
         project=project,
@@ -92,8 +91,10 @@ def log_report(
 def _log(run: wandb.Run, evidence: Evidence, comparison: Comparison, folder: Path, name: str) -> None:
     primary = comparison.metrics[0]
     gains = mean_gains(comparison.tables[primary])
-    run.summary["headline"] = comparison.verdict.headline
-    run.summary.update({f"{GAINS[reference]}/{method}": gain for reference, method, gain, _ in _rows(gains)})
+    run.summary["headline"] = escaping.shown(comparison.verdict.headline)
+    run.summary.update(
+        {f"{GAINS[reference]}/{escaping.shown(method)}": gain for reference, method, gain, _ in _rows(gains)}
+    )
     run.log_artifact(_artifact(evidence, comparison, folder, name))
     charts = {
         chart_key(key): _bars(gains[gains["reference"] == reference], f"{GAIN_TITLES[key]}: {primary}")
@@ -131,18 +132,18 @@ def mean_gains(comparisons: pd.DataFrame) -> pd.DataFrame:
 def verdict_page(verdict: Verdict) -> str:
     """The verdict's words as HTML, escaped."""
     sections = [("Over all", verdict.overall), *verdict.datasets.items(), ("Mind", verdict.cautions)]
-    parts = [f"<h1>{html.escape(verdict.headline)}</h1>"]
+    parts = [f"<h1>{escaping.html(verdict.headline)}</h1>"]
     for heading, sentences in sections:
         if sentences:
-            items = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
-            parts.append(f"<h2>{html.escape(heading)}</h2><ul>{items}</ul>")
+            items = "".join(f"<li>{escaping.html(sentence)}</li>" for sentence in sentences)
+            parts.append(f"<h2>{escaping.html(heading)}</h2><ul>{items}</ul>")
     return _html_around("Verdict", "".join(parts))
 
 
 def _html_around(title: str, body: str) -> str:
     style = "body{font:16px/1.5 sans-serif;margin:1em;background:#fff;color:#111}svg{max-width:100%;height:auto}"
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escaping.html(title)}</title>'
         f"<style>{style}</style></head><body>{body}</body></html>"
     )
 
@@ -188,9 +189,9 @@ def table(key: str, frame: pd.DataFrame) -> wandb.Table:
         overall_first = frame["class"].notna() if "class" in frame else pd.Series(0, frame.index)
         frame = frame.loc[overall_first.sort_values(kind="stable").index[:limit]]
     kinds = [float if pd.api.types.is_numeric_dtype(dtype) else str for dtype in frame.dtypes]
-    found = wandb.Table(columns=[str(name) for name in frame], data=[], dtype=kinds)
+    found = wandb.Table(columns=[escaping.shown(name) for name in frame], data=[], dtype=kinds)
     # Row by row, as add_data takes them, each value's type is looked at anew: 20 s for 200,000 rows.
-    found.data = _rows(frame)
+    found.data = _rows(escaping.shown_frame(frame))
     return found
 
 
@@ -218,11 +219,11 @@ def _artifact(evidence: Evidence, comparison: Comparison, folder: Path, name: st
     import wandb
 
     slug = re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)[:100]  # W&B takes 128 characters
-    artifact = wandb.Artifact(f"report-{slug}", JOB_TYPE, description=comparison.verdict.headline)
+    artifact = wandb.Artifact(f"report-{slug}", JOB_TYPE, description=escaping.shown(comparison.verdict.headline))
     for path in sorted(path for pattern in ATTACHED for path in folder.glob(pattern)):
         artifact.add_file(str(path), path.relative_to(folder).as_posix())
     for run, place in zip(evidence.runs["run"], evidence.runs["folder"], strict=True):
         path = Path(place) / record.RECORD
         if path.is_file():
-            artifact.add_file(str(path), f"records/{run}.json")
+            artifact.add_file(str(path), f"records/{escaping.shown(run)}.json")
     return artifact

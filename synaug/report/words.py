@@ -1,9 +1,11 @@
 """Names and numbers as a reader wants them."""
 
 import math
-import re
+import unicodedata
 from collections.abc import Iterable
+from itertools import accumulate
 
+from synaug.escaping import shown
 from synaug.metrics import LOSSES
 from synaug.wording import metric as metric
 from synaug.wording import p_value as p_value
@@ -18,8 +20,6 @@ DECISIONS = {
 }
 REFERENCES = {"none": "no augmentation", "free": "the free remedy"}
 FREE = "free remedy (none, rule chosen)"
-# XML allows none of these, escaped or not.
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 def decision(name: str) -> str:
@@ -64,15 +64,22 @@ def level_label(name: str) -> str:
     return f"{metric(name)} (less is better)" if name in LOSSES else f"{metric(name)} (%)"
 
 
-def plain(text: object) -> str:
-    """Text from data on one line, without characters that XML does not know."""
-    return CONTROL.sub("�", " ".join(str(text).split()))
+def short(text: object, most: int = 26) -> str:
+    """Name something in a figure, cut where it would burst it."""
+    whole = shown(text)
+    if width(whole) <= most:
+        return whole
+    ends = accumulate(map(_width, whole))
+    return f"{whole[: sum(end < most for end in ends)]}…"
 
 
-def short(text: object, width: int = 26) -> str:
-    """`plain`, cut where it would burst a figure."""
-    whole = plain(text)
-    return whole if len(whole) <= width else f"{whole[: width - 1]}…"
+def width(text: str) -> int:
+    """How many letters wide a text is; signs of East Asian scripts are as wide as two."""
+    return sum(map(_width, text))
+
+
+def _width(sign: str) -> int:
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else int(not unicodedata.combining(sign))
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:
