@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from synaug import check, interrupts, launchers, record, status, sweep
 from synaug import config as configuration
 from synaug.errors import user_sentence
+from synaug.escaping import console, make_console_safe
 from synaug.interrupts import Terminated
 from synaug.status import Ended
 
@@ -49,11 +50,15 @@ def task(config: DictConfig) -> Ended:
         check.check(config)
     identity = configuration.identity(config)
     with ExitStack() as stack:
-        if config.force or not record.is_done(folder):
+        problem = record.problem(folder, identity)
+        if config.force or problem is not None:
             stack.enter_context(status.claim(folder))  # another sweep may be at this very run, here or elsewhere
-        if record.is_done(folder) and (not config.force or sweep.did(folder)):
+            problem = record.problem(folder, identity)
+        if problem is None and (not config.force or sweep.did(folder)):
             log.info("already recorded, skipped (force=true runs it again): %s", folder)
             return Ended(status.SKIPPED)
+        if problem is not None and record.is_done(folder):
+            log.warning("%s: %s: the run is made again", folder, problem)
         check.check(config)
         started = time.monotonic()
         with _without_collecting():
@@ -129,7 +134,7 @@ def _show_once(error: BaseException) -> None:
     text = "".join(traceback.format_exception(error))
     if text not in _shown:
         _shown.add(text)
-        sys.stderr.write(text)
+        sys.stderr.write(console(text))
 
 
 def sentence(error: BaseException) -> str:
@@ -142,6 +147,7 @@ def sentence(error: BaseException) -> str:
 def main(job: Job = task) -> None:
     """Run the command line, `job` for each of its jobs; exit with 1 where one failed."""
     global _said
+    make_console_safe()
     _shown.clear()
     arguments = get_args_parser().parse_args()
     if arguments.help:  # Hydra's own would compose the config, list groups without their lines, and take a second
@@ -214,7 +220,7 @@ def _failed(error: Exception, arguments: Namespace, full: bool) -> None:
     if said is None or full:
         return
     if error is not _said:  # else `FailureCallback` has said it
-        sys.stderr.write(f"{said}\n")
+        sys.stderr.write(console(f"{said}\n"))
     sys.stderr.write(f"{FULL_ERROR}=1 shows the traceback.\n")
     sys.exit(1)
 
@@ -229,7 +235,8 @@ def _interrupted(interruption: KeyboardInterrupt | Terminated) -> NoReturn:
         sys.exit(f"interrupted while the report was written; the runs are recorded ({again} writes it)")
     if running.progress is not None and running.progress.gave_up:
         _launcher_failed(running, f"SLURM has nothing more of this sweep, but not all of it ended: {launchers.REST}")
-    ended, of = len(running.jobs()), "" if running.n_jobs is None else f" of {running.n_jobs}"
+    ended = len(running.jobs()) + len(running.recorded)
+    of = "" if running.n_jobs is None else f" of {running.n_jobs}"
     sweep.finish(running, interrupted=True)
     then = f" (python -m synaug.report {running.folder} compares what there is)" if ended else ""
     if running.queue is not None and running.queue.numbers:
@@ -238,7 +245,7 @@ def _interrupted(interruption: KeyboardInterrupt | Terminated) -> NoReturn:
 
 
 def _launcher_failed(running: sweep.Sweep, said: str) -> NoReturn:
-    sys.stderr.write(f"{said}\n")
+    sys.stderr.write(console(f"{said}\n"))
     launchers.stop()
     if running.queue is not None:
         running.queue.outlast()

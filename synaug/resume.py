@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from synaug import config as configuration
 from synaug import record
 from synaug.digest import file_sha256, json_sha256
+from synaug.errors import UserError
 
 Job = Sequence[str]
 # What a config may take from elsewhere than from the YAML files and the command line.
@@ -86,15 +87,15 @@ def _by_overrides(folder: Path, digest: str) -> dict[tuple[str, ...], tuple[str,
     """Of each sound record: its run, its config and its identity, by the overrides that led to it."""
     found = {}
     for path in sorted(folder.glob(f"*/{record.RECORD}")):
-        if not path.is_file():
-            continue
         try:
             stands = record.read(path.parent)
-            overrides, identity, settings = stands["overrides"], stands["identity"], stands["config"]
-            same = stands["configs_sha256"] == digest
-        except (OSError, ValueError, KeyError, TypeError):  # an older one, or damaged: its job says so
+        except UserError:  # its job says so
             continue
-        if same and path.parent.name.endswith(f"-{identity[:8]}") and record.is_done(path.parent):
+        identity, settings = stands["identity"], stands["config"]
+        overrides = stands.get("overrides") or []
+        same = stands.get("configs_sha256") == digest
+        # Read twice, but for the shape and the digest of its probabilities there is one place.
+        if same and path.parent.name.endswith(f"-{identity[:8]}") and record.problem(path.parent, identity) is None:
             found[tuple(sorted(overrides))] = (path.parent.name, settings, identity)
     return found
 
