@@ -143,7 +143,8 @@ def _check_rows(rows_per_class: Rows, class_names: Sequence[str], n_folds: int, 
     if len(small) == 1:
         what = f"class {names.cut(class_names[small[0]])} has {fewest} row{'' if fewest == 1 else 's'}, fewer {limit}"
     else:
-        what = f"{len(small)} of {len(class_names)} classes have fewer rows {limit}: {_counted(small, rows_per_class, class_names)}"
+        counted = _counted(small, rows_per_class, class_names)
+        what = f"{len(small)} of {len(class_names)} classes have fewer rows {limit}: {counted}"
     folds = [each for each in range(2, min(n_folds, fewest + 1)) if _suffice(fewest, each, validation_share)]
     remedies = [f"lower n_folds to {folds[-1]}"] if folds else []
     if len(class_names) - len(small) >= 2:

@@ -262,7 +262,7 @@ def test_a_validation_share_that_leaves_nothing_to_train_on_is_refused() -> None
         members((50, 2), None, n_folds=2)
     with pytest.raises(
         UserError,
-        match=r"2 of 2 classes have fewer rows than the \d+ that n_folds=5 and validation.share=0.99 need: .* lower val",
+        match=r"2 of 2 classes have fewer rows than the \d+ that n_folds=5 and validation.share=0.99 need: .* lower v",
     ):
         members((50, 50), validation_share=0.99)
 
@@ -271,8 +271,8 @@ def test_all_classes_with_too_few_rows_are_told_at_once_with_what_would_help() -
     with pytest.raises(UserError) as caught:
         members((50, 1, 40, 2, 3), None, n_folds=10)
     assert str(caught.value) == (
-        "3 of 5 classes have fewer rows than n_folds=10: 'b' (1), 'd' (2), 'e' (3): set dataset.min_per_class=10 to drop "
-        "them, or use more data"
+        "3 of 5 classes have fewer rows than n_folds=10: 'b' (1), 'd' (2), 'e' (3): set dataset.min_per_class=10 to "
+        "drop them, or use more data"
     )
     with pytest.raises(UserError) as caught:
         members((50, 8, 40, 9), None, n_folds=10)

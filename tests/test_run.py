@@ -248,6 +248,21 @@ def test_natural_keeps_the_classes_and_tests_on_them(program: Program, tmp_path:
     assert program.run_folders[0].name.startswith("files-toy-natural-")
 
 
+def test_a_cap_leaves_natural_classes_their_proportions_and_each_enough_rows(program: Program, tmp_path: Path) -> None:
+    rows, labels = toy.texts(120, ("sport", "trade"))
+    uneven = [row for row in range(240) if row < 120 or row % 4 == 0]
+    rare, rare_labels = toy.texts(5, ("space",))
+    path = toy.write_csv(
+        tmp_path / "mails.csv", [rows[row] for row in uneven] + rare, [labels[row] for row in uneven] + rare_labels
+    )
+    assert sorted(labels[row] for row in uneven).count("trade") == 30
+    ok(program(*TOY, f"dataset.path={path}", "imbalance_ratio=natural", "dataset.max_per_class=60"))
+    data = program.record()["data"]
+    assert data["name"] == "mails"
+    assert dict(zip(data["class_names"], data["rows_per_class"], strict=True)) == {"space": 4, "sport": 60, "trade": 15}
+    assert data["report"]["proportions_changed"] is True  # four folds need four rows of each class
+
+
 def test_csv_logger_leaves_curves_beside_the_record(program: Program, csv: str) -> None:
     ok(program(*TOY, csv, "logger=csv"))
     (path,) = program.run_folders[0].rglob("metrics.csv")

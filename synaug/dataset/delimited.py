@@ -256,7 +256,7 @@ class Table:
         """Another way of reading that gives every row as many fields as the header."""
         others = {
             "backslash": "set dataset.quoting=backslash, which reads them all",
-            "none": "double or close the quote there, or set dataset.quoting=none, which reads quotes as plain characters",
+            "none": "double or close the quote there, or set dataset.quoting=none, which reads quotes as they are",
             "double": "set dataset.quoting=double, which reads them all",
         }
         for quoting, advice in others.items():

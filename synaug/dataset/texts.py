@@ -216,7 +216,7 @@ class TextSource(ABC):
             raise UserError(self._empty_rows(no_text, no_label, len(texts)))
         if empty:
             report["empty_rows_dropped"] = len(empty)
-            log.info("%s: %d rows without a text or a label were dropped", self.title, len(empty))
+            log.info("%s: dropped for want of a text or a label: %d of %d rows", self.title, len(empty), len(texts))
         broken = [row for row, text in enumerate(texts) if row not in empty and LONE_SURROGATE.search(text)]
         if broken:
             one = len(broken) == 1
@@ -260,10 +260,11 @@ class TextSource(ABC):
             report["classes_dropped"] = {class_names[label]: int(counts[label]) for label in small}
             report["rows_of_dropped_classes"] = int(counts[small].sum())
             log.info(
-                "%s: %d classes of fewer than %d rows were dropped, %d rows in all: %s",
+                "%s: %s of fewer than %d rows %s dropped, %d rows in all: %s",
                 self.title,
-                len(small),
+                "1 class" if len(small) == 1 else f"{len(small)} classes",
                 self.min_per_class,
+                "was" if len(small) == 1 else "were",
                 report["rows_of_dropped_classes"],
                 names.listed([class_names[label] for label in small]),
             )
