@@ -716,7 +716,7 @@ def test_scikit_learns_words_are_no_excuse_where_the_numbers_are_not_a_classs_ro
 def test_a_pipeline_that_has_too_few_rows_gets_a_sentence() -> None:
     X, y = mixed((40, 4))
     with pytest.raises(
-        UserError, match=r"^Pipeline, which decides by itself, has too few rows in seed 0 fold 1, of class"
+        UserError, match=r"^Pipeline cannot work with the 4 rows of class 1 in seed 0 fold 1 \(Expected"
     ):
         run(Augmenter(make_pipeline(SMOTE())), X, y, where="seed 0 fold 1")
 

@@ -193,8 +193,8 @@ class Augmenter:
             if isinstance(error, UserError) or not is_shortage(self.sampler, error, {smallest: int(counts[smallest])}):
                 raise
             raise UserError(
-                f"{self.name}, which decides by itself, has too few rows{where}, of {names[smallest]} "
-                f"{counts[smallest]} ({_line(error)}): lower its number of neighbours or the imbalance ratio"
+                f"{self.name} cannot work with the {counts[smallest]} rows of {names[smallest]}{where} "
+                f"({_line(error).rstrip('.')}): lower its number of neighbours or the imbalance ratio"
             ) from error
         return self._accounted(rows, result, asked, {}, names, where)
 

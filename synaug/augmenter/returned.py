@@ -22,6 +22,8 @@ SAME_IN_PLACE = 0.01
 SAME_ANYWHERE = 0.002
 # Below this share of the rows that could be given ones, hardly any is.
 HARDLY_ANY = 0.1
+# Of a class of fewer rows, none kept says nothing by itself.
+TELLING_ROWS = 5
 # Of the given rows: so many under another label are no correction but a mix-up.
 RELABELLED = 0.1
 # New rows of the same space lie nearer to given ones than these do to each other, or little farther.
@@ -262,11 +264,11 @@ def _refuse_another_space(
     after = np.bincount(labels, minlength=n_classes)
     kept = np.bincount(y[given[given >= 0]], minlength=n_classes)
     steps = [step for _, step in getattr(sampler, "steps", ()) if hasattr(step, "transform")]
+    hardly_any = kept.sum() < HARDLY_ANY * min(len(X), len(rows))
     if sampling_type(sampler) == "over-sampling" and not cleans(sampler):
-        # It owes every row; of a class that was moved alone, the others' rows say nothing.
-        moved = kept < HARDLY_ANY * np.minimum(before, after)
+        # It owes every row; a class may be moved alone, but of a few rows a filter may take all.
+        moved = (kept < HARDLY_ANY * np.minimum(before, after)) & (hardly_any | (before >= TELLING_ROWS))
     else:
-        hardly_any = kept.sum() < HARDLY_ANY * min(len(X), len(rows))
         moved = np.full(n_classes, hardly_any and (bool(steps) or _shows_moving(X, y, rows, labels, given)))
     if moved.any():
         cause = " and ".join(type(step).__name__ for step in steps) or "a scaler, projection or normalisation"
