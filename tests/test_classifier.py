@@ -1,6 +1,7 @@
 """The stack: what a member computes does not depend on who stands beside it."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,42 @@ def test_curves_hold_a_point_an_epoch_and_reach_the_logger(
         assert {name: values.shape for name, values in point.items()} == dict.fromkeys(
             ("train_loss", "validation_loss", "train_minority_accuracy", "validation_minority_accuracy"), (3,)
         )
+
+
+def test_curves_tell_the_minority_accuracy_of_the_decisions_themselves(
+    data: tuple[NDArray[np.float32], LabelledTexts],
+) -> None:
+    # One epoch alone, so that the weights kept are those that the one point is of.
+    module = datamodule(data, members(data)[:3], augmenter=Augmenter(FunctionSampler()), max_steps=STEPS_PER_EPOCH)
+    frequencies = module.class_frequencies()
+    model = fit(module, classifier(module, class_frequencies=frequencies))
+    (point,) = model.curves
+    validation, _ = trainer().predict(model, datamodule=module) or ([], [])
+    logs = predicted(validation, [len(each.validation) for each in module.members])
+    moved = 0
+    for index, member in enumerate(module.members):
+        np.testing.assert_allclose(np.exp(logs[index]).sum(1), 1, rtol=1e-13)
+        few = module.labels[member.validation] == 2
+        assert point["validation_minority_accuracy"][index] == (logs[index][few].argmax(1) == 2).mean()
+        moved += (logs[index][few] - np.log(frequencies[index])).argmax(1).tolist() != logs[index][few].argmax(
+            1
+        ).tolist()
+        rows = member.train[module.labels[member.train] == 2]
+        with torch.no_grad():
+            logits = model(torch.from_numpy(module.embeddings[rows]).expand(3, -1, -1))[index]
+        assert point["train_minority_accuracy"][index] == (logits.argmax(1) == 2).double().mean()
+    assert moved  # a prior taken off first would have told another accuracy
+
+
+def test_the_training_loss_of_an_epoch_is_of_its_own_steps(data: tuple[NDArray[np.float32], LabelledTexts]) -> None:
+    steps = itertools.count(1)
+
+    def counted(logits: torch.Tensor, y: torch.Tensor, *, reduction: str) -> torch.Tensor:
+        return functional.cross_entropy(logits, y, reduction=reduction) * 0 + next(steps)
+
+    module = datamodule(data, members(data)[:2])
+    model = fit(module, classifier(module, loss=counted))
+    assert [point["train_loss"].tolist() for point in model.curves] == [[10.5] * 2, [30.5] * 2, [50.5] * 2]
 
 
 def test_weights_are_chosen_by_prior_corrected_loss(data: tuple[NDArray[np.float32], LabelledTexts]) -> None:
