@@ -1,10 +1,10 @@
-# make demo: fresh machine to a verdict. make test: lint, types, tests.
+# make demo: fresh machine to a verdict. make test: lint, types, tests. make unit: the quick ones.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo install test lint types unit bench openwandb smote-variants clean
+.PHONY: demo install test lint types tests unit versions bench openwandb smote-variants clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m synaug --multirun experiment=demo
@@ -22,7 +22,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
 	$(PIP_INSTALL) --editable '.[demo,dev]'
 	touch $@ $(VENV)/.demo
 
-test: lint types unit
+test: lint types tests
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -32,8 +32,19 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 # The report's tests open it in Chromium: apt-get install chromium.
-unit: $(VENV)/.dev openwandb
+tests: $(VENV)/.dev openwandb
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+
+# What needs no whole program, no server and no browser: less than a minute.
+unit: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m unit
+
+# The unit tests with the oldest packages that pyproject.toml allows, and under another Python.
+versions:
+	benchmarks/versions.sh lowest $(PYTHON)
+	benchmarks/versions.sh newest $(OTHER_PYTHON)
+
+OTHER_PYTHON ?= python3.13
 
 # A server that speaks W&B's protocol, for the tests of logging online. Its licence is non-commercial: it is
 # never a dependency, only a program of its own environment that the tests start on the loopback.

@@ -1,6 +1,17 @@
 """``python -m synaug`` and the command ``synaug``."""
 
-from synaug.app import main
+import sys
+
+
+def main() -> None:
+    """Run the command line of `synaug.app`, which takes half a second to import."""
+    try:
+        from synaug.app import main as entrance
+
+        entrance()
+    except KeyboardInterrupt:  # before `synaug.app` could see it, which says more
+        sys.exit("interrupted")
+
 
 if __name__ == "__main__":
     main()

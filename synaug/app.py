@@ -1,13 +1,14 @@
-"""Hydra's entrance, and the way out for errors: one sentence for what the user can mend."""
+"""Hydra's entrance, and the way out for errors: one sentence for what the user can mend, a traceback for the rest."""
 
 import gc
 import logging
 import os
 import sys
+import time
 import traceback
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,19 +16,16 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import (
-    CompactHydraException,
-    ConfigCompositionException,
-    OverrideParseException,
-    SearchPathException,
-)
+from hydra.errors import CompactHydraException, HydraException, OverrideParseException, SearchPathException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from synaug import check, launchers, record, status, sweep
+from synaug import check, interrupts, launchers, record, status, sweep
 from synaug import config as configuration
-from synaug.atomic import NAMELESS
-from synaug.errors import is_out_of_memory
+from synaug.errors import user_sentence
+from synaug.interrupts import Terminated
+from synaug.status import Ended
 
 log = logging.getLogger(__name__)
 
@@ -36,25 +34,35 @@ OmegaConf.register_new_resolver("synaug.processes", launchers.processes, replace
 OmegaConf.register_new_resolver("synaug.threads", launchers.threads, replace=True)
 
 INTERRUPTED = "interrupted; what is recorded is kept, and the same command goes on from there"
+FULL_ERROR = "HYDRA_FULL_ERROR"
+
+Job = Callable[[DictConfig], Ended]
+# What `FailureCallback` has said last in this process, which must not be said again on the way out.
+_said: BaseException | None = None
+_shown: set[str] = set()  # tracebacks
 
 
-def task(config: DictConfig) -> str:
+def task(config: DictConfig) -> Ended:
     """One job; how it ended. What it needs is imported here, so that --help and completion stay quick."""
     folder = Path(HydraConfig.get().runtime.output_dir)
+    if folder.name == configuration.INVALID:  # no identity can be told; the check says why
+        check.check(config)
+    identity = configuration.identity(config)
     with ExitStack() as stack:
         if config.force or not record.is_done(folder):
             stack.enter_context(status.claim(folder))  # another sweep may be at this very run, here or elsewhere
         if record.is_done(folder) and (not config.force or sweep.did(folder)):
             log.info("already recorded, skipped (force=true runs it again): %s", folder)
-            return status.SKIPPED
+            return Ended(status.SKIPPED)
         check.check(config)
-        identity = configuration.identity(config)
+        started = time.monotonic()
         with _without_collecting():
             from synaug.run import run
 
-        run(config, folder, identity)
+        imports = time.monotonic() - started
+        recorded = run(config, folder, identity)
         sweep.remember(folder)
-        return status.DONE
+        return Ended(status.DONE, once=imports + recorded["cost"]["seconds"]["embed"])
 
 
 @contextmanager
@@ -68,17 +76,40 @@ def _without_collecting() -> Iterator[None]:
         gc.enable()
 
 
+def ending(job: Job) -> Job:
+    """A job that ends by returning, by an error, or by an interruption, but never by `sys.exit`.
+
+    Hydra takes a SystemExit for the end of the whole program, and its code for the program's own. Lightning answers
+    Ctrl-C and signals by one; a library, or a sampler of the user's, may call `sys.exit` at any time.
+    """
+
+    def ended(config: DictConfig) -> Ended:
+        try:
+            return job(config)
+        except SystemExit as stop:
+            interruption = interrupts.behind(stop)
+            if interruption is not None:
+                raise interruption from stop
+            raise RuntimeError(f"something in the run ended the program (sys.exit({stop.code!r}))") from stop
+
+    return ended
+
+
 class FailureCallback(Callback):
     """Says of each job that failed why it did: on the console, in its log, and in its ``failure.json``."""
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Hydra's hook; here, because a launcher of processes hands the error on without its traceback."""
+        global _said
         if job_return.status is not JobStatus.FAILED:
             return
         error: BaseException = job_return._return_value
         folder = Path(config.hydra.runtime.output_dir)
         said = sentence(error)
         log.error("%s: %s", folder.name, said, exc_info=error)
+        _said = error
+        if user_sentence(error) is None and sweep.is_job():  # a single run's is printed as it leaves the program
+            _show_once(error)
         failure = {
             "sentence": said,
             "error": str(error),
@@ -93,47 +124,94 @@ class FailureCallback(Callback):
                 (folder / record.FAILURE).unlink(missing_ok=True)
 
 
-def main(job: Callable[[DictConfig], str] = task) -> None:
+def _show_once(error: BaseException) -> None:
+    """Show a traceback on the console, for all jobs of a sweep that fail alike only the first time."""
+    text = "".join(traceback.format_exception(error))
+    if text not in _shown:
+        _shown.add(text)
+        sys.stderr.write(text)
+
+
+def sentence(error: BaseException) -> str:
+    """What to say of an error in one line; of a fault of the program, where its traceback stands."""
+    said = user_sentence(error)
+    at = f"the log beside {record.FAILURE} has the traceback"
+    return said if said is not None else f"{type(error).__name__}: {error} ({at})"
+
+
+def main(job: Job = task) -> None:
     """Run the command line, `job` for each of its jobs; exit with 1 where one failed."""
+    global _said
+    _shown.clear()
     arguments = get_args_parser().parse_args()
     if arguments.help:  # Hydra's own would compose the config, list groups without their lines, and take a second
         sys.stdout.write(f"{configuration.help_text(arguments.config_dir)}\n")
         return
     sweep.forget()
-    full = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra hands errors on instead of printing its own
-    entrance = hydra.main(config_path=str(configuration.conf_dir()), config_name="config", version_base="1.3")(job)
+    _said = None
+    full = os.environ.get(FULL_ERROR) == "1"
+    # Hydra's entrance adds the caller's folder and reads these; both belong to this call alone.
+    entrance = hydra.main(config_path=str(configuration.conf_dir()), config_name="config", version_base="1.3")
     try:
-        check.check_sweep(arguments.overrides)
-        entrance()
-        running = sweep.current()
-        if running is not None and not sweep.finish(running):
-            sys.exit(1)
-    except KeyboardInterrupt:
-        _interrupted()
+        with interrupts.terminable(), _errors_handed_on():
+            check.check_sweep(arguments.overrides)
+            with suppress(sweep.AllRecorded):
+                entrance(ending(job))()
+            running = sweep.current()
+            if running is not None and not sweep.finish(running):
+                sys.exit(1)
+    except (KeyboardInterrupt, Terminated) as interruption:
+        _interrupted(interruption)
     except SystemExit as stop:
-        if isinstance(stop.__context__, KeyboardInterrupt):  # what Lightning makes of Ctrl-C
-            _interrupted()
-        raise
-    except launchers.errors() as error:
+        behind = interrupts.behind(stop)
+        if behind is not None:
+            _interrupted(behind)
         running = sweep.current()
-        if running is not None and not running.finished and (_is_of_the_disk(error) or launchers.raised(error)):
-            if full:
-                traceback.print_exception(error)
-            _launcher_failed(running, sentence(error) if _is_of_the_disk(error) else launchers.sentence(error))
-        if full or not is_the_users(error):
-            raise
-        from_a_job = any(frame.name == "return_value" for frame in traceback.extract_tb(error.__traceback__))
-        if not from_a_job:  # FailureCallback has said those
-            sys.stderr.write(f"{sentence(error)}\n")
-        sys.stderr.write("HYDRA_FULL_ERROR=1 shows the traceback.\n")
-        sys.exit(1)
+        if running is not None and not running.finished:  # e.g. what a worker of a launcher was ended by
+            why = stop.code if isinstance(stop.code, str) else f"a job of the sweep ended its process: {launchers.REST}"
+            _launcher_failed(running, why)
+        raise
+    except Exception as error:
+        _failed(error, arguments, full)
+        raise
 
 
-def _interrupted() -> NoReturn:
+@contextmanager
+def _errors_handed_on() -> Iterator[None]:
+    """Have Hydra hand errors on instead of printing its own."""
+    before = os.environ.get(FULL_ERROR)
+    os.environ[FULL_ERROR] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[FULL_ERROR]
+        else:
+            os.environ[FULL_ERROR] = before
+
+
+def _failed(error: Exception, arguments: Namespace, full: bool) -> None:
+    """Leave with one sentence for what the user can mend; return for a fault, after a sweep has told what there is."""
+    running = sweep.current()
+    said = launchers.sentence(error) if running is not None else None
+    said = said or user_sentence(error) or _of_hydra(error, arguments)
+    if running is not None and not running.finished:
+        if full or said is None:
+            traceback.print_exception(error)
+        _launcher_failed(running, said or f"{type(error).__name__}: {error}")
+    if said is None or full:
+        return
+    if error is not _said:  # else `FailureCallback` has said it
+        sys.stderr.write(f"{said}\n")
+    sys.stderr.write(f"{FULL_ERROR}=1 shows the traceback.\n")
+    sys.exit(1)
+
+
+def _interrupted(interruption: KeyboardInterrupt | Terminated) -> NoReturn:
     running = sweep.current()
     if running is None:
-        sys.exit(INTERRUPTED)
+        sys.stderr.write(f"{INTERRUPTED}\n")
+        sys.exit(interruption.exit_code if isinstance(interruption, Terminated) else 1)
     if running.finished:
         again = f"python -m synaug.report {running.folder}"
         sys.exit(f"interrupted while the report was written; the runs are recorded ({again} writes it)")
@@ -147,8 +225,8 @@ def _interrupted() -> NoReturn:
     sys.exit(f"interrupted after {ended}{of} jobs; what is recorded is kept, and the same command does the rest{then}")
 
 
-def _launcher_failed(running: sweep.Sweep, sentence: str) -> NoReturn:
-    sys.stderr.write(f"{sentence}\n")
+def _launcher_failed(running: sweep.Sweep, said: str) -> NoReturn:
+    sys.stderr.write(f"{said}\n")
     launchers.stop()
     if running.queue is not None:
         running.queue.outlast()
@@ -156,36 +234,8 @@ def _launcher_failed(running: sweep.Sweep, sentence: str) -> NoReturn:
     sys.exit(1)
 
 
-def is_the_users(error: BaseException) -> bool:
-    """Whether an error is a sentence of ours (or of Hydra's, or about a folder), not a fault of the program."""
-    if isinstance(error, CompactHydraException):
-        return True
-    if isinstance(error, OSError) and error.filename is not None:
-        return True
-    if _is_of_the_disk(error) or is_out_of_memory(error):
-        return True
-    if not isinstance(error, (ValueError, OSError, ImportError)):
-        return False
-    return _raised_in(error, Path(__file__).parent) or _raised_in(error, Path(hydra.__file__).parent)
-
-
-def _is_of_the_disk(error: BaseException) -> bool:
-    return isinstance(error, OSError) and error.errno in NAMELESS
-
-
-def _output_folder() -> str:
-    if (running := sweep.current()) is not None:
-        return str(running.folder)
-    given = [each for each in get_args_parser().parse_args().overrides if each.startswith("output_dir=")]
-    return given[-1].partition("=")[2] if given else "multirun"
-
-
-def _raised_in(error: BaseException, folder: Path) -> bool:
-    return Path(traceback.extract_tb(error.__traceback__)[-1].filename).is_relative_to(folder)
-
-
-def sentence(error: BaseException) -> str:
-    """What an error means to the user."""
+def _of_hydra(error: Exception, arguments: Namespace) -> str | None:
+    """What Hydra could not do with the command line; None for any other error. Not for jobs: it composes."""
     if isinstance(error, OverrideParseException) and "=" not in error.override:
         return f"{error.override} is no setting: write key=value or group=option (--help lists them)"
     if isinstance(error, OverrideParseException):
@@ -194,27 +244,13 @@ def sentence(error: BaseException) -> str:
         )
     if (without := launchers.missing_plugin(error)) is not None:
         return without
-    if is_out_of_memory(error):
-        first = (str(error).strip() or "it says no more").splitlines()[0]
-        return (
-            f"out of memory ({first}): give fewer seeds or n_folds, dataset.max_per_class=..., "
-            "or, to a sweep of processes, hydra.launcher.n_jobs=1"
-        )
-    if isinstance(error, OSError) and (error.filename is not None or _is_of_the_disk(error)):
-        room = "make room there, or " if error.errno in (EDQUOT, ENOSPC) else ""
-        # Without a name it is what Hydra writes, which goes to the run's folder.
-        place = error.filename or _output_folder()
-        return f"{place}: {error.strerror}: {room}choose another place with output_dir=... or cache_dir=..."
     if isinstance(error, SearchPathException):
         return f"{error}: give an existing folder"
     # Hydra raises a plain ValueError where an option is no text, as in imbalance_ratio=10.
-    if isinstance(error, ConfigCompositionException) or _raised_in(error, Path(hydra.__file__).parent):
-        arguments = get_args_parser().parse_args()
+    if error is not _said and isinstance(error, HydraException | OmegaConfBaseException | ValueError):
         problems = check.override_problems(arguments.overrides, arguments.config_dir)
         if problems:
             return "\n".join(problems)
     if isinstance(error, CompactHydraException):
         return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
-    if is_the_users(error):
-        return str(error)
-    return f"{type(error).__name__}: {error} (the log beside {record.FAILURE} has the traceback)"
+    return None

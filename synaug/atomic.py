@@ -3,18 +3,21 @@
 import fnmatch
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EDQUOT, EFBIG, EIO, ENOSPC
+from errno import EINVAL
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
+
+from synaug.errors import OF_THE_DISK
 
 if sys.platform != "win32":
     import fcntl
 
 TEMPORARY_ENDING = ".tmp"
-NAMELESS = (EDQUOT, EFBIG, EIO, ENOSPC)  # what write() raises does not say where
 
 
 @contextmanager
@@ -44,9 +47,36 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and (error.errno in NAMELESS or error.filename == str(temporary)):
+        # What write() raises does not say where.
+        if isinstance(error, OSError) and (error.errno in OF_THE_DISK or error.filename == str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file to read; whatever else stands in its place is not even opened, for a pipe would keep us waiting.
+
+    Raises
+    ------
+    OSError
+        If it is no regular file, or cannot be opened.
+    """
+    check_regular(path)
+    return path.open("rb")
+
+
+def check_regular(path: Path) -> None:
+    """Raise OSError where a path is no regular file: a folder, a pipe, a device, a link to nowhere."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(EINVAL, "no regular file", str(path))
+
+
+def put_away(path: Path) -> None:
+    """Make room for a file of this name: a damaged one goes, but a folder, which may hold others' files, only moves."""
+    if path.is_dir() and not path.is_symlink():
+        path.rename(path.with_name(f".{path.name}.{secrets.token_hex(4)}.damaged"))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def files_below(folder: Path, pattern: str) -> list[Path]:

@@ -4,8 +4,8 @@ import hashlib
 import io
 import json
 import logging
-import secrets
 import time
+from collections import Counter
 from collections.abc import Container, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug.atomic import replacing
+from synaug.atomic import check_regular, open_regular, put_away, replacing
 from synaug.digest import json_sha256
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 MANIFEST_ENDING = ".chunk.json"
 # A file that was changed so shortly before it was looked at may change again without its times telling.
 UNSETTLED_NANOSECONDS = 2 * 10**9
+# What reading a file that somebody altered may raise.
+DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 Stamp = tuple[int, int, int]
 _hashed: dict[Path, tuple[Stamp, str]] = {}  # what this process has read, so that it reads a file once
@@ -46,15 +48,22 @@ class FoundChunks:
         self.wanted = wanted
         self.row_of: dict[str, tuple[Path, int]] = {}
         self._seen: set[str] = set()
+        self._width_of: dict[Path, int] = {}
 
     def hold(self, digests: Sequence[str]) -> bool:
         """Whether all these texts were found."""
         return all(digest in self.row_of for digest in digests)
 
-    def add(self, path: Path, digests: Sequence[str]) -> None:
-        """Note a sound chunk and whose rows it has."""
+    def add(self, path: Path, digests: Sequence[str], width: int) -> None:
+        """Note a sound chunk, whose rows it has, and how wide they are."""
+        self._width_of[path] = width
         self.row_of.update({digest: (path, row) for row, digest in enumerate(digests)})
         self._seen.add(path.stem)
+
+    def add_made(self, path: Path, digests: Sequence[str], width: int) -> None:
+        """Note a chunk that the encoder just made: found ones of another width are not its."""
+        self.add(path, digests, width)
+        self._keep_width(width)
 
     def look(self) -> None:
         """Read the chunks that came since the last look; put damaged ones away."""
@@ -68,13 +77,24 @@ class FoundChunks:
                 if json_sha256(manifest["encoder"]) != json_sha256(self.identity):
                     raise ValueError("another encoder made it")
                 if any(digest in self.wanted for digest in manifest["texts"]):
-                    _check_chunk(path, manifest)
-                    self.add(path, manifest["texts"])
+                    width = _check_chunk(path, manifest)
+                    self.add(path, manifest["texts"], width)
                 self._seen.add(name)
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                log.warning("the cached embeddings %s are damaged and will be made again (%s)", path, error)
-                with suppress(OSError):  # where the cache is read-only, making them again will say so
-                    _put_away(manifest_path, path)
+            except DAMAGE as error:
+                self._give_up(path, str(error))
+        by_width = Counter(self._width_of[path] for path, _ in self.row_of.values())
+        if len(by_width) > 1:  # sound each for itself, but not of one encoder
+            self._keep_width(max(by_width, key=lambda width: by_width[width]))
+
+    def _keep_width(self, width: int) -> None:
+        for path in sorted({path for path, _ in self.row_of.values() if self._width_of[path] != width}):
+            self._give_up(path, f"rows of {self._width_of[path]} numbers where the encoder's have {width}")
+
+    def _give_up(self, path: Path, why: str) -> None:
+        log.warning("the cached embeddings %s are damaged and will be made again (%s)", path, why)
+        self.row_of = {digest: place for digest, place in self.row_of.items() if place[0] != path}
+        with suppress(OSError):  # where the cache is read-only, making them again will say so
+            _put_away(path.with_suffix(MANIFEST_ENDING), path)
 
     def gather(self, digests: Sequence[str]) -> NDArray[np.float32]:
         """Copy the rows of these texts out of the memory-mapped chunks, float32 `[n, d]`."""
@@ -139,7 +159,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
     OSError, ValueError, KeyError
         If it cannot be read, or is not what was written.
     """
-    manifest = json.loads(path.read_bytes())
+    with open_regular(path) as file:
+        manifest = json.loads(file.read())
     if not isinstance(manifest, dict) or manifest.pop("sha256") != json_sha256(manifest):
         raise ValueError("its manifest was altered")
     return manifest
@@ -156,6 +177,7 @@ def stamp_of(path: Path) -> Stamp | None:
 
     Of the times, that of the last change of the file's state is one that nobody can set.
     """
+    check_regular(path)
     found = path.stat()
     age = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns)
     return (found.st_size, found.st_mtime_ns, found.st_ctime_ns) if age > UNSETTLED_NANOSECONDS else None
@@ -166,25 +188,28 @@ def sha256_of(path: Path) -> str:
     stamp = stamp_of(path)
     if stamp is not None and path in _hashed and _hashed[path][0] == stamp:
         return _hashed[path][1]
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if stamp is not None:
         _hashed[path] = (stamp, digest)
     return digest
 
 
-def _check_chunk(path: Path, manifest: dict[str, Any]) -> None:
+def _check_chunk(path: Path, manifest: dict[str, Any]) -> int:
+    """Raise where a chunk is not what was written, or what no encoder makes; else the rows' width."""
     # The file's bytes first: whatever stands in a header, numpy only parses one that was written here.
     if sha256_of(path) != manifest["npy_sha256"]:
         raise ValueError("its checksum differs")
     rows = read_array(path)
     if rows.dtype != np.float32 or list(rows.shape) != manifest["shape"] or len(rows) != len(manifest["texts"]):
         raise ValueError(f"shape {rows.shape} of {rows.dtype} where {manifest['shape']} of float32 was written")
+    if rows.ndim != 2 or not np.isfinite(rows).all():
+        raise ValueError("its rows hold NaN or infinity" if rows.ndim == 2 else f"its shape is {rows.shape}")
+    return int(rows.shape[1])
 
 
 def _put_away(manifest: Path, array: Path) -> None:
-    """Make room for a chunk of the same name: a file is replaced by its successor, but a folder must move."""
-    for path in (manifest, array):
-        if path.is_dir():
-            path.rename(path.with_name(f".{path.name}.{secrets.token_hex(4)}.damaged"))
-    manifest.unlink(missing_ok=True)
+    """Make room for a chunk of the same name: its file is replaced by its successor, but a folder must move."""
+    if array.is_dir():
+        put_away(array)
+    put_away(manifest)

@@ -14,7 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from synaug import record
+from synaug.errors import UserError
 
+# What a run's folder is called whose identity cannot be told.
+INVALID = "invalid"
 GROUPS = ("dataset", "encoder", "imbalance_ratio", "augmenter", "classifier")
 
 
@@ -65,7 +68,7 @@ def run_folder(_root_: DictConfig) -> str:
         choices = run_choices(_root_, _root_.hydra.runtime.choices)
         return "-".join([*choices.values(), identity(_root_)[:8]])
     except (OmegaConfBaseException, KeyError, AttributeError, TypeError):
-        return "invalid"  # the check says why; Hydra would show a traceback from within an interpolation
+        return INVALID  # the check says why; Hydra would show a traceback from within an interpolation
 
 
 def identity(config: DictConfig) -> str:
@@ -165,7 +168,13 @@ def augmenter(config: DictConfig) -> Any:
     if validate is not None and hasattr(
         sampler, "_parameter_constraints"
     ):  # scikit-learn's check, which would otherwise wait for fit_resample
-        validate()
+        try:
+            validate()
+        except AttributeError as error:  # get_params finds no attribute of a parameter's name
+            raise UserError(
+                f"{type(sampler).__name__} hides a parameter ({error}): let its constructor store each argument under "
+                "its own name, as scikit-learn's estimators do"
+            ) from error
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
 
 

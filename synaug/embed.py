@@ -43,7 +43,7 @@ def scratch_folder(cache_dir: str | None) -> str:
 OmegaConf.register_new_resolver("synaug.embed_folder", scratch_folder, replace=True)
 
 
-def fill(config: DictConfig) -> str:
+def fill(config: DictConfig) -> status.Ended:
     """One job: encode the texts that the cache lacks, and say so in a line; how it ended, as `synaug.app.task` does."""
     check.check(config)
     import torch
@@ -58,7 +58,7 @@ def fill(config: DictConfig) -> str:
     cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
     cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
     sys.stdout.write(f"{texts.name}: {summary(len(texts.texts), cache)}\n")
-    return status.DONE
+    return status.Ended(status.DONE)
 
 
 def summary(n_texts: int, cache: "EmbeddingCache") -> str:

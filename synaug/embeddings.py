@@ -134,9 +134,15 @@ class EmbeddingCache:
         # disable=None: a bar on a terminal, none in a log file.
         disable = None if progress_bar and missing else True
         with tqdm(total=characters, desc="embedding", unit="char", unit_scale=True, disable=disable) as bar:
-            for wait in (False, True):  # first what nobody is at, then what others have not finished
-                for chunk in missing:
-                    self._fill(chunk, text_of, found, bar, wait=wait)
+            for _ in range(2):  # what the encoder makes may show that chunks found before are not its
+                for wait in (False, True):  # first what nobody is at, then what others have not finished
+                    for chunk in missing:
+                        self._fill(chunk, text_of, found, bar, wait=wait)
+                missing = [chunk for chunk in chunks if not found.hold(chunk)]
+        if missing:
+            raise UserError(
+                "the encoder returned rows of different widths: every text needs the same number of features"
+            )
         return matrix.keep(found.gather(digests), found.files(digests))
 
     def _fill(
@@ -153,8 +159,8 @@ class EmbeddingCache:
             bar.update(sum(len(text_of[digest]) for digest in absent) - sum(len(text_of[digest]) for digest in missing))
             if not missing:
                 return
-            path = self._write(missing, self._encode([text_of[digest] for digest in missing], bar))
-            found.add(path, missing)
+            embeddings = self._encode([text_of[digest] for digest in missing], bar)
+            found.add_made(self._write(missing, embeddings), missing, embeddings.shape[1])
 
     def _encode(self, texts: Sequence[str], bar: Any) -> NDArray[np.float32]:
         started, before = time.monotonic(), self._counted()

@@ -2,10 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from errno import EDQUOT, EFBIG, EIO, ENOSPC, EROFS
+from errno import EACCES, EDQUOT, EEXIST, EFBIG, EIO, EISDIR, ELOOP, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS
+from typing import TypeGuard
 
 # What a full, broken or read-only disk says, whoever was writing and wherever.
 OF_THE_DISK = (EDQUOT, EFBIG, EIO, ENOSPC, EROFS)
+# What a place says that cannot be used as it is wanted. Every place comes from the user's settings. A file that is
+# not there is none of these: where the user has named it, that is looked at beforehand.
+OF_A_PLACE = (EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOTDIR, EPERM)
 REMEDY_FOR_A_PLACE = "choose another place with output_dir=... or cache_dir=..."
 
 
@@ -31,11 +35,18 @@ def user_sentence(error: BaseException) -> str | None:
             f"out of memory ({first}): give fewer seeds or n_folds, dataset.max_per_class=..., "
             "or, to a sweep of processes, hydra.launcher.n_jobs=1"
         )
-    if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+    if is_of_a_place(error):
         place = f"{error.filename}: " if error.filename is not None else ""
         room = "make room there, or " if error.errno in (EDQUOT, ENOSPC) else ""
         return f"{place}{error.strerror}: {room}{REMEDY_FOR_A_PLACE}"
     return None
+
+
+def is_of_a_place(error: BaseException) -> TypeGuard[OSError]:
+    """Whether the system refused a file or folder for what is the matter with that place or its disk."""
+    if not isinstance(error, OSError):
+        return False
+    return error.errno in OF_THE_DISK or (error.errno in OF_A_PLACE and error.filename is not None)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -1,14 +1,14 @@
 """What launchers of processes need of us: how many fit this machine, and what their own errors mean."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
-import traceback
 from pathlib import Path
 
-from hydra.errors import CompactHydraException, MissingConfigException
+from hydra.errors import MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 
 GROUP = "hydra/launcher"
@@ -45,21 +45,11 @@ def processes(setting: int | None) -> int:
     return max(1, cores() // threads(setting))
 
 
-def errors() -> tuple[type[BaseException], ...]:
-    """What may mean something to the user: joblib and submitit raise RuntimeErrors, Ray errors of its own."""
-    known = (CompactHydraException, ValueError, OSError, ImportError, RuntimeError, MemoryError)
-    ray = sys.modules.get("ray.exceptions")  # not loaded: not raised
-    return known if ray is None else (*known, ray.RayError)
+def sentence(error: BaseException) -> str | None:
+    """What an error of a launcher means to somebody who wants the sweep done; None for any other error.
 
-
-def raised(error: BaseException) -> bool:
-    """Whether a launcher's plugin raised an error, in the process of the sweep."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return any("hydra_plugins" in Path(frame.filename).parts for frame in frames)
-
-
-def sentence(error: BaseException) -> str:
-    """What a launcher's error means to somebody who wants the sweep done."""
+    Told by the names of the error's classes: the plugins' packages need not be installed.
+    """
     names = {each.__name__ for each in type(error).__mro__}
     text = str(error).strip()
     first = text.splitlines()[0].split(". ")[0] if text else "it says no more"
@@ -72,21 +62,24 @@ def sentence(error: BaseException) -> str:
         )
     if "RayError" in names:
         return f"Ray gave a job up ({type(error).__name__}: {first}): {REST}"
-    if "ConnectionError" in names:
+    if "ConnectionError" in names and "ray" in sys.modules:
         return _no_cluster(first)
-    if "srun" in text:
-        return (
-            "there is no SLURM here (srun is not found): give the command where sbatch works, or hydra/launcher=cores"
-        )
-    if "FailedSubmissionError" in names or "sbatch" in text:
+    if "FailedSubmissionError" in names or "FailedJobError" in names:
         return f"SLURM did not take the jobs ({' '.join(text.split())[-300:]}): mend the settings in hydra.launcher"
     if "UncompletedJobError" in names:
         return f"a job died without a result ({first}): {REST}"
-    return f"the launcher failed ({type(error).__name__}: {first}): {REST}"
+    return None
 
 
 def unreachable(launcher: DictConfig) -> str | None:
-    """A sentence where the Ray cluster that a launcher names does not answer, which Ray itself tells after minutes."""
+    """A sentence where a launcher's machines are out of reach: no SLURM, or no answer from the Ray cluster it names.
+
+    Ray itself tells after minutes, submitit by an error like any other.
+    """
+    if str(OmegaConf.select(launcher, "_target_")).endswith("SlurmLauncher") and shutil.which("srun") is None:
+        return (
+            "there is no SLURM here (srun is not found): give the command where sbatch works, or hydra/launcher=cores"
+        )
     address = str(OmegaConf.select(launcher, "ray.init.address"))
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdecimal():

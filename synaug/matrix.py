@@ -16,13 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.atomic import replacing
-from synaug.chunks import read_array, read_manifest, sha256_of, stamp_of, write_manifest
+from synaug.chunks import DAMAGE, read_array, read_manifest, sha256_of, stamp_of, write_manifest
 from synaug.digest import text_sha256
 from synaug.locks import locked
 
 log = logging.getLogger(__name__)
-
-DAMAGE = (OSError, ValueError, KeyError, TypeError)
 
 
 class Matrix:
@@ -38,6 +36,7 @@ class Matrix:
 
     def __init__(self, folder: Path, digests: Sequence[str]) -> None:
         self.folder = folder
+        self.n_texts = len(digests)
         self.texts = text_sha256("".join(digests))
         self.path = folder / "matrices" / f"{self.texts[:32]}.npy"
         self.manifest_path = self.path.with_suffix(".matrix.json")
@@ -62,7 +61,10 @@ class Matrix:
         manifest = read_manifest(self.manifest_path)
         if manifest["texts"] != self.texts or sha256_of(self.path) != manifest["npy_sha256"]:
             raise ValueError("its checksum differs")
-        return np.asarray(read_array(self.path)) if self._chunks_are_the_same(manifest) else None
+        rows = np.asarray(read_array(self.path))
+        if rows.dtype != np.float32 or rows.ndim != 2 or len(rows) != self.n_texts or not np.isfinite(rows).all():
+            raise ValueError(f"{rows.dtype} of shape {rows.shape} for {self.n_texts} texts, or NaN or infinity in it")
+        return rows if self._chunks_are_the_same(manifest) else None
 
     def _chunks_are_the_same(self, manifest: dict[str, Any]) -> bool:
         """Whether no chunk was altered since; read is only a chunk whose stamp is another or was never settled."""

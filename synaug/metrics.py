@@ -4,16 +4,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 from scipy.stats import gmean
 from sklearn import config_context
 from sklearn.metrics import (
-    average_precision_score,
     brier_score_loss,
     confusion_matrix,
     log_loss,
     matthews_corrcoef,
     precision_recall_fscore_support,
-    roc_auc_score,
 )
 
 CALIBRATION_BINS = 15
@@ -37,6 +36,10 @@ METRICS = (
 CLASS_METRICS = ("precision", "recall", "f1")
 # The metrics of which less is better.
 LOSSES = ("log_loss", "brier_score", "calibration_error")
+# How many probabilities are ranked at once: a few megabytes for each array that it takes.
+RANKED_AT_ONCE = 2**19
+
+Array = NDArray[np.float64]
 
 
 def scores(
@@ -68,16 +71,14 @@ def scores(
     n_classes = probabilities.shape[1]
     classes = np.arange(n_classes)
     decided = probabilities.argmax(1)
-    one_hot = np.eye(n_classes)[labels]
     # The parameters are right; looking at them again for each score takes a good part of the time.
     with config_context(skip_parameter_validation=True):
         precision, recall, f1, _ = precision_recall_fscore_support(labels, decided, labels=classes, zero_division=0.0)
         mcc = matthews_corrcoef(labels, decided)
-        # One against rest, then the mean over classes; for two classes both one-against-rests count.
-        auroc = roc_auc_score(one_hot, probabilities, average="macro")
-        auprc = average_precision_score(one_hot, probabilities, average="macro")
         nats = log_loss(labels, probabilities, labels=classes)
         brier = brier_score_loss(labels, probabilities, labels=classes, scale_by_half=False)
+    # One against rest, then the mean over classes; for two classes both one-against-rests count.
+    auroc, auprc = areas(labels, probabilities)
     yield "balanced_accuracy", None, recall.mean()
     yield "f1_macro", None, f1.mean()
     yield "geometric_mean", None, gmean(recall) if recall.all() else 0.0
@@ -89,8 +90,8 @@ def scores(
     yield "precision_macro", None, precision.mean()
     yield "recall_macro", None, recall.mean()
     yield "mcc", None, mcc
-    yield "auroc_macro", None, auroc
-    yield "auprc_macro", None, auprc
+    yield "auroc_macro", None, auroc.mean()
+    yield "auprc_macro", None, auprc.mean()
     yield "log_loss", None, nats
     yield "brier_score", None, brier
     error = multiclass_calibration_error(
@@ -107,6 +108,64 @@ def overall_scores(
 ) -> dict[str, float]:
     """Those of `scores` that are of all classes."""
     return {metric: float(value) for metric, label, value in scores(labels, probabilities, minority) if label is None}
+
+
+def areas(labels: NDArray[np.int64], probabilities: Array) -> tuple[Array, Array]:
+    """Areas under the ROC curve, and average precisions, of each class against the rest.
+
+    They are, to the last bit, those of scikit-learn's `roc_auc_score` and `average_precision_score`,
+    which go from class to class and take thirty times as long over 151 classes.
+
+    Parameters
+    ----------
+    labels, probabilities
+        As in `scores`.
+
+    Returns
+    -------
+    auroc, auprc
+        `[n_classes]` each.
+    """
+    n_rows, n_classes = probabilities.shape
+    auroc, auprc = np.empty(n_classes), np.empty(n_classes)
+    at_once = max(RANKED_AT_ONCE // n_rows, 1)
+    for start in range(0, n_classes, at_once):
+        block = np.arange(start, min(start + at_once, n_classes))
+        descending = np.argsort(probabilities[:, block].T, axis=1)[:, ::-1]
+        ranked = probabilities[descending, block[:, None]]
+        true_positives = np.cumsum(labels[descending] == block[:, None], axis=1, dtype=np.float64)
+        false_positives = np.arange(1.0, n_rows + 1) - true_positives
+        # Rows of one probability are one threshold.
+        last = np.ones(ranked.shape, dtype=bool)
+        last[:, :-1] = np.diff(ranked, axis=1) != 0
+        for of_block, (hits, misses) in _of_one_length(last, true_positives, false_positives):
+            auprc[block[of_block]] = _average_precision(hits, misses)
+            corner = np.ones(hits.shape, dtype=bool)
+            corner[:, 1:-1] = (np.diff(hits, 2, axis=1) != 0) | (np.diff(misses, 2, axis=1) != 0)
+            for of_group, (up, right) in _of_one_length(corner, hits, misses):
+                auroc[block[of_block[of_group]]] = _area_under_roc(up, right)
+    return auroc, auprc
+
+
+def _of_one_length(mask: NDArray[np.bool_], *curves: Array) -> Iterator[tuple[NDArray[np.intp], list[Array]]]:
+    """The marked points of curves `[c, n]`, curves of as many points together: how a sum is rounded depends on it."""
+    counts = mask.sum(1)
+    for count in np.unique(counts):
+        which = np.flatnonzero(counts == count)
+        yield which, [each[which][mask[which]].reshape(-1, count) for each in curves]
+
+
+def _average_precision(hits: Array, misses: Array) -> Array:
+    recall, precision = hits / hits[:, -1:], hits / (hits + misses)
+    falling = np.concatenate([recall[:, ::-1], np.zeros((len(hits), 1))], axis=1)
+    area: Array = -(np.diff(falling, axis=1) * precision[:, ::-1]).sum(1)
+    return np.maximum(0.0, area)
+
+
+def _area_under_roc(hits: Array, misses: Array) -> Array:
+    tpr, fpr = (np.pad(each / each[:, -1:], ((0, 0), (1, 0))) for each in (hits, misses))
+    area: Array = trapezoid(tpr, fpr, axis=1)
+    return area
 
 
 def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """A trained stack's predictions to the tables of its record."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from synaug.dataset import LabelledTexts
 from synaug.digest import file_sha256
 
 CURVES = ("train_loss", "validation_loss", "train_minority_accuracy", "validation_minority_accuracy")
+BALANCE_COLUMNS = ("seed", "fold", "class", "real", "kept", "asked", "made", "made_by_fallback", "reason")
 TABLE_METRICS = (
     "balanced_accuracy",
     "f1_macro",
@@ -155,10 +156,9 @@ def balance_table(datamodule: EmbeddingDataModule) -> dict[str, Any]:
     rows = []
     for each in datamodule.training_sets:
         for entry in each.augmented.balance:
-            fields = asdict(entry)
-            name = datamodule.class_names[fields.pop("label")]
-            rows.append([each.member.seed, each.member.fold, name, *fields.values()])
-    return record.as_table(("seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason"), rows)
+            fields = asdict(entry) | {"class": datamodule.class_names[entry.label]}
+            rows.append([each.member.seed, each.member.fold, *(fields[name] for name in BALANCE_COLUMNS[2:])])
+    return record.as_table(BALANCE_COLUMNS, rows)
 
 
 def curve_table(datamodule: EmbeddingDataModule, classifier: Classifier) -> dict[str, Any]:
@@ -204,9 +204,34 @@ def summary(result: dict[str, Any]) -> str:
 
 
 def _minority_rows(result: dict[str, Any]) -> str:
-    """How many real minority rows train and how many validate: the latter choose weights and offsets."""
+    """How many real minority rows train and how many validate (the latter choose weights and offsets).
+
+    Where a sampler removed real rows, those that remain, over all members, and of which other classes.
+    """
     data, balance = result["data"], pd.DataFrame(**result["balance"])
-    first = balance[(balance.seed == balance.seed[0]) & (balance.fold == balance.fold[0])].set_index("class")
+    given = balance[(balance.seed == balance.seed[0]) & (balance.fold == balance.fold[0])].set_index("class").real
+    kept = {} if "kept" not in balance else _kept(balance)  # records of before lack the column
     validation = dict(zip(data["class_names"], data["validation_rows_per_class"], strict=True))
-    rows = [f"{name} {first.real[name]} and {validation[name]}" for name in data["minority"][:5]]
-    return f"real minority rows that train, and that validate: {', '.join(rows) or 'no minority'}"
+    minority = data["minority"][:5]
+    rows = [f"{name} {kept.get(name, given[name])} and {validation[name]}" for name in minority]
+    lines = [f"real minority rows that train, and that validate: {', '.join(rows) or 'no minority'}"]
+    others = [f"{name} {words}" for name, words in kept.items() if name not in minority]
+    if others:
+        left_out = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        lines.append(f"real rows of other classes that the sampler kept: {', '.join(others[:5])}{left_out}")
+    return "\n".join(lines)
+
+
+def _kept(balance: pd.DataFrame) -> dict[str, str]:
+    """Of each class of which some member kept fewer real rows than it was given: "3 to 5 of 6"."""
+    words = {}
+    for name, rows in balance[balance["class"].isin(balance[balance.kept < balance.real]["class"])].groupby(
+        "class", sort=False
+    ):
+        numbers = [f"{low}" if low == high else f"{low} to {high}" for low, high in _ranges(rows[["kept", "real"]])]
+        words[str(name)] = " of ".join(numbers)
+    return words
+
+
+def _ranges(columns: pd.DataFrame) -> Iterable[tuple[int, int]]:
+    return [(int(columns[name].min()), int(columns[name].max())) for name in columns]

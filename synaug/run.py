@@ -3,6 +3,8 @@
 import logging
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 
 from synaug import config as configuration
-from synaug import record, results, tracking
+from synaug import record, results, resume, tracking
 from synaug.augmenter.balance import warn_of_fallbacks
 from synaug.classifier import Classifier, predicted
 from synaug.cost import Cost
@@ -115,6 +117,8 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
             "identity": identity,
             "choices": configuration.run_choices(config, HydraConfig.get().runtime.choices),
             "config": OmegaConf.to_container(config, resolve=True),
+            "overrides": list(HydraConfig.get().overrides.task),
+            "configs_sha256": resume.configs_sha256(OmegaConf.create({"hydra": HydraConfig.get()})),
             "versions": record.versions(),
             "code": record.code_sha256(),
             "git_commit": record.git_commit(),
@@ -132,14 +136,26 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
             },
         }
         path = record.write(folder, result)
-        log.info("%s", cost.line())
-        tracking.log_result(logger, result)
         exit_code = 0
+        log.info("%s", cost.line())
+        with of_no_consequence():
+            tracking.log_result(logger, result)
     finally:
-        tracking.finish(logger, exit_code)
+        with of_no_consequence():
+            tracking.finish(logger, exit_code)
     if HydraConfig.get().mode != RunMode.MULTIRUN:  # a sweep's report has them all
         print(f"\n{folder.name}\n{results.summary(result)}\n\nrecord: {path}")
     return result
+
+
+@contextmanager
+def of_no_consequence() -> Iterator[None]:
+    """Say that a logger failed, and go on: a run that is recorded has not failed, one that failed says why itself."""
+    try:
+        yield
+    except Exception as error:
+        said = "the logger failed (%s: %s); the run does not depend on it"
+        log.warning(said, type(error).__name__, error, exc_info=True)
 
 
 def make_classifier(config: DictConfig, datamodule: EmbeddingDataModule) -> Classifier:

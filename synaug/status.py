@@ -3,12 +3,15 @@
 import _thread
 import json
 import logging
+import os
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from synaug import record
@@ -22,6 +25,7 @@ DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 STARTED = "started"  # and, once nothing runs any more, died
 LOCK = ".lock"
 PAUSE_SECONDS = 0.5
+NO_ROOM = "did not say how it ended, as the disk is full: make room there"
 
 
 def note(folder: Path, job: dict[str, Any]) -> None:
@@ -36,6 +40,14 @@ def note(folder: Path, job: dict[str, Any]) -> None:
 def noted(folder: Path) -> list[dict[str, Any]]:
     """What the jobs told last, in the order of the grid."""
     return sorted((record.read_json(path) for path in folder.glob("*.json")), key=lambda job: job["number"])
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended, and how many of its seconds (imports, texts embedded) the next job will not need."""
+
+    how: str
+    once: float = 0.0
 
 
 @contextmanager
@@ -68,13 +80,16 @@ class Progress(threading.Thread):
     queue
         SLURM's, where the jobs went there: should it be empty though jobs have not ended, they never will, and the
         main thread, which may wait for them for ever, is interrupted.
+    n_recorded
+        Jobs of these that were not started, because they were seen to be recorded.
     """
 
-    def __init__(self, folder: Path, n_jobs: int | None, queue: SlurmQueue | None = None) -> None:
+    def __init__(self, folder: Path, n_jobs: int | None, queue: SlurmQueue | None = None, n_recorded: int = 0) -> None:
         super().__init__(daemon=True, name="synaug-progress")
         self.folder = folder
         self.n_jobs = n_jobs
         self.queue = queue
+        self.n_recorded = n_recorded
         self.gave_up = False
         self._started_at = time.monotonic()
         self._said: list[dict[str, Any]] = []
@@ -89,7 +104,7 @@ class Progress(threading.Thread):
                 continue
             before, empty, looked = empty, self.queue.is_empty(), time.monotonic()
             # Twice, because a shared folder may show late what a job wrote last.
-            if before and empty and len(self._said) != self.n_jobs and not self._over.is_set():
+            if before and empty and len(self._said) + self.n_recorded != self.n_jobs and not self._over.is_set():
                 self.gave_up = True
                 _thread.interrupt_main()
                 return
@@ -107,23 +122,36 @@ class Progress(threading.Thread):
         for job in noted(self.folder):
             if job["status"] != STARTED and job["number"] not in known:
                 self._said.append(job)
-                line = progress_line(self._said, self.n_jobs, time.monotonic() - self._started_at)
+                line = progress_line(self._said, self.n_jobs, time.monotonic() - self._started_at, self.n_recorded)
                 sys.stderr.write(f"{line}\n")
 
 
-def progress_line(ended: Sequence[dict[str, Any]], n_jobs: int | None, elapsed: float) -> str:
-    """``[ 3/12] trec-… done in 9 s · 0:01:12 elapsed, about 0:03:40 left``, of the last of the jobs that have ended."""
+def progress_line(ended: Sequence[dict[str, Any]], n_jobs: int | None, elapsed: float, n_recorded: int = 0) -> str:
+    """``[ 3/12] trec-… done in 9 s · 0:01:12 elapsed, about 0:03:40 left``, of the last of the jobs that have ended.
+
+    Parameters
+    ----------
+    ended
+        What the jobs told, in the order of their ends.
+    n_jobs
+        Of the sweep; None where it is not known.
+    elapsed
+        Seconds since it started.
+    n_recorded
+        Jobs that were not started, because they were seen to be recorded.
+    """
     job = ended[-1]
     total = "?" if n_jobs is None else str(n_jobs)
     how = f"{job['status']} in {job['seconds']:.0f} s" if job["status"] != SKIPPED else "already recorded"
-    line = f"[{len(ended):>{len(total)}}/{total}] {job['run']}: {how} · {clock(elapsed)} elapsed"
-    skipped = [each["seconds"] for each in ended if each["status"] == SKIPPED]
-    n_worked = len(ended) - len(skipped)
-    if n_jobs is None or not n_worked:
+    n_ended = len(ended) + n_recorded
+    line = f"[{n_ended:>{len(total)}}/{total}] {job['run']}: {how} · {clock(elapsed)} elapsed"
+    worked = [each for each in ended if each["status"] != SKIPPED]
+    if n_jobs is None or not worked:
         return line
-    # As if none of the others were recorded; what ran at the same time, in other processes, counts in the rate.
-    left = max(elapsed - sum(skipped), 0) / n_worked * (n_jobs - len(ended))
-    return f"{line}, about {clock(left)} left"
+    # As if none of the others were recorded. What the first job did for all (imports, embedding) is not left to do.
+    each = median(max(job["seconds"] - job.get("once", 0.0), 0.0) for job in worked)
+    at_once = max(sum(job["seconds"] for job in worked) / max(elapsed, 1e-9), 1.0)
+    return f"{line}, about {clock(each * (n_jobs - n_ended) / at_once)} left"
 
 
 def clock(seconds: float) -> str:
@@ -132,9 +160,20 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
 
 
-def lost(jobs: Sequence[dict[str, Any]], grid: Sequence[Sequence[str]] | None) -> list[dict[str, Any]]:
-    """The jobs of a sweep that is over which never ended: those that died, and those that never ran."""
-    died = [{**job, "sentence": "died while it ran: was it killed, for lack of memory?"} for job in jobs]
+def lost(jobs: Sequence[dict[str, Any]], grid: Sequence[Sequence[str]] | None, folder: Path) -> list[dict[str, Any]]:
+    """The jobs of a sweep that is over which never ended: those that died, and those that never ran.
+
+    Parameters
+    ----------
+    jobs
+        What each that was started told last.
+    grid
+        The overrides of each job; None where they are not known.
+    folder
+        Where the jobs tell: on a full disk they cannot.
+    """
+    why = "died while it ran: was it killed, for lack of memory?" if _has_room(folder) else NO_ROOM
+    died = [{**job, "sentence": why} for job in jobs]
     died = [job for job in died if job["status"] == STARTED]
     told = {job["number"] for job in jobs}
     never = [
@@ -143,6 +182,15 @@ def lost(jobs: Sequence[dict[str, Any]], grid: Sequence[Sequence[str]] | None) -
         if number not in told
     ]
     return sorted([*died, *never], key=lambda job: int(job["number"]))
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether the disk of a folder has blocks and files left; True where nothing tells."""
+    try:
+        found = os.statvfs(next(each for each in (folder, *folder.parents) if each.is_dir()))
+    except (AttributeError, OSError, StopIteration):  # Windows has no statvfs
+        return True
+    return found.f_bavail > 0 and (found.f_favail > 0 or not found.f_files)
 
 
 def _swept(grid: Sequence[Sequence[str]]) -> list[list[str]]:

@@ -8,7 +8,8 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,10 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from synaug import launchers, record, status
+from synaug import interrupts, launchers, record, resume, status
 from synaug.atomic import replacing
-from synaug.errors import UserError
-from synaug.status import DONE, FAILED, STARTED
+from synaug.errors import UserError, user_sentence
+from synaug.status import DONE, FAILED, SKIPPED, STARTED
 
 log = logging.getLogger(__name__)
 
@@ -45,31 +46,45 @@ class Sweep:
     status_folder
         Where each job leaves one file; of this sweep alone.
     grid
-        The overrides of each job; None where the sweeper decides as it goes.
+        The overrides of each job that is started; None where the sweeper decides as it goes.
+    whole_grid
+        Those that need not be started, too.
     report
         Whether to write a report in the end.
     wandb
         Where its runs are logged to W&B, the settings by which the report goes there, too.
+    recorded
+        Jobs that were not started, because their runs were seen to be recorded.
+    told
+        By number, what jobs of this very process told last: it needs no disk.
     """
 
     folder: Path
     status_folder: Path
     report: bool
     grid: list[list[str]] | None = None
+    whole_grid: list[list[str]] | None = None
     wandb: dict[str, Any] | None = None
     started: float = field(default_factory=time.monotonic)
     finished: bool = False
     progress: status.Progress | None = None
     queue: launchers.SlurmQueue | None = None
+    recorded: list[dict[str, Any]] = field(default_factory=list)
+    told: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def n_jobs(self) -> int | None:
         """None where the sweeper decides as it goes."""
-        return None if self.grid is None else len(self.grid)
+        return None if self.whole_grid is None else len(self.whole_grid)
+
+    def all_told(self) -> list[dict[str, Any]]:
+        """What every job that was started told last, in the order of the grid."""
+        noted = {job["number"]: job for job in status.noted(self.status_folder)}
+        return [job for _, job in sorted((noted | self.told).items())]
 
     def jobs(self) -> list[dict[str, Any]]:
         """How the jobs that have ended did end, in the order of the grid."""
-        return [job for job in status.noted(self.status_folder) if job["status"] != STARTED]
+        return [job for job in self.all_told() if job["status"] != STARTED]
 
 
 # Set by `SweepCallback`: the sweep in the process that was asked for it, and where its jobs tell in theirs.
@@ -81,6 +96,15 @@ def forget() -> None:
     """Start anew: a process may run several command lines, and one of a sweep's jobs may start another."""
     global _current, _status_folder
     _current = _status_folder = None
+
+
+def is_job() -> bool:
+    """Whether the job of this process, that runs or ran last, is one of a sweep."""
+    return _status_folder is not None
+
+
+class AllRecorded(BaseException):
+    """There is nothing left for a sweep to do. No error: Hydra's callbacks would make a warning of one."""
 
 
 def current() -> Sweep | None:
@@ -116,9 +140,11 @@ class SweepCallback(Callback):
         # First of all: what Hydra's callbacks raise becomes a warning, and no failure may go unseen for that.
         _current = Sweep(folder, self._status_folder, bool(config.get("report")), wandb=wandb_settings(config))
         _clear_away(folder)
-        _current.grid = jobs_of(config)
+        _current.grid = _current.whole_grid = jobs_of(config)
         if _current.grid is not None and _current.report and not has_reference(_current.grid, folder):
             sys.stderr.write(f"{NO_REFERENCE}\n")
+        if _current.grid is not None and not config.force:
+            _leave_out_recorded(_current, config)
         launcher = config.hydra.launcher
         if (said := launchers.unreachable(launcher)) is not None:
             sys.exit(said)  # an exception would become a warning
@@ -126,7 +152,9 @@ class SweepCallback(Callback):
             if launcher._target_.endswith("SlurmLauncher"):
                 _current.queue = launchers.SlurmQueue(Path(launcher.submitit_folder).parent)
                 os.environ.setdefault("SUBMITIT_LOG_LEVEL", "ERROR")  # else it tells twice a look of missing accounting
-            _current.progress = status.Progress(self._status_folder, _current.n_jobs, _current.queue)
+            _current.progress = status.Progress(
+                self._status_folder, _current.n_jobs, _current.queue, len(_current.recorded)
+            )
             _current.progress.start()
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -134,25 +162,36 @@ class SweepCallback(Callback):
         global _status_folder
         _status_folder = self._status_folder
         self._started = time.monotonic()
-        if _status_folder is not None:
-            status.note(_status_folder, self._job(config, STARTED))
+        if _status_folder is None:
+            return
+        if _current is None:
+            interrupts.die_by_signals()
+        self._tell(self._job(config, STARTED))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
         """Hydra's hook, in the process of the job, after `synaug.app.FailureCallback` has said what failed."""
         if self._status_folder is None:
             return
         if job_return.status is JobStatus.FAILED:
-            sentence = _sentence_of(Path(config.hydra.runtime.output_dir), job_return)
-            job = self._job(config, FAILED, sentence)
+            from synaug.app import sentence
+
+            job = self._job(config, FAILED, sentence(job_return._return_value))
             # It is noted. Hydra would end the sweep at the batch's end for it, and print where it came from.
             job_return.status, job_return.return_value = JobStatus.COMPLETED, None
         else:
-            job = self._job(config, str(job_return.return_value))
-        status.note(self._status_folder, job)
+            ended: status.Ended = job_return.return_value
+            job = {**self._job(config, ended.how), "once": round(ended.once, 2)}
+        self._tell(job)
         if _current is not None and _current.progress is None:
             elapsed = time.monotonic() - _current.started
-            ended = [each for each in _current.jobs() if each["number"] != job["number"]]
-            log.info(status.progress_line([*ended, job], _current.n_jobs, elapsed))  # also if there was no room to note
+            others = [each for each in _current.jobs() if each["number"] != job["number"]]
+            log.info(status.progress_line([*others, job], _current.n_jobs, elapsed, len(_current.recorded)))
+
+    def _tell(self, job: dict[str, Any]) -> None:
+        assert self._status_folder is not None
+        if _current is not None:
+            _current.told[job["number"]] = job
+        status.note(self._status_folder, job)
 
     def _job(self, config: DictConfig, how: str, sentence: str | None = None) -> dict[str, Any]:
         return {
@@ -165,24 +204,43 @@ class SweepCallback(Callback):
         }
 
 
-def _sentence_of(folder: Path, job_return: JobReturn) -> str:
-    try:
-        return str(record.failure_of(folder)["sentence"])
-    except OSError:  # the disk is full, say
-        from synaug.app import sentence
-
-        return sentence(job_return._return_value)
-
-
 def remember(folder: Path) -> None:
     """Note for later jobs of this sweep that one of them made the run in this folder."""
     if _status_folder is not None:
-        (_status_folder / f"{folder.name}.{DONE}").touch()
+        with suppress(OSError):  # it would only save a forced sweep from doing one run twice
+            (_status_folder / f"{folder.name}.{DONE}").touch()
 
 
 def did(folder: Path) -> bool:
     """Whether an earlier job of this sweep made the run in this folder; two points of a grid may be one run."""
     return _status_folder is not None and (_status_folder / f"{folder.name}.{DONE}").exists()
+
+
+def _leave_out_recorded(sweep: Sweep, config: DictConfig) -> None:
+    """Start no job whose run is seen to be recorded, as far as what is left is a grid.
+
+    Raises
+    ------
+    AllRecorded
+        If no job is left.
+    """
+    assert sweep.whole_grid is not None
+    runs = resume.recorded(sweep.whole_grid, config, sweep.folder)
+    if not runs:
+        return
+    wanted = [job for place, job in enumerate(sweep.whole_grid) if place not in runs]
+    sweep.grid = resume.narrow(config, wanted) if wanted else []
+    started = {tuple(job) for job in sweep.grid}
+    sweep.recorded = [
+        {"number": place, "run": run, "status": SKIPPED, "seconds": 0.0, "sentence": None, "overrides": job}
+        for place, run in runs.items()
+        if tuple(job := sweep.whole_grid[place]) not in started
+    ]
+    if sweep.recorded:
+        said = f"{len(sweep.recorded)} of {sweep.n_jobs} jobs are already recorded and are not started"
+        sys.stderr.write(f"{said} (force=true runs them again)\n")
+    if not wanted:
+        raise AllRecorded
 
 
 def _clear_away(folder: Path) -> None:
@@ -238,22 +296,37 @@ def finish(sweep: Sweep, interrupted: bool = False) -> bool:
     sweep.finished = True
     if sweep.progress is not None:
         sweep.progress.stop()
-    told = status.noted(sweep.status_folder)
+    told = sweep.all_told()
     jobs = [job for job in told if job["status"] != STARTED]
-    lost = status.lost(told, sweep.grid)
+    lost = status.lost(told, sweep.grid, sweep.status_folder)
     failed = [job for job in jobs if job["status"] == FAILED]
     listed = [] if interrupted else lost  # Ctrl-C is why the others are missing
     if failed or listed:
-        table = status.missing_table(failed, listed, len(jobs) - len(failed), len(jobs) + len(lost))
+        n_recorded = len(jobs) - len(failed) + len(sweep.recorded)
+        table = status.missing_table(failed, listed, n_recorded, n_recorded + len(failed) + len(lost))
         sys.stderr.write(f"\n{table}\n")
     if failed:
         sys.stderr.write(f"Tracebacks: {sweep.folder}/<run>/synaug.log\n")
-    with status.claim(sweep.folder):  # another sweep may end here at the same time
+    # By their places in the whole grid.
+    places = {tuple(job): place for place, job in enumerate(sweep.whole_grid or [])}
+    jobs = sorted([*sweep.recorded, *({**job, "number": _place(job, places)} for job in jobs)], key=_number)
+    lost = [{**job, "number": _place(job, places)} for job in lost]
+    with ExitStack() as stack:
+        with suppress(OSError):  # without room for a lock, two notes or reports may be written at once: the last stays
+            stack.enter_context(status.claim(sweep.folder))  # another sweep may end here at the same time
         if jobs or lost:
             _note(sweep, jobs, lost)
         if not interrupted and sweep.report and jobs:
             return _report(sweep) and not failed and not lost
     return not interrupted and not failed and not lost
+
+
+def _place(job: Mapping[str, Any], places: Mapping[tuple[str, ...], int]) -> int:
+    return places.get(tuple(job["overrides"]), int(job["number"]))
+
+
+def _number(job: Mapping[str, Any]) -> int:
+    return int(job["number"])
 
 
 def _note(sweep: Sweep, jobs: Sequence[dict[str, Any]], lost: Sequence[dict[str, Any]]) -> None:
@@ -279,16 +352,15 @@ def _report(sweep: Sweep) -> bool:
     from synaug import comparison as comparisons
     from synaug import evidence as evidences
     from synaug import report
-    from synaug.app import is_the_users
 
     try:
         evidence = evidences.read([sweep.folder])
         comparison = comparisons.compare(evidence)
         page = report.write(evidence, comparison, sweep.folder / "report")
-    except (ValueError, OSError) as error:
-        if not is_the_users(error):
+    except (UserError, OSError, MemoryError) as error:
+        said = user_sentence(error)
+        if said is None:
             raise
-        said = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
         sys.stderr.write(f"no report: {said}; then: python -m synaug.report {sweep.folder}\n")
         return False
     sys.stdout.write(f"\n{comparison.verdict}\n\nreport: {page}\n")

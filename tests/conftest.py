@@ -20,6 +20,49 @@ settings.register_profile("synaug", deadline=None, derandomize=True)
 settings.load_profile("synaug")
 
 
+# Tests that run the whole program, train, encode with a transformer, or start processes, servers or a browser. What is
+# in no list is a unit test, so a quick module needs no line here.
+INTEGRATION_MODULES = {
+    "test_app",
+    "test_benchmarks",
+    "test_classifier",
+    "test_conf",
+    "test_dashboard",
+    "test_embed",
+    "test_embeddings",
+    "test_encoder",
+    "test_faults",
+    "test_latex",
+    "test_launchers",
+    "test_packaging",
+    "test_report",
+    "test_report_browser",
+    "test_run",
+    "test_sweep",
+    "test_tracking",
+    "test_twice",
+    "test_vae",
+}
+# Of other modules: simulations, and those that start a process.
+INTEGRATION_TESTS = {
+    "test_of_unstable_learners_the_corrected_test_is_closer_to_its_level_than_the_plain_ones",
+    "test_the_hub_out_of_reach_is_said_at_once_and_names_the_mirror",
+    "test_under_independent_blocks_the_tests_keep_their_level",
+    "test_under_overlapping_folds_the_corrected_test_keeps_its_level_and_the_plain_ones_do_not",
+    "test_what_compares_and_reports_imports_no_torch",
+}
+INTEGRATION_FIXTURES = {"program", "mirror", "server", "browser", "zygote"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest's own choice by -m
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test as `unit` or as `integration`."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        slow = item.path.stem in INTEGRATION_MODULES or item.originalname in INTEGRATION_TESTS
+        item.add_marker("integration" if slow or INTEGRATION_FIXTURES & set(item.fixturenames) else "unit")
+
+
 def pytest_unconfigure() -> None:
     """Remove this process's caches; not by atexit, which pytest-xdist's workers never reach."""
     shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import logging
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 from synaug.app import main
+from synaug.record import PROBABILITIES
 
 TOY = [
     f"--config-dir={Path(__file__).parent / 'conf'}",
@@ -91,6 +93,41 @@ def _logging_restored() -> Iterator[None]:
                 handler.close()
         root.handlers[:] = handlers
         root.setLevel(level)
+
+
+SIGNALLED = f"""
+import os, signal, sys
+from synaug.app import main
+name, left = sys.argv[1], int(sys.argv[2])
+del sys.argv[1:3]
+replace = os.replace
+def counted(source, target):
+    global left
+    if os.path.basename(target) == {PROBABILITIES!r}:
+        left -= 1
+        if left == -1:
+            os.kill(os.getpid(), getattr(signal, name))
+    replace(source, target)
+os.replace = counted
+main()
+"""
+
+
+def signalled(name: str, n_recorded: int, *arguments: str, output: Path) -> int:
+    """Run ``synaug`` in a process that sends itself a signal as it records the run after the first `n_recorded`.
+
+    Nobody watches from outside: however busy the machine is, the signal comes at the same place.
+
+    Returns
+    -------
+    int
+        How the process ended: its exit code, or the signal, negative.
+    """
+    command = [sys.executable, "-c", SIGNALLED, name, str(n_recorded), *arguments]
+    with output.open("w") as said:
+        return subprocess.run(
+            command, stdout=said, stderr=subprocess.STDOUT, cwd=Path(__file__).parents[1], check=False
+        ).returncode
 
 
 def without_cost(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,18 @@
 """One suite over every sampler, then what each trap of imbalanced-learn comes to."""
 
 import logging
+import random
 import re
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,17 +21,29 @@ from imblearn.combine import SMOTEENN, SMOTETomek
 from imblearn.over_sampling import ADASYN, SMOTE, SVMSMOTE, BorderlineSMOTE, KMeansSMOTE, RandomOverSampler
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.pipeline import make_pipeline
-from imblearn.under_sampling import EditedNearestNeighbours, RandomUnderSampler, TomekLinks
+from imblearn.under_sampling import ClusterCentroids, EditedNearestNeighbours, RandomUnderSampler, TomekLinks
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 
 from synaug import config as configuration
-from synaug.augmenter import VAE, Augmented, Augmenter, Balance, nearest_neighbours, segment_parents
+from synaug.augmenter import (
+    VAE,
+    Augmented,
+    Augmenter,
+    Balance,
+    TooFewRowsError,
+    nearest_neighbours,
+    segment_parents,
+)
 from synaug.augmenter.balance import warn_of_fallbacks
+from synaug.augmenter.generators import seeded
 from synaug.errors import UserError
 
 TWO, FOUR = (60, 15), (40, 40, 12, 12)
@@ -78,6 +94,19 @@ class Faulty(Jitter):
 
 def doubled_first_rows(X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return np.concatenate([X, X[:10] * 2]), np.concatenate([y, y[:10]])
+
+
+class FaultySMOTE(SMOTE):  # type: ignore[misc]
+    """A SMOTE of a user's own, with a bug."""
+
+    def __init__(
+        self, fault: Any = None, *, sampling_strategy: Any = "auto", k_neighbors: int = 5, random_state: Any = None
+    ) -> None:
+        super().__init__(sampling_strategy=sampling_strategy, k_neighbors=k_neighbors, random_state=random_state)
+        self.fault = fault
+
+    def fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> Any:
+        raise self.fault
 
 
 QUICK_VAE = {"hidden": 8, "latent_dim": 3, "warmup_epochs": 1, "max_epochs": 2}
@@ -145,7 +174,7 @@ def test_amount_0_changes_nothing(name: str, counts: Sequence[int]) -> None:
     np.testing.assert_array_equal(augmented.kept, np.arange(len(X)))
     assert augmented.synthetic.shape == (0, X.shape[1])
     assert augmented.labels.shape == (0,)
-    assert augmented.balance == [Balance(label, n, 0, 0) for label, n in enumerate(counts)]
+    assert augmented.balance == [Balance(label, n, n, 0, 0) for label, n in enumerate(counts)]
 
 
 @every_sampler
@@ -327,7 +356,8 @@ def test_cleaning_survives_where_one_class_needs_the_fallback() -> None:
     augmented = run(make("smote + enn"), X, y)
     few = augmented.balance[2]
     assert few.made == 36
-    assert few.made_by_fallback >= 36  # of its real rows some were removed with the others'
+    assert few.made_by_fallback == 36
+    assert few.kept == few.real == 4
     assert few.reason is not None
     assert "of 36 rows for class 2 (ValueError: Expected n_neighbors" in few.reason
     assert len(augmented.kept) < len(X)
@@ -337,7 +367,7 @@ def test_cleaning_survives_where_one_class_needs_the_fallback() -> None:
 def test_the_smote_inside_a_combination_is_told_the_amount() -> None:
     X, y = mixed(TWO, gap=8)  # nothing to clean
     augmented = run(Augmenter(SMOTETomek(smote=SMOTE(k_neighbors=3), tomek=TomekLinks()), 0.5), X, y)
-    assert augmented.balance == [Balance(0, 60, 0, 0), Balance(1, 15, 22, 22)]
+    assert augmented.balance == [Balance(0, 60, 60, 0, 0), Balance(1, 15, 15, 22, 22)]
 
 
 def test_a_class_that_is_cleaned_away_is_an_error() -> None:
@@ -382,7 +412,7 @@ def test_borderline_smote_on_separate_classes_falls_back_to_smote() -> None:
     assert len(BorderlineSMOTE().fit_resample(X, y)[0]) == len(X)
     augmented = run(make("borderline_smote"), X, y)
     reason = "BorderlineSMOTE made 0 of 45 rows for class 1; SMOTE with k_neighbors=5 made the rest"
-    assert augmented.balance[1] == Balance(1, 15, 45, 45, 45, reason)
+    assert augmented.balance[1] == Balance(1, 15, 15, 45, 45, 45, reason)
 
 
 def test_adasyn_on_separate_classes_falls_back_to_smote_and_says_why() -> None:
@@ -403,7 +433,7 @@ def test_svm_smote_that_stops_short_is_filled_up() -> None:
     assert 0 < short < 54
     entry = run(Augmenter(SVMSMOTE()), X, y).balance[1]
     reason = f"SVMSMOTE made {short} of 60 rows for class 1; SMOTE with k_neighbors=5 made the rest"
-    assert entry == Balance(1, 30, 60, 60, 60 - short, reason)
+    assert entry == Balance(1, 30, 30, 60, 60, 60 - short, reason)
 
 
 def test_one_class_that_cannot_be_served_does_not_cost_the_others_their_sampler() -> None:
@@ -468,7 +498,7 @@ def test_adasyn_rounds_and_that_is_no_shortage() -> None:
     made = len(rows) - len(X)
     assert made != 260
     entry = run(make("adasyn", strict=True), X, y).balance[1]
-    assert entry == Balance(1, 40, 260, made, 0, f"ADASYN decided on {made:+d} rows where +260 were asked for")
+    assert entry == Balance(1, 40, 40, 260, made, 0, f"ADASYN decided on {made:+d} rows where +260 were asked for")
 
 
 def test_an_amount_over_1_on_purpose_is_not_warned_of() -> None:
@@ -567,7 +597,7 @@ def test_strict_raises_the_value_the_requirement_and_the_remedy(sampler: Any, se
 def test_one_row_more_than_neighbours_is_enough() -> None:
     X, y = mixed((30, 6))
     few = np.flatnonzero(y == 1)
-    assert run(make("smote", strict=True), X, y).balance[1] == Balance(1, 6, 24, 24)
+    assert run(make("smote", strict=True), X, y).balance[1] == Balance(1, 6, 6, 24, 24)
     with pytest.raises(ValueError, match=r"class 1 has 5 rows; SMOTE needs k_neighbors \+ 1 = 6"):
         run(make("smote", strict=True), np.delete(X, few[0], axis=0), np.delete(y, few[0]))
 
@@ -590,7 +620,7 @@ def test_strict_raises_where_a_sampler_silently_makes_nothing() -> None:
 
 def test_strict_raises_for_a_vae_of_one_row() -> None:
     X, y = mixed((10, 1))
-    with pytest.raises(ValueError, match=r"VAE made 0 of 9 rows for class 1 \(ValueError: class 1 has 1 row; the VAE"):
+    with pytest.raises(ValueError, match=r"VAE made 0 of 9 rows for class 1 \(class 1 has 1 row; the VAE"):
         run(make("vae", strict=True), X, y)
 
 
@@ -618,42 +648,109 @@ def test_an_error_that_is_a_bug_is_not_taken_for_a_shortage(error: Exception) ->
         run(Augmenter(Faulty(error)), X, y)
 
 
-def test_the_user_sees_the_error_behind_a_fallback(caplog: pytest.LogCaptureFixture) -> None:
-    # A ValueError may be a shortage or a bug: the sentence lets the user tell, the log has the traceback.
+@pytest.mark.parametrize("error", [ValueError("operands could not be broadcast"), RuntimeError("mat1 and mat2")])
+@pytest.mark.parametrize("sampler", [Faulty, FaultySMOTE])
+def test_an_error_though_there_are_rows_enough_is_the_samplers_own(sampler: Any, error: Exception) -> None:
     X, y = mixed(TWO)
+    with pytest.raises(type(error), match=str(error)):
+        run(Augmenter(sampler(error)), X, y)
+
+
+@pytest.mark.parametrize("error", [ValueError("operands could not be broadcast"), RuntimeError("mat1 and mat2")])
+def test_a_faulty_sampler_is_not_excused_by_another_class_of_few_rows(error: Exception) -> None:
+    X, y = mixed((60, 15, 4))
+    with pytest.raises(type(error), match=str(error)):
+        run(Augmenter(FaultySMOTE(error)), X, y)
+
+
+def test_a_faulty_sampler_is_not_excused_where_fewer_neighbours_do_not_help() -> None:
+    X, y = mixed((60, 4))
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        run(Augmenter(FaultySMOTE(RuntimeError("mat1 and mat2"))), X, y)
+
+
+class Needy(Jitter):
+    """Searches among a class's rows, as others' samplers do, by a number that it keeps to itself or is given."""
+
+    def __init__(self, k: int = 5, *, sampling_strategy: Any = "auto", random_state: Any = None) -> None:
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
+        self.k = k
+
+    def _fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        for label in self.sampling_strategy_:
+            if (y == label).sum() <= self.k:
+                raise ValueError("no")
+        return super()._fit_resample(X, y)
+
+
+class Secretive(Jitter):
+    """Keeps its number of neighbours, or of clusters, to itself."""
+
+    def _fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        for label in self.sampling_strategy_:
+            NearestNeighbors(n_neighbors=8).fit(X[y == label]).kneighbors(X[y == label])
+        return super()._fit_resample(X, y)
+
+
+class Frank(Jitter):
+    """Says itself that rows are too few."""
+
+    def _fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        raise TooFewRowsError("I want a hundred rows")
+
+
+@pytest.mark.parametrize("sampler", [Needy(), Secretive(), Frank()], ids=lambda sampler: type(sampler).__name__)
+def test_the_want_of_rows_is_told_by_facts_also_of_samplers_of_the_users_own(sampler: Any) -> None:
+    X, y = mixed((40, 4))
+    entry = run(Augmenter(sampler), X, y).balance[1]
+    assert (entry.made, entry.made_by_fallback) == (36, 36)
+
+
+def test_scikit_learns_words_are_no_excuse_where_the_numbers_are_not_a_classs_rows() -> None:
+    X, y = mixed(TWO)
+    words = "Expected n_neighbors <= n_samples_fit, but n_neighbors = 6, n_samples_fit = 3, n_samples = 3"
+    with pytest.raises(ValueError, match="n_samples_fit = 3"):
+        run(Augmenter(Faulty(ValueError(words))), X, y)
+
+
+def test_a_pipeline_that_has_too_few_rows_gets_a_sentence() -> None:
+    X, y = mixed((40, 4))
+    with pytest.raises(
+        UserError, match=r"^Pipeline, which decides by itself, has too few rows in seed 0 fold 1, of class"
+    ):
+        run(Augmenter(make_pipeline(SMOTE())), X, y, where="seed 0 fold 1")
+
+
+def test_many_fallbacks_are_one_warning_and_the_log_has_the_rest(caplog: pytest.LogCaptureFixture) -> None:
+    balances = [[Balance(0, 9, 9, 0, 0), *(Balance(label, 2, 2, 7, 7, 7, "two rows") for label in range(1, 60))]]
     with caplog.at_level(logging.DEBUG, "synaug"):
-        augmented = run(Augmenter(Faulty(ValueError("operands could\n not be broadcast"))), X, y, where="seed 0 fold 0")
-        sentences = warn_of_fallbacks([augmented.balance], ["spam", "ham"])
-    assert sentences == [
-        "class 'ham': a fallback made 45 of 45 rows in 1 of 1 members, e.g. Faulty made 0 of 45 rows for class 1 "
-        "in seed 0 fold 0 (ValueError: operands could not be broadcast); SMOTE with k_neighbors=5 made the rest"
-    ]
-    traced, warned = caplog.records
-    assert (warned.levelname, warned.getMessage()) == ("WARNING", sentences[0])
-    assert traced.exc_info
+        sentences = warn_of_fallbacks(balances, [f"class {label}" for label in range(60)])
+    assert len(sentences) == 59
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
+    assert warning == (f"in 59 of 60 classes a fallback made 413 of 413 rows; {sentences[0]} (the log has the others)")
+    assert [record.getMessage() for record in caplog.records[1:]] == sentences[1:]
 
 
 def test_a_fallback_is_warned_of_once_for_all_members(caplog: pytest.LogCaptureFixture) -> None:
     balances = [
-        [Balance(0, 9, 0, 0), Balance(1, 2, 7, 7, 7, "two rows"), Balance(2, 8, 1, 1)],
-        [Balance(0, 9, 0, 0), Balance(1, 3, 6, 6, 5, "three rows"), Balance(2, 8, 1, 2, 0, "rounds")],
-        [Balance(0, 9, None, 0), Balance(1, 5, 4, 4), Balance(2, 8, 1, 1)],
+        [Balance(0, 9, 9, 0, 0), Balance(1, 2, 2, 7, 7, 7, "two rows"), Balance(2, 8, 8, 1, 1)],
+        [Balance(0, 9, 9, 0, 0), Balance(1, 3, 3, 6, 6, 5, "three rows"), Balance(2, 8, 8, 1, 2, 0, "rounds")],
+        [Balance(0, 9, 9, None, 0), Balance(1, 5, 5, 4, 4), Balance(2, 8, 8, 1, 1)],
     ]
     sentences = warn_of_fallbacks(balances, ["a", "b", "c"])
     assert sentences == ["class 'b': a fallback made 12 of 13 rows in 2 of 3 members, e.g. two rows"]
     assert [record.getMessage() for record in caplog.records] == sentences
 
 
-def test_rows_that_are_not_finite_are_not_trained_on() -> None:
+def test_rows_that_are_not_finite_are_refused() -> None:
     X, y = mixed(TWO)
 
     def spoil(rows: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         rows[-1, 3] = np.nan
         return rows, labels
 
-    augmented = run(Augmenter(Faulty(spoil)), X, y)
-    assert np.isfinite(augmented.synthetic).all()
-    assert "(ValueError: Faulty made rows that are not finite)" in (augmented.balance[1].reason or "")
+    with pytest.raises(UserError, match="Faulty made 45 rows, of which 1 hold NaN or infinity"):
+        run(Augmenter(Faulty(spoil)), X, y)
 
 
 @pytest.mark.parametrize(
@@ -662,12 +759,299 @@ def test_rows_that_are_not_finite_are_not_trained_on() -> None:
         (lambda X, y: (X[:, :3], y), r"returned rows \[120, 3\] and labels \[120\]; they must be \[n, 20\] and \[n\]"),
         (lambda X, y: (X, y[:-1]), r"returned rows \[120, 20\] and labels \[119\]"),
         (lambda X, y: (X, np.where(np.arange(len(y)) == 119, 7, y)), "returned the label 7, which no row"),
+        (lambda X, y: None, "returned None; it must return a pair"),
+        (lambda X, y: X, "returned a ndarray; it must return a pair"),
+        (lambda X, y: (each for each in (X, y)), "returned a generator; it must return a pair"),
+        (lambda X, y: (X, y + 0.5), "returned labels that are no whole numbers"),
+        (lambda X, y: (X, np.where(y > 0, "ham", "spam")), "returned rows or labels that are no numbers"),
+        (lambda X, y: (X.astype(str).astype(object) + "x", y), "returned rows or labels that are no numbers"),
+        (lambda X, y: (X + 0j, y), "returned complex numbers"),
+        (lambda X, y: (np.ma.masked_greater(X, 0.3), y), "hold NaN or infinity"),
     ],
 )
 def test_a_sampler_that_breaks_the_contract_is_named(fault: Any, message: str) -> None:
     X, y = mixed(TWO)
     with pytest.raises(UserError, match=message):
         run(Augmenter(Faulty(fault)), X, y)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda X, y: [X.tolist(), y.tolist()],
+        lambda X, y: (pd.DataFrame(X), pd.Series(y)),
+        lambda X, y: (sparse.csr_matrix(X), y[:, None]),
+        lambda X, y: (np.ma.masked_array(X), y.astype(float)),
+        lambda X, y: (torch.from_numpy(X).requires_grad_(), torch.from_numpy(y)),
+        lambda X, y: (X.astype(np.float64), y.astype(str)),
+    ],
+    ids=["lists", "frames", "sparse", "masked", "tensors", "texts"],
+)
+def test_rows_and_labels_come_in_any_kind_of_table(form: Any) -> None:
+    X, y = mixed(TWO)
+    plain, other = run(Augmenter(Jitter()), X, y), run(Augmenter(Faulty(form)), X, y)
+    np.testing.assert_array_equal(other.kept, np.arange(len(X)))
+    assert other.synthetic.tobytes() == plain.synthetic.tobytes()
+
+
+# Rows that a sampler moves
+
+
+def shuffled(X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    order = np.random.RandomState(0).permutation(len(X))
+    return X[order], y[order]
+
+
+def scaled_and_back(X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    mean, scale = X.mean(0), X.std(0)
+    return ((X - mean) / scale * np.float32(3) / np.float32(3)) * scale + mean, y
+
+
+ROUNDINGS = {
+    "float16": lambda X, y: (X.astype(np.float16), y),
+    "float64 and back": lambda X, y: (np.float64(X) * (1 / 3) * 3.0000001, y),
+    "decimals": lambda X, y: (X.round(3), y),
+    "normalised and undone": scaled_and_back,
+    "float16, shuffled": lambda X, y: shuffled(X.astype(np.float16), y),
+    "float16, some dropped": lambda X, y: (X[::2].astype(np.float16), y[::2]),
+}
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_rounded_rows_are_kept_with_their_own_bits(rounding: str) -> None:
+    X, y = mixed(TWO)
+    augmented = run(Augmenter(FunctionSampler(func=ROUNDINGS[rounding])), X, y)
+    assert len(augmented.synthetic) == 0
+    n_kept = len(X) // 2 + 1 if "dropped" in rounding else len(X)
+    assert len(set(augmented.kept.tolist())) == len(augmented.kept) == n_kept
+    assert sum(entry.kept for entry in augmented.balance) == n_kept
+
+
+def test_rounding_does_not_take_new_rows_for_given_ones() -> None:
+    X, y = mixed(TWO)
+    augmented = run(Augmenter(Faulty(lambda X, y: shuffled(X.astype(np.float16), y))), X, y)
+    np.testing.assert_array_equal(np.sort(augmented.kept), np.arange(len(X)))
+    assert augmented.labels.tolist() == [1] * 45
+
+
+@pytest.mark.parametrize("counts", [TWO, FOUR])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        make_pipeline(StandardScaler(), SMOTE()),
+        make_pipeline(PCA(20), SMOTE()),
+        make_pipeline(MinMaxScaler(), RandomUnderSampler()),
+        make_pipeline(PCA(20), RandomUnderSampler()),
+        make_pipeline(StandardScaler(), FunctionSampler(func=shuffled)),
+        FunctionSampler(func=lambda X, y: (X / X.std(0), y)),
+        FunctionSampler(func=lambda X, y: shuffled(X[:, ::-1], y)),
+        Faulty(lambda X, y: (X * 2, y)),
+        Faulty(lambda X, y: (np.where(y[:, None] == 1, X * 2, X), y)),  # the class it adds to alone
+    ],
+    ids=str,
+)
+def test_rows_in_another_space_are_refused(sampler: Any, counts: Sequence[int]) -> None:
+    X, y = mixed(counts)
+    with pytest.raises(UserError, match=r"returned 0 of \d+ rows as they were given to it.*the likely cause is"):
+        run(Augmenter(sampler), X, y)
+
+
+def test_the_step_that_moves_rows_is_named() -> None:
+    X, y = mixed(TWO)
+    with pytest.raises(
+        UserError, match=r"Pipeline returned 0 of 75 rows .* the likely cause is StandardScaler inside it"
+    ):
+        run(Augmenter(make_pipeline(StandardScaler(), SMOTE())), X, y)
+
+
+def test_prototypes_are_not_taken_for_moved_rows() -> None:
+    X, y = mixed((600, 15))
+    assert [entry.kept for entry in run(Augmenter(ClusterCentroids()), X, y).balance] == [0, 15]
+
+
+def test_prototypes_of_every_class_are_told_from_moved_rows() -> None:
+    X, y = mixed((60, 30))
+    sampler = make_pipeline(ClusterCentroids(sampling_strategy={0: 10, 1: 10}))
+    assert [entry.kept for entry in run(Augmenter(sampler), X, y).balance] == [0, 0]
+
+
+def test_mixed_up_labels_are_refused() -> None:
+    X, y = mixed(TWO)
+    with pytest.raises(UserError, match="rows given to it under the label of another class: keep rows and labels"):
+        run(Augmenter(Faulty(lambda X, y: (X, shuffled(X, y)[1]))), X, y)
+
+
+class Scribbler(Jitter):
+    """Writes into what it was given."""
+
+    def fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> Any:
+        found = super().fit_resample(X.copy(), y.copy())
+        X[:], y[:] = 0, 0
+        return found
+
+
+def test_a_sampler_that_writes_into_what_it_is_given_harms_nothing() -> None:
+    X, y = mixed(TWO)
+    plain = run(Augmenter(Jitter()), X, y)
+    X.flags.writeable = y.flags.writeable = False  # as the shared embeddings are
+    scribbled = run(Augmenter(Scribbler()), X, y)
+    np.testing.assert_array_equal(scribbled.kept, np.arange(len(X)))
+    assert scribbled.synthetic.tobytes() == plain.synthetic.tobytes()
+
+
+def test_a_cleaner_leaves_every_class_it_fills_a_real_row() -> None:
+    class Ruthless(SMOTEENN):  # type: ignore[misc]
+        def fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+            rows, labels = super().fit_resample(X, y)
+            given = {row.tobytes() for row in X[y == 1]}
+            keep = [row.tobytes() not in given for row in rows.astype(np.float32)]
+            return rows[keep], labels[keep]
+
+    X, y = mixed(TWO, gap=8)
+    entry = run(Augmenter(Ruthless()), X, y).balance[1]
+    assert (entry.real, entry.kept) == (15, 15)
+    assert "removed all 15 real rows of class 1; they were put back" in (entry.reason or "")
+
+
+@pytest.mark.parametrize("counts", [(45, 27, 2), (45, 20, 20, 2), (45, 2, 1)])
+def test_class_by_class_a_cleaner_takes_no_row_of_a_class_it_did_not_fill(counts: Sequence[int]) -> None:
+    X, y = mixed(counts, gap=0.3)
+    balance = run(make("smote + enn"), X, y).balance
+    assert all(entry.kept == entry.real for entry in balance if entry.real < 6)
+    assert all(entry.kept > 0 for entry in balance)
+
+
+# The global generators
+
+
+class Bare(BaseEstimator):  # type: ignore[misc]
+    """Draws from the global generators."""
+
+    def fit(self, X: NDArray[Any], y: NDArray[Any]) -> "Bare":
+        return self  # a Pipeline wants it
+
+    def fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> Any:
+        chosen = np.random.choice(np.flatnonzero(y == 1), 30)
+        noise = np.random.rand() + random.random() + torch.rand(1).item()
+        return np.concatenate([X, X[chosen] + np.float32(noise)]), np.concatenate([y, y[chosen]])
+
+
+def global_states() -> list[Any]:
+    return [repr(np.random.get_state()), random.getstate(), torch.get_rng_state().tolist()]
+
+
+@pytest.mark.parametrize("sampler", [Bare(), make_pipeline(Bare(), TomekLinks())], ids=["bare", "in a pipeline"])
+def test_the_global_generators_are_seeded_for_a_sampler_and_restored(sampler: Any) -> None:
+    X, y = mixed(TWO)
+    before = global_states()
+    first = run(Augmenter(sampler), X, y)
+    assert global_states() == before
+    np.random.rand(), random.random(), torch.rand(1)
+    again, other = run(Augmenter(sampler), X, y), run(Augmenter(sampler), X, y, seed=1)
+    assert first.synthetic.tobytes() == again.synthetic.tobytes() != other.synthetic.tobytes()
+
+
+def test_the_global_generators_are_restored_when_a_sampler_fails() -> None:
+    class Failing(Bare):
+        def fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> Any:
+            super().fit_resample(X, y)
+            raise KeyError("x")
+
+    X, y = mixed(TWO)
+    before = global_states()
+    with pytest.raises(KeyError):
+        run(Augmenter(Failing()), X, y)
+    assert global_states() == before
+
+
+def test_seeding_the_global_generators_takes_no_draw() -> None:
+    state = np.random.RandomState(3)
+    with seeded(state):
+        pass
+    assert state.randint(2**31) == np.random.RandomState(3).randint(2**31)
+
+
+# Samplers that scikit-learn cannot clone
+
+
+class Altering(Jitter):
+    """Alters a parameter in its constructor."""
+
+    def __init__(self, options: Any = None, *, sampling_strategy: Any = "auto", random_state: Any = None) -> None:
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
+        self.options = dict(options or {})
+
+
+class Positional(BaseEstimator):  # type: ignore[misc]
+    """Has a parameter under another name, so that get_params fails."""
+
+    def __init__(self, noise: float, sampling_strategy: Any = "auto", random_state: Any = None) -> None:
+        self._noise, self.sampling_strategy, self.random_state = noise, sampling_strategy, random_state
+
+    def fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> Any:
+        return Jitter(sampling_strategy=self.sampling_strategy, random_state=self.random_state).fit_resample(X, y)
+
+
+class Keywords(Jitter):
+    """scikit-learn's clone would forget its keywords without a word."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.wanted = options.get("wanted", 1)
+
+    def fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> Any:
+        assert self.wanted == 7
+        return super().fit_resample(X, y)
+
+
+class Plain:
+    """No estimator at all; keeps numpy's module, as smote-variants' samplers do."""
+
+    def __init__(self, sampling_strategy: Any = "auto", random_state: Any = None) -> None:
+        self.sampling_strategy, self.random_state, self.numpy = sampling_strategy, random_state, np
+
+    def fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> Any:
+        return Jitter(sampling_strategy=self.sampling_strategy, random_state=self.random_state).fit_resample(X, y)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [Altering(), Positional(0.1), Keywords(wanted=7), Plain()],
+    ids=lambda sampler: type(sampler).__name__,
+)
+def test_what_cannot_be_cloned_is_copied(sampler: Any) -> None:
+    X, y = mixed(FOUR)
+    first, again, other = (run(Augmenter(sampler), X, y, seed) for seed in (0, 0, 1))
+    assert first.synthetic.tobytes() == again.synthetic.tobytes() != other.synthetic.tobytes()
+    assert [entry.made for entry in first.balance] == [0, 0, 28, 28]
+    assert not any(entry.made_by_fallback for entry in first.balance)
+    assert sampler.random_state is None
+
+
+def test_what_can_be_neither_cloned_nor_copied_is_refused_at_once() -> None:
+    class Locked(Plain):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lock = threading.Lock()
+
+    with pytest.raises(UserError, match=r"^Locked can be neither cloned nor copied .*let its constructor store"):
+        Augmenter(Locked())
+
+
+def test_a_strategy_inside_a_combination_that_the_amount_would_overrule_is_refused() -> None:
+    with pytest.raises(UserError, match=r"^augmenter\.smote\.sampling_strategy=0\.5 would be overruled"):
+        Augmenter(SMOTEENN(smote=SMOTE(sampling_strategy=0.5)))
+    Augmenter(make_pipeline(SMOTE(sampling_strategy=0.5)))  # which nobody overrules
+    Augmenter(SMOTEENN(enn=EditedNearestNeighbours(sampling_strategy="all")))
+
+
+def test_a_random_state_of_the_users_own_is_overruled_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    X, y = mixed(TWO)
+    plain = run(Augmenter(SMOTE()), X, y)
+    assert run(Augmenter(SMOTE(random_state=5)), X, y).synthetic.tobytes() == plain.synthetic.tobytes()
+    assert [record.getMessage() for record in caplog.records] == [
+        "augmenter.random_state=5 is overruled: every draw follows from seeds"
+    ]
 
 
 @pytest.mark.parametrize("amount", [-0.1, float("nan"), float("inf")])

@@ -1,9 +1,10 @@
 """Stacked batches hold each member's own rows: every one of them, and no other."""
 
+import copy
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -170,6 +171,36 @@ def test_no_test_or_validation_row_is_ever_a_parent(sampler: Any) -> None:
         assert parents.shape == (len(module.training_sets[index].augmented.synthetic), 2)
         assert np.isin(parents, member.train).all()
         assert (module.labels[parents] == 1).all()
+
+
+class Witness(RandomOverSampler):  # type: ignore[misc]
+    """Writes down what it would draw."""
+
+    drawn: ClassVar[list[int]] = []
+
+    def fit_resample(self, X: Any, y: Any) -> Any:
+        self.drawn.append(copy.deepcopy(self.random_state).randint(2**31))
+        return super().fit_resample(X, y)
+
+
+class OtherWitness(Witness):
+    """By another name."""
+
+
+def drawn(sampler: Any, **changes: Any) -> list[int]:
+    Witness.drawn.clear()
+    assert len(make(sampler, **changes).training_sets) == 8
+    return Witness.drawn.copy()
+
+
+def test_a_samplers_draws_depend_on_seed_fold_and_ratio_but_not_on_method_or_amount() -> None:
+    found = drawn(Witness())
+    assert len(set(found)) == 8  # seeds × folds
+    assert drawn(Witness(), amount=0.5) == drawn(Witness(), amount=2.0) == found
+    assert drawn(OtherWitness()) == found
+    others = drawn(Witness(), ratio=3.0) + drawn(Witness(), ratio=8.0)
+    assert not set(others) & set(found)
+    assert len(set(others)) == 16
 
 
 def test_batches_depend_on_seed_and_fold_alone() -> None:

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -485,15 +484,16 @@ def test_the_hub_out_of_reach_is_said_at_once_and_names_the_mirror(tmp_path: Pat
     script = """
 import time
 import datasets, huggingface_hub
+slept = []
+time.sleep = slept.append  # between tries
 from synaug.dataset import HubDataset
 assert not huggingface_hub.constants.HF_HUB_OFFLINE and not datasets.config.HF_HUB_OFFLINE
 dataset = HubDataset(name="sst2", hub_id="stanfordnlp/sst2", splits=["train"], text="sentence", label="label",
                      class_names=["negative", "positive"])
-start = time.monotonic()
 try:
     dataset.load()
 except ValueError as error:
-    print(time.monotonic() - start, error, sep="|")
+    print(slept, error, sep="|")
 assert not datasets.config.HF_HUB_OFFLINE
 """
     keep = {key: value for key, value in os.environ.items() if key not in ("HF_HUB_OFFLINE", "SYNAUG_DATA")}
@@ -505,8 +505,8 @@ assert not datasets.config.HF_HUB_OFFLINE
         text=True,
         check=True,
     )
-    seconds, message = result.stdout.strip().split("|")
-    assert float(seconds) < 3
+    slept, message = result.stdout.strip().split("|")
+    assert slept == "[]"
     assert message == (
         "the hub is out of reach and stanfordnlp/sst2 is not in its cache: connect, or set SYNAUG_DATA to a folder "
         "that holds stanfordnlp/sst2"
@@ -557,9 +557,7 @@ def test_a_hub_that_accepts_and_stays_silent_is_given_up_after_the_timeout(
     assert hub.HUB_TIMEOUT_SECONDS <= 5
     monkeypatch.setattr(hub, "HUB_TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        start = time.monotonic()
-        assert not ask(f"http://127.0.0.1:{silent.getsockname()[1]}")
-        assert time.monotonic() - start < 2
+        assert not ask(f"http://127.0.0.1:{silent.getsockname()[1]}")  # else this waits until the test's time is over
 
 
 @pytest.mark.parametrize("endpoint", ["nonsense", "http://name.invalid"])

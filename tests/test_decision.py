@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
+from synaug import decision
 from synaug.decision import cross_fitted, prior_correction, shift, tune
 
 UNIFORM2, UNIFORM3 = np.full(2, 1 / 2), np.full(3, 1 / 3)
@@ -194,6 +195,16 @@ def test_no_validation_row_helps_to_choose_the_offset_that_it_is_scored_under() 
     # The row's own offset is the same whatever the row says; those of the rows it helps to choose are not.
     np.testing.assert_allclose(offset - offset.mean(), offset_again - offset_again.mean(), atol=1e-9)
     assert not np.allclose(fitted[1:], again[1:], atol=1e-9)
+
+
+def test_folds_do_not_follow_the_order_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Rows may be sorted by where they come from; each fold gets an offset of its own here, which tells it.
+    numbers = iter(range(5))
+    monkeypatch.setattr(decision, "tune", lambda *_: np.array([0.0, next(numbers)]))
+    fitted = cross_fitted(np.log(np.full((40, 2), 0.5)), np.repeat([0, 1], 20), UNIFORM2)
+    folds = np.rint(np.log(fitted[:, 1] / fitted[:, 0])).astype(int)
+    assert sorted(folds[:20]) == sorted(folds[20:]) == sorted([0, 1, 2, 3, 4] * 4)
+    assert (np.diff(folds[:20]) < 0).sum() > 1
 
 
 def test_on_rows_of_chance_cross_fitting_does_not_flatter() -> None:

@@ -217,8 +217,9 @@ MOMENTS = ("imports", "start", "embedding", "augmenting", "training", "between t
 FORTY = ["encoder.dim=range(8,28)", "augmenter=none,smote"]  # every other job embeds the texts
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool], ended: Callable[[], int | None]) -> None:
     while not condition():  # the test's own timeout ends it
+        assert ended() is None, "it ended before the moment came"
         time.sleep(0.002)
 
 
@@ -243,9 +244,9 @@ def kill_about(zygote: Zygote, said: Path, moment: str, draw: random.Random, fol
     before = probabilities()
     pid = zygote.start(said, *command)
     if moment == "between two files":  # the probabilities and their record
-        wait_until(lambda: not probabilities() <= before)
+        wait_until(lambda: not probabilities() <= before, lambda: zygote.ended(pid))
     elif moment != "start":
-        wait_until(lambda: said.exists() and moment in said.read_text())
+        wait_until(lambda: said.exists() and moment in said.read_text(), lambda: zygote.ended(pid))
     time.sleep(delay)
     os.killpg(pid, signal.SIGKILL)
     return zygote.wait(pid)
@@ -271,7 +272,8 @@ def test_a_sweep_killed_twenty_times_ends_as_if_it_never_was(zygote: Zygote, tmp
         recorded = now
     assert 0 < len(recorded) < 40
     last = ok(zygote.run(tmp_path / "last.txt", *arguments, *of(program)))
-    assert last.err.count(": already recorded") == len(recorded)
+    left_out = re.search(r"^(\d+) of 40 jobs are already recorded", last.err, re.MULTILINE)
+    assert last.err.count(": already recorded") + int(left_out[1] if left_out else 0) == len(recorded)
     now = whole_records(program.folder)
     assert recorded.items() <= now.items()
     assert len(now) == 40
@@ -301,7 +303,8 @@ def test_two_sweeps_of_one_grid_at_once_record_each_run_once(zygote: Zygote, tmp
     runs = sorted(path.name for path in program.run_folders)
     assert len(runs) == 8
     assert sorted(run for run, how in ended if how == "done in") == runs
-    assert sorted(run for run, how in ended if how == "already recorded") == runs
+    left_out = re.findall(r"^(\d) of 8 jobs are already recorded", said, re.MULTILINE)  # by whoever started later
+    assert len([run for run, how in ended if how == "already recorded"]) + sum(map(int, left_out)) == 8
     ok(zygote.run(tmp_path / "undisturbed.txt", *arguments, *of(undisturbed)))
     assert results(program) == results(undisturbed)
 
@@ -384,27 +387,29 @@ def test_a_cache_without_room_is_named_and_the_same_command_ends_once_there_is(
 
 
 @pytest.mark.xdist_group("zygote")
-@pytest.mark.parametrize("grid", [[], ["augmenter=none,random,smote"]])
+@pytest.mark.parametrize("grid", [[], ["augmenter=none,smote"]])
 def test_a_disk_that_is_full_at_any_file_of_a_run_is_named_and_what_is_recorded_stays(
     zygote: Zygote, tmp_path: Path, csv: str, disk: Disk, grid: list[str]
 ) -> None:
     arguments = [*(["--multirun"] if grid else []), *TINY, csv, *grid, *places(disk.folder, tmp_path / "cache")]
     recorded: Recorded = {}
     named: set[str] = set()
+    taken, pages = 0, 1  # page by page at first, where the files are small, then in larger steps
     for number in itertools.count():
-        disk.leave(4096 * ((3 if grid else 2) * number + 1))
+        disk.leave(taken + 4096 * pages)
         outcome = zygote.run(tmp_path / f"{number}.txt", *arguments)
         disk.check_nothing_is_half()
         now = whole_records(disk.folder)
         assert recorded.items() <= now.items()
+        taken, pages = (taken, pages + max(2, pages // 2)) if len(now) == len(recorded) else (disk.used(), 5)
         recorded = now
         if outcome.code == 0:
             break
         named |= {Path(each).name for each in sentences_of_no_room(outcome, disk.folder)}
-        assert len(recorded) < 3
+        assert len(recorded) < 2
         if grid:
             assert "the same command does what is missing:" in outcome.err
-    assert len(recorded) == (3 if grid else 1)
+    assert len(recorded) == (2 if grid else 1)
     assert record.RECORD in named
     assert record.PROBABILITIES in named
     assert not list(disk.folder.rglob(record.FAILURE))
@@ -598,7 +603,7 @@ def test_a_clock_that_jumps_changes_no_result_and_takes_no_file(
     before = whole_records(program.folder)
     for path in program.folder.rglob("*"):  # as of another clock
         os.utime(path, (4e9, 4e9))
-    assert ok(program(*grid)).err.count(": already recorded") == 6
+    assert "6 of 6 jobs are already recorded" in ok(program(*grid)).err
     assert whole_records(program.folder) == before
     forced = ok(program(*grid, "force=true"))
     assert " are damaged" not in forced.err

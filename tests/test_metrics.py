@@ -1,5 +1,6 @@
 """Scores, each against a confusion matrix or probabilities worked by hand."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from synaug.metrics import (
     CLASS_METRICS,
     LOSSES,
     METRICS,
+    areas,
     confusion,
     overall_scores,
     reliability,
@@ -115,6 +117,61 @@ def test_every_score_is_the_librarys(seed: int, n_classes: int, n: int) -> None:
         assert found[metric] == pytest.approx(value, abs=1e-5 if metric == "calibration_error" else 1e-9), metric
     for label in range(n_classes):
         assert found["recall", label] == pytest.approx((decided[labels == label] == label).mean())
+
+
+def guesses(seed: int, n_classes: int, n: int, decimals: int | None, scale: float) -> tuple[Any, NDArray[np.float64]]:
+    """Labels of unequal classes and probabilities; rounded ones have ties."""
+    draw = np.random.RandomState(seed)
+    others = draw.choice(n_classes, n, p=draw.dirichlet(np.ones(n_classes)))
+    labels = draw.permutation(np.concatenate([np.arange(n_classes), others]))
+    logits = scale * (draw.standard_normal((len(labels), n_classes)) + 2 * np.eye(n_classes)[labels])
+    probabilities = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities /= probabilities.sum(1, keepdims=True)
+    return labels, probabilities if decimals is None else np.round(probabilities, decimals)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n_classes=st.sampled_from([2, 3, 6, 40]),
+    n=st.sampled_from([0, 1, 30, 300]),
+    decimals=st.sampled_from([None, 2, 1, 0]),
+    scale=st.sampled_from([0.1, 1.0, 200.0]),
+    at_once=st.sampled_from([1, 500, 2**19]),
+)
+def test_areas_are_the_librarys_to_the_last_bit(
+    seed: int, n_classes: int, n: int, decimals: int | None, scale: float, at_once: int
+) -> None:
+    labels, probabilities = guesses(seed, n_classes, n, decimals, scale)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("synaug.metrics.RANKED_AT_ONCE", at_once)
+        auroc, auprc = areas(labels, probabilities)
+    one_hot = np.eye(n_classes)[labels]
+    np.testing.assert_array_equal(auroc, sk.roc_auc_score(one_hot, probabilities, average=None))
+    np.testing.assert_array_equal(auprc, sk.average_precision_score(one_hot, probabilities, average=None))
+    assert auroc.mean() == sk.roc_auc_score(one_hot, probabilities)
+    assert auprc.mean() == sk.average_precision_score(one_hot, probabilities)
+
+
+@pytest.mark.parametrize(("decimals", "scale"), [(None, 1.0), (2, 1.0), (None, 200.0)])
+def test_areas_of_151_classes_are_the_librarys(decimals: int | None, scale: float) -> None:
+    labels, probabilities = guesses(0, 151, 200, decimals, scale)
+    auroc, auprc = areas(labels, probabilities)
+    one_hot = np.eye(151)[labels]
+    np.testing.assert_array_equal(auroc, sk.roc_auc_score(one_hot, probabilities, average=None))
+    np.testing.assert_array_equal(auprc, sk.average_precision_score(one_hot, probabilities, average=None))
+
+
+def test_many_classes_are_ranked_together() -> None:
+    """Counted in calls, which no other load on the machine changes: from class to class they would be thousands."""
+    labels, probabilities = np.repeat(np.arange(151), 2), guesses(0, 151, 151, None, 1.0)[1]
+    calls: list[str] = []
+    sys.setprofile(lambda frame, event, argument: calls.append(event))
+    try:
+        areas(labels, probabilities)
+    finally:
+        sys.setprofile(None)
+    assert calls.count("call") + calls.count("c_call") < 10 * 151
 
 
 def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float64], n_bins: int) -> float:

@@ -1,7 +1,9 @@
 """The data set's neighbours: exact, searched once, and what samplers make of them the same as imbalanced-learn's."""
 
 import logging
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -180,24 +182,99 @@ def test_other_embeddings_or_another_metric_have_neighbours_of_their_own(tmp_pat
         assert other.flops_done > 0
 
 
-@pytest.mark.parametrize("damage", [b"", b"no zip", None])
+def rewritten(path: Path, **changes: Any) -> None:
+    """Another consistent zip in a file's place."""
+    with np.load(path) as file:
+        arrays = {name: changes.get(name, lambda array: array)(file[name].copy()) for name in file}
+    np.savez(path, allow_pickle=False, **{name: array for name, array in arrays.items() if array is not None})
+
+
+def sealed(path: Path, **changes: Any) -> None:
+    """The same with the right checksum: only shapes and ranges tell."""
+    rewritten(path, **changes)
+    with np.load(path) as file:
+        digest = graphs._lists_sha256(file["rows"], file["distances"], file["neighbours"])
+    rewritten(path, sha256=lambda _: np.array(digest))
+
+
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    (path / "inside").mkdir(parents=True)
+
+
+def a_link_to_nowhere(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+DAMAGE: dict[str, Callable[[Path], Any]] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "no zip": lambda path: path.write_bytes(b"no zip"),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "zeros for neighbours": lambda path: rewritten(path, neighbours=np.zeros_like),
+    "zeros for distances": lambda path: rewritten(path, distances=np.zeros_like),
+    "NaN": lambda path: rewritten(path, distances=lambda array: array * np.nan),
+    "without a checksum, as they were once": lambda path: rewritten(path, sha256=lambda _: None),
+    "without rows": lambda path: rewritten(path, rows=lambda _: None),
+    "sealed NaN": lambda path: sealed(path, distances=lambda array: array * np.float32(np.nan)),
+    "sealed, negative distances": lambda path: sealed(path, distances=np.negative),
+    "sealed, negative rows": lambda path: sealed(path, neighbours=lambda array: array - 9),
+    "sealed, rows that are not there": lambda path: sealed(path, neighbours=lambda array: array + 9999),
+    "sealed, lists of rows that are not there": lambda path: sealed(path, rows=lambda array: array + 9999),
+    "sealed, too narrow": lambda path: sealed(path, neighbours=lambda array: array[:, :3].copy()),
+    "sealed, too short": lambda path: sealed(path, distances=lambda array: array[:3].copy()),
+    "sealed, of another type": lambda path: sealed(path, distances=lambda array: array.astype(np.float64)),
+    "sealed, flat": lambda path: sealed(path, rows=lambda array: array[:, None].copy()),
+    "pipe": a_pipe,
+    "folder": a_folder,
+    "link": a_link_to_nowhere,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_damaged_neighbours_are_searched_for_again(
-    tmp_path: Path, damage: bytes | None, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     X, labels = embeddings(300), labels_of(300)
     found = ask(NeighbourGraph(X, labels, folder=tmp_path))
-    for path in tmp_path.rglob("*.npz"):
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 0xFF  # one byte, of the same size
-        path.write_bytes(content if damage is None else damage)
+    files = sorted(tmp_path.rglob("*.npz"))
+    assert len(files) > 1
+    for path in files:
+        DAMAGE[damage](path)
     again = NeighbourGraph(X, labels, folder=tmp_path)
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(ask(again), found)
     assert again.flops_done > 0
-    assert "are damaged and will be searched for again" in caplog.text
+    (warning,) = caplog.records  # of all files
+    assert "are damaged or old and will be searched for again" in warning.getMessage()
     mended = NeighbourGraph(X, labels, folder=tmp_path)
     np.testing.assert_array_equal(ask(mended), found)
     assert mended.flops_done == 0
+    assert len(caplog.records) == 1
+
+
+def test_where_classes_are_many_they_are_searched_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, labels = embeddings(400), labels_of(400, 40)
+    among = np.flatnonzero(np.random.RandomState(0).uniform(size=400) < 0.6)
+    searches: list[int] = []
+
+    def counted(take: Any, queries: NDArray[np.int64], *more: Any) -> Any:
+        searches.append(len(queries))
+        return nearest(take, queries, *more)
+
+    monkeypatch.setattr(graphs, "nearest", counted)
+    graph = NeighbourGraph(X, labels)
+    for label in range(40):
+        queries = among[labels[among] == label]
+        _, found = graph.neighbours(queries, among, 5)
+        np.testing.assert_array_equal(found, by_scikit_learn(X, queries, among, 5))
+    assert searches[0] == len(among)
+    assert sum(searches) < 1.5 * len(among)  # lists that run short are searched for by themselves
 
 
 def test_a_folder_that_cannot_be_written_costs_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

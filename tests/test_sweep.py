@@ -3,17 +3,16 @@
 import json
 import platform
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from synaug import record, status
 from tests import toy
-from tests.program import TOY, Program
+from tests.program import TOY, Program, signalled
 
 GRID = ["augmenter=none,smote", "imbalance_ratio.ratio=5.0,500.0"]
 
@@ -46,7 +45,7 @@ def test_each_job_says_how_far_the_sweep_is(program: Program, csv: str) -> None:
     assert all(re.search(r"done in \d+ s · 0:0\d:\d\d elapsed, about \d:\d\d:\d\d left$", line) for line in lines)
     assert outcome.out == ""  # the runs' tables stand in the report
     again = program("--multirun", *TOY, csv, "augmenter=none,random,smote")
-    assert again.err.count("already recorded ·") == 3
+    assert "3 of 3 jobs are already recorded and are not started (force=true runs them again)" in again.err
 
 
 def test_failures_stop_nothing_and_are_tabled_and_tried_again_alone(program: Program, csv: str) -> None:
@@ -78,7 +77,7 @@ def test_a_fault_of_the_program_is_tabled_with_its_traceback_in_the_log(
     outcome = program("--multirun", *TOY, csv, "augmenter=none,smote")
     assert outcome.code == 1
     assert outcome.err.count("IndexError: list index out of range (the log beside failure.json has the trace") >= 2
-    assert "Traceback (most" not in outcome.err
+    assert outcome.err.count("Traceback (most") == 1  # of two that are the same
     assert all("IndexError" in (run / "synaug.log").read_text() for run in program.run_folders)
 
 
@@ -114,12 +113,12 @@ def test_a_report_that_cannot_be_written_loses_nothing(
     assert outcome.code == 1
     assert len(program.records()) == 2
     folder = program.folder / "multirun" / "default"
-    assert f"no report: page: No space left on device; then: python -m synaug.report {folder}" in outcome.err
+    assert "no report: page: No space left on device: make room there, or choose another place" in outcome.err
+    assert f"; then: python -m synaug.report {folder}" in outcome.err
 
 
 def test_a_fault_of_the_report_keeps_its_traceback(program: Program, csv: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synaug.report.write", lambda *_: int("x"))
-    monkeypatch.setattr("synaug.app.is_the_users", lambda _: False)
     with pytest.raises(ValueError, match="invalid literal for int"):
         program("--multirun", *TOY, csv, "augmenter=none,smote", "report=true")
     assert statuses(program) == ["done", "done"]
@@ -176,21 +175,13 @@ def test_a_sweep_whose_note_cannot_be_written_still_names_its_failures(program: 
 def test_ctrl_c_ends_a_sweep_cleanly_and_the_same_command_goes_on(program: Program, csv: str, tmp_path: Path) -> None:
     arguments = ["--multirun", *TOY, csv, "augmenter=none,random,smote,adasyn", "imbalance_ratio=ir2,ir5"]
     places = [f"output_dir={program.folder / 'multirun'}", f"cache_dir={program.folder / 'cache'}"]
-    with (tmp_path / "output").open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "synaug", *arguments, *places], stdout=output, stderr=subprocess.STDOUT
-        )
-        deadline = time.monotonic() + 120
-        while len(program.records()) < 2 and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 1
+    assert signalled("SIGINT", 2, *arguments, *places, output=tmp_path / "output") == 1
     said = (tmp_path / "output").read_text()
     ended = re.search(r"interrupted after (\d) of 8 jobs; what is recorded is kept", said)
     assert ended, said
     assert "Traceback" not in said
     done = len(program.records())
-    assert 2 <= done < 8
+    assert done == 2
     assert program(*arguments).code == 0
     assert statuses(program).count("skipped") == done
     assert len(program.records()) == 8
@@ -236,3 +227,48 @@ def test_what_is_left_is_told_by_what_ran_not_by_what_was_skipped() -> None:
     assert status.progress_line(ended, 10, elapsed=60.0) == said
     assert status.progress_line(ended, None, elapsed=60.0) == "[6/?] a-run: done in 60 s · 0:01:00 elapsed"
     assert status.clock(3 * 3600 + 61) == "3:01:01"
+
+
+def test_what_the_first_job_does_for_all_is_not_expected_of_the_others() -> None:
+    first = {"number": 0, "run": "a-run", "status": "done", "seconds": 300.0, "once": 295.0}
+    assert status.progress_line([first], 10, elapsed=301.0).endswith("0:05:01 elapsed, about 0:00:45 left")
+    two_at_once = [{"number": n, "run": "a-run", "status": "done", "seconds": 60.0} for n in range(4)]
+    assert status.progress_line(two_at_once, 10, elapsed=120.0).endswith("about 0:03:00 left")
+    known = status.progress_line([first], 10, elapsed=301.0, n_recorded=8)
+    assert known == "[ 9/10] a-run: done in 300 s · 0:05:01 elapsed, about 0:00:05 left"
+
+
+def test_a_job_that_could_not_tell_for_lack_of_room_is_not_said_to_have_died_of_something_else(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(folder: Path, job: dict[str, object]) -> None:
+        if job["status"] == status.STARTED:
+            noted(folder, job)
+
+    noted = status.note
+    monkeypatch.setattr("synaug.status.note", full)
+    outcome = program("--multirun", *TOY, csv, *GRID)
+    assert "2 of 4 jobs failed, 2 are recorded" in outcome.err
+    assert "lack of memory" not in outcome.err
+    assert statuses(program) == ["done", "failed", "done", "failed"]
+    started = [{"number": 0, "run": "a-run", "status": status.STARTED, "seconds": 0.0, "overrides": []}]
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=0, f_favail=9, f_files=9))
+    assert status.lost(started, None, program.folder)[0]["sentence"] == status.NO_ROOM
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=9, f_favail=0, f_files=9))
+    assert status.lost(started, None, program.folder)[0]["sentence"] == status.NO_ROOM
+    monkeypatch.setattr("os.statvfs", lambda _: SimpleNamespace(f_bavail=9, f_favail=9, f_files=9))
+    assert "lack of memory" in status.lost(started, None, program.folder)[0]["sentence"]
+
+
+def test_a_sweep_ends_with_its_table_where_nothing_can_be_locked(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_inodes(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "/full/.lock")
+
+    monkeypatch.setattr("synaug.status.locked", no_inodes)
+    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote")
+    assert outcome.code == 1
+    assert "2 of 2 jobs failed, 0 are recorded" in outcome.err
+    assert "/full/.lock: No space left on device: make room there, or choose another place" in outcome.err
+    assert "Traceback (most" not in outcome.err

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -277,12 +276,10 @@ def test_unreachable_server_means_offline_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    before = time.monotonic()
     for name in ("first", "second"):
         logger = start(tmp_path / name, init_timeout=2)
         tracking.log_result(logger, record(name))
         tracking.finish(logger, 0)
-    assert time.monotonic() - before < 30
     (warning,) = said(caplog)
     folder = run_folder(tmp_path / "first", "offline-run")
     assert "connection refused" in warning
@@ -297,10 +294,8 @@ def test_a_server_that_only_listens_does_not_hang(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setenv("WANDB_API_KEY", KEY)
-        before = time.monotonic()
         logger = start(tmp_path / "run", init_timeout=2)
         tracking.finish(logger, 0)
-        assert time.monotonic() - before < 30
     (warning,) = said(caplog)
     assert "Timed out" in warning
     assert inspect(run_folder(tmp_path / "run", "offline-run"))["run"]["display_name"] == "run"
@@ -322,6 +317,17 @@ def test_no_key_means_offline_and_never_a_question(
     assert f"`wandb sync {run_folder(tmp_path / 'run', 'offline-run')}`" in warning
 
 
+def test_the_seconds_to_wait_for_a_server_are_those_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    default, given = start(tmp_path / "default"), start(tmp_path / "given", init_timeout=2, finish_timeout=3)
+    waits = [
+        (each.experiment.settings.init_timeout, each.experiment.settings.finish_timeout) for each in (default, given)
+    ]
+    assert waits == [(20, 60), (2, 3)]
+    for each in (default, given):
+        tracking.finish(each, 0)
+
+
 def test_a_setting_that_is_wrong_offline_too_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="init_timout"):
         start(tmp_path / "run", init_timout=2)
@@ -337,19 +343,15 @@ def test_a_server_that_dies_midway_loses_nothing(
     logger = start(tmp_path / "run", finish_timeout=3)
     logger.log_metrics({"before": 1.0}, step=0)
     server.kill()
-    before = time.monotonic()
     train(logger)
-    assert time.monotonic() - before < 20
     tracking.log_result(logger, record("run"))
     tracking.finish(logger, 0)
-    assert time.monotonic() - before < 60
 
     folder = run_folder(tmp_path / "run", "run")
     lost, later = said(caplog)
     assert "record.json has them" in lost
     assert f"`wandb sync --include-online {folder}`" in later
     wandb.teardown()  # as at the end of the process
-    assert time.monotonic() - before < 90
 
     server.start()
     wandb_command("sync", "--include-online", str(folder), cwd=tmp_path)
@@ -528,9 +530,7 @@ def test_a_report_without_a_server_stops_nothing(
     else:
         monkeypatch.setenv("WANDB_API_KEY", KEY)
     folder = write_report(tmp_path / "report", sweep)
-    before = time.monotonic()
     wandb_run.log_report(sweep, comparison.compare(sweep, ["accuracy"]), folder, project="synaug", init_timeout=2)
-    assert time.monotonic() - before < 30
     if mode == "disabled":
         assert said(caplog) == []
         assert not (folder / "wandb").exists()
@@ -572,9 +572,7 @@ def test_a_server_that_dies_costs_a_report_a_warning(
         return mean_gains(comparisons)
 
     monkeypatch.setattr(wandb_run, "mean_gains", dying)
-    before = time.monotonic()
     wandb_run.log_report(sweep, compared, folder, project="synaug", finish_timeout=3)
-    assert time.monotonic() - before < 60
     lost, later = said(caplog)
     assert str(folder) in lost
     assert f"`wandb sync --include-online {run_folder(folder, 'run')}`" in later

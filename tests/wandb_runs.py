@@ -44,7 +44,7 @@ def run_folder(save_dir: Path, kind: str) -> Path:
 def wandb_command(*arguments: str, cwd: Path) -> str:
     """What `wandb ...` prints; it leaves a log where it runs."""
     command = [sys.executable, "-m", "wandb", *arguments]
-    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True, timeout=120).stdout
+    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
 
 
 def inspect(folder: Path) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Server:
                 stderr=log,
                 env={"HOME": str(self.folder), "PATH": os.environ["PATH"]},
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
@@ -68,7 +68,7 @@ class Server:
     def get(self, path: str) -> Any:
         """JSON that the server answers to a GET."""
         request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {KEY}"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return json.load(answer)
 
     def _answers(self) -> bool:

@@ -6,6 +6,7 @@ from synaug.augmenter.graph import NeighbourGraph
 from synaug.augmenter.neighbours import Neighbours, nearest_neighbours
 from synaug.augmenter.parents import segment_parents
 from synaug.augmenter.rows import SyntheticRows, ToAugment, TrainingRows, interpolate
+from synaug.augmenter.shortage import TooFewRowsError
 from synaug.augmenter.vae import VAE
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Neighbours",
     "SyntheticRows",
     "ToAugment",
+    "TooFewRowsError",
     "TrainingRows",
     "interpolate",
     "nearest_neighbours",

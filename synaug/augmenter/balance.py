@@ -11,12 +11,14 @@ log = logging.getLogger(__name__)
 class Balance:
     """What became of one class: `made` rows (of them `made_by_fallback` by another means) where `asked` were wanted.
 
-    Numbers are negative where a sampler removes rows. `asked` is None where the sampler chooses
-    itself. Where `made` is not `asked`, or a fallback made them, `reason` says why.
+    Of its `real` rows the sampler `kept` so many. `made` is what the class has more than `real` in the end, and is
+    negative where rows were removed. `asked` is None where the sampler chooses itself. Where `made` is not `asked`, or
+    a fallback made them, `reason` says why.
     """
 
     label: int
     real: int
+    kept: int
     asked: int | None
     made: int
     made_by_fallback: int = 0
@@ -24,22 +26,35 @@ class Balance:
 
 
 def warn_of_fallbacks(balances: Sequence[Sequence[Balance]], class_names: Sequence[str]) -> list[str]:
-    """Say once what a whole run's members fell back on.
+    """Say once what a whole run's members fell back on: one line, however many classes; the rest in the log file.
 
     Returns
     -------
     list of str
-        The sentences, also logged as warnings.
+        A sentence for each class, for the record.
     """
     sentences = []
+    n_made = n_asked = 0
     for label, name in enumerate(class_names):
         cases = [entry for balance in balances for entry in balance if entry.label == label and entry.made_by_fallback]
         if cases:
+            made, asked = sum(case.made_by_fallback for case in cases), sum(case.asked or 0 for case in cases)
+            n_made, n_asked = n_made + made, n_asked + asked
             sentences.append(
-                f"class {name!r}: a fallback made {sum(case.made_by_fallback for case in cases)} of "
-                f"{sum(case.asked or 0 for case in cases)} rows in {len(cases)} of {len(balances)} members, "
+                f"class {name!r}: a fallback made {made} of {asked} rows in {len(cases)} of {len(balances)} members, "
                 f"e.g. {cases[0].reason}"
             )
-    for sentence in sentences:
-        log.warning(sentence)
+    if len(sentences) == 1:
+        log.warning("%s", sentences[0])
+    elif sentences:
+        log.warning(
+            "in %d of %d classes a fallback made %d of %d rows; %s (the log has the others)",
+            len(sentences),
+            len(class_names),
+            n_made,
+            n_asked,
+            sentences[0],
+        )
+        for sentence in sentences[1:]:
+            log.debug("%s", sentence)
     return sentences

@@ -2,24 +2,28 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import reduce
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from imblearn.combine import SMOTEENN, SMOTETomek
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from synaug.augmenter.balance import Balance
-from synaug.augmenter.fallback import TOLERATED_SHORTFALL, fall_back, too_few_rows
-from synaug.augmenter.resample import Resampled, no_parents, resample, resample_all, sampling_type
+from synaug.augmenter.fallback import TOLERATED_SHORTFALL, fall_back
+from synaug.augmenter.resample import resample, resample_all
+from synaug.augmenter.returned import Resampled, cleans, no_parents
 from synaug.augmenter.rows import FloatRows, Labels, SyntheticRows, ToAugment, TrainingRows
-from synaug.errors import UserError, is_out_of_memory
+from synaug.augmenter.samplers import REFUSALS, fresh, overruled, sampling_type
+from synaug.augmenter.shortage import is_shortage, too_few_rows
+from synaug.errors import UserError
 
 log = logging.getLogger(__name__)
 
 # Of training rows copied for a sampler that learns for many members at once.
 STACK_BYTES = 1 << 28
+# A bar for a single training set appears where its classes take so long.
+BAR_DELAY = 2.0
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,10 @@ class Augmenter:
     Parameters
     ----------
     sampler
-        Anything with imbalanced-learn's ``fit_resample(X, y)``. If it has a parameter
-        ``sampling_strategy`` it is told how many rows each class shall have, and if it or an
-        estimator in it has ``random_state``, a ``RandomState``; others decide for themselves.
+        Anything with imbalanced-learn's ``fit_resample(X, y)`` that can be cloned or copied. If it has a
+        parameter (or, without ``get_params``, an attribute) ``sampling_strategy`` it is told how many rows
+        each class shall have, and if it or an estimator in it has ``random_state``, a ``RandomState``; others
+        decide for themselves. The global generators of numpy, Python and torch are seeded for it, too.
     amount
         Share of the gap to the largest class that is filled: 0 nothing, 1 balance, 2 as much again.
         For samplers that remove rows, the share (at most 1) of the surplus over the smallest class.
@@ -77,19 +82,26 @@ class Augmenter:
     """
 
     def __init__(self, sampler: Any, amount: float = 1.0, strict: bool = False) -> None:
-        if not hasattr(sampler, "fit_resample") or not hasattr(sampler, "get_params"):
+        if isinstance(sampler, type) or not callable(getattr(sampler, "fit_resample", None)):
             raise UserError(
-                f"{type(sampler).__name__} is no sampler: it needs imbalanced-learn's fit_resample and get_params: "
-                "derive it from imblearn.over_sampling.base.BaseOverSampler"
+                f"{getattr(sampler, '__name__', type(sampler).__name__)} is no sampler: it needs imbalanced-learn's "
+                "fit_resample(X, y): derive it from imblearn.over_sampling.base.BaseOverSampler"
             )
         if not 0 <= amount < np.inf:
             raise UserError(f"augmenter.amount={amount} must be 0 or more (1 balances the classes)")
-        strategy = sampler.get_params(deep=False).get("sampling_strategy")
-        if strategy not in (None, "auto") and sampling_type(sampler) != "clean-sampling":
+        for path, strategy in overruled(sampler, "sampling_strategy"):
             raise UserError(
-                f"augmenter.sampling_strategy={strategy} would be overruled by augmenter.amount={amount}, "
+                f"augmenter.{path}={strategy} would be overruled by augmenter.amount={amount}, "
                 "which says how many rows every class gets: leave it out"
             )
+        try:
+            fresh(sampler)
+        except REFUSALS as error:
+            raise UserError(
+                f"{type(sampler).__name__} can be neither cloned nor copied ({type(error).__name__}: {_line(error)}), "
+                "but each training set needs one of its own: let its constructor store its arguments as they are, "
+                "and nothing else"
+            ) from error
         self.sampler = sampler
         self.amount = amount
         self.strict = strict
@@ -135,9 +147,12 @@ class Augmenter:
         UserError
             If `strict` and the sampler falls short, or if it leaves a class without rows.
         UserError
-            If the sampler breaks imbalanced-learn's contract or (scikit-learn's
-            InvalidParameterError) rejects a parameter.
+            If the sampler breaks imbalanced-learn's contract, or returns the given rows in another space.
+        Exception
+            Whatever the sampler raises that is no shortage of rows (`synaug.augmenter.shortage`).
         """
+        for path, seed in overruled(self.sampler, "random_state"):
+            log.warning("augmenter.%s=%s is overruled: every draw follows from seeds", path, seed)
         for group in self._groups(sets):
             attempts: Sequence[Resampled | ValueError | None] = [None] * len(group)
             asked = [self._asked(np.bincount(each.rows.y)) for each in group]
@@ -171,7 +186,16 @@ class Augmenter:
             return self._accounted(rows, nothing, asked, {}, names, where)
         if asked is not None and (asked > 0).any():
             return self._fill(task, attempt, asked, names, where)
-        result = resample(self.sampler, rows, _targets(counts, asked) or None, task.random_state)
+        try:
+            result = resample(self.sampler, rows, _targets(counts, asked) or None, task.random_state)
+        except (ValueError, RuntimeError) as error:
+            smallest = int(counts.argmin())
+            if isinstance(error, UserError) or not is_shortage(self.sampler, error, {smallest: int(counts[smallest])}):
+                raise
+            raise UserError(
+                f"{self.name}, which decides by itself, has too few rows{where}, of {names[smallest]} "
+                f"{counts[smallest]} ({_line(error)}): lower its number of neighbours or the imbalance ratio"
+            ) from error
         return self._accounted(rows, result, asked, {}, names, where)
 
     def _asked(self, counts: Labels) -> Labels | None:
@@ -198,22 +222,30 @@ class Augmenter:
         given, random_state = task.rows, task.random_state
         counts = np.bincount(given.y)
         errors: dict[int, str] = {}
+        wanted = np.flatnonzero(asked).tolist()
         try:
             if isinstance(attempt, ValueError):
                 raise attempt
             result = attempt or resample(self.sampler, given, _targets(counts, asked), random_state)
         except (ValueError, RuntimeError) as error:
-            if isinstance(error, TypeError | UserError) or is_out_of_memory(error):
-                raise  # scikit-learn's InvalidParameterError is both: a wrong setting, no shortage of rows
-            result = self._class_by_class(given, asked, random_state, errors)
-        made = result.change(given.y)
+            if not is_shortage(self.sampler, error, {label: int(counts[label]) for label in wanted}):
+                raise
+            result = self._class_by_class(given, asked, random_state, errors, names, where)
         # What was cleaned away is not filled up again.
-        cleans = isinstance(self.sampler, SMOTEENN | SMOTETomek) or len(result.kept) < len(given)
-        filled: dict[int, tuple[int, str]] = {}
+        cleaned = cleans(self.sampler) or len(result.kept) < len(given)
+        result, returned = _with_a_real_row(given, result, wanted)
+        made = result.change(given.y)
+        filled: dict[int, tuple[int, str]] = {
+            label: (
+                0,
+                f"{self.name} removed all {counts[label]} real rows of {names[label]}{where}; they were put back",
+            )
+            for label in returned
+        }
         rows, labels, parents = [result.synthetic], [result.labels], [result.parents]
-        for label in np.flatnonzero(asked).tolist():
+        for label in wanted:
             missing = int(asked[label] - made[label])
-            if missing <= TOLERATED_SHORTFALL * asked[label] or (cleans and label not in errors):
+            if missing <= TOLERATED_SHORTFALL * asked[label] or (cleaned and label not in errors):
                 continue
             needed = too_few_rows(self.sampler, int(counts[label]))
             why = f" ({errors[label]})" if label in errors else ""
@@ -239,24 +271,32 @@ class Augmenter:
         asked: Labels,
         random_state: np.random.RandomState,
         errors: dict[int, str],
+        names: Sequence[str],
+        where: str,
     ) -> Resampled:
         """Serve the classes that the sampler can serve; what stops it at the others goes into `errors`."""
-        targets = _targets(np.bincount(given.y), asked)
-        results = []
-        for label, target in targets.items():
+        y = given.y
+        counts = np.bincount(y)
+        targets = _targets(counts, asked)
+        results: dict[int, Resampled] = {}
+        bar = tqdm(
+            targets.items(), f"{self.name}{where}, by class", unit="class", leave=False, delay=BAR_DELAY, disable=None
+        )
+        for label, target in bar:
             try:
-                results.append(resample(self.sampler, given, {label: target}, random_state))
+                results[label] = resample(self.sampler, given, {label: target}, random_state)
             except (ValueError, RuntimeError) as error:
-                if is_out_of_memory(error):
-                    raise  # or the rows would depend on the machine
-                log.debug("%s stopped at class %d", self.name, label, exc_info=True)
-                errors[label] = f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}"
+                if not is_shortage(self.sampler, error, {label: int(counts[label])}):
+                    raise
+                log.debug("%s stopped at %s%s: %s", self.name, names[label], where, _line(error))
+                kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+                errors[label] = f"{kind}{_line(error).rstrip('.')}"
         return Resampled(
-            reduce(np.intersect1d, (each.kept for each in results), np.arange(len(given))),
-            SyntheticRows.joined([SyntheticRows.none(given.width), *(each.synthetic for each in results)]),
-            np.concatenate([given.y[:0], *(each.labels for each in results)]),
-            np.concatenate([no_parents(0), *(each.parents for each in results)]),
-            [row for each in results for row in each.diagnostics],
+            _kept_by_all(y, asked, results),
+            SyntheticRows.joined([SyntheticRows.none(given.width), *(each.synthetic for each in results.values())]),
+            np.concatenate([y[:0], *(each.labels for each in results.values())]),
+            np.concatenate([no_parents(0), *(each.parents for each in results.values())]),
+            [row for each in results.values() for row in each.diagnostics],
         )
 
     def _accounted(
@@ -269,8 +309,11 @@ class Augmenter:
         where: str,
     ) -> Augmented:
         counts, made = np.bincount(given.y), result.change(given.y)
+        kept = np.bincount(given.y[result.kept], minlength=len(counts))
         balance = []
-        for label, (real, change) in enumerate(zip(counts.tolist(), made.tolist(), strict=True)):
+        for label, (real, remaining, change) in enumerate(
+            zip(counts.tolist(), kept.tolist(), made.tolist(), strict=True)
+        ):
             wanted = None if asked is None else int(asked[label])
             if real + change < 1:
                 raise UserError(
@@ -282,7 +325,7 @@ class Augmenter:
                 reason = f"{self.name} decides by itself; augmenter.amount={self.amount} says nothing to it"
             elif wanted is not None and change != wanted and reason is None:
                 reason = f"{self.name} decided on {change:+d} rows where {wanted:+d} were asked for"
-            balance.append(Balance(label, real, wanted, change, by_fallback, reason))
+            balance.append(Balance(label, real, remaining, wanted, change, by_fallback, reason))
         return Augmented(
             given, result.kept, result.synthetic, result.labels, result.parents, balance, result.diagnostics
         )
@@ -293,3 +336,32 @@ def _targets(counts: Labels, asked: Labels | None) -> dict[int, int]:
     if asked is None:
         return {}
     return {label: int(counts[label] + asked[label]) for label in np.flatnonzero(asked).tolist()}
+
+
+def _with_a_real_row(given: TrainingRows, result: Resampled, labels: Sequence[int]) -> tuple[Resampled, list[int]]:
+    """Put a class's real rows back where none is left of them; which classes these are."""
+    y = given.y
+    kept = np.bincount(y[result.kept], minlength=int(y.max()) + 1)
+    emptied = [label for label in labels if kept[label] == 0]
+    if not emptied:
+        return result, []
+    return replace(result, kept=np.concatenate([result.kept, np.flatnonzero(np.isin(y, emptied))])), emptied
+
+
+def _kept_by_all(y: Labels, asked: Labels, results: Mapping[int, Resampled]) -> Labels:
+    """Which rows remain where a sampler served one class after the other.
+
+    A class's rows are for the call that filled it to judge: in the others it was as small as before, and a cleaner
+    takes the rows of a small class for noise. One that could not be filled keeps all.
+    """
+    remains = np.ones(len(y), dtype=bool)
+    for label, result in results.items():
+        if len(result.kept) < len(y):
+            is_judged = (y == label) | (asked[y] == 0)
+            remains &= ~is_judged | np.isin(np.arange(len(y)), result.kept)
+    return np.flatnonzero(remains)
+
+
+def _line(error: BaseException) -> str:
+    """What an error says, on one line."""
+    return " ".join(str(error).split())

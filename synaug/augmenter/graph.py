@@ -3,7 +3,8 @@
 Members, ratios and methods ask for neighbours of the same rows again and again, only among other rows each time. So
 the graph keeps, for each class of the data set, the nearest rows of that class to whatever row was asked about, with
 spare ones; a training set's neighbours are those of them that it holds. Where a training set holds too few of a class
-(the minority after thinning), its rows of that class are searched among themselves, once for all methods.
+(the minority after thinning), its rows of that class are searched among themselves, once for all methods. Where classes
+are many, all rows count as one class.
 """
 
 import io
@@ -15,17 +16,20 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug.atomic import replacing
+from synaug.atomic import open_regular, put_away, replacing
 from synaug.augmenter.search import Distances, Ids, Rows, nearest, settle, transformed
 from synaug.digest import array_sha256, json_sha256
 from synaug.locks import locked
 
 log = logging.getLogger(__name__)
 
+# With more classes than these, lists of each would be short and many: all rows have their lists together.
+MANY_CLASSES = 16
 # A training set that holds less than this share of a class would need too many spare neighbours.
 LEAST_SHARE = 0.25
 # Neighbours kept of each class: enough for 10 + 1 among a quarter of the class's rows, most of the time.
@@ -87,6 +91,7 @@ class NeighbourGraph:
         self.flops_done = 0.0
         self._sha256 = sha256
         self._lists: dict[str, Lists] = {}
+        self._said_damaged = False
 
     @cached_property
     def _place(self) -> Path | None:
@@ -97,8 +102,13 @@ class NeighbourGraph:
         return self.folder / json_sha256(content)[:16]
 
     @cached_property
-    def _rows_of_class(self) -> list[Ids]:
-        return [np.flatnonzero(self.labels == label) for label in range(int(self.labels.max()) + 1)]
+    def _groups(self) -> NDArray[np.int64]:
+        """Of each row, whose lists it is in: its class's, or, with many classes, those of all rows."""
+        return self.labels if int(self.labels.max()) < MANY_CLASSES else np.zeros_like(self.labels)
+
+    @cached_property
+    def _rows_of_group(self) -> list[Ids]:
+        return [np.flatnonzero(self._groups == group) for group in range(int(self._groups.max()) + 1)]
 
     def neighbours(self, queries: Ids, among: Ids, k: int) -> tuple[Distances, Ids]:
         """The `k` rows of `among` nearest to each query.
@@ -116,10 +126,10 @@ class NeighbourGraph:
             Squared, float64 `[q, k]`, ascending, and int64 `[q, k]`; infinity and -1 where `among` has no more.
         """
         distances, ids = [], []
-        for rows_of_class in self._rows_of_class:
-            present = among[np.isin(among, rows_of_class, assume_unique=True)]
+        for group, rows_of_group in enumerate(self._rows_of_group):
+            present = among[self._groups[among] == group]
             if len(present):
-                found = self._of_class(queries, present, rows_of_class, k + MARGIN)
+                found = self._of_group(queries, present, rows_of_group, k + MARGIN)
                 distances.append(found[0])
                 ids.append(found[1])
         joined, numbers = np.hstack(distances), np.hstack(ids)
@@ -132,11 +142,13 @@ class NeighbourGraph:
         """The embeddings of these rows, `[r, d]`."""
         return self.embeddings[rows]
 
-    def _of_class(self, queries: Ids, present: Ids, rows_of_class: Ids, k: int) -> tuple[Distances, Ids]:
-        share = len(present) / len(rows_of_class)
-        base = rows_of_class if LEAST_SHARE <= share < 1 else present
+    def _of_group(self, queries: Ids, present: Ids, rows_of_group: Ids, k: int) -> tuple[Distances, Ids]:
+        share = len(present) / len(rows_of_group)
+        base = rows_of_group if LEAST_SHARE <= share < 1 else present
         kept = min(_power_of_two(k) if base is present else max(KEPT, _power_of_two(2 * k / share)), len(base))
-        lists = self._known(base, kept, queries)
+        # Samplers ask class by class; with many classes, all rows are searched for at the first.
+        at_once = len(self._rows_of_group) == 1 and np.isin(queries, present, assume_unique=True).all()
+        lists = self._known(base, kept, present if at_once else queries)
         places = lists.place[queries]
         if base is present:
             first = lists.distances[places, :k].astype(np.float64), lists.neighbours[places, :k].astype(np.int64)
@@ -208,29 +220,59 @@ class NeighbourGraph:
 
     def _read(self, key: str, lists: Lists) -> Lists:
         assert self._place is not None
+        kept = lists.neighbours.shape[1]
         for path in sorted(self._place.glob(f"{key}-*.npz")):
             try:
-                # A zip, whose parts carry checksums; opened here, because numpy leaves a damaged one open.
-                with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                    rows, distances, ids = file["rows"], file["distances"], file["neighbours"]
-                lists = _with(lists, rows, distances, ids)
-            except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
-                log.warning("the cached neighbours %s are damaged and will be searched for again (%s)", path, error)
+                # A zip, opened here, because numpy leaves a damaged one open.
+                with open_regular(path) as opened, np.load(opened, allow_pickle=False) as file:
+                    found = file["rows"], file["distances"], file["neighbours"]
+                    self._check(*found, kept, str(file["sha256"]))
+                lists = _with(lists, *found)
+            except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+                level = logging.DEBUG if self._said_damaged else logging.WARNING
+                self._said_damaged = True  # once, however many files
+                log.log(
+                    level,
+                    "the cached neighbours %s are damaged or old and will be searched for again (%s)",
+                    path,
+                    error,
+                )
                 with suppress(OSError):
-                    path.unlink()
+                    put_away(path)
         return lists
+
+    def _check(
+        self, rows: NDArray[np.int32], distances: Rows, neighbours: NDArray[np.int32], kept: int, sha256: str
+    ) -> None:
+        """Raise ValueError where a file holds anything but what `_write` wrote."""
+        n, shape = len(self.labels), (len(rows), kept)
+        if [each.dtype.name for each in (rows, distances, neighbours)] != ["int32", "float32", "int32"]:
+            raise ValueError("types differ")
+        if rows.ndim != 1 or distances.shape != shape or neighbours.shape != shape:
+            raise ValueError("shapes differ")
+        if _lists_sha256(rows, distances, neighbours) != sha256:
+            raise ValueError("its checksum differs")
+        if not (((rows >= 0) & (rows < n)).all() and ((neighbours >= -1) & (neighbours < n)).all()):
+            raise ValueError("it names rows that are not there")
+        if np.isnan(distances).any() or (distances < 0).any():
+            raise ValueError("it holds numbers that are no distances")
 
     def _write(self, key: str, found: tuple[NDArray[np.int32], Rows, NDArray[np.int32]]) -> None:
         assert self._place is not None
         rows, distances, ids = found
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, rows=rows, distances=distances, neighbours=ids)
+        sha256 = np.array(_lists_sha256(*found))
+        np.savez(buffer, allow_pickle=False, rows=rows, distances=distances, neighbours=ids, sha256=sha256)
         path = self._place / f"{key}-{array_sha256(rows)[:16]}.npz"
         try:
             with replacing(path) as file:
                 file.write(buffer.getbuffer())
         except OSError as error:  # the lists are here; only another run would have to search again
             log.warning("neighbours are not kept for other runs: %s: %s", error.filename, error.strerror)
+
+
+def _lists_sha256(*arrays: NDArray[Any]) -> str:
+    return json_sha256([array_sha256(each) for each in arrays])
 
 
 def _with(lists: Lists, rows: NDArray[np.int32], distances: Rows, ids: NDArray[np.int32]) -> Lists:

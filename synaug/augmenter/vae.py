@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
+from synaug.augmenter.shortage import TooFewRowsError
 from synaug.augmenter.vae_class import MIN_ROWS, ClassVAE, Settings
 from synaug.augmenter.vae_training import train_all
 
@@ -82,8 +83,9 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
     Raises
     ------
     ValueError
-        From `fit_resample`: a parameter out of range (scikit-learn's InvalidParameterError), a
-        class to be added to with fewer than 2 rows, or training that diverged.
+        From `fit_resample`: a parameter out of range (scikit-learn's InvalidParameterError).
+    TooFewRowsError
+        From `fit_resample`: a class to be added to with fewer than 2 rows, or training that diverged.
 
     References
     ----------
@@ -195,7 +197,7 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
         wanted = self._wanted()
         for label in wanted:
             if len(members[label]) < MIN_ROWS:
-                raise ValueError(
+                raise TooFewRowsError(
                     f"class {label} has {len(members[label])} row; the VAE needs at least "
                     f"{MIN_ROWS}: lower the imbalance ratio or use augmenter=random"
                 )
@@ -221,7 +223,7 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
         rows, labels, parents = [], [y], []
         for (label, n), vae in zip(self._wanted().items(), trained, strict=True):
             if not math.isfinite(vae.diagnostics["reconstruction"]):
-                raise ValueError(
+                raise TooFewRowsError(
                     f"the VAE of class {label} diverged with lr={self.lr}; its ELBO must be finite: lower lr"
                 )
             rows.append(vae.made.astype(X.dtype if X.dtype.kind == "f" else np.float64))

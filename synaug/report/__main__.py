@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from synaug.errors import UserError
+from synaug.errors import UserError, user_sentence
 from synaug.metrics import METRICS
 
 
@@ -67,27 +67,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         evidence = evidences.read(asked.folders)
         comparison = comparisons.compare(evidence, metrics=metrics, rope=asked.rope, mixed=asked.mixed)
         page = report.write(evidence, comparison, asked.output or asked.folders[0] / "report")
-    except (ValueError, OSError) as error:
-        if not is_the_users(error):
+    except (UserError, OSError, MemoryError) as error:
+        said = user_sentence(error)
+        if said is None:
             raise
-        sys.stderr.write(f"{sentence(error)}\n")
+        sys.stderr.write(f"{said}\n")
         return 1
     sys.stdout.write(f"{comparison.verdict}\n\nreport: {page}\n")
     return 0 if len(evidence.runs) else 1
-
-
-def is_the_users(error: BaseException) -> bool:
-    """Whether an error is a sentence of ours or about a file, not a fault of the program."""
-    from synaug import app
-
-    return app.is_the_users(error)
-
-
-def sentence(error: BaseException) -> str:
-    """What to say of an error."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{error.filename}: {error.strerror}: choose another place with --output"
-    return str(error)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,78 @@
+"""What ends the program from outside: Ctrl-C, a container's stop, a preemption, a closed terminal."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+# SIGHUP is unknown to Windows.
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Terminated(BaseException):
+    """The process was asked to end by a signal. Like KeyboardInterrupt, no error that somebody should handle.
+
+    Attributes
+    ----------
+    number
+        The signal's.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell reports of a process that the signal ended, e.g. 143 for SIGTERM."""
+        return 128 + self.number
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Raise `Terminated` in the main thread where a signal asks the process to end; the old handlers come back after.
+
+    Lightning calls a handler that it finds before it answers by a SystemExit of its own, which would pass for success.
+    Once is enough: what is still to be written must not be interrupted by the next signal.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in ENDING}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for each in ENDING:
+            signal.signal(each, signal.SIG_IGN)
+        raise Terminated(number)
+
+    for number in ENDING:
+        if before[number] is not signal.SIG_IGN:  # nohup
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # else it was not set by Python, and cannot be
+                signal.signal(number, handler)
+
+
+def die_by_signals() -> None:
+    """In a worker of a launcher: die at once, as without Lightning, so that whoever waits for the process sees it."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def die(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    for number in ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:  # Ray's and submitit's workers have their own
+            signal.signal(number, die)
+
+
+def behind(stop: SystemExit) -> KeyboardInterrupt | Terminated | None:
+    """What made something call `sys.exit`: the KeyboardInterrupt that Lightning turns into one, or None."""
+    context = stop.__context__
+    return context if isinstance(context, KeyboardInterrupt | Terminated) else None

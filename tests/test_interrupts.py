@@ -1,0 +1,154 @@
+"""What ends the program from outside, or from within by `sys.exit`: said, with the exit code that a shell expects."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from synaug import interrupts, record
+from synaug.interrupts import Terminated
+from tests import toy
+from tests.program import TOY, Outcome, Program, run
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> str:
+    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', *toy.texts(60))}"
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def encode(*_: object, **__: object) -> NDArray[np.float32]:
+        raise error
+
+    return encode
+
+
+def signalled(number: int) -> Callable[..., Any]:
+    """An encoder during which the process gets a signal."""
+
+    def encode(*_: object, **__: object) -> NDArray[np.float32]:
+        os.kill(os.getpid(), number)
+        time.sleep(60)  # until the handler raises
+        raise AssertionError("the signal did not arrive")
+
+    return encode
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 1)])
+def test_a_run_that_is_asked_to_end_says_so_and_tells_the_shell(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    before = signal.getsignal(number)
+    monkeypatch.setattr(toy.HashingEncoder, "encode", signalled(number))
+    outcome = program(*TOY, csv)
+    assert outcome.code == code
+    assert "interrupted; what is recorded is kept, and the same command goes on from there" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not program.records()
+    assert signal.getsignal(number) == before
+
+
+def test_a_run_that_is_asked_to_end_while_it_trains_says_so(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("synaug.classifier.Classifier.training_step", step)
+    outcome = program(*TOY, csv)
+    assert outcome.code == 143
+    assert "interrupted; what is recorded is kept" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_sweep_that_is_asked_to_end_tells_what_there_is(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert program("--multirun", *TOY, csv, "augmenter=none").code == 0
+
+    def step(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("synaug.classifier.Classifier.training_step", step)
+    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote,random")
+    assert outcome.code == 1
+    assert "interrupted after 1 of 3 jobs; what is recorded is kept, and the same command does the rest" in outcome.err
+    noted = record.sweep_of(program.folder / "multirun" / "default")
+    assert [job["status"] for job in noted["jobs"]] == ["skipped"]
+    assert len(noted["missing"]) == 2
+    assert len(program.records()) == 1
+
+
+@pytest.mark.parametrize("code", [None, 0, 3, "enough"])
+def test_what_calls_sys_exit_in_a_run_has_not_succeeded(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch, code: Any
+) -> None:
+    monkeypatch.setattr(toy.HashingEncoder, "encode", raising(SystemExit(code)))
+    with pytest.raises(RuntimeError, match="something in the run ended the program"):
+        program(*TOY, csv)
+    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote")
+    assert outcome.code == 1
+    assert "2 of 2 jobs failed" in outcome.err
+    assert not program.records()
+
+
+def ends_thrice() -> None:
+    with interrupts.terminable():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGHUP)
+
+
+def test_a_second_signal_does_not_interrupt_what_is_still_written() -> None:
+    with pytest.raises(Terminated) as raised:
+        ends_thrice()
+    assert raised.value.exit_code == 143
+
+
+def test_a_worker_dies_of_a_signal_as_without_a_handler() -> None:
+    script = (
+        "import os, signal, time\nfrom synaug import interrupts\ninterrupts.die_by_signals()\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False, cwd=CHECKOUT)
+    assert done.returncode == -signal.SIGTERM
+
+
+def test_a_recorded_run_is_not_called_failed_when_its_logger_fails(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synaug.tracking.log_result", lambda *_: 1 / 0)
+    outcome: Outcome = program(*TOY, csv)
+    assert outcome.code == 0
+    assert "the logger failed (ZeroDivisionError: division by zero); the run does not depend on it" in outcome.err
+    assert "ZeroDivisionError" in (program.run_folders[0] / "synaug.log").read_text()
+    assert len(program.records()) == 1
+
+
+def test_a_command_leaves_nothing_for_the_next_one_of_its_process(program: Program, csv: str) -> None:
+    handlers = {number: signal.getsignal(number) for number in interrupts.ENDING}
+    assert run("augmenter=smoet").code == 1
+    first = program(*TOY, csv, "n_folds=1")
+    again = program(*TOY, csv, "n_folds=1")
+    assert (first.code, first.err) == (again.code, again.err)
+    assert program(*TOY, csv).code == 0
+    assert os.environ.get("HYDRA_FULL_ERROR") is None
+    assert {number: signal.getsignal(number) for number in interrupts.ENDING} == handlers

@@ -1,0 +1,108 @@
+"""A sweep that is given again starts no job whose run is recorded, and every job whose run may be another one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from synaug import record
+from tests import toy
+from tests.program import TOY, Program
+
+GRID = ["augmenter=none,smote,random", "imbalance_ratio=ir5,ir2"]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> str:
+    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', *toy.texts(60))}"
+
+
+def statuses(program: Program) -> list[str]:
+    return [job["status"] for job in record.sweep_of(program.folder / "multirun" / "default")["jobs"]]
+
+
+def record_of(program: Program, beginning: str) -> Path:
+    (path,) = (program.folder / "multirun" / "default").glob(f"{beginning}*/record.json")
+    return path
+
+
+def test_only_what_is_missing_is_started_and_counted_in_the_whole_grid(program: Program, csv: str) -> None:
+    assert program("--multirun", *TOY, csv, *GRID).code == 0
+    kept = {path: path.stat().st_mtime_ns for path in program.folder.rglob(record.RECORD)}
+    lost = record_of(program, "files-toy-ir2-smote")
+    lost.unlink()
+    again = program("--multirun", *TOY, csv, *GRID)
+    assert again.code == 0
+    assert "5 of 6 jobs are already recorded and are not started" in again.err
+    assert "[6/6] files-toy-ir2-smote" in again.err
+    assert statuses(program) == ["skipped", "skipped", "skipped", "skipped", "done", "skipped"]  # ir5, then ir2
+    assert all(path.stat().st_mtime_ns == when for path, when in kept.items() if path != lost)
+
+
+def test_what_a_grid_cannot_leave_out_is_skipped_by_its_job(program: Program, csv: str) -> None:
+    assert program("--multirun", *TOY, csv, *GRID).code == 0
+    record_of(program, "files-toy-ir2-smote").unlink()
+    record_of(program, "files-toy-ir5-random").unlink()
+    again = program("--multirun", *TOY, csv, *GRID)
+    assert again.code == 0
+    assert "2 of 6 jobs are already recorded and are not started" in again.err
+    assert statuses(program) == ["skipped", "skipped", "done", "skipped", "done", "skipped"]
+
+
+def test_forced_jobs_are_started(program: Program, csv: str) -> None:
+    assert program("--multirun", *TOY, csv, "augmenter=none,smote").code == 0
+    assert program("--multirun", *TOY, csv, "augmenter=none,smote", "force=true").code == 0
+    assert statuses(program) == ["done", "done"]
+
+
+def test_other_data_under_the_same_name_is_another_run(program: Program, csv: str) -> None:
+    assert program("--multirun", *TOY, csv, "augmenter=none,smote").code == 0
+    toy.write_csv(program.folder / "mine.csv", *toy.texts(61))
+    again = program("--multirun", *TOY, csv, "augmenter=none,smote")
+    assert again.code == 0
+    assert "already recorded" not in again.err
+    assert statuses(program) == ["done", "done"]
+
+
+def test_an_altered_option_is_another_run(program: Program, csv: str) -> None:
+    options = program.folder / "conf" / "augmenter"
+    options.mkdir(parents=True)
+    mine = options / "mine.yaml"
+    mine.write_text("# mine\n_target_: imblearn.over_sampling.SMOTE\nk_neighbors: 3\n")
+    (program.folder / "conf" / "encoder").mkdir()
+    toys = Path(__file__).parent / "conf" / "encoder" / "toy.yaml"
+    (program.folder / "conf" / "encoder" / "toy.yaml").write_text(toys.read_text())
+    arguments = ["--multirun", f"--config-dir={program.folder / 'conf'}", *TOY[1:], csv, "augmenter=none,mine"]
+    assert program(*arguments).code == 0
+    mine.write_text("# mine\n_target_: imblearn.over_sampling.SMOTE\nk_neighbors: 2\n")
+    assert program(*arguments).code == 0
+    assert statuses(program) == ["skipped", "done"]
+
+
+def test_an_altered_record_is_no_reason_to_leave_its_job_out(program: Program, csv: str) -> None:
+    assert program("--multirun", *TOY, csv, "augmenter=none,smote").code == 0
+    path = record_of(program, "files-toy-ir5-smote")
+    stands = json.loads(path.read_text())
+    stands["config"]["max_steps"] = 20
+    path.write_text(json.dumps(stands))
+    again = program("--multirun", *TOY, csv, "augmenter=none,smote")
+    assert "1 of 2 jobs are already recorded and are not started" in again.err
+
+
+def test_a_sweep_with_nothing_to_do_still_writes_its_report(program: Program, csv: str) -> None:
+    assert program("--multirun", *TOY, csv, "augmenter=none,smote").code == 0
+    again = program("--multirun", *TOY, csv, "augmenter=none,smote", "report=true")
+    assert again.code == 0
+    assert "report: " in again.out
+
+
+def test_a_list_among_the_overrides_is_left_whole(program: Program, csv: str) -> None:
+    grid = ["augmenter=none,smote", "seeds=[0,1],[0]", "imbalance_ratio.minority=[trade],[sport]"]
+    assert program("--multirun", *TOY, csv, *grid).code == 0
+    again = program("--multirun", *TOY, csv, *grid)
+    assert "8 of 8 jobs are already recorded" in again.err
