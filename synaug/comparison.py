@@ -80,13 +80,14 @@ def compare(
         raise UserError(_mixed(versions))
     datasets = dict(zip(evidence.runs["block"], evidence.runs["content"], strict=True))
     idle = evidence.idle_blocks()
-    by_fallback = evidence.runs.groupby(["block", "augmenter"])["by_fallback"].mean().rename("by_fallback")
+    by_fallback = evidence.runs.groupby(["block", "augmenter"])["by_fallback"].mean()
     tables, values, rankings = {}, {}, {}
     for metric in chosen:
         better = metric not in known_metrics.LOSSES
         values[metric] = stats.with_choices(*evidence.members(metric), higher_is_better=better)
         compared = stats.compare(values[metric], higher_is_better=better, rope=rope)
-        tables[metric] = compared.join(by_fallback, on=["block", "augmenter"])
+        own = by_fallback.reindex(pd.MultiIndex.from_frame(compared[["block", "augmenter"]]))
+        tables[metric] = compared.assign(by_fallback=own.to_numpy())
         ranked = headline_values(values[metric][~values[metric]["block"].isin(idle)])
         rankings[metric] = ranking.rank(ranked, datasets, higher_is_better=better)
     gaps = find_gaps(evidence)

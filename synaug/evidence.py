@@ -287,12 +287,16 @@ def _runs(found: Mapping[str, dict[str, Any]], places: Mapping[str, str]) -> pd.
 
 def _rows_made(balance: Mapping[str, Any]) -> dict[str, float]:
     """How many rows a run's members were given or lost, and which share of the new ones a fallback made."""
-    made_at, fallback_at = (balance["columns"].index(name) for name in ("made", "made_by_fallback"))
-    made = [(row[made_at], row[fallback_at]) for row in balance["data"]]
-    new = sum(max(each, 0) for each, _ in made)
+    columns = balance["columns"]
+    real_at, made_at, fallback_at = (columns.index(name) for name in ("real", "made", "made_by_fallback"))
+    # Without that column it is an older record, in which what a sampler put for rows it removed cannot be told.
+    kept_at = columns.index("kept") if "kept" in columns else None
+    removed = [row[real_at] - row[kept_at] if kept_at is not None else max(-row[made_at], 0) for row in balance["data"]]
+    new = [row[made_at] + gone for row, gone in zip(balance["data"], removed, strict=True)]
+    by_fallback = sum(max(row[fallback_at], 0) for row in balance["data"])
     return {
-        "rows_made": sum(abs(each) for each, _ in made),
-        "by_fallback": sum(max(each, 0) for _, each in made) / new if new else np.nan,
+        "rows_made": sum(new) + sum(removed),
+        "by_fallback": min(by_fallback / sum(new), 1.0) if sum(new) > 0 else np.nan,
     }
 
 

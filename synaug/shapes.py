@@ -22,7 +22,7 @@ DEEPEST = 100  # levels of lists and objects
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 SCORE_COLUMNS = ("seed", "fold", "decision", "metric", "class", "value")
 VALIDATION_COLUMNS = ("seed", "fold", "decision", "metric", "value")
-BALANCE_COLUMNS = ("seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason")
+BALANCE_NEEDED = ("seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason")
 # Where a score lies that is not a share. No log loss of float64 probabilities is larger: −log 5e-324 is 744.4.
 RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, 745.0), "brier_score": (0.0, 2.0)}
 SHARE = (0.0, 1.0)
@@ -278,7 +278,7 @@ def record(path: Path, schema: int) -> dict[str, Any]:
             raise MisshapenError(f"has a confusion matrix that is not of {len(names)} classes")
     for name, columns in (("scores", SCORE_COLUMNS), ("validation_scores", VALIDATION_COLUMNS)):
         _are_scores(name, _columns(name, found[name], columns), found)
-    _is_balance(_columns("balance", found["balance"], BALANCE_COLUMNS), names)
+    _is_balance(_columns("balance", found["balance"], BALANCE_NEEDED), names)
     curves = _columns("curves", found["curves"], ("seed", "fold", "step"))
     if any(not NUMBER.issuperset(map(type, column)) for column in curves.values()):
         raise MisshapenError("has a curve that is not of numbers")
@@ -360,16 +360,18 @@ def _is_balance(columns: Mapping[str, tuple[Any, ...]], class_names: Sequence[st
     allowed = {
         "class": TEXT,
         "real": INT,
+        "kept": INT,  # which older records lack
         "asked": INT | {type(None)},
         "made": INT,
         "made_by_fallback": INT,
         "reason": TEXT | {type(None)},
     }
     for name, types in allowed.items():
-        if not types.issuperset(map(type, columns[name])):
+        if not types.issuperset(map(type, columns.get(name, ()))):
             raise MisshapenError(f"has a value of another type in column {name} of its balance")
     if not set(class_names).issuperset(columns["class"]):
         raise MisshapenError("has a balance of a class that its data do not have")
-    numbers = (value for name in ("real", "asked", "made", "made_by_fallback") for value in columns[name])
+    counted = [columns[name] for name in ("real", "kept", "asked", "made", "made_by_fallback") if name in columns]
+    numbers = (value for column in counted for value in column)
     if any(value is not None and abs(value) > 2**53 for value in numbers):
         raise MisshapenError("has a balance of more rows than can be")

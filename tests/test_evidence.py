@@ -404,3 +404,15 @@ def test_the_share_of_rows_that_a_fallback_made_is_known(tmp_path: Path) -> None
     assert pd.isna(shares["none"])  # which made none
     assert shares["smote"] == shares["random"] == 0
     assert 0 < shares["adasyn"] < 0.5
+
+
+def test_rows_that_replaced_others_count_as_made(tmp_path: Path) -> None:
+    """Of 20 rows 15 were kept and 25 are there in the end: 10 are new, of which a fallback made 4."""
+    run, *_ = fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["smote"])
+    written = json.loads((run / record.RECORD).read_text())
+    name = written["data"]["class_names"][0]
+    columns = ["seed", "fold", "class", "real", "kept", "asked", "made", "made_by_fallback", "reason"]
+    written["balance"] = {"columns": columns, "data": [[0, 0, name, 20, 15, None, 5, 4, "few rows"]]}
+    (run / record.RECORD).write_text(json.dumps(written))
+    (row,) = evidence.read([tmp_path]).runs[["rows_made", "by_fallback"]].to_numpy().tolist()
+    assert row == [15, 0.4]
