@@ -209,7 +209,8 @@ def test_tables_in_the_page_hold_nothing_unseen_either(hostile: Path) -> None:
     (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     tables = json.loads(data)["tables"]
     names = [value for table in tables.values() for column in table["columns"] for value in column.get("values", [])]
-    assert {escaping.shown(f"no {each}") for each in NAMES.values()} <= set(names)
+    whole = [each for each in NAMES.values() if escaping.utf8(each) == each]
+    assert {escaping.shown(f"no {each}") for each in whole} <= set(names)
     assert not [each for each in names if UNSEEN.search(each)]
 
 

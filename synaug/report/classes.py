@@ -134,7 +134,7 @@ def _confusions(
         grid = figure.subplots(1, len(matrices), squeeze=False)[0]
         for index, (axes, (name, shares)) in enumerate(zip(grid, matrices.items(), strict=True)):
             _matrix(axes, shares, classes, names_rows=index == 0)
-            style.title(axes, words.short(name, 22))
+            axes.set_title(words.short(name, 22), loc="center")  # a square stands in the middle of its room
             axes.set_xlabel("decided")
         grid[0].set_ylabel("actual")
     diagonals = {name: float(np.diag(shares).mean()) for name, shares in matrices.items()}

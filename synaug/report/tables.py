@@ -88,12 +88,13 @@ def _comparison_rows(
 ) -> list[list[Any]]:
     scale, digits = (1.0, 4) if metric in LOSSES else (100.0, 2)
     frame = table.iloc[table["block"].map(place["order"]).argsort(kind="stable")]
-    methods = frame["augmenter"].map(place["augmenter"]) * n_losses + frame["loss"].map(place["loss"]).fillna(0)
+    augmenters, losses = (frame[name].map(place[name]).fillna(0).astype(int) for name in ("augmenter", "loss"))
+    methods = augmenters * n_losses + losses
     references = {name: index for index, name in enumerate(words.REFERENCES)}
     columns: list[list[Any]] = [
         frame["block"].map(place["panel"]).tolist(),
         frame["block"].map(place["at"]).tolist(),
-        methods.astype(int).tolist(),
+        methods.tolist(),
         frame["decision"].map(rules.index).tolist(),
         frame["reference"].map(references).tolist(),
         *(_rounded(frame[name] * scale, digits) for name in ("value", "reference_value", "gain", "low", "high")),
