@@ -39,15 +39,15 @@ FULL_ERROR = "HYDRA_FULL_ERROR"
 
 Job = Callable[[DictConfig], Ended]
 # What `FailureCallback` has said last in this process, which must not be said again on the way out.
-_said: BaseException | None = None
+_said: Exception | None = None
 _shown: set[str] = set()  # tracebacks
 
 
 def task(config: DictConfig) -> Ended:
     """One job; how it ended. What it needs is imported here, so that --help and completion stay quick."""
     folder = Path(HydraConfig.get().runtime.output_dir)
-    if folder.name == configuration.INVALID:  # no identity can be told; the check says why
-        check.check(config)
+    # Also of a run that is recorded: settings that do not decide its numbers may be wrong, too.
+    reference = check.check_settings(config)
     identity = configuration.identity(config)
     with ExitStack() as stack:
         problem = record.problem(folder, identity)
@@ -59,9 +59,9 @@ def task(config: DictConfig) -> Ended:
             return Ended(status.SKIPPED)
         if problem is not None and record.is_done(folder):
             log.warning("%s: %s: the run is made again", folder, problem)
-        check.check(config)
         started = time.monotonic()
         with _without_collecting():
+            check.check_parts(config, reference)
             from synaug.run import run
 
         imports = time.monotonic() - started
@@ -108,13 +108,16 @@ class FailureCallback(Callback):
         global _said
         if job_return.status is not JobStatus.FAILED:
             return
-        error: BaseException = job_return._return_value
+        error: Exception = job_return._return_value
         folder = Path(config.hydra.runtime.output_dir)
         said = sentence(error)
         log.error("%s: %s", folder.name, said, exc_info=error)
         _said = error
-        if user_sentence(error) is None and sweep.is_job():  # a single run's is printed as it leaves the program
-            _show_once(error)
+        if sweep.is_job():
+            if user_sentence(error) is None:
+                _show_once(error)
+        else:  # `main` raises it. Hydra would do so, too, after a line that repeats the whole command.
+            job_return.status, job_return.return_value = JobStatus.COMPLETED, None
         failure = {
             "sentence": said,
             "error": str(error),
@@ -164,6 +167,8 @@ def main(job: Job = task) -> None:
             with suppress(sweep.AllRecorded):
                 entrance(ending(job))()
             running = sweep.current()
+            if running is None and _said is not None:
+                raise _said
             if running is not None and not sweep.finish(running):
                 sys.exit(1)
     except (KeyboardInterrupt, Terminated) as interruption:

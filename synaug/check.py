@@ -76,7 +76,23 @@ def check(config: DictConfig) -> None:
     Raises
     ------
     UserError
-        With one line a problem: first all that can be seen without the heavy libraries, then all that they say.
+        With one line a problem: first all of `check_settings`, then all of `check_parts`.
+    """
+    check_parts(config, check_settings(config))
+
+
+def check_settings(config: DictConfig) -> DictConfig:
+    """Find all that can be seen without importing what augments, trains or logs.
+
+    Returns
+    -------
+    DictConfig
+        The same options as they are before anything in them is set.
+
+    Raises
+    ------
+    UserError
+        With one line a problem.
     """
     choices = HydraConfig.get().runtime.choices
     groups = (*GROUPS, "logger")
@@ -84,6 +100,17 @@ def check(config: DictConfig) -> None:
     reference = compose("config", [_choice(group, choices[group]) for group in groups if choices.get(group)])
     raise_problems(list(_removed_or_broken(config, reference)))
     raise_problems(_light_problems(config, reference))
+    return reference
+
+
+def check_parts(config: DictConfig, reference: DictConfig) -> None:
+    """Find what only the heavy libraries can say, by making the parts; to be called after `check_settings`.
+
+    Raises
+    ------
+    UserError
+        With one line a problem.
+    """
     raise_problems(_heavy_problems(config, reference))
 
 

@@ -46,14 +46,12 @@ OmegaConf.register_new_resolver("synaug.embed_folder", scratch_folder, replace=T
 def fill(config: DictConfig) -> status.Ended:
     """One job: encode the texts that the cache lacks, and say so in a line; how it ended, as `synaug.app.task` does."""
     check.check(config)
-    import torch
     from hydra.utils import instantiate
 
     from synaug.embeddings import EmbeddingCache, cache_folder
     from synaug.members import rows_needed
+    from synaug.workers import torch_threads
 
-    if config.threads:
-        torch.set_num_threads(config.threads)
     dataset, encoder, imbalance_ratio = (
         instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio")
     )
@@ -62,7 +60,8 @@ def fill(config: DictConfig) -> status.Ended:
         at_least=rows_needed(config.n_folds, config.validation.share),
     )
     cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
-    cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
+    with torch_threads(config.threads):
+        cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
     sys.stdout.write(f"{texts.title}: {summary(len(texts.texts), cache)}\n")
     return status.Ended(status.DONE)
 

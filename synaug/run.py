@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
@@ -29,6 +28,7 @@ from synaug.errors import UserError
 from synaug.members import rows_needed, split
 from synaug.progress import TrainingBar
 from synaug.seeding import derive_seed
+from synaug.workers import torch_threads
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +47,11 @@ def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
     dict
         The record, as `synaug.record.read` reads it back.
     """
-    if config.threads:
-        torch.set_num_threads(config.threads)
+    with torch_threads(config.threads):
+        return _run(config, folder, identity)
+
+
+def _run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
     quieten_lightning()
     cost = Cost()
 

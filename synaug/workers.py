@@ -1,9 +1,10 @@
-"""Work shared out to threads of one core each."""
+"""Work shared out to threads of one core each, and how many threads torch has."""
 
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -11,6 +12,19 @@ import torch
 Tool = TypeVar("Tool")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+@contextmanager
+def torch_threads(number: int | None) -> Iterator[None]:
+    """Have torch use so many threads, and as many as before afterwards; None leaves them as they are."""
+    before = torch.get_num_threads()
+    if number is not None:
+        torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        if number is not None:
+            torch.set_num_threads(before)
 
 
 def share_out(

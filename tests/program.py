@@ -132,7 +132,7 @@ def signalled(name: str, n_recorded: int, *arguments: str, output: Path) -> int:
 
 def without_cost(record: dict[str, Any]) -> dict[str, Any]:
     """A record but for what may differ from run to run: times, and where files were put."""
-    kept = {key: value for key, value in record.items() if key != "cost"}
+    kept = {key: value for key, value in record.items() if key not in ("cost", "overrides")}
     elsewhere = ("output_dir", "cache_dir", "threads", "force", "logger")
     kept["config"] = {key: value for key, value in record["config"].items() if key not in elsewhere}
     return kept

@@ -848,7 +848,7 @@ def test_rounding_does_not_take_new_rows_for_given_ones() -> None:
         Faulty(lambda X, y: (X * 2, y)),
         Faulty(lambda X, y: (np.where(y[:, None] == 1, X * 2, X), y)),  # the class it adds to alone
     ],
-    ids=str,
+    ids=lambda each: re.sub(r" at 0x\w+", "", str(each)),
 )
 def test_rows_in_another_space_are_refused(sampler: Any, counts: Sequence[int]) -> None:
     X, y = mixed(counts)
