@@ -216,6 +216,8 @@ def _as_written(arguments: Namespace) -> Iterator[None]:
 def _failed(error: Exception, arguments: Namespace, full: bool) -> None:
     """Leave with one sentence for what the user can mend; return for a fault, after a sweep has told what there is."""
     running = sweep.current()
+    if isinstance(error, OSError) and error.filename is None:  # what Hydra writes, which goes to the run's folder
+        error.filename = _output_folder(arguments)
     said = launchers.sentence(error) if running is not None else None
     said = said or user_sentence(error) or _of_hydra(error, arguments)
     if running is not None and not running.finished:
@@ -228,6 +230,13 @@ def _failed(error: Exception, arguments: Namespace, full: bool) -> None:
         sys.stderr.write(console(f"{said}\n"))
     sys.stderr.write(f"{FULL_ERROR}=1 shows the traceback.\n")
     sys.exit(1)
+
+
+def _output_folder(arguments: Namespace) -> str:
+    if (running := sweep.current()) is not None:
+        return str(running.folder)
+    given = [each for each in arguments.overrides if each.startswith("output_dir=")]
+    return given[-1].partition("=")[2] if given else "multirun"
 
 
 def _interrupted(interruption: KeyboardInterrupt | Terminated) -> NoReturn:

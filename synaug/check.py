@@ -408,7 +408,7 @@ def _classifier_problems(config: DictConfig) -> Iterator[str]:
     import torch
     from pytorch_lightning import LightningModule
 
-    target = f"classifier._target_={config.get('_target_')}"
+    part, target = "classifier", f"classifier._target_={config.get('_target_')}"
     try:
         with torch.random.fork_rng(devices=[]):
             made = instantiate(config, _convert_="all")
@@ -419,7 +419,9 @@ def _classifier_problems(config: DictConfig) -> Iterator[str]:
             if not isinstance(tiny, LightningModule):
                 yield f"{target} makes no LightningModule: choose classifier=mlp"
                 return
+            part = "classifier.optimizer"
             optimizer = tiny.configure_optimizers()
+            part = "classifier.loss"
             losses = _tiny_losses(tiny)
             if losses is None:  # one of the user's own, which may keep its loss elsewhere
                 return
@@ -427,10 +429,11 @@ def _classifier_problems(config: DictConfig) -> Iterator[str]:
                 yield f"classifier.loss gives {losses.tolist()} for two rows: choose one that gives each row a number"
                 return
             losses.sum().backward()
+            part = "classifier.optimizer"
             if isinstance(optimizer, torch.optim.Optimizer):
                 optimizer.step()
     except (*REFUSALS, RuntimeError) as error:
-        yield _sentence("classifier", error)
+        yield _sentence(part, error)
 
 
 def _tiny_losses(classifier: Any) -> Any:

@@ -212,7 +212,7 @@ OF_A_RUN: dict[str, Kind] = {
     "target_prior": one_of("uniform", "natural"),
     "validation.share": number(0, 1, above=True, below=True),
     "validation.thinned": TRUTH,
-    "dataset.name": NAME,
+    "dataset.name": NAME | NULL,  # which a target may refuse
     "dataset.max_per_class": whole(2, LARGEST) | NULL,
     "dataset.min_per_class": whole(1, LARGEST) | NULL,
     "dataset.max_rows": whole(2, LARGEST) | NULL,

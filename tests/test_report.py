@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from synaug import comparison as comparisons
 from synaug import evidence as evidences
 from synaug import record, report
-from synaug.report import again, forest, heatmap, page, ranks, svg, words
+from synaug.report import again, forest, heatmap, page, ranks, svg, tables, words
 from synaug.report.__main__ import main
 from synaug.report.material import Drawing, Material, Plan
 from tests.fabricated import fabricate, write, write_failure, write_runs
@@ -563,7 +563,7 @@ def test_an_output_that_cannot_be_is_said_before_anything_is_read(
     ("arguments", "sentence"),
     [
         *(
-            (["--rope", value], "must be positive, and at most 1")
+            ([f"--rope={value}"], "must be positive, and at most 1")
             for value in ("nan", "-1", "0", "1e308", "inf", "-inf")
         ),
         (["--metric", "acuracy"], "'acuracy' is no metric: did you mean accuracy?"),
@@ -609,3 +609,27 @@ def test_a_thousand_runs_fit_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert path.stat().st_size < 15e6
     seconds = {"read": read - started, "compare": compared - read, "write": done - compared}
     print({stage: round(each, 1) for stage, each in seconds.items()}, f"{path.stat().st_size / 1e6:.1f} MB")  # noqa: T201
+
+
+def test_a_method_whose_rows_a_fallback_made_is_called_so_in_the_table(tmp_path: Path) -> None:
+    write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "random", "smote"])
+    comparison = comparisons.compare(evidences.read([tmp_path]), ["accuracy"])
+    (sound,) = _shown_methods(Material(evidences.read([tmp_path]), comparison))
+    assert not any("fallback" in label for label in sound)
+    for path in tmp_path.glob("*-smote-*/record.json"):
+        written = json.loads(path.read_text())
+        columns = written["balance"]["columns"]
+        for row in written["balance"]["data"]:
+            row[columns.index("made_by_fallback")] = row[columns.index("made")]
+        path.write_text(json.dumps(written))
+    evidence = evidences.read([tmp_path])
+    (fallen,) = _shown_methods(Material(evidence, comparisons.compare(evidence, ["accuracy"])))
+    assert {"smote (mostly by fallback)", "random"} <= fallen
+    assert "smote" not in fallen
+
+
+def _shown_methods(material: Material) -> list[set[str]]:
+    """Labels of the methods in the page's table of comparisons, of each metric."""
+    found = tables.comparisons(material)
+    labels = next(column["values"] for column in found["columns"] if column["label"] == "augmenter")
+    return [{labels[row[2]] for row in rows} for rows in found["rows"].values()]

@@ -11,7 +11,7 @@ from synaug.metrics import LOSSES
 from synaug.report import words
 from synaug.report.material import Material
 from synaug.stats import EXACT_RANKS
-from synaug.wording import outcome
+from synaug.wording import MOSTLY_BY_FALLBACK, is_mostly_by_fallback, outcome
 
 Table = dict[str, Any]
 MOST_COMPARISONS = 60_000
@@ -37,6 +37,8 @@ def comparisons(material: Material) -> Table:
     augmenters = [*material.augmenters, "picked"]
     losses, rules = material.losses, list(words.DECISIONS)
     labels = [", ".join(filter(None, (name, loss))) for name in augmenters for loss in losses]
+    if any(is_mostly_by_fallback(table["by_fallback"]).any() for table in material.comparison.tables.values()):
+        labels += [f"{label} ({MOSTLY_BY_FALLBACK})" for label in labels]
     columns = [
         name_column("data set", 0, panels, filter=True),
         name_column("ratio", 1, ats, filter=True, ordered=True),
@@ -89,7 +91,9 @@ def _comparison_rows(
     scale, digits = (1.0, 4) if metric in LOSSES else (100.0, 2)
     frame = table.iloc[table["block"].map(place["order"]).argsort(kind="stable")]
     augmenters, losses = (frame[name].map(place[name]).fillna(0).astype(int) for name in ("augmenter", "loss"))
-    methods = augmenters * n_losses + losses
+    n_labels = len(place["augmenter"]) * n_losses
+    # Of each label there is a second one, for methods most of whose rows a fallback made.
+    methods = augmenters * n_losses + losses + n_labels * is_mostly_by_fallback(frame["by_fallback"])
     references = {name: index for index, name in enumerate(words.REFERENCES)}
     columns: list[list[Any]] = [
         frame["block"].map(place["panel"]).tolist(),
