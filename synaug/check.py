@@ -5,6 +5,7 @@ is worth the seconds that it takes to import what augments, trains and logs, and
 """
 
 import inspect
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ from synaug.settings import did_you_mean, is_number, written
 ONE_A_SWEEP = ("experiment", "name", "output_dir")
 # Names of what a comparison makes.
 COMPARISON_NAMES = ("picked", "free")
+# How Hydra says which part of a config it could not make.
+FULL_KEY = re.compile(r"full_key: ([\w.]+)\s*$")
 # What each part is asked for in a run. Those of the first three import nothing heavy.
 LIGHT = {
     "dataset": ("source", "load"),
@@ -373,11 +376,14 @@ def _part_problems(group: str, config: DictConfig, needed: Sequence[str]) -> Ite
 
 
 def _sentence(group: str, error: Exception) -> str:
+    """What making a part says, behind the name of the setting that it says it of."""
+    named = FULL_KEY.search(str(error)) if isinstance(error, HydraException) else None
+    place = group if named is None or named[1] == group else f"{group}.{named[1].removeprefix(f'{group}.')}"
     cause = error.__cause__ if isinstance(error, HydraException) and error.__cause__ else error
     if isinstance(cause, OSError) and cause.filename is not None:
         return f"{cause.filename}: {cause.strerror}: correct the settings of {group}"
     sentence = " ".join(str(cause).split()) or type(cause).__name__
-    return sentence if sentence.startswith(group) else f"{group}: {sentence}"
+    return sentence if sentence.startswith(group) else f"{place}: {sentence}"
 
 
 def _heavy_problems(config: DictConfig, reference: DictConfig) -> list[str]:

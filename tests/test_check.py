@@ -438,3 +438,18 @@ def test_an_encoder_made_in_a_program_holds_its_values_to_the_same_table() -> No
     for each in wrong:
         with pytest.raises(UserError, match=f"encoder.{next(iter(each))}="):
             TransformerEncoder(model="a", **each)
+
+
+@pytest.mark.parametrize(
+    ("settings", "place"),
+    [
+        (["augmenter=smote_neighbours", "augmenter.k_neighbors._target_=os.path.join"], "augmenter.k_neighbors: "),
+        (["classifier.loss._target_=os.path.join"], "classifier.loss: "),
+    ],
+)
+def test_a_part_of_a_part_that_cannot_be_made_is_named(tmp_path: Path, settings: list[str], place: str) -> None:
+    csv = toy.write_csv(tmp_path / "mine.csv", *toy.texts(20))
+    outcome = Program(tmp_path)(*TOY, f"dataset.path={csv}", *settings)
+    assert outcome.code == 1
+    assert place in outcome.err
+    assert "Traceback" not in outcome.err
