@@ -364,7 +364,9 @@ def _labels(
         And the settings in which runs of its options differ.
     """
     settings = [dict(flat(records.science(record["config"]))) for record in found]
-    differing = _differing(settings, [record["choices"] for record in found])
+    # What follows from the ratio, which a block's name holds, is nothing that a reader has set.
+    given = [{k: v for k, v in each.items() if k != f"dataset.{records.IN_PROPORTION}"} for each in settings]
+    differing = _differing(given, [record["choices"] for record in found])
     labels: list[dict[str, str]] = []
     for record, data_set, own in zip(found, data_sets, differing, strict=True):
         choices = record["choices"]

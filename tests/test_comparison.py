@@ -75,7 +75,7 @@ def test_no_difference_is_no_gain_in_words(null: Path) -> None:
 
 @pytest.mark.parametrize(
     ("by", "verb", "headline"),
-    [(0.1, "and gains 10", "beat what costs nothing in 1 of 1 block"), (-0.2, "and loses", r"\(lost in 1\)")],
+    [(0.1, "and gains 10", "beat what costs nothing in 1 of 1 block"), (-0.2, "and loses", r"\(lost\)")],
 )
 def test_a_planted_difference_is_said_with_its_size_interval_and_p(
     null: Path, by: float, verb: str, headline: str
@@ -92,7 +92,7 @@ def test_a_difference_that_does_not_matter_is_no_win(null: Path) -> None:
     shift(null, "smote", 0.004)
     words = compared(null).verdict
     assert "was not shown to beat" in words.headline
-    assert "(made no practical difference in 1)" in words.headline
+    assert "(made no practical difference)" in words.headline
 
 
 def test_what_the_rule_alone_does_not_gain_is_not_advised(null: Path) -> None:
