@@ -341,7 +341,7 @@ def _at_odds(config: DictConfig, found: Iterable[str]) -> Iterator[str]:
     ):
         yield "target_prior=natural needs imbalance_ratio=natural: where classes are thinned, test folds are balanced"
     if HydraConfig.get().runtime.choices.get("augmenter") in COMPARISON_NAMES:
-        yield f"no augmenter may be called {' or '.join(COMPARISON_NAMES)}, names of the comparison's own: rename its file"
+        yield f"no augmenter may be called {' or '.join(COMPARISON_NAMES)}, the comparison's names: rename its file"
 
 
 # What a part's constructor raises for values that it cannot take. Hydra hands it on inside of an error of its own.

@@ -193,9 +193,13 @@ def test_mixed_versions_are_refused_unless_asked_for(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"])
     path = next(tmp_path.glob("*-smote-*/record.json"))
     path.write_text(json.dumps(json.loads(path.read_text()) | {"code": "0" * 64}))
-    with pytest.raises(ValueError, match=r"2 versions of the code.*1 of code 00000000.*force=true.*--mixed"):
+    with pytest.raises(ValueError, match=r"2 versions of the code.*1 of code 00000000 \(.*force=true.*--mixed"):
         compared(tmp_path)
     assert "versions of the code are mixed" in compared(tmp_path, mixed=True).verdict.cautions[0]
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps(written | {"versions": written["versions"] | {"torch": "2.14.0"}}))
+    with pytest.raises(ValueError, match=r"1 of code 00000000 with torch 2\.14\.0 \("):  # and not with all packages
+        compared(tmp_path)
 
 
 def test_without_a_reference_there_is_no_verdict(tmp_path: Path) -> None:
