@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import re
 import sys
 import time
 import traceback
@@ -36,6 +37,8 @@ OmegaConf.register_new_resolver("synaug.threads", launchers.threads, replace=Tru
 
 INTERRUPTED = "interrupted; what is recorded is kept, and the same command goes on from there"
 FULL_ERROR = "HYDRA_FULL_ERROR"
+# How Hydra begins where some options of a sweep lack a setting. `+key=...`, which it goes on to advise, helps none.
+NOT_OF_ALL = re.compile(r"Could not override '(\w+\.[\w.]+)'")
 
 Job = Callable[[DictConfig], Ended]
 # What `FailureCallback` has said last in this process, which must not be said again on the way out.
@@ -248,7 +251,9 @@ def _interrupted(interruption: KeyboardInterrupt | Terminated) -> NoReturn:
         again = f"python -m synaug.report {running.folder}"
         sys.exit(f"interrupted while the report was written; the runs are recorded ({again} writes it)")
     if running.progress is not None and running.progress.gave_up:
-        _launcher_failed(running, f"SLURM has nothing more of this sweep, but not all of it ended: {launchers.REST}")
+        _launcher_failed(
+            running, f"SLURM runs nothing more of this sweep, but some of its jobs never ended: {launchers.REST}"
+        )
     ended = len(running.jobs()) + len(running.recorded)
     of = "" if running.n_jobs is None else f" of {running.n_jobs}"
     sweep.finish(running, interrupted=True)
@@ -273,7 +278,8 @@ def _of_hydra(error: Exception, arguments: Namespace) -> str | None:
         return f"{error.override} is no setting: write key=value or group=option (--help lists them)"
     if isinstance(error, OverrideParseException):
         return (
-            f"{error.override} cannot be parsed ({error.message.splitlines()[0]}): quote it for the shell and for Hydra"
+            f"{error.override} cannot be parsed ({error.message.splitlines()[0]}): quote it for the shell and for "
+            "Hydra, as in 'key=\"a, b\"'"
         )
     if (without := launchers.missing_plugin(error)) is not None:
         return without
@@ -284,6 +290,13 @@ def _of_hydra(error: Exception, arguments: Namespace) -> str | None:
         problems = check.override_problems(arguments.overrides, arguments.config_dir)
         if problems:
             return "\n".join(problems)
+    if (found := NOT_OF_ALL.match(str(error))) is not None and isinstance(error, CompactHydraException):
+        key, group = found[1], found[1].partition(".")[0]
+        return (
+            f"{key} is a setting of some options of {group} in this sweep, but not of all: leave it out here, and give "
+            f"the option that has it a second command with the same name=... (--multirun {group}=... {key}=...); the "
+            "report then compares both"
+        )
     if isinstance(error, CompactHydraException):
         return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
     return None

@@ -190,10 +190,10 @@ def _removed_or_broken(config: DictConfig, reference: DictConfig) -> Iterator[st
             if OmegaConf.is_config(value):
                 OmegaConf.to_container(value, resolve=True)
         except OmegaConfBaseException as error:
-            yield f"{key} cannot be resolved ({str(error).splitlines()[0]}): mend the interpolation"
+            yield f"{key} cannot be resolved ({str(error).splitlines()[0]}): correct the ${{...}} in it"
             continue
         if key not in config or (OmegaConf.is_dict(reference[key]) and value is None):
-            yield f"{key} is removed or null, but every run needs it: leave it as it is in --cfg job"
+            yield f"{key} is removed or null, but every run needs it: do not remove it"
         elif OmegaConf.is_dict(reference[key]) and not OmegaConf.is_dict(value):
             yield (
                 f"{key}={written(_plain(value))} must be a group of settings: set one of them, as in "
@@ -344,7 +344,7 @@ def _at_odds(config: DictConfig, found: Iterable[str]) -> Iterator[str]:
     ):
         yield "target_prior=natural needs imbalance_ratio=natural: where classes are thinned, test folds are balanced"
     if HydraConfig.get().runtime.choices.get("augmenter") in COMPARISON_NAMES:
-        yield f"no augmenter may be called {' or '.join(COMPARISON_NAMES)}, which the comparison makes: rename its file"
+        yield f"no augmenter may be called {' or '.join(COMPARISON_NAMES)}, the comparison's names: rename its file"
 
 
 # What a part's constructor raises for values that it cannot take. Hydra hands it on inside of an error of its own.
@@ -568,7 +568,8 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
                 near = did_you_mean(leaf, keys, f"{parent}." if parent else "")
                 if key == "dataset.path":
                     near = " of this data set: give dataset=files, too"
-                problems.append(f"{key} is no setting{near or f': +{key}=... gives one that only its target knows'}")
+                near = near or f": write +{key}=... if the class or function it is for takes it"
+                problems.append(f"{key} is no setting{near}")
     return problems
 
 

@@ -104,11 +104,14 @@ class Evidence:
         return set(by_block.index[(by_block == 0).all(axis=1)])
 
     def code_versions(self) -> dict[str, list[str]]:
-        """Runs (their folders' names) by the version of the code and of the packages that made them."""
+        """Runs (their folders' names) by the version of the code, and of the packages of which there are several."""
+        made_with = [record["versions"] for record in self.records.values()]
+        packages_met = {name for versions in made_with for name in versions}
+        several = {name for name in packages_met if len({versions.get(name) for versions in made_with}) > 1}
         found = defaultdict(list)
         for record in self.records.values():
-            packages = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-            found[f"code {record['code'][:8]} with {packages}"].append(record["run"])
+            packages = ", ".join(f"{name} {each}" for name, each in record["versions"].items() if name in several)
+            found[f"code {record['code'][:8]}{packages and f' with {packages}'}"].append(record["run"])
         return dict(found)
 
 
@@ -364,7 +367,9 @@ def _labels(
         And the settings in which runs of its options differ.
     """
     settings = [dict(flat(records.science(record["config"]))) for record in found]
-    differing = _differing(settings, [record["choices"] for record in found])
+    # What follows from the ratio, which a block's name holds, is nothing that a reader has set.
+    given = [{k: v for k, v in each.items() if k != f"dataset.{records.IN_PROPORTION}"} for each in settings]
+    differing = _differing(given, [record["choices"] for record in found])
     labels: list[dict[str, str]] = []
     for record, data_set, own in zip(found, data_sets, differing, strict=True):
         choices = record["choices"]

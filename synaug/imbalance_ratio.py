@@ -55,7 +55,7 @@ class ImbalanceRatio:
             raise UserError(f"imbalance_ratio.minority={word} must be a list of class names: write [{word}]")
         strange = [name for name in minority or () if not names.is_written(name)]
         if strange:
-            raise UserError(f"imbalance_ratio.minority holds {strange[0]}, but each of the list must be a class name")
+            raise UserError(f"imbalance_ratio.minority holds {strange[0]}, but each entry must be a class name")
         self.ratio = ratio
         self.profile = profile
         self.minority = None if minority is None else tuple(minority)

@@ -61,7 +61,7 @@ def sentence(error: BaseException) -> str | None:
             f"hydra.launcher.n_jobs=1 needs least): {REST}"
         )
     if "RayError" in names:
-        return f"Ray gave a job up ({type(error).__name__}: {first}): {REST}"
+        return f"Ray gave up on a job ({type(error).__name__}: {first}): {REST}"
     if "ConnectionError" in names and "ray" in sys.modules:
         return _no_cluster(first)
     if "FailedSubmissionError" in names or "FailedJobError" in names:

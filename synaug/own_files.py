@@ -30,7 +30,7 @@ def problem_of(path: Path) -> str | None:
     except FileNotFoundError:
         return f"{path} is a link to a file that is not there: mend or remove the link"
     except OSError as error:
-        return f"{path} cannot be read ({error.strerror}): give yourself the right to read it"
+        return f"{path} cannot be read ({error.strerror}): change its permissions"
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -54,7 +54,7 @@ def _problem_in(path: Path, text: str) -> str | None:
         return f"{path}, line {line}: {error.problem}: {_remedy(error.problem or '')}"
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        return f"{path}, line {line}: the character {chr(error.character)!r} may not stand in YAML: remove it"
+        return f"{path}, line {line}: the character {chr(error.character)!r} is not allowed in YAML: remove it"
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         return f"{path} cannot be read as YAML ({reason}): mend the file"

@@ -154,7 +154,7 @@ def _cautions(complete: pd.DataFrame, datasets: Mapping[str, str]) -> list[str]:
     if n > n_datasets:
         said.append(
             f"The {blocks} come from {'1 data set' if n_datasets == 1 else f'{n_datasets} data sets'}; blocks that "
-            "share a data set are not independent, so the p-values are too small."
+            "share a data set are not independent, so the p-values of the ranks are too small."
         )
     if k < 3:
         said.append(f"Friedman's test needs 3 methods, and {k} {'was' if k == 1 else 'were'} ranked.")

@@ -28,6 +28,8 @@ RECORD = "record.json"
 FAILURE = "failure.json"
 SWEEP = "sweep.json"
 PROBABILITIES = "probabilities.npz"
+# Enters the identity, and is no setting: a cap under a natural ratio.
+IN_PROPORTION = "max_per_class_in_proportion"
 
 # What decides a run's numbers. Logging, devices and output folders do not.
 SCIENTIFIC = (
@@ -160,7 +162,7 @@ def _dataset(dataset: Mapping[str, Any], imbalance_ratio: Mapping[str, Any]) -> 
     if "name" in found and found["name"] is None:
         found["name"] = OWN_FILE
     if found.get("max_per_class") is not None and imbalance_ratio.get("ratio", 1) is None:
-        found["max_per_class_in_proportion"] = True  # other rows than a cap on each class would leave
+        found[IN_PROPORTION] = True  # other rows than a cap on each class would leave
     return found
 
 

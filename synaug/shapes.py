@@ -206,9 +206,9 @@ def read_json(path: Path) -> Any:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # to open a named pipe would wait for its writer
-            raise MisshapenError("is no file" if not path.is_dir() else "is a folder")
+            raise MisshapenError("is not a regular file" if not path.is_dir() else "is a folder")
         if status.st_size > LARGEST:
-            raise MisshapenError(f"has {status.st_size:,} bytes, more than any of ours")
+            raise MisshapenError(f"has {status.st_size:,} bytes, more than synaug ever writes")
         content = path.read_bytes()
     except FileNotFoundError as error:
         if path.is_symlink():
@@ -292,7 +292,7 @@ def _of_shape(kind: Any, found: Any) -> dict[str, Any]:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part)[:40] for part in first["loc"][:4])
         said = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
-        raise MisshapenError(f"has another shape than ours ({f'{place}: ' if place else ''}{said})") from error
+        raise MisshapenError(f"is not as synaug writes it ({f'{place}: ' if place else ''}{said})") from error
     return found  # type: ignore[no-any-return]
 
 

@@ -63,7 +63,7 @@ def claim(folder: Path) -> Iterator[None]:
         if held:
             yield
             return
-    log.info("another process is at it, waiting: %s", folder)
+    log.info("another process is writing there, waiting: %s", folder)
     with locked(path, wait=True):
         yield
 
@@ -207,8 +207,13 @@ def missing_table(
     n_died = sum(job["status"] == STARTED for job in never_ended)
     counts = [(len(failed), "failed"), (n_died, "died"), (len(never_ended) - n_died, "did not run")]
     (first, how), *others = [(n, how) for n, how in counts if n]
-    said = [f"{first} of {n_jobs} jobs {how}", *(f"{n} {how}" for n, how in others), f"{n_recorded} are recorded"]
-    lines = [f"{', '.join(said)}; the same command does what is missing:"]
+    recorded = f"{n_recorded} {'is' if n_recorded == 1 else 'are'} recorded"
+    said = [
+        f"{first} of {n_jobs} job{'' if n_jobs == 1 else 's'} {how}",
+        *(f"{n} {how}" for n, how in others),
+        recorded,
+    ]
+    lines = [f"{', '.join(said)}; the same command tries the missing ones again:"]
     width, known = max(len(job["run"]) for job in rows), set()
     for job in rows:
         sentence = " ".join(job["sentence"].split())

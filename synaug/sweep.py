@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 WANDB_SETTINGS = ("project", "entity", "init_timeout", "finish_timeout")
 NO_REFERENCE = (
-    "there is no augmenter=none in this sweep, so that its report will have nothing to compare with: "
-    "add none to the augmenters (report=false says that you know)"
+    "there is no augmenter=none in this sweep, so its report will have nothing to compare with: "
+    "add none to the augmenters (or set report=false)"
 )
 
 

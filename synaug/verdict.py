@@ -216,6 +216,8 @@ def _headline(tables: Sequence[pd.DataFrame], places: Sequence[str], unit: Unit,
     n, won = len(rows), int((found == "better").sum())
     rest = {"lost": "worse", "made no practical difference": "equal", "could not be told apart": "open"}
     others = "".join(f", {word} in {(found == key).sum()}" for word, key in rest.items() if (found == key).any())
+    if n == 1:
+        others = others.removesuffix(" in 1")
     if not won:
         where = "the only block" if n == 1 else f"any of {n} blocks"
         rule_helps = any(outcome(_row(part, "none", "none")) == "better" for part in tables)
@@ -321,7 +323,7 @@ def _of_fallbacks(runs: pd.DataFrame) -> Iterator[str]:
     if fallen:
         yield (
             f"In {fallen} of {counted(len(runs), 'run')} a sampler fell short and a fallback made rows "
-            "(see the balance of rows)."
+            "(the report's balance table says which and why)."
         )
     mostly = runs[is_mostly_by_fallback(runs["by_fallback"])]
     for augmenter, own in mostly.groupby("augmenter", sort=False):

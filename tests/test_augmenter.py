@@ -372,7 +372,9 @@ def test_the_smote_inside_a_combination_is_told_the_amount() -> None:
 
 def test_a_class_that_is_cleaned_away_is_an_error() -> None:
     X, y = mixed((60, 60, 6), gap=0)
-    with pytest.raises(ValueError, match="removed all 6 rows of class 'c' in seed 0 fold 1; training needs one"):
+    with pytest.raises(
+        ValueError, match="removed all 6 rows of class 'c' in seed 0 fold 1; training needs at least one"
+    ):
         run(Augmenter(EditedNearestNeighbours(sampling_strategy=[2])), X, y, where="seed 0 fold 1", class_names="abc")
 
 
@@ -381,7 +383,7 @@ def test_an_amount_that_says_nothing_to_a_sampler_is_recorded(name: str) -> None
     X, y = mixed(TWO)
     balanced, half = run(make(name), X, y), run(make(name, amount=0.5), X, y)
     assert [entry.reason for entry in balanced.balance] == [None, None]
-    assert all("amount=0.5 says nothing to it" in (entry.reason or "") for entry in half.balance)
+    assert all("amount=0.5 has no effect on it" in (entry.reason or "") for entry in half.balance)
     assert [entry.made for entry in half.balance] == [entry.made for entry in balanced.balance]
 
 
@@ -411,7 +413,7 @@ def test_borderline_smote_on_separate_classes_falls_back_to_smote() -> None:
     X, y = mixed(TWO, gap=20)
     assert len(BorderlineSMOTE().fit_resample(X, y)[0]) == len(X)
     augmented = run(make("borderline_smote"), X, y)
-    reason = "BorderlineSMOTE made 0 of 45 rows for class 1; SMOTE with k_neighbors=5 made the rest"
+    reason = "BorderlineSMOTE made 0 of 45 rows for class 1; SMOTE with k_neighbors=5 made 45 in its place"
     assert augmented.balance[1] == Balance(1, 15, 15, 45, 45, 45, reason)
 
 
@@ -424,7 +426,7 @@ def test_adasyn_on_separate_classes_falls_back_to_smote_and_says_why() -> None:
     assert entry.reason.startswith(
         "ADASYN made 0 of 45 rows for class 'ham' in seed 0 fold 2 (RuntimeError: Not any neigbours belong to"
     )
-    assert entry.reason.endswith("; SMOTE with k_neighbors=5 made the rest")
+    assert entry.reason.endswith(f"; SMOTE with k_neighbors=5 made {entry.made_by_fallback} in its place")
 
 
 def test_svm_smote_that_stops_short_is_filled_up() -> None:
@@ -432,7 +434,7 @@ def test_svm_smote_that_stops_short_is_filled_up() -> None:
     short = len(SVMSMOTE(random_state=np.random.RandomState(0)).fit_resample(X, y)[0]) - len(X)
     assert 0 < short < 54
     entry = run(Augmenter(SVMSMOTE()), X, y).balance[1]
-    reason = f"SVMSMOTE made {short} of 60 rows for class 1; SMOTE with k_neighbors=5 made the rest"
+    reason = f"SVMSMOTE made {short} of 60 rows for class 1; SMOTE with k_neighbors=5 made {60 - short} in its place"
     assert entry == Balance(1, 30, 30, 60, 60, 60 - short, reason)
 
 
@@ -467,7 +469,7 @@ def test_the_stated_fallback_for_a_tiny_class(name: str, rows: int, how: str) ->
     assert entry.made == pytest.approx(40 - rows, abs=2)  # ADASYN rounds
     assert entry.made_by_fallback
     assert entry.reason is not None
-    assert entry.reason.endswith(f"; {how} made the rest")
+    assert entry.reason.endswith(f"; {how} made {entry.made_by_fallback} in its place")
     assert np.isfinite(augmented.synthetic).all()
     np.testing.assert_array_equal(augmented.kept, np.arange(len(X)))
     if rows == 1:
@@ -543,8 +545,8 @@ def test_a_neighbours_object_is_given_fewer_neighbours_and_not_altered() -> None
     entry = run(Augmenter(SMOTE(k_neighbors=neighbours)), X, y).balance[1]
     assert entry.made == entry.made_by_fallback == 36
     assert entry.reason == (
-        "class 1 has 4 rows; SMOTE needs k_neighbors.n_neighbors = 6: lower augmenter.k_neighbors.n_neighbors or the "
-        "imbalance ratio; SMOTE with k_neighbors=3 made the rest"
+        "class 1 has 4 rows; SMOTE needs 6 (k_neighbors.n_neighbors): lower augmenter.k_neighbors.n_neighbors or the "
+        "imbalance ratio; SMOTE with k_neighbors=3 made 36 in its place"
     )
     assert neighbours.n_neighbors == 6
 
@@ -567,7 +569,7 @@ def test_a_neighbours_object_need_not_be_of_scikit_learn() -> None:
     X, y = mixed((40, 4))
     entry = run(Augmenter(SMOTE(k_neighbors=Own(6))), X, y).balance[1]
     assert entry.made == 36
-    assert (entry.reason or "").endswith("SMOTE with k_neighbors=3 made the rest")
+    assert (entry.reason or "").endswith(f"SMOTE with k_neighbors=3 made {entry.made_by_fallback} in its place")
 
 
 # strict
@@ -578,12 +580,12 @@ def test_a_neighbours_object_need_not_be_of_scikit_learn() -> None:
     [
         (
             SMOTE(),
-            "class 3 has 4 rows in seed 0 fold 2; SMOTE needs k_neighbors + 1 = 6: "
+            "class 3 has 4 rows in seed 0 fold 2; SMOTE needs 6 (k_neighbors + 1): "
             "lower augmenter.k_neighbors or the imbalance ratio",
         ),
         (
             ADASYN(n_neighbors=7),
-            "class 3 has 4 rows in seed 0 fold 2; ADASYN needs n_neighbors + 1 = 8: "
+            "class 3 has 4 rows in seed 0 fold 2; ADASYN needs 8 (n_neighbors + 1): "
             "lower augmenter.n_neighbors or the imbalance ratio",
         ),
     ],
@@ -598,7 +600,7 @@ def test_one_row_more_than_neighbours_is_enough() -> None:
     X, y = mixed((30, 6))
     few = np.flatnonzero(y == 1)
     assert run(make("smote", strict=True), X, y).balance[1] == Balance(1, 6, 6, 24, 24)
-    with pytest.raises(ValueError, match=r"class 1 has 5 rows; SMOTE needs k_neighbors \+ 1 = 6"):
+    with pytest.raises(ValueError, match=r"class 1 has 5 rows; SMOTE needs 6 \(k_neighbors \+ 1\)"):
         run(make("smote", strict=True), np.delete(X, few[0], axis=0), np.delete(y, few[0]))
 
 

@@ -199,7 +199,7 @@ BROKEN = {
     "twice": (b"# a\nk: 3\nk: 4\n", "line 3: found duplicate key k: remove one of the two"),
     "latin": (b"# a\nk: caf\xe9\n", "line 2: not UTF-8: save the file as UTF-8"),
     "utf16": ("# a\nk: 1\n".encode("utf-16"), "is UTF-16, not UTF-8: save it as UTF-8"),
-    "control": (b"# a\nk: \x07\n", "line 2: the character '\\x07' may not stand in YAML"),
+    "control": (b"# a\nk: \x07\n", "line 2: the character '\\x07' is not allowed in YAML"),
     "unclosed": (b"# a\nk: [1, 2\n", "line 3: "),
     "empty": (b"", "is empty: write the option's settings into it"),
     "comment": (b"# nothing more\n", "is empty: write the option's settings into it"),
@@ -268,9 +268,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytes
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "read_bytes", refuse)  # since root may read everything
-    assert (
-        own_files.problem_of(path) == f"{path} cannot be read (Permission denied): give yourself the right to read it"
-    )
+    assert own_files.problem_of(path) == f"{path} cannot be read (Permission denied): change its permissions"
 
 
 @pytest.mark.parametrize("option", ["augmenter=[smote,adasyn]", "imbalance_ratio=[ir5,ir10]", "logger=[csv,wandb]"])

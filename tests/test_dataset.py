@@ -204,9 +204,9 @@ def test_the_fingerprint_follows_texts_labels_and_class_names() -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], r"rows has rows of 0 class \(none\), but classification needs two or more"),
+        ([], r"rows has rows of 0 classes \(none\), but classification needs two or more"),
         ([("x", 2), ("y", 2)], r"rows has rows of 1 class \('c'\), but classification needs two or more"),
-        ([("x", 0), ("x", 1), ("y", 1)], r"of 1 class \('b'\) once 1 texts under two labels are dropped, but"),
+        ([("x", 0), ("x", 1), ("y", 1)], r"of 1 class \('b'\) once 1 text with two labels is dropped, but"),
         (
             [("x", 0), (" \n", 1)],
             "row 2 of rows has no text: fill or remove it, or set dataset.drop_empty=true to drop it",
@@ -508,7 +508,7 @@ assert not datasets.config.HF_HUB_OFFLINE
     slept, message = result.stdout.strip().split("|")
     assert slept == "[]"
     assert message == (
-        "the hub is out of reach and stanfordnlp/sst2 is not in its cache: connect, or set SYNAUG_DATA to a folder "
+        "the hub is out of reach and stanfordnlp/sst2 is not in its cache: go online, or set SYNAUG_DATA to a folder "
         "that holds stanfordnlp/sst2"
     )
 
@@ -754,7 +754,8 @@ def test_classes_that_look_like_one_are_refused(caplog: pytest.LogCaptureFixture
     with pytest.raises(UserError) as caught:
         Named("caf\u00e9", "other", "cafe\u0301", "oth\u200ber").load()
     assert str(caught.value) == (
-        r"the classes 'caf\xe9' and 'cafe\u0301' of rows look alike but are made of different signs, and so do 1 more: "
+        r"the classes 'caf\xe9' and 'cafe\u0301' of rows look alike but are made of different characters, "
+        "and so does 1 more pair: "
         "write them alike"
     )
     Named("spam", "SPAM", "ham").load()
@@ -960,7 +961,7 @@ def test_a_look_at_a_package_or_a_mirror_needs_neither_rows_nor_the_hub(
         (["a.csv"], "dataset.path=['a.csv'] must be text"),
         ("", "dataset.path is empty: give the path"),
         ("  ", "dataset.path is empty"),
-        ("a\0.csv", "holds a NUL"),
+        ("a\0.csv", "contains a NUL"),
         ("x" * 5000 + ".csv", "cannot be looked at (File name too long): give another path"),
         ("~nobody-of-this-name/a.csv", "cannot be looked at (Could not determine home directory"),
         ("a", "dataset.path=a must end in one of .csv"),

@@ -121,7 +121,7 @@ def test_fields_are_what_a_reader_sees(tmp_path: Path, name: str, line: str, exp
         ("text\tlabel\na\tx\nb\ty\tz\nc\ty\n", ["line 3 has 3 fields, the header 2)", "in double quotes"]),
         (
             "text\tlabel\na\tx\nb\nc\n",
-            ["line 3 has 1 field, the header 2, and so have 1 more rows", "complete or remove"],
+            ["line 3 has 1 field, the header 2, and 1 more row has too many or too few", "complete or remove"],
         ),
         ('text\tlabel\n"a\nb"\tx\nb\n', ["line 4 has 1 field"]),
     ],
@@ -206,9 +206,9 @@ def test_marks_of_other_encodings_are_read(tmp_path: Path, name: str, encoding: 
     [
         ("text,label\na,x\n".encode("utf-16-le"), "looks like UTF-16 without its mark: save it as UTF-8"),
         ("text,label\na,x\n".encode("utf-16-be"), "looks like UTF-16 without its mark"),
-        (b"text,label\na,x\nb\0,y\n", "(line 3) is NUL, which no text holds: mend the file"),
+        (b"text,label\na,x\nb\0,y\n", "(line 3) is a NUL, which no text file contains: mend the file"),
         (b"\0" * 100, "byte 1 of"),
-        ("text,label\na,x\n".encode("utf-16")[:-1], "has the mark of UTF-16, but byte"),
+        ("text,label\na,x\n".encode("utf-16")[:-1], "begins with the mark of UTF-16, but byte"),
         (b"PK\x03\x04\x14\x00", "a zip archive, as Excel's workbooks are: export it as csv"),
         (b"\x1f\x8b\x08\x00", "compressed: unpack it"),
         (b"PAR1\x15\x04", "a parquet file: give it the ending .parquet"),
@@ -236,7 +236,7 @@ def test_a_field_of_megabytes_is_read(tmp_path: Path) -> None:
         ({"quoting": True}, "dataset.quoting=True must be one of"),
         (
             {"separator": ", "},
-            "dataset.separator=,  must be one of comma, semicolon, tab, bar, one other sign, or null",
+            "dataset.separator=,  must be one of comma, semicolon, tab, bar, one other character, or null",
         ),
         ({"separator": '"'}, "dataset.separator"),
         ({"separator": "a"}, "dataset.separator"),
@@ -252,5 +252,5 @@ def test_settings_that_are_none_are_named(settings: dict[str, Any], part: str) -
 
 def test_separator_and_quoting_say_nothing_to_other_formats() -> None:
     for settings in ({"separator": "tab"}, {"quoting": "none"}):
-        with pytest.raises(UserError, match=r"are for csv and tsv, not for a\.jsonl: leave out"):
+        with pytest.raises(UserError, match=r"are for csv and tsv, not for a\.jsonl: leave them out"):
             FileDataset(path="a.jsonl", text="text", label="label", **settings)

@@ -109,6 +109,13 @@ def test_a_loss_that_all_share_names_the_block(tmp_path: Path) -> None:
     assert set(found.block) == {"trec · minilm · ir10 · mlp · loss: label_smoothing=0.1"}
 
 
+def test_what_follows_from_the_ratio_is_in_no_name_of_a_block(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[None, 10.0], augmenters=["none"])
+    found = evidence.read([tmp_path])
+    assert not found.runs["block"].str.contains(record.IN_PROPORTION).any()
+    assert not [column for column in found.runs.columns if record.IN_PROPORTION in column]
+
+
 def test_two_contents_under_one_name_are_two_blocks(tmp_path: Path, runs: list[Path]) -> None:
     written = json.loads((runs[0] / record.RECORD).read_text())
     written["data"]["fingerprint"] = "0" * 64
@@ -207,8 +214,8 @@ def test_what_is_no_file_is_named_and_the_rest_is_read(tmp_path: Path, runs: lis
     assert [sentence.partition(" is ")[2] for sentence in found.left_out] == [
         "a folder",
         "a link to nothing",
-        "no file",
-        "no file",
+        "not a regular file",
+        "not a regular file",
     ]
 
 

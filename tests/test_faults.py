@@ -408,7 +408,7 @@ def test_a_disk_that_is_full_at_any_file_of_a_run_is_named_and_what_is_recorded_
         named |= {Path(each).name for each in sentences_of_no_room(outcome, disk.folder)}
         assert len(recorded) < 2
         if grid:
-            assert "the same command does what is missing:" in outcome.err
+            assert "the same command tries the missing ones again:" in outcome.err
     assert len(recorded) == (2 if grid else 1)
     assert record.RECORD in named
     assert record.PROBABILITIES in named
@@ -532,7 +532,7 @@ def test_a_job_without_memory_gets_a_sentence_with_the_remedy_and_the_others_go_
     assert reason in sentence
     assert "give fewer seeds or n_folds, dataset.max_per_class=..., or" in sentence
     assert sentence in sweep.err
-    assert "1 of 3 jobs failed, 2 are recorded; the same command does what is missing:" in sweep.err
+    assert "1 of 3 jobs failed, 2 are recorded; the same command tries the missing ones again:" in sweep.err
     assert single.code == 1
     assert f"{failed.name}: {sentence}" in single.err
     assert not [each for each in FAULTS_OF_OURS if each in sweep.err + single.err]

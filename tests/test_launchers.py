@@ -173,7 +173,7 @@ def test_processes_share_the_work_and_tell_what_failed(program: Program, monkeyp
     assert [job["status"] for job in jobs] == ["done", "failed", "done", "failed", "failed", "failed"]
     assert progress(outcome.err) == [f"[{n}/6]" for n in range(1, 7)]
     table = outcome.err[
-        outcome.err.index("4 of 6 jobs failed, 2 are recorded; the same command does what is missing") :
+        outcome.err.index("4 of 6 jobs failed, 2 are recorded; the same command tries the missing ones again") :
     ]
     assert table.count("imbalance_ratio.ratio=5000.0 leaves class 'trade' no training row") == 1
     assert "KeyError: 'nowhere' (the log beside failure.json has the traceback)" in table
@@ -207,7 +207,9 @@ def test_a_killed_process_loses_nothing_recorded_and_the_same_command_does_the_r
     )
     assert (0 in done, 1 in died) == (True, True)
     assert (done | died | never, len(done) + len(died) + len(never)) == ({0, 1, 2, 3}, 4)
-    assert re.search(r"\d of 4 jobs died, .*\d are recorded; the same command does what is missing:", first.err)
+    assert re.search(
+        r"\d of 4 jobs died, .*\d (is|are) recorded; the same command tries the missing ones again:", first.err
+    )
     assert re.search(r"files-toy-ir5-deadly-mlp-\w+ +died while it ran: was it killed", first.err)
     kept = {path: path.stat().st_mtime_ns for path in program.folder.rglob(record.RECORD)}
     assert len(kept) >= len(done)
@@ -265,7 +267,7 @@ def test_a_machine_without_slurm_is_told_in_one_sentence_and_what_did_not_run(
     outcome = program(*settings(program), "augmenter=none,smote", "hydra/launcher=slurm")
     assert outcome.code == 1
     assert outcome.err.startswith("there is no SLURM here (srun is not found)")
-    assert "2 of 2 jobs did not run, 0 are recorded; the same command does what is missing:" in outcome.err
+    assert "2 of 2 jobs did not run, 0 are recorded; the same command tries the missing ones again:" in outcome.err
     assert re.search(r"\n  augmenter=smote +\(the same as above\)\n", outcome.err)
     assert "Traceback" not in outcome.err
 
@@ -338,7 +340,7 @@ def test_a_worker_that_gets_a_signal_does_not_end_its_sweep_in_silence(
     outcome = program(*arguments)
     assert outcome.code == 1
     assert "a process of the sweep died at once, and joblib ended the others" in outcome.err
-    assert "1 of 2 jobs died, 1 are recorded" in outcome.err
+    assert "1 of 2 jobs died, 1 is recorded" in outcome.err
     assert [job["status"] for job in note(program)["jobs"]] == ["done"]
 
 

@@ -251,7 +251,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(pipe)  # to open it would wait for ever
     link.symlink_to(tmp_path / "nowhere")
     folder.mkdir()
-    with pytest.raises(UserError, match="is no file: remove it"):
+    with pytest.raises(UserError, match="is not a regular file: remove it"):
         record.read_json(pipe)
     with pytest.raises(UserError, match="is a link to nothing: remove it"):
         record.read_json(link)
@@ -259,7 +259,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
         record.read_json(folder)
     with open(locked, "wb") as file:
         file.truncate(10 * 2**30)  # of which nothing is on the disk
-    with pytest.raises(UserError, match="more than any of ours"):
+    with pytest.raises(UserError, match="more than synaug ever writes"):
         record.read_json(locked)
 
 

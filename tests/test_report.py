@@ -479,6 +479,26 @@ def test_where_no_class_is_smaller_the_minority_is_left_out_in_words(tmp_path: P
     assert 'id="figure-curves-1"' in text
 
 
+def test_where_one_ratio_has_no_smaller_class_only_that_one_is_named(tmp_path: Path) -> None:
+    write_runs(tmp_path / "runs", ["even"], [None], ["none", "smote"], n_folds=3, minority=[])
+    write_runs(tmp_path / "runs", ["even"], [10.0], ["none", "smote"], n_folds=3)
+    text = written(tmp_path / "runs", tmp_path / "report")
+    assert "even (natural): no class is smaller" in text
+    assert "No class is smaller" not in text
+
+
+def test_failures_that_the_last_sweep_did_not_want_are_not_counted_as_its_own(tmp_path: Path) -> None:
+    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
+    write_failure(tmp_path / "runs", "of-an-earlier-try", "8 rows have no text")
+    wanted = [path.parent.name for path in (tmp_path / "runs").glob("*/record.json")]
+    note = tmp_path / "runs" / "sweep.json"
+    for runs, counted in ((wanted, False), ([*wanted, "of-an-earlier-try"], True)):
+        note.write_text(json.dumps({"command": ["synaug"], "runs": runs}))
+        text = written(tmp_path / "runs", tmp_path / "report")
+        assert ("1 failure<" in text) == counted
+        assert "8 rows have no text" in text  # the table has it
+
+
 def test_captions_speak_of_what_is_drawn(tmp_path: Path) -> None:
     write_runs(tmp_path / "one", ["imdb"], [10.0], ["none", "smote"], n_folds=1, effect=0.0)
     text = written(tmp_path / "one", tmp_path / "report_one")

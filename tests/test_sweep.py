@@ -52,7 +52,7 @@ def test_failures_stop_nothing_and_are_tabled_and_tried_again_alone(program: Pro
     outcome = program("--multirun", *TOY, csv, *GRID)
     assert outcome.code == 1
     assert statuses(program) == ["done", "failed", "done", "failed"]
-    table = outcome.err[outcome.err.index("2 of 4 jobs failed, 2 are recorded; the same command does what is miss") :]
+    table = outcome.err[outcome.err.index("2 of 4 jobs failed, 2 are recorded; the same command tries the mis") :]
     rows = [re.split(r"\s\s+", line.strip()) for line in table.splitlines()[1:3]]
     assert [row[0].rsplit("-", 1)[0] for row in rows] == ["files-toy-ir500-none-mlp", "files-toy-ir500-smote-mlp"]
     assert rows[0][1].startswith("imbalance_ratio.ratio=500.0 leaves class 'trade' no training row")
@@ -146,7 +146,22 @@ def test_batches_go_on_after_a_failure(program: Program, csv: str) -> None:
 def test_a_glob_is_counted_and_its_failures_are_seen(program: Program, csv: str) -> None:
     outcome = program("--multirun", *TOY, csv, "augmenter=glob(r*)", "imbalance_ratio.ratio=500.0,5.0")
     assert outcome.code == 1
-    assert "1 of 2 jobs failed, 1 are recorded" in outcome.err
+    assert "1 of 2 jobs failed, 1 is recorded" in outcome.err
+
+
+def test_a_setting_that_some_options_of_a_sweep_lack_is_said_with_a_remedy(program: Program, csv: str) -> None:
+    outcome = program(
+        "--multirun", *TOY, csv, "augmenter=none,smote", "augmenter.k_neighbors=2", "name=mine", "report=true"
+    )
+    assert outcome.code == 1
+    assert (
+        "augmenter.k_neighbors is a setting of some options of augmenter in this sweep, but not of all" in outcome.err
+    )
+    assert "+augmenter" not in outcome.err
+    assert program("--multirun", *TOY, csv, "augmenter=none", "name=mine").code == 0
+    advised = program("--multirun", *TOY, csv, "augmenter=smote", "augmenter.k_neighbors=2", "name=mine", "report=true")
+    assert advised.code == 0
+    assert "nothing to compare" not in advised.out
 
 
 @pytest.mark.parametrize("override", ["name=a,b", "experiment=demo,ratios"])

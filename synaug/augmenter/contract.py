@@ -260,7 +260,7 @@ class Augmenter:
             rows.append(new)
             labels.append(np.full(len(new), label))
             parents.append(new.between)
-            filled[label] = (len(new), f"{reason}; {how} made the rest")
+            filled[label] = (len(new), f"{reason}; {how} made {len(new)} in its place")
         added, lineage = SyntheticRows.joined(rows), np.concatenate(parents).astype(np.int32)
         result = Resampled(result.kept, added, np.concatenate(labels), lineage, result.diagnostics)
         return self._accounted(given, result, asked, filled, names, where)
@@ -317,12 +317,12 @@ class Augmenter:
             wanted = None if asked is None else int(asked[label])
             if real + change < 1:
                 raise UserError(
-                    f"{self.name} removed all {real} rows of {names[label]}{where}; training needs one at least: "
+                    f"{self.name} removed all {real} rows of {names[label]}{where}; training needs at least one: "
                     "choose another augmenter or lower the imbalance ratio"
                 )
             by_fallback, reason = filled.get(label, (0, None))
             if wanted is None and self.amount != 1:
-                reason = f"{self.name} decides by itself; augmenter.amount={self.amount} says nothing to it"
+                reason = f"{self.name} decides by itself; augmenter.amount={self.amount} has no effect on it"
             elif wanted is not None and change != wanted and reason is None:
                 reason = f"{self.name} decided on {change:+d} rows where {wanted:+d} were asked for"
             balance.append(Balance(label, real, remaining, wanted, change, by_fallback, reason))

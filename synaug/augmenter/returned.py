@@ -252,7 +252,7 @@ def _refuse_mixed_labels(name: str, X: FloatRows, y: Labels, new: FloatRows, lab
     if mixed > RELABELLED * len(X):
         raise UserError(
             f"{name} returned {mixed} of the {len(X)} rows given to it under the label of another class: "
-            "keep rows and labels in one order"
+            "keep rows and labels in the same order"
         )
 
 

@@ -64,7 +64,7 @@ def too_few_rows(sampler: Any, rows: int) -> str | None:
             setting = name if is_count else f"{name}.n_neighbors"
             required = f"{name} + 1" if is_count else setting
             return (
-                f"{type(sampler).__name__} needs {required} = {k + 1}: lower augmenter.{setting} or the imbalance ratio"
+                f"{type(sampler).__name__} needs {k + 1} ({required}): lower augmenter.{setting} or the imbalance ratio"
             )
     return None
 

@@ -224,7 +224,7 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
         for (label, n), vae in zip(self._wanted().items(), trained, strict=True):
             if not math.isfinite(vae.diagnostics["reconstruction"]):
                 raise TooFewRowsError(
-                    f"the VAE of class {label} diverged with lr={self.lr}; its ELBO must be finite: lower lr"
+                    f"the VAE of class {label} diverged with lr={self.lr}; its ELBO must be finite: lower augmenter.lr"
                 )
             rows.append(vae.made.astype(X.dtype if X.dtype.kind == "f" else np.float64))
             labels.append(np.full(n, label, dtype=y.dtype))

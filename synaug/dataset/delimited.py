@@ -187,13 +187,14 @@ class Table:
         wrong = [row for row in found if len(row.fields) != len(self.header)]
         if wrong:
             n_fields, line = len(wrong[0].fields), line_of(self.content, wrong[0].start)
-            others = f", and so have {len(wrong) - 1} more rows too many or too few" if len(wrong) > 1 else ""
+            more = len(wrong) - 1
+            others = f", and {more} more row{'s have' if more > 1 else ' has'} too many or too few" if more else ""
             where = (
                 f"line {line} has {n_fields} field{'' if n_fields == 1 else 's'}, the header {len(self.header)}{others}"
             )
             sign = "tab" if self.separator == "\t" else f"{self.separator!r}"
             usual = (
-                f"put texts that hold a {sign} in double quotes"
+                f"put texts that contain a {sign} in double quotes"
                 if n_fields > len(self.header)
                 else "complete or remove the row"
             )
@@ -227,8 +228,8 @@ class Table:
             if what:
                 raise self._refusal(
                     f"line {line_of(self.content, row.start)} opens a quote that spans {len(lines)} lines, {what}",
-                    "set dataset.quoting=none where quotes are plain characters, or dataset.quoting=double where "
-                    "this is one field",
+                    "set dataset.quoting=none if quotes are plain characters, or dataset.quoting=double if this "
+                    "is one field",
                 )
 
     def _refuse_quoted_twins(self, found: Sequence[Row], label: int) -> None:
@@ -241,7 +242,7 @@ class Table:
                 raise self._refusal(
                     f"line {line_of(self.content, row.start)} has the label {name}, which others write as {bare}",
                     "write them alike, with no space before a quote, or set dataset.quoting=none or "
-                    "dataset.quoting=double where they are two classes",
+                    "dataset.quoting=double if they are two classes",
                 )
 
     def _where(self, error: QuoteError) -> str:

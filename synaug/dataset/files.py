@@ -80,7 +80,7 @@ class FileDataset(TextSource):
         self.quoting = quoting
         if self._kind not in ("csv", "tsv") and (separator is not None or quoting is not None):
             raise UserError(
-                f"dataset.separator and dataset.quoting are for csv and tsv, not for {self.path}: leave out"
+                f"dataset.separator and dataset.quoting are for csv and tsv, not for {self.path}: leave them out"
             )
 
     @property
@@ -160,7 +160,7 @@ class FileDataset(TextSource):
                 if other != name:
                     raise UserError(
                         f"row {row} of {self.path} has the label {name}, which an earlier row writes as {other}: "
-                        "write one number in one way, or as a string"
+                        "write each number in one way, or as a string"
                     )
         if not texts:
             raise UserError(f"{self.path} has no rows, only columns: add texts and labels")
@@ -218,7 +218,7 @@ class FileDataset(TextSource):
             raise UserError(
                 f"{self.path} looks like UTF-16 without its mark: save it as UTF-8 (iconv -f utf-16le -t utf-8)"
                 if wide
-                else f"byte {at + 1} of {self.path} (line {line}) is NUL, which no text holds: mend the file"
+                else f"byte {at + 1} of {self.path} (line {line}) is a NUL, which no text file contains: mend the file"
             )
         try:
             return codecs.getincrementaldecoder(encoding)().decode(content, final=whole)
@@ -231,7 +231,7 @@ class FileDataset(TextSource):
                     "(e.g. iconv -f latin1 -t utf-8)"
                 ) from error
             raise UserError(
-                f"{self.path} has the mark of {encoding.upper()}, but byte {error.start + 1} is none of it "
+                f"{self.path} begins with the mark of {encoding.upper()}, but byte {error.start + 1} does not fit "
                 f"({error.reason}): save the file as UTF-8"
             ) from error
 
@@ -299,7 +299,7 @@ def _path(given: object) -> Path:
     if not given.strip():
         raise UserError("dataset.path is empty: give the path of a csv, tsv, jsonl or parquet")
     if "\0" in given:
-        raise UserError(f"dataset.path={given!r} holds a NUL, which no path does: give the path of a file")
+        raise UserError(f"dataset.path={given!r} contains a NUL, which no path may: give the path of a file")
     try:
         path = Path(given).expanduser()
         is_folder = path.is_dir()
@@ -338,7 +338,7 @@ def _separator(given: object) -> str | None:
     sign = delimited.SEPARATORS.get(given, given) if isinstance(given, str) else None
     if not isinstance(sign, str) or len(sign) != 1 or sign in '"\\\r\n ' or sign.isalnum():
         known = ", ".join(delimited.SEPARATORS)
-        raise UserError(f"dataset.separator={given} must be one of {known}, one other sign, or null")
+        raise UserError(f"dataset.separator={given} must be one of {known}, one other character, or null")
     return sign
 
 

@@ -68,7 +68,7 @@ class HubDataset(TextSource):
         if not is_list or not splits or not all(isinstance(each, str) for each in splits):
             raise UserError(f"dataset.splits={splits} must be a list of splits' names, e.g. [train, test]")
         if len(set(splits)) < len(splits):
-            raise UserError(f"dataset.splits={list(splits)} names one twice: pool each once")
+            raise UserError(f"dataset.splits={list(splits)} names one twice: name each once")
         self.hub_id = hub_id
         self.config = config
         self.revision = revision
@@ -210,7 +210,7 @@ class HubDataset(TextSource):
                 ) from error
             root = os.environ.get("SYNAUG_DATA")
             raise UserError(
-                f"the hub is out of reach and {self.hub_id} is not in its cache: connect, or set SYNAUG_DATA to a "
+                f"the hub is out of reach and {self.hub_id} is not in its cache: go online, or set SYNAUG_DATA to a "
                 f"folder that holds {self.hub_id}" + (f" ({root} does not)" if root else "")
             ) from error
         finally:

@@ -42,7 +42,7 @@ class PackageDataset(TextSource):
         super().__init__(**common)
         for setting, value in (("package", package), ("file", file), ("sha256", sha256), ("extra", extra)):
             if not isinstance(value, str) or not value:
-                raise UserError(f"dataset.{setting}={value} must be text: leave it as it is in --cfg job")
+                raise UserError(f"dataset.{setting}={value} must be text: leave it as its option has it")
         if not re.fullmatch(r"\w+(\.\w+)*", package):
             raise UserError(f"dataset.package={package} must be the name of a Python package, as one imports it")
         self.package = package

@@ -185,12 +185,14 @@ class TextSource(ABC):
         large = self._large_classes(values, class_names, report)
         if len(np.intersect1d(values, large)) < 2:
             left = [class_names[label] for label in np.intersect1d(values, large).tolist()]
-            lost = [f"{len(contradicting)} texts under two labels"] if contradicting else []
+            n = len(contradicting)
+            lost = [f"{n} text{'' if n == 1 else 's'} with two labels"] if n else []
             lost += [f"classes of fewer than {self.min_per_class} rows"] if len(large) < len(class_names) else []
-            dropped = f" once {' and '.join(lost)} are dropped" if lost else ""
+            verb = "is" if n == 1 and len(lost) == 1 else "are"
+            dropped = f" once {' and '.join(lost)} {verb} dropped" if lost else ""
             raise UserError(
-                f"{self.title} has rows of {len(left)} class ({names.listed(left) or 'none'}){dropped}, but "
-                "classification needs two or more: check the label column"
+                f"{self.title} has rows of {len(left)} class{'' if left else 'es'} ({names.listed(left) or 'none'})"
+                f"{dropped}, but classification needs two or more: check the label column"
             )
         if len(large) < len(class_names):
             rows = np.flatnonzero(np.isin(values, large))
@@ -216,7 +218,7 @@ class TextSource(ABC):
             raise UserError(self._empty_rows(no_text, no_label, len(texts)))
         if empty:
             report["empty_rows_dropped"] = len(empty)
-            log.info("%s: dropped for want of a text or a label: %d of %d rows", self.title, len(empty), len(texts))
+            log.info("%s: %d of %d rows have no text or no label; dropped", self.title, len(empty), len(texts))
         broken = [row for row, text in enumerate(texts) if row not in empty and LONE_SURROGATE.search(text)]
         if broken:
             one = len(broken) == 1
@@ -363,9 +365,10 @@ def _refuse_look_alikes(class_names: Sequence[str], where: str) -> None:
         capitals[name.casefold()].append(name)
     alike = [" and ".join(map(ascii, each)) for each in looks.values() if len(each) > 1]
     if alike:
-        more = f", and so do {len(alike) - 1} more" if len(alike) > 1 else ""
+        n = len(alike) - 1
+        more = f", and so {'does 1 more pair' if n == 1 else f'do {n} more pairs'}" if n else ""
         raise UserError(
-            f"the classes {alike[0]} of {where} look alike but are made of different signs{more}: write them alike"
+            f"the classes {alike[0]} of {where} look alike but are made of different characters{more}: write them alike"
         )
     differing = [" and ".join(map(repr, each)) for each in capitals.values() if len(each) > 1]
     if differing:

@@ -99,7 +99,7 @@ def place_for(folder: Path) -> Path:
         raise UserError(f"no report can be written to {folder}, as {there} is a file: give a folder with --output")
     if not os.access(there, os.W_OK | os.X_OK):
         raise UserError(
-            f"no report can be written to {folder}, as {there} may not be written: give a folder with --output"
+            f"no report can be written to {folder}, as {there} is write-protected: give a folder with --output"
         )
     return folder
 

@@ -188,14 +188,19 @@ class Material:
 
     @cached_property
     def without_minority(self) -> list[str]:
-        """Panels of which no class is a minority, so that there is nothing to augment."""
+        """Panels, or some of their ratios, of which no class is a minority, so that there is nothing to augment."""
         runs = self.evidence.runs
         bare = {
             block
             for block, identity in zip(runs["block"], runs["identity"], strict=True)
             if not self.evidence.records[identity]["data"]["minority"]
         }
-        return list(self.blocks["panel"][self.blocks.index.isin(bare)].drop_duplicates())
+        found: list[str] = []
+        for panel in self.panels:
+            blocks = self.blocks_of(panel)
+            own = blocks[blocks.index.isin(bare)]
+            found += [panel] if len(own) == len(blocks) else [f"{panel} ({at})" for at in own["at"]]
+        return found
 
     def over_members(self, block: str) -> str:
         """Say what the numbers of a block are means of."""

@@ -96,7 +96,7 @@ def json_for_script(value: Any) -> Markup:
 def summary(material: Material) -> list[str]:
     """What was looked at, in a few numbers."""
     runs = material.evidence.runs
-    failures = material.evidence.failures
+    failures = [each for each in material.evidence.failures if each["current"]]  # the table lists older ones, too
     found = [words.counted(len(runs), "run")]
     if len(runs):
         records = material.evidence.records.values()
@@ -157,4 +157,4 @@ def without_minority(material: Material) -> str:
     if not bare:
         return ""
     said = "no class is smaller: nothing was there to augment, and no minority to show."
-    return said.capitalize() if len(bare) == len(material.panels) else f"{words.listed(bare)}: {said}"
+    return said.capitalize() if bare == material.panels else f"{words.listed(bare)}: {said}"
