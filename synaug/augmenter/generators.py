@@ -39,7 +39,7 @@ def seeded(random_state: np.random.RandomState, *parts: str) -> Iterator[None]:
         torch.set_default_dtype(dtype)
         if warnings.filters != filters:  # `catch_warnings` would have each warning said anew after each call
             warnings.resetwarnings()
-            warnings.filters[:] = filters
+            warnings.filters = filters
         np.random.set_state(of_numpy)
         random.setstate(of_python)
         torch.set_rng_state(of_torch)

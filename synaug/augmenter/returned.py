@@ -299,8 +299,8 @@ def _refuse_another_space(
         cause = " and ".join(type(step).__name__ for step in steps) or "a scaler, projection or normalisation"
         if (after == 0).any():
             raise UserError(
-                f"{type(sampler).__name__} returned no row of some class, and {kept.sum()} of {len(X)} rows as they were "
-                "given to it; the likely cause is that it returns the new rows alone: return the given rows, too"
+                f"{type(sampler).__name__} returned no row of some class, and {kept.sum()} of {len(X)} rows as they "
+                "were given to it; the likely cause is that it returns the new rows alone: return the given rows, too"
             )
         raise UserError(
             f"{type(sampler).__name__} returned {kept[moved].sum()} of {before[moved].sum()} rows as they were given "
