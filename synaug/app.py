@@ -57,7 +57,7 @@ def task(config: DictConfig) -> Ended:
         if problem is None and (not config.force or sweep.did(folder)):
             log.info("already recorded, skipped (force=true runs it again): %s", folder)
             return Ended(status.SKIPPED)
-        if problem is not None and record.is_done(folder):
+        if problem is not None and os.path.lexists(folder / record.RECORD):
             log.warning("%s: %s: the run is made again", folder, problem)
         started = time.monotonic()
         with _without_collecting():

@@ -124,7 +124,7 @@ def _run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
             "identity": identity,
             "choices": configuration.run_choices(config, HydraConfig.get().runtime.choices),
             "config": OmegaConf.to_container(config, resolve=True),
-            "overrides": list(HydraConfig.get().overrides.task),
+            "overrides": configuration.overrides_as_written(HydraConfig.get()),
             "configs_sha256": resume.configs_sha256(OmegaConf.create({"hydra": HydraConfig.get()})),
             "versions": record.versions(),
             "code": record.code_sha256(),

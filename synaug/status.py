@@ -207,7 +207,11 @@ def missing_table(
     n_died = sum(job["status"] == STARTED for job in never_ended)
     counts = [(len(failed), "failed"), (n_died, "died"), (len(never_ended) - n_died, "did not run")]
     (first, how), *others = [(n, how) for n, how in counts if n]
-    said = [f"{first} of {n_jobs} jobs {how}", *(f"{n} {how}" for n, how in others), f"{n_recorded} are recorded"]
+    said = [
+        f"{first} of {n_jobs} jobs {how}",
+        *(f"{n} {how}" for n, how in others),
+        f"{n_recorded} {'is' if n_recorded == 1 else 'are'} recorded",
+    ]
     lines = [f"{', '.join(said)}; the same command does what is missing:"]
     width, known = max(len(job["run"]) for job in rows), set()
     for job in rows:

@@ -21,6 +21,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from synaug import config as configuration
 from synaug import interrupts, launchers, record, resume, status
 from synaug.atomic import replacing
 from synaug.errors import UserError, user_sentence
@@ -201,7 +202,7 @@ class SweepCallback(Callback):
             "status": how,
             "seconds": round(time.monotonic() - self._started, 2),
             "sentence": sentence,
-            "overrides": list(config.hydra.overrides.task),
+            "overrides": configuration.overrides_as_written(config.hydra),
         }
 
 
@@ -282,7 +283,7 @@ def jobs_of(config: DictConfig) -> list[list[str]] | None:
         return None
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())  # which a glob asks
-    overrides = parser.parse_overrides([*params, *config.hydra.overrides.task])
+    overrides = parser.parse_overrides([*params, *configuration.overrides_as_written(config.hydra)])
     return BasicSweeper.split_arguments(overrides, None)[0]
 
 

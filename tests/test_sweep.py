@@ -146,7 +146,7 @@ def test_batches_go_on_after_a_failure(program: Program, csv: str) -> None:
 def test_a_glob_is_counted_and_its_failures_are_seen(program: Program, csv: str) -> None:
     outcome = program("--multirun", *TOY, csv, "augmenter=glob(r*)", "imbalance_ratio.ratio=500.0,5.0")
     assert outcome.code == 1
-    assert "1 of 2 jobs failed, 1 are recorded" in outcome.err
+    assert "1 of 2 jobs failed, 1 is recorded" in outcome.err
 
 
 @pytest.mark.parametrize("override", ["name=a,b", "experiment=demo,ratios"])

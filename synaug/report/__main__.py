@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         comparison = comparisons.compare(evidence, metrics=metrics, rope=rope, mixed=asked.mixed)
         page = report.write(evidence, comparison, output, csv=asked.csv)
     except (UserError, OSError, MemoryError) as error:
-        said = user_sentence(error)
+        said = user_sentence(error, "choose another place with --output")
         if said is None:
             raise
         sys.stderr.write(console(f"{said}\n"))
