@@ -250,7 +250,7 @@ def augmenter(config: DictConfig) -> Any:
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
 
 
-def overrides_as_written(hydra: DictConfig) -> list[str]:
+def overrides_as_written(hydra: Any) -> list[str]:
     """The overrides of a job or a sweep, given the part of the config that is Hydra's own.
 
     Taken one by one they would be resolved, at a place where what they refer to may have another value or none.
