@@ -25,7 +25,7 @@ from synaug import config as configuration
 from synaug import interrupts, launchers, record, resume, status
 from synaug.atomic import replacing
 from synaug.errors import UserError, user_sentence
-from synaug.escaping import console
+from synaug.escaping import console, say
 from synaug.status import DONE, FAILED, SKIPPED, STARTED
 
 log = logging.getLogger(__name__)
@@ -306,7 +306,7 @@ def finish(sweep: Sweep, interrupted: bool = False) -> bool:
     if failed or listed:
         n_recorded = len(jobs) - len(failed) + len(sweep.recorded)
         table = status.missing_table(failed, listed, n_recorded, n_recorded + len(failed) + len(lost))
-        sys.stderr.write(console(f"\n{table}\n"))
+        say(f"\n{table}\n", sys.stderr)
     if failed:
         sys.stderr.write(f"Tracebacks: {sweep.folder}/<run>/synaug.log\n")
     # By their places in the whole grid.
@@ -365,7 +365,7 @@ def _report(sweep: Sweep) -> bool:
             raise
         sys.stderr.write(console(f"no report: {said}; then: python -m synaug.report {sweep.folder}\n"))
         return False
-    sys.stdout.write(console(f"\n{comparison.verdict}\n\nreport: {page}\n"))
+    say(f"\n{comparison.verdict}\n\nreport: {page}\n")
     if sweep.wandb is not None:
         from synaug.report import wandb_run
 

@@ -152,3 +152,21 @@ def test_a_command_leaves_nothing_for_the_next_one_of_its_process(program: Progr
     assert program(*TOY, csv).code == 0
     assert os.environ.get("HYDRA_FULL_ERROR") is None
     assert {number: signal.getsignal(number) for number in interrupts.ENDING} == handlers
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "a pipe that nobody reads", "closed"])
+def test_a_console_that_is_gone_does_not_make_a_failure_of_a_recorded_run(tmp_path: Path, csv: str, where: str) -> None:
+    settings = [*TOY, csv, f"output_dir={tmp_path / 'multirun'}", f"cache_dir={tmp_path / 'cache'}"]
+    command = [sys.executable, "-m", "synaug", *settings]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open("/dev/full", "w") as full, open(writer, "w") as broken:
+        stdout = {"/dev/full": full, "a pipe that nobody reads": broken, "closed": None}[where]
+        shell = ["sh", "-c", 'exec "$@" >&-', "sh"] if where == "closed" else []
+        done = subprocess.run(
+            [*shell, *command], stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT, check=False
+        )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert ("could not be written to the console" in done.stderr) == (where != "closed")
+    (folder,) = (path.parent for path in tmp_path.rglob(record.RECORD))
+    assert not (folder / record.FAILURE).exists()
