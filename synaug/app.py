@@ -84,7 +84,8 @@ def _without_collecting() -> Iterator[None]:
 def ending(job: Job) -> Job:
     """A job that ends by returning, by an error, or by an interruption, but never by `sys.exit`.
 
-    Hydra takes a SystemExit for the end of the whole program, and its code for the program's own. Lightning answers
+    Hydra takes a SystemExit for the end of the whole program, and its code for the program's own; whatever else is no
+    Exception ends a sweep unseen. Lightning answers
     Ctrl-C and signals by one; a library, or a sampler of the user's, may call `sys.exit` at any time.
     """
 
@@ -96,6 +97,12 @@ def ending(job: Job) -> Job:
             if interruption is not None:
                 raise interruption from stop
             raise RuntimeError(f"something in the run ended the program (sys.exit({stop.code!r}))") from stop
+        except (Exception, KeyboardInterrupt, Terminated):
+            raise
+        except (
+            BaseException
+        ) as error:  # a panic of a library in Rust, asyncio's CancelledError: Hydra would not note it
+            raise RuntimeError(f"the run was ended by {type(error).__name__} ({error})") from error
 
     return ended
 

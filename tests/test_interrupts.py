@@ -107,6 +107,19 @@ def test_what_calls_sys_exit_in_a_run_has_not_succeeded(
     assert not program.records()
 
 
+def test_what_is_no_exception_ends_a_job_and_not_the_sweep(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Panic(BaseException):
+        """As of a library in Rust."""
+
+    monkeypatch.setattr(toy.HashingEncoder, "encode", raising(Panic("index out of bounds")))
+    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote")
+    assert outcome.code == 1
+    assert "2 of 2 jobs failed" in outcome.err
+    assert "the run was ended by Panic (index out of bounds)" in outcome.err
+
+
 def ends_thrice() -> None:
     with interrupts.terminable():
         try:
@@ -136,9 +149,11 @@ def test_a_recorded_run_is_not_called_failed_when_its_logger_fails(
     program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("synaug.tracking.log_result", lambda *_: 1 / 0)
+    monkeypatch.setattr("synaug.tracking.finish", lambda *_: sys.exit(0))
     outcome: Outcome = program(*TOY, csv)
     assert outcome.code == 0
     assert "the logger failed (ZeroDivisionError: division by zero); the run does not depend on it" in outcome.err
+    assert "the logger failed (SystemExit: 0); the run does not depend on it" in outcome.err
     assert "ZeroDivisionError" in (program.run_folders[0] / "synaug.log").read_text()
     assert len(program.records()) == 1
 

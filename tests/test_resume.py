@@ -1,6 +1,7 @@
 """A sweep that is given again starts no job whose run is recorded, and every job whose run may be another one."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -154,3 +155,13 @@ def test_a_record_without_settings_of_the_data_is_left_to_its_job(program: Progr
     path.write_text(json.dumps(stands))
     again = program(*command)
     assert (again.code, "Warning" in again.err) == (0, False)
+
+
+def test_what_stands_in_a_records_place_is_named(program: Program, csv: str) -> None:
+    assert program(*TOY, csv).code == 0
+    path = record_of(program, "files-toy-ir5")
+    path.unlink()
+    os.mkfifo(path)
+    again = program(*TOY, csv)
+    assert again.code == 0
+    assert "record.json is no file: the run is made again" in again.err
