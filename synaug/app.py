@@ -60,7 +60,7 @@ def task(config: DictConfig) -> Ended:
         if problem is None and (not config.force or sweep.did(folder)):
             log.info("already recorded, skipped (force=true runs it again): %s", folder)
             return Ended(status.SKIPPED)
-        if problem is not None and record.is_done(folder):
+        if problem is not None and os.path.lexists(folder / record.RECORD):
             log.warning("%s: %s: the run is made again", folder, problem)
         started = time.monotonic()
         with _without_collecting():
@@ -87,7 +87,8 @@ def _without_collecting() -> Iterator[None]:
 def ending(job: Job) -> Job:
     """A job that ends by returning, by an error, or by an interruption, but never by `sys.exit`.
 
-    Hydra takes a SystemExit for the end of the whole program, and its code for the program's own. Lightning answers
+    Hydra takes a SystemExit for the end of the whole program, and its code for the program's own; whatever else is no
+    Exception ends a sweep unseen. Lightning answers
     Ctrl-C and signals by one; a library, or a sampler of the user's, may call `sys.exit` at any time.
     """
 
@@ -99,6 +100,12 @@ def ending(job: Job) -> Job:
             if interruption is not None:
                 raise interruption from stop
             raise RuntimeError(f"something in the run ended the program (sys.exit({stop.code!r}))") from stop
+        except (Exception, KeyboardInterrupt, Terminated):
+            raise
+        except (
+            BaseException
+        ) as error:  # a panic of a library in Rust, asyncio's CancelledError: Hydra would not note it
+            raise RuntimeError(f"the run was ended by {type(error).__name__} ({error})") from error
 
     return ended
 

@@ -248,3 +248,13 @@ def augmenter(config: DictConfig) -> Any:
                 "its own name, as scikit-learn's estimators do"
             ) from error
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
+
+
+def overrides_as_written(hydra: Any) -> list[str]:
+    """The overrides of a job or a sweep, given the part of the config that is Hydra's own.
+
+    Taken one by one they would be resolved, at a place where what they refer to may have another value or none.
+    """
+    found = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    assert isinstance(found, list)
+    return [str(each) for each in found]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
-from synaug import app, check, record, status
+from synaug import app, check, escaping, record, status
 
 if TYPE_CHECKING:
     from synaug.embeddings import EmbeddingCache
@@ -62,7 +62,7 @@ def fill(config: DictConfig) -> status.Ended:
     cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
     with torch_threads(config.threads):
         cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
-    sys.stdout.write(f"{texts.title}: {summary(len(texts.texts), cache)}\n")
+    escaping.say(f"{texts.title}: {summary(len(texts.texts), cache)}\n")
     return status.Ended(status.DONE)
 
 

@@ -21,10 +21,15 @@ class UserError(ValueError):
     """
 
 
-def user_sentence(error: BaseException) -> str | None:
+def user_sentence(error: BaseException, place: str = REMEDY_FOR_A_PLACE) -> str | None:
     """The sentence for an error that a user can mend; None for a fault of the program.
 
     Nothing is asked but the error itself: no disk, no lock, no config.
+
+    Parameters
+    ----------
+    place
+        The remedy where a file or folder cannot be used, in the words of the command.
     """
     for each in _with_causes(error):
         if isinstance(each, UserError):
@@ -36,9 +41,9 @@ def user_sentence(error: BaseException) -> str | None:
             "or, to a sweep of processes, hydra.launcher.n_jobs=1"
         )
     if is_of_a_place(error):
-        place = f"{error.filename}: " if error.filename is not None else ""
+        where = f"{error.filename}: " if error.filename is not None else ""
         room = "make room there, or " if error.errno in (EDQUOT, ENOSPC) else ""
-        return f"{place}{error.strerror}: {room}{REMEDY_FOR_A_PLACE}"
+        return f"{where}{error.strerror}: {room}{place}"
     return None
 
 

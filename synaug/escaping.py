@@ -6,14 +6,21 @@ no text runs backwards, and two names that differ look different. Records and ``
 
 import codecs
 import html as markup
+import logging
+import os
 import re
 import sys
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # whoever only prints a sentence must not wait for pandas
+    from typing import TextIO
+
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 # Neither controls nor signs: letters and marks that leave nothing to see.
 INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
@@ -115,9 +122,29 @@ def shown_tree(value: Any) -> Any:
 def make_console_safe() -> None:
     """Let stdout and stderr write simpler signs where their encoding lacks one: raising would come after the work."""
     codecs.register_error("synaug.simpler", _simpler)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started the program
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (as long as the process)
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="synaug.simpler")
+
+
+def say(text: str, to: "TextIO | None" = None) -> None:
+    """Write what is known when the work is done to stdout, or to another stream, as `console` shows it.
+
+    Where it cannot be written (a reader that is gone, a full disk), nothing that was done is undone: that is logged.
+    """
+    stream = sys.stdout if to is None else to
+    try:
+        stream.write(console(text))
+        stream.flush()
+    except OSError as error:
+        log.warning("the result could not be written to the console (%s)", error.strerror or error)
+        with suppress(OSError):  # what its buffer holds would be written at the exit, and fail again
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def _simpler(error: UnicodeError) -> tuple[str | bytes, int]:

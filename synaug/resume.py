@@ -22,8 +22,9 @@ from synaug.digest import file_sha256, json_sha256
 from synaug.errors import UserError
 
 Job = Sequence[str]
-# What a config may take from elsewhere than from the YAML files and the command line.
-FROM_ELSEWHERE = re.compile(r"\$\{\s*(oc\.env|oc\.decode|now|random)\b")
+# What a config may take from elsewhere than from the YAML files and the command line; jobs that are left out change
+# the others' numbers.
+FROM_ELSEWHERE = re.compile(r"\$\{\s*(oc\.env|oc\.decode|now|random|hydra:\s*(job|sweep|runtime\.cwd))\b")
 
 
 def configs_sha256(config: DictConfig) -> str | None:
@@ -37,8 +38,12 @@ def configs_sha256(config: DictConfig) -> str | None:
     found = []
     for source in config.hydra.runtime.config_sources:
         if source.schema != "file":
+            if source.provider.startswith("hydra.searchpath"):  # a package of the user's
+                return None
             continue
         root = Path(source.path)
+        if any(path.is_symlink() and path.is_dir() for path in root.rglob("*")):  # which Hydra follows
+            return None
         for path in sorted(root.rglob("*.yaml")):
             if FROM_ELSEWHERE.search(path.read_text(encoding="utf-8", errors="replace")):
                 return None
@@ -64,7 +69,8 @@ def recorded(grid: Sequence[Job], config: DictConfig, folder: Path) -> dict[int,
         It may lack jobs whose run is recorded all the same: those are started, and then skipped.
     """
     digest = configs_sha256(config)
-    if digest is None or any(FROM_ELSEWHERE.search(each) for job in grid for each in job):
+    # Hydra's sweeper escapes what is interpolated.
+    if digest is None or any(FROM_ELSEWHERE.search(each.replace("\\", "")) for job in grid for each in job):
         return {}
     known = _by_overrides(folder, digest)
     sources: dict[str, dict[str, str] | None] = {}
@@ -74,7 +80,7 @@ def recorded(grid: Sequence[Job], config: DictConfig, folder: Path) -> dict[int,
         if stands is None:
             continue
         run, settings, identity = stands
-        pair = json_sha256([settings["dataset"], settings["encoder"]])
+        pair = json_sha256([settings.get("dataset"), settings.get("encoder")])
         if pair not in sources:
             sources[pair] = _sources(config, job, settings)
         now = sources[pair]
@@ -105,7 +111,7 @@ def _sources(config: DictConfig, job: Job, settings: Mapping[str, Any]) -> dict[
     loader = GlobalHydra.instance().config_loader()
     composed = loader.load_sweep_config(config, list(job))
     for group in ("dataset", "encoder"):
-        if OmegaConf.to_container(composed[group], resolve=True) != settings[group]:
+        if OmegaConf.to_container(composed[group], resolve=True) != settings.get(group):
             return None
     return configuration.scientific_sources(composed)
 
@@ -129,7 +135,7 @@ def narrow(config: DictConfig, wanted: Sequence[Job]) -> list[list[str]]:
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     needed = {each for job in wanted for each in job}
     axes: dict[str, list[str]] = {}
-    for override in parser.parse_overrides([*params, *config.hydra.overrides.task]):
+    for override in parser.parse_overrides([*params, *configuration.overrides_as_written(config.hydra)]):
         axes[override.get_key_element()] = [each for each in _values(override) if each in needed]
     arguments = []
     for key, values in axes.items():

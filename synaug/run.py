@@ -18,7 +18,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 
 from synaug import config as configuration
-from synaug import escaping, record, results, resume, tracking
+from synaug import escaping, interrupts, record, results, resume, tracking
 from synaug.augmenter.balance import warn_of_fallbacks
 from synaug.classifier import Classifier, predicted
 from synaug.cost import Cost
@@ -124,7 +124,7 @@ def _run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
             "identity": identity,
             "choices": configuration.run_choices(config, HydraConfig.get().runtime.choices),
             "config": OmegaConf.to_container(config, resolve=True),
-            "overrides": list(HydraConfig.get().overrides.task),
+            "overrides": configuration.overrides_as_written(HydraConfig.get()),
             "configs_sha256": resume.configs_sha256(OmegaConf.create({"hydra": HydraConfig.get()})),
             "versions": record.versions(),
             "code": record.code_sha256(),
@@ -151,7 +151,7 @@ def _run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
         with of_no_consequence():
             tracking.finish(logger, exit_code)
     if HydraConfig.get().mode != RunMode.MULTIRUN:  # a sweep's report has them all
-        print(escaping.console(f"\n{folder.name}\n{results.summary(result)}\n\nrecord: {path}"))
+        escaping.say(f"\n{folder.name}\n{results.summary(result)}\n\nrecord: {path}\n")
     return result
 
 
@@ -160,7 +160,9 @@ def of_no_consequence() -> Iterator[None]:
     """Say that a logger failed, and go on: a run that is recorded has not failed, one that failed says why itself."""
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and interrupts.behind(error) is not None:
+            raise
         said = "the logger failed (%s: %s); the run does not depend on it"
         log.warning(said, type(error).__name__, error, exc_info=True)
 

@@ -21,10 +21,11 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from synaug import config as configuration
 from synaug import interrupts, launchers, record, resume, status
 from synaug.atomic import replacing
 from synaug.errors import UserError, user_sentence
-from synaug.escaping import console
+from synaug.escaping import console, say
 from synaug.status import DONE, FAILED, SKIPPED, STARTED
 
 log = logging.getLogger(__name__)
@@ -201,7 +202,7 @@ class SweepCallback(Callback):
             "status": how,
             "seconds": round(time.monotonic() - self._started, 2),
             "sentence": sentence,
-            "overrides": list(config.hydra.overrides.task),
+            "overrides": configuration.overrides_as_written(config.hydra),
         }
 
 
@@ -282,7 +283,7 @@ def jobs_of(config: DictConfig) -> list[list[str]] | None:
         return None
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())  # which a glob asks
-    overrides = parser.parse_overrides([*params, *config.hydra.overrides.task])
+    overrides = parser.parse_overrides([*params, *configuration.overrides_as_written(config.hydra)])
     return BasicSweeper.split_arguments(overrides, None)[0]
 
 
@@ -305,7 +306,7 @@ def finish(sweep: Sweep, interrupted: bool = False) -> bool:
     if failed or listed:
         n_recorded = len(jobs) - len(failed) + len(sweep.recorded)
         table = status.missing_table(failed, listed, n_recorded, n_recorded + len(failed) + len(lost))
-        sys.stderr.write(console(f"\n{table}\n"))
+        say(f"\n{table}\n", sys.stderr)
     if failed:
         sys.stderr.write(f"Tracebacks: {sweep.folder}/<run>/synaug.log\n")
     # By their places in the whole grid.
@@ -364,7 +365,7 @@ def _report(sweep: Sweep) -> bool:
             raise
         sys.stderr.write(console(f"no report: {said}; then: python -m synaug.report {sweep.folder}\n"))
         return False
-    sys.stdout.write(console(f"\n{comparison.verdict}\n\nreport: {page}\n"))
+    say(f"\n{comparison.verdict}\n\nreport: {page}\n")
     if sweep.wandb is not None:
         from synaug.report import wandb_run
 

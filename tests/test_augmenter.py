@@ -92,6 +92,18 @@ class Faulty(Jitter):
         return self.fault(*super().fit_resample(X, y))
 
 
+class Telling(Jitter):
+    """Tells of itself what its user likes."""
+
+    def __init__(self, stated: Any = None, *, sampling_strategy: Any = "auto", random_state: Any = None) -> None:
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
+        self.stated = stated
+
+    def fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> Any:
+        self.diagnostics_ = self.stated
+        return super().fit_resample(X, y)
+
+
 def doubled_first_rows(X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return np.concatenate([X, X[:10] * 2]), np.concatenate([y, y[:10]])
 
@@ -372,9 +384,7 @@ def test_the_smote_inside_a_combination_is_told_the_amount() -> None:
 
 def test_a_class_that_is_cleaned_away_is_an_error() -> None:
     X, y = mixed((60, 60, 6), gap=0)
-    with pytest.raises(
-        ValueError, match="removed all 6 rows of class 'c' in seed 0 fold 1; training needs at least one"
-    ):
+    with pytest.raises(ValueError, match=r"removed every row of class 'c' in seed 0 fold 1 \(6 rows\); training needs"):
         run(Augmenter(EditedNearestNeighbours(sampling_strategy=[2])), X, y, where="seed 0 fold 1", class_names="abc")
 
 
@@ -768,6 +778,8 @@ def test_rows_that_are_not_finite_are_refused() -> None:
         (lambda X, y: (X, np.where(y > 0, "ham", "spam")), "returned rows or labels that are no numbers"),
         (lambda X, y: (X.astype(str).astype(object) + "x", y), "returned rows or labels that are no numbers"),
         (lambda X, y: (X + 0j, y), "returned complex numbers"),
+        (lambda X, y: ([*X.tolist()[:-1], [1.0]], y), "returned rows or labels that are no numbers"),
+        (lambda X, y: (X[75:], y[75:]), "the likely cause is that it returns the new rows alone"),
         (lambda X, y: (np.ma.masked_greater(X, 0.3), y), "hold NaN or infinity"),
     ],
 )
@@ -785,15 +797,29 @@ def test_a_sampler_that_breaks_the_contract_is_named(fault: Any, message: str) -
         lambda X, y: (sparse.csr_matrix(X), y[:, None]),
         lambda X, y: (np.ma.masked_array(X), y.astype(float)),
         lambda X, y: (torch.from_numpy(X).requires_grad_(), torch.from_numpy(y)),
+        lambda X, y: (torch.from_numpy(X).to_sparse(), torch.from_numpy(y)),
         lambda X, y: (X.astype(np.float64), y.astype(str)),
     ],
-    ids=["lists", "frames", "sparse", "masked", "tensors", "texts"],
+    ids=["lists", "frames", "sparse", "masked", "tensors", "sparse tensors", "texts"],
 )
 def test_rows_and_labels_come_in_any_kind_of_table(form: Any) -> None:
     X, y = mixed(TWO)
     plain, other = run(Augmenter(Jitter()), X, y), run(Augmenter(Faulty(form)), X, y)
     np.testing.assert_array_equal(other.kept, np.arange(len(X)))
     assert other.synthetic.tobytes() == plain.synthetic.tobytes()
+
+
+@pytest.mark.parametrize("stated", [None, {"a": 1}, ["a"], [{"a": {1, 2}}], [{"a": object()}], 3])
+def test_diagnostics_that_a_record_cannot_hold_are_refused_before_the_training(stated: Any) -> None:
+    X, y = mixed(TWO)
+    with pytest.raises(UserError, match=r"Telling.diagnostics_ (is a|cannot be recorded)"):
+        run(Augmenter(Telling(stated)), X, y)
+
+
+def test_diagnostics_of_numpy_and_torch_are_recorded_as_numbers() -> None:
+    X, y = mixed(TWO)
+    stated = [{"a": np.float32(0.5), "b": np.arange(2), "c": torch.tensor(3)}]
+    assert run(Augmenter(Telling(stated)), X, y).diagnostics == [{"a": 0.5, "b": [0, 1], "c": 3}]
 
 
 # Rows that a sampler moves
@@ -912,7 +938,7 @@ def test_a_cleaner_leaves_every_class_it_fills_a_real_row() -> None:
     X, y = mixed(TWO, gap=8)
     entry = run(Augmenter(Ruthless()), X, y).balance[1]
     assert (entry.real, entry.kept) == (15, 15)
-    assert "removed all 15 real rows of class 1; they were put back" in (entry.reason or "")
+    assert "removed every real row of class 1 (15 rows), and what it removed was put back" in (entry.reason or "")
 
 
 @pytest.mark.parametrize("counts", [(45, 27, 2), (45, 20, 20, 2), (45, 2, 1)])
@@ -940,6 +966,20 @@ class Bare(BaseEstimator):  # type: ignore[misc]
 
 def global_states() -> list[Any]:
     return [repr(np.random.get_state()), random.getstate(), torch.get_rng_state().tolist()]
+
+
+def test_settings_of_the_process_that_a_sampler_alters_are_restored() -> None:
+    class Strict(Bare):
+        def fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> Any:
+            warnings.simplefilter("error")
+            np.seterr(all="raise")
+            torch.set_default_dtype(torch.float64)
+            return super().fit_resample(X, y)
+
+    X, y = mixed(TWO)
+    before = warnings.filters[:], np.geterr(), torch.get_default_dtype()
+    run(Augmenter(Strict()), X, y)
+    assert (warnings.filters[:], np.geterr(), torch.get_default_dtype()) == before
 
 
 @pytest.mark.parametrize("sampler", [Bare(), make_pipeline(Bare(), TomekLinks())], ids=["bare", "in a pipeline"])

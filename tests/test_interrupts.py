@@ -107,6 +107,19 @@ def test_what_calls_sys_exit_in_a_run_has_not_succeeded(
     assert not program.records()
 
 
+def test_what_is_no_exception_ends_a_job_and_not_the_sweep(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Panic(BaseException):
+        """As of a library in Rust."""
+
+    monkeypatch.setattr(toy.HashingEncoder, "encode", raising(Panic("index out of bounds")))
+    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote")
+    assert outcome.code == 1
+    assert "2 of 2 jobs failed" in outcome.err
+    assert "the run was ended by Panic (index out of bounds)" in outcome.err
+
+
 def ends_thrice() -> None:
     with interrupts.terminable():
         try:
@@ -136,9 +149,11 @@ def test_a_recorded_run_is_not_called_failed_when_its_logger_fails(
     program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("synaug.tracking.log_result", lambda *_: 1 / 0)
+    monkeypatch.setattr("synaug.tracking.finish", lambda *_: sys.exit(0))
     outcome: Outcome = program(*TOY, csv)
     assert outcome.code == 0
     assert "the logger failed (ZeroDivisionError: division by zero); the run does not depend on it" in outcome.err
+    assert "the logger failed (SystemExit: 0); the run does not depend on it" in outcome.err
     assert "ZeroDivisionError" in (program.run_folders[0] / "synaug.log").read_text()
     assert len(program.records()) == 1
 
@@ -152,3 +167,21 @@ def test_a_command_leaves_nothing_for_the_next_one_of_its_process(program: Progr
     assert program(*TOY, csv).code == 0
     assert os.environ.get("HYDRA_FULL_ERROR") is None
     assert {number: signal.getsignal(number) for number in interrupts.ENDING} == handlers
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "a pipe that nobody reads", "closed"])
+def test_a_console_that_is_gone_does_not_make_a_failure_of_a_recorded_run(tmp_path: Path, csv: str, where: str) -> None:
+    settings = [*TOY, csv, f"output_dir={tmp_path / 'multirun'}", f"cache_dir={tmp_path / 'cache'}"]
+    command = [sys.executable, "-m", "synaug", *settings]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open("/dev/full", "w") as full, open(writer, "w") as broken:
+        stdout = {"/dev/full": full, "a pipe that nobody reads": broken, "closed": None}[where]
+        shell = ["sh", "-c", 'exec "$@" >&-', "sh"] if where == "closed" else []
+        done = subprocess.run(
+            [*shell, *command], stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT, check=False
+        )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert ("could not be written to the console" in done.stderr) == (where != "closed")
+    (folder,) = (path.parent for path in tmp_path.rglob(record.RECORD))
+    assert not (folder / record.FAILURE).exists()

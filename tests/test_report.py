@@ -653,3 +653,13 @@ def _shown_methods(material: Material) -> list[set[str]]:
     found = tables.comparisons(material)
     labels = next(column["values"] for column in found["columns"] if column["label"] == "augmenter")
     return [{labels[row[2]] for row in rows} for rows in found["rows"].values()]
+
+
+def test_a_place_that_cannot_be_written_gets_the_remedy_of_this_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
+    (tmp_path / "page" / "scores.parquet").mkdir(parents=True)
+    monkeypatch.setattr(report, "drawings", lambda material: [])
+    assert main([str(tmp_path / "runs"), f"--output={tmp_path / 'page'}"]) == 1
+    assert "Is a directory: choose another place with --output" in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """A sweep that is given again starts no job whose run is recorded, and every job whose run may be another one."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from synaug import record
 from tests import toy
 from tests.program import TOY, Program
 
+OWN = Path(__file__).parent / "conf"
 GRID = ["augmenter=none,smote,random", "imbalance_ratio=ir5,ir2"]
 
 
@@ -106,3 +109,59 @@ def test_a_list_among_the_overrides_is_left_whole(program: Program, csv: str) ->
     assert program("--multirun", *TOY, csv, *grid).code == 0
     again = program("--multirun", *TOY, csv, *grid)
     assert "8 of 8 jobs are already recorded" in again.err
+
+
+def test_a_group_behind_a_link_is_looked_into_by_the_jobs_themselves(tmp_path: Path, csv: str) -> None:
+    program = Program(tmp_path)
+    conf, elsewhere = tmp_path / "conf", tmp_path / "elsewhere"
+    shutil.copytree(OWN / "encoder", conf / "encoder")
+    shutil.copytree(OWN / "augmenter", elsewhere)
+    (conf / "augmenter").symlink_to(elsewhere)
+    command = ["--multirun", f"--config-dir={conf}", *TOY[1:], csv, "augmenter=none,mine"]
+    assert program(*command).code == 0
+    mine = elsewhere / "mine.yaml"
+    mine.write_text(mine.read_text().replace("0.1", "0.9"))
+    again = program(*command)
+    assert (again.code, statuses(program)) == (0, ["skipped", "done"])
+    assert {record["config"]["augmenter"].get("noise") for record in program.records()} == {None, 0.1, 0.9}
+
+
+def test_what_a_grid_interpolates_is_resolved_by_each_job(program: Program, csv: str) -> None:
+    command = ["--multirun", *TOY, csv, "max_steps=20,40", "steps_per_epoch=20", "batch_size=${max_steps}"]
+    assert program(*command).code == 0
+    (program.run_folders[0] / record.RECORD).unlink()
+    again = program(*command)
+    assert (again.code, sorted(statuses(program))) == (0, ["done", "skipped"])
+    found = {(each["config"]["max_steps"], each["config"]["batch_size"]) for each in program.records()}
+    assert found == {(20, 20), (40, 40)}
+
+
+def test_what_depends_on_a_jobs_number_is_left_to_the_jobs(program: Program, csv: str) -> None:
+    command = ["--multirun", *TOY, csv, "augmenter=none,random,smote", "seeds=[${hydra:job.num}]"]
+    first = program(*command)
+    assert (first.code, "Warning" in first.err) == (0, False)
+    record_of(program, "files-toy-ir5-smote").unlink()
+    assert program(*command).code == 0
+    assert sorted(statuses(program)) == ["done", "skipped", "skipped"]
+    assert sorted(each["config"]["seeds"] for each in program.records()) == [[0], [1], [2]]
+
+
+def test_a_record_without_settings_of_the_data_is_left_to_its_job(program: Program, csv: str) -> None:
+    command = ["--multirun", *TOY, csv, "augmenter=none,random"]
+    assert program(*command).code == 0
+    path = record_of(program, "files-toy-ir5-none")
+    stands = json.loads(path.read_text())
+    del stands["config"]["dataset"]
+    path.write_text(json.dumps(stands))
+    again = program(*command)
+    assert (again.code, "Warning" in again.err) == (0, False)
+
+
+def test_what_stands_in_a_records_place_is_named(program: Program, csv: str) -> None:
+    assert program(*TOY, csv).code == 0
+    path = record_of(program, "files-toy-ir5")
+    path.unlink()
+    os.mkfifo(path)
+    again = program(*TOY, csv)
+    assert again.code == 0
+    assert "record.json is no file: the run is made again" in again.err

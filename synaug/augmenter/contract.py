@@ -193,7 +193,7 @@ class Augmenter:
             if isinstance(error, UserError) or not is_shortage(self.sampler, error, {smallest: int(counts[smallest])}):
                 raise
             raise UserError(
-                f"{self.name} cannot work with the {counts[smallest]} rows of {names[smallest]}{where} "
+                f"{self.name} cannot work with the {_rows(counts[smallest])} of {names[smallest]}{where} "
                 f"({_line(error).rstrip('.')}): lower its number of neighbours or the imbalance ratio"
             ) from error
         return self._accounted(rows, result, asked, {}, names, where)
@@ -238,7 +238,8 @@ class Augmenter:
         filled: dict[int, tuple[int, str]] = {
             label: (
                 0,
-                f"{self.name} removed all {counts[label]} real rows of {names[label]}{where}; they were put back",
+                f"{self.name} removed every real row of {names[label]}{where} ({_rows(counts[label])}), "
+                "and what it removed was put back",
             )
             for label in returned
         }
@@ -250,9 +251,9 @@ class Augmenter:
             needed = too_few_rows(self.sampler, int(counts[label]))
             why = f" ({errors[label]})" if label in errors else ""
             reason = (
-                f"{names[label]} has {counts[label]} rows{where}; {needed}"
+                f"{names[label]} has {_rows(counts[label])}{where}; {needed}"
                 if needed
-                else f"{self.name} made {made[label]} of {asked[label]} rows for {names[label]}{where}{why}"
+                else f"{self.name} made {made[label]} of {_rows(asked[label])} for {names[label]}{where}{why}"
             )
             if self.strict:
                 raise UserError(reason if needed else f"{reason}: choose another augmenter or augmenter.strict=false")
@@ -317,8 +318,8 @@ class Augmenter:
             wanted = None if asked is None else int(asked[label])
             if real + change < 1:
                 raise UserError(
-                    f"{self.name} removed all {real} rows of {names[label]}{where}; training needs at least one: "
-                    "choose another augmenter or lower the imbalance ratio"
+                    f"{self.name} removed every row of {names[label]}{where} ({_rows(real)}); training needs one at "
+                    "least: choose another augmenter or lower the imbalance ratio"
                 )
             by_fallback, reason = filled.get(label, (0, None))
             if wanted is None and self.amount != 1:
@@ -360,6 +361,10 @@ def _kept_by_all(y: Labels, asked: Labels, results: Mapping[int, Resampled]) -> 
             is_judged = (y == label) | (asked[y] == 0)
             remains &= ~is_judged | np.isin(np.arange(len(y)), result.kept)
     return np.flatnonzero(remains)
+
+
+def _rows(n: int) -> str:
+    return f"{n} row" if n == 1 else f"{n} rows"
 
 
 def _line(error: BaseException) -> str:

@@ -1,7 +1,8 @@
-"""The global generators, which samplers without a ``random_state`` draw from: seeded around a call, then restored."""
+"""What a sampler finds and may alter in the whole process: global generators, seeded around a call, and settings."""
 
 import copy
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,9 @@ from synaug.seeding import derive_seed
 def seeded(random_state: np.random.RandomState, *parts: str) -> Iterator[None]:
     """Seed numpy's, Python's and torch's (CPU) generators for the block; afterwards they are as they were.
 
+    So are numpy's handling of floating-point errors, torch's default type and the filters of warnings: a sampler
+    that makes errors of warnings for itself must not make errors of those of the training.
+
     Parameters
     ----------
     random_state
@@ -24,12 +28,18 @@ def seeded(random_state: np.random.RandomState, *parts: str) -> Iterator[None]:
     """
     seed = derive_seed("global generators", int(copy.deepcopy(random_state).randint(2**32, dtype=np.uint32)), *parts)
     of_numpy, of_python, of_torch = np.random.get_state(), random.getstate(), torch.get_rng_state()
+    dtype, filters = torch.get_default_dtype(), warnings.filters[:]
     np.random.seed(seed)
     random.seed(seed)
     torch.default_generator.manual_seed(seed)
     try:
-        yield
+        with np.errstate():
+            yield
     finally:
+        torch.set_default_dtype(dtype)
+        if warnings.filters != filters:  # `catch_warnings` would have each warning said anew after each call
+            warnings.resetwarnings()
+            warnings.filters = filters
         np.random.set_state(of_numpy)
         random.setstate(of_python)
         torch.set_rng_state(of_torch)

@@ -1,5 +1,6 @@
 """What a sampler gave back: its form, which of its rows are given ones, and whether they were moved."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -100,8 +101,7 @@ def told_apart(sampler: Any, X: FloatRows, y: Labels, returned: Any) -> Resample
     if len(kept) < len(X):
         _refuse_another_space(sampler, X, y, rows, labels, given)
     parents = _stated_parents(sampler, new, len(rows))
-    diagnostics = list(getattr(sampler, "diagnostics_", []))
-    return Resampled(kept, SyntheticRows.made(rows[new]), labels[new], parents, diagnostics)
+    return Resampled(kept, SyntheticRows.made(rows[new]), labels[new], parents, _diagnostics(name, sampler))
 
 
 def no_parents(n: int) -> Labels:
@@ -122,6 +122,28 @@ def _stated_parents(sampler: Any, new: Labels, n_rows: int) -> Labels:
     return parents
 
 
+def _diagnostics(name: str, sampler: Any) -> list[dict[str, Any]]:
+    """What the sampler tells of itself, as the record can hold it: seen now, and not when all is trained."""
+    stated = getattr(sampler, "diagnostics_", [])
+    try:
+        found = json.loads(json.dumps(stated, default=_plain))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"{name}.diagnostics_ cannot be recorded as JSON ({error}): mend the sampler") from error
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise UserError(
+            f"{name}.diagnostics_ is a {type(stated).__name__}; it must be a list of dictionaries, which the record "
+            "keeps: mend the sampler, or call it otherwise"
+        )
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and arrays, and torch's, as Python's."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__}")
+
+
 # The form
 
 
@@ -132,10 +154,12 @@ def _in_form(name: str, returned: Any, width: int) -> tuple[FloatRows, Labels]:
             f"{name}.fit_resample returned {'None' if returned is None else f'a {type(returned).__name__}'}; "
             "it must return a pair of rows and labels: mend the sampler"
         )
-    found, labels = _dense(returned[0]), _dense(returned[1])
     try:
+        found, labels = _dense(returned[0]), _dense(returned[1])
         rows = np.asarray(found, dtype=np.float32)
         exact = np.asarray(labels, dtype=np.float64 if labels.dtype.kind == "f" else np.int64)
+    except UserError:
+        raise
     except (TypeError, ValueError, OverflowError) as error:
         raise UserError(
             f"{name}.fit_resample returned rows or labels that are no numbers ({error}): mend the sampler"
@@ -158,7 +182,8 @@ def _dense(table: Any) -> NDArray[Any]:
     elif isinstance(table, np.ma.MaskedArray):
         table = np.ma.filled(table.astype(np.float64), np.nan)  # what is masked is no number
     elif hasattr(table, "detach"):
-        table = table.detach().cpu()
+        table = table.detach().cpu().to_dense()
+        table = table.float() if table.dtype.itemsize < 4 and table.is_floating_point() else table  # bfloat16, say
     found = np.asarray(table)
     if found.dtype.kind == "c":
         raise UserError("a sampler returned complex numbers; embeddings are real ones: mend the sampler")
@@ -272,6 +297,11 @@ def _refuse_another_space(
         moved = np.full(n_classes, hardly_any and (bool(steps) or _shows_moving(X, y, rows, labels, given)))
     if moved.any():
         cause = " and ".join(type(step).__name__ for step in steps) or "a scaler, projection or normalisation"
+        if (after == 0).any():
+            raise UserError(
+                f"{type(sampler).__name__} returned no row of some class, and {kept.sum()} of {len(X)} rows as they "
+                "were given to it; the likely cause is that it returns the new rows alone: return the given rows, too"
+            )
         raise UserError(
             f"{type(sampler).__name__} returned {kept[moved].sum()} of {before[moved].sum()} rows as they were given "
             "to it, so that the classifier would train on other numbers than it is tested on; the likely cause is "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synaug.errors import UserError, user_sentence
-from synaug.escaping import console, make_console_safe
+from synaug.escaping import console, make_console_safe, say
 from synaug.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         comparison = comparisons.compare(evidence, metrics=metrics, rope=rope, mixed=asked.mixed)
         page = report.write(evidence, comparison, output, csv=asked.csv)
     except (UserError, OSError, MemoryError) as error:
-        said = user_sentence(error)
+        said = user_sentence(error, "choose another place with --output")
         if said is None:
             raise
         sys.stderr.write(console(f"{said}\n"))
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command writes the report anew\n")
         return 1
-    sys.stdout.write(console(f"{comparison.verdict}\n\nreport: {page}\n"))
+    say(f"{comparison.verdict}\n\nreport: {page}\n")
     return 0 if len(evidence.runs) else 1
 
 
