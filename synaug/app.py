@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from synaug import check, interrupts, launchers, record, status, sweep
 from synaug import config as configuration
-from synaug.errors import user_sentence
+from synaug.errors import UserError, user_sentence
 from synaug.escaping import console, make_console_safe
 from synaug.interrupts import Terminated
 from synaug.status import Ended
@@ -60,6 +60,8 @@ def task(config: DictConfig) -> Ended:
         if problem is None and (not config.force or sweep.did(folder)):
             log.info("already recorded, skipped (force=true runs it again): %s", folder)
             return Ended(status.SKIPPED)
+        if (folder / record.RECORD).is_dir():  # no file can take its place: not to be found out after the training
+            raise UserError(f"{folder / record.RECORD} is a folder, where the run's record is to stand: remove it")
         if problem is not None and os.path.lexists(folder / record.RECORD):
             log.warning("%s: %s: the run is made again", folder, problem)
         started = time.monotonic()

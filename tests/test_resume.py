@@ -165,3 +165,9 @@ def test_what_stands_in_a_records_place_is_named(program: Program, csv: str) -> 
     again = program(*TOY, csv)
     assert again.code == 0
     assert "record.json is no file: the run is made again" in again.err
+    path.unlink()
+    path.mkdir()
+    refused = program(*TOY, csv)
+    assert refused.code == 1
+    assert "record.json is a folder, where the run's record is to stand: remove it" in refused.err
+    assert "training" not in refused.err
