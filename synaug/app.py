@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import re
 import sys
 import time
 import traceback
@@ -152,7 +153,7 @@ def main(job: Job = task) -> None:
     global _said
     make_console_safe()
     _shown.clear()
-    arguments = get_args_parser().parse_args()
+    arguments = get_args_parser().parse_intermixed_args()  # settings before, between and behind the flags
     if arguments.help:  # Hydra's own would compose the config, list groups without their lines, and take a second
         sys.stdout.write(f"{configuration.help_text(arguments.config_dir)}\n")
         return
@@ -205,8 +206,13 @@ def _errors_handed_on() -> Iterator[None]:
 def _as_written(arguments: Namespace) -> Iterator[None]:
     """Have Hydra read text where text is wanted, though what the user wrote looks like a number."""
     before = sys.argv
-    sys.argv = [before[0], *configuration.as_written(before[1:], arguments.config_dir)]
-    arguments.overrides = get_args_parser().parse_args().overrides
+    flags = before[1:]
+    for each in arguments.overrides:
+        flags.remove(each)
+    arguments.overrides = configuration.as_written(
+        arguments.overrides, arguments.config_dir, several=arguments.multirun
+    )
+    sys.argv = [before[0], *arguments.overrides, *flags]  # Hydra's parser wants all settings in one place
     try:
         yield
     finally:
@@ -216,7 +222,8 @@ def _as_written(arguments: Namespace) -> Iterator[None]:
 def _failed(error: Exception, arguments: Namespace, full: bool) -> None:
     """Leave with one sentence for what the user can mend; return for a fault, after a sweep has told what there is."""
     running = sweep.current()
-    if isinstance(error, OSError) and error.filename is None:  # what Hydra writes, which goes to the run's folder
+    # What Hydra writes goes to the run's folder; what it says of a config that is not there is an OSError, too.
+    if isinstance(error, OSError) and error.filename is None and not isinstance(error, HydraException):
         error.filename = _output_folder(arguments)
     said = launchers.sentence(error) if running is not None else None
     said = said or user_sentence(error) or _of_hydra(error, arguments)
@@ -272,8 +279,13 @@ def _of_hydra(error: Exception, arguments: Namespace) -> str | None:
     if isinstance(error, OverrideParseException) and "=" not in error.override:
         return f"{error.override} is no setting: write key=value or group=option (--help lists them)"
     if isinstance(error, OverrideParseException):
+        key, _, value = error.override.partition("=")
+        if not re.fullmatch(r"[~+]*[\w./@-]+", key):
+            return f"{error.override} cannot be read, for {key!r} is no name of a setting: write key=value"
+        quoted = '["..."]' if value.startswith("[") else '"..."'
         return (
-            f"{error.override} cannot be parsed ({error.message.splitlines()[0]}): quote it for the shell and for Hydra"
+            f"{error.override} cannot be read: put what is text between two kinds of quotes, one for the shell and one "
+            f"for Hydra, as in '{key}={quoted}'"
         )
     if (without := launchers.missing_plugin(error)) is not None:
         return without
@@ -285,5 +297,12 @@ def _of_hydra(error: Exception, arguments: Namespace) -> str | None:
         if problems:
             return "\n".join(problems)
     if isinstance(error, CompactHydraException):
-        return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
+        said = [_first_sentence(each) for each in (error, error.__cause__) if each is not None]
+        return said[0] if len(said) == 1 else f"{said[0]} ({said[1]})"
     return None
+
+
+def _first_sentence(error: BaseException) -> str:
+    """What an error of Hydra's says, without the lines that tell where in its own objects that was."""
+    lines = str(error).split("\n")
+    return " ".join(line.strip() for line in lines if line.strip() and not line.startswith(("\t", "    ")))

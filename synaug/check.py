@@ -537,7 +537,11 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
             known = options.get(each.key_or_group)
             if known is None:
                 continue
-            values = list(each.sweep_string_iterator()) if each.is_sweep_override() else [str(each.value())]
+            if each.is_delete():
+                problems.append(f"{each.input_line} removes what every run needs: choose among {', '.join(known)}")
+                continue
+            values = list(each.sweep_string_iterator()) if each.is_sweep_override() else [each.value()]
+            values = ["null" if value is None else str(value) for value in values]
             for value in values:
                 if value in known:
                     chosen.setdefault(each.key_or_group, []).append(_choice(each.key_or_group, value))
