@@ -17,7 +17,14 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import CompactHydraException, HydraException, OverrideParseException, SearchPathException
+from hydra.errors import (
+    CompactHydraException,
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+    SearchPathException,
+)
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -291,11 +298,23 @@ def _of_hydra(error: Exception, arguments: Namespace) -> str | None:
         return without
     if isinstance(error, SearchPathException):
         return f"{error}: give an existing folder"
+    if isinstance(error, ConfigCompositionException) and "Ambiguous value" in str(error):
+        several = next((each for each in arguments.overrides if f"'{each}'" in str(error)), "a setting")
+        key, _, value = several.partition("=")
+        return (
+            f"{several} names several values, but this is one run: add --multirun for a run of each, or give one"
+            f""" (where the comma is a part of it: '{key}="{value}"')"""
+        )
     # Hydra raises a plain ValueError where an option is no text, as in imbalance_ratio=10.
     if error is not _said and isinstance(error, HydraException | OmegaConfBaseException | ValueError):
-        problems = check.override_problems(arguments.overrides, arguments.config_dir)
+        try:
+            problems = check.override_problems(arguments.overrides, arguments.config_dir)
+        except CompactHydraException:  # of a file that an option builds on: the same again
+            problems = []
         if problems:
             return "\n".join(problems)
+    if isinstance(error, MissingConfigException):
+        return f"{str(error).splitlines()[0].rstrip('.')}: choose one that there is (--help lists them)"
     if isinstance(error, CompactHydraException):
         said = [_first_sentence(each) for each in (error, error.__cause__) if each is not None]
         return said[0] if len(said) == 1 else f"{said[0]} ({said[1]})"

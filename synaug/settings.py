@@ -429,5 +429,6 @@ def _unusable(name: str, value: Any) -> str | None:
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str) -> str:
     """`: did you mean …?` with the nearest of the known words, or nothing."""
-    near = difflib.get_close_matches(word, sorted(known), n=1)
+    known = sorted(known)
+    near = [each for each in known if each.casefold() == word.casefold()] or difflib.get_close_matches(word, known, n=1)
     return f": did you mean {prefix}{near[0]}?" if near else ""
