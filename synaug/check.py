@@ -477,7 +477,7 @@ def _classifier_problems(config: DictConfig) -> Iterator[str]:
             part = "classifier.optimizer"
             if isinstance(optimizer, torch.optim.Optimizer):
                 optimizer.step()
-    except (*REFUSALS, RuntimeError) as error:
+    except (*REFUSALS, RuntimeError, LookupError, AssertionError, ArithmeticError) as error:
         yield _sentence(part, error)
 
 
@@ -520,7 +520,7 @@ def _trainer_problems(config: DictConfig) -> Iterator[str]:
 
     quieten_lightning()
     arguments: dict[str, Any] = _plain(config)
-    given = ", ".join(f"trainer.{key}={written(value)}" for key, value in arguments.items())
+    given = ", ".join(f"trainer.{key}={written(value)}" for key, value in arguments.items() if "enable" not in key)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     try:
         with warnings.catch_warnings():
@@ -614,7 +614,9 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
                 near = did_you_mean(leaf, keys, f"{parent}." if parent else "")
                 if key == "dataset.path":
                     near = " of this data set: give dataset=files, too"
-                other = f"+{key}=... gives one that only its target knows" if parent else "--cfg job lists them all"
+                other = "--cfg job lists them all"
+                if parent.partition(".")[0] in (*GROUPS, "logger"):
+                    other = f"+{key}=... gives one that only its target knows"
                 problems.append(f"{key} is no setting{near or f': {other}'}")
     return problems
 

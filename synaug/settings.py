@@ -141,7 +141,7 @@ def _end(value: float, low: str, high: str, least: float) -> str:
 def one_of(*words: Any) -> Kind:
     """One of some words, or numbers."""
     return Kind(
-        f"one of {', '.join(map(str, words))}",
+        f"one of {', '.join(dict.fromkeys(map(str, words)))}",
         lambda value: any(type(value) is type(word) and value == word for word in words),
         all(isinstance(word, str) for word in words),
     )
@@ -263,6 +263,13 @@ OPTIMISER = {
     "maximize": TRUTH,
     "nesterov": TRUTH,
     "amsgrad": TRUTH,
+    "betas": list_of(
+        number(0, 1, below=True), "two numbers below 1, e.g. [0.9,0.999]", least=2, most=2, distinct=False
+    ),
+    "foreach": TRUTH | NULL,
+    "fused": TRUTH | NULL,
+    "capturable": TRUTH,
+    "differentiable": TRUTH,
 }
 ENCODER = {
     "model": TEXT,
@@ -325,7 +332,11 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
             distinct=False,
         ),
     },
-    "torch.nn.functional.cross_entropy": {"label_smoothing": number(0, 1, below=True)},
+    "torch.nn.functional.cross_entropy": {
+        "label_smoothing": number(0, 1, below=True),
+        "ignore_index": whole(-LARGEST, -1),  # every class counts
+        "reduction": one_of("none"),  # which a stack needs
+    },
     "pytorch_lightning.loggers.CSVLogger": {
         "save_dir": FOLDER,
         "name": text("a folder's name, or ''", r"(\w[\w.-]*)?", LONGEST_NAME) | NULL,
