@@ -168,7 +168,7 @@ def _axis_problem(override: Override) -> str | None:
         return f"{override.input_line} is no setting: an option of Hydra's is chosen by {key.replace('.', '/')}=..."
     if override.is_interval_sweep():
         return f"{override.input_line} is an interval, which no sweep here can try: list the values, {key}=1,2,3"
-    value = override.value()
+    value: Any = override.value()
     if isinstance(value, Glob) and key not in (*GROUPS, "logger", "experiment") and not key.startswith("hydra/"):
         return f"{override.input_line} looks for options, but {key} is no group: list the values, {key}=1,2,3"
     if isinstance(value, RangeSweep) and (not value.step or next(iter(value.range()), None) is None):

@@ -66,12 +66,21 @@ def _problem_in(path: Path, text: str) -> str | None:
         return f"{path} cannot be read as YAML ({reason}): mend the file"
     if value is None:
         return f"{path} is empty: write the option's settings into it, one `key: value` a line"
-    for number, line in enumerate(text.splitlines(), start=1):
-        if re.match(r"\s*#\s*@", line) and len(line.lstrip().lstrip("#").split()) != 2:
-            return f"{path}, line {number}: {line.strip()!r} is no header: write '# @package _global_', or remove it"
+    if (header := _wrong_header(text)) is not None:
+        return f"{path} begins with {header!r}, which is no header: write '# @package _global_', or remove it"
     if not isinstance(value, dict):
         what = "a list" if isinstance(value, list) else f"only {str(value)[:40]!r}"
         return f"{path} holds {what}, but an option is made of settings: write one `key: value` a line"
+    return None
+
+
+def _wrong_header(text: str) -> str | None:
+    """A line that begins as Hydra's headers do, ``# @key value``, and is none; they end at the first other line."""
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if not re.match(r"#\s*@", line):
+            return None
+        if len(line.lstrip("#").split()) != 2:
+            return line
     return None
 
 
