@@ -251,8 +251,8 @@ def _light_problems(config: DictConfig, reference: DictConfig) -> list[str]:
     for key in _removed(config, reference):
         group, _, leaf = key.rpartition(".")
         found[key] = (
-            f"{group} has no _target_, which names what is made: write one, as in _target_={reference[group]._target_}"
-            if leaf == "_target_" and "_target_" in reference[group]
+            f"{group} has no _target_, which names what is made: write one into its file, or choose another option"
+            if leaf == "_target_"
             else f"{key} is missing, but every run needs it: give it, or leave it as it is in --cfg job"
         )
     for key, sentence in (*settings.problems(config), *_unlike(config, reference, ""), *_of_places(config)):

@@ -264,7 +264,7 @@ OPTIMISER = {
     "nesterov": TRUTH,
     "amsgrad": TRUTH,
     "betas": list_of(
-        number(0, 1, below=True), "two numbers below 1, e.g. [0.9,0.999]", least=2, most=2, distinct=False
+        number(0, 1, below=True), "a list of two numbers from 0 to below 1, e.g. [0.9,0.999]", 2, 2, distinct=False
     ),
     "foreach": TRUTH | NULL,
     "fused": TRUTH | NULL,
