@@ -219,16 +219,17 @@ def _removed_or_broken(config: DictConfig, reference: DictConfig) -> Iterator[st
 
 def _removed(config: DictConfig, reference: DictConfig, prefix: str = "") -> Iterator[str]:
     """Settings of the run or of what is made that the option has and the config lacks."""
+    present = set(map(str, config))  # those without a value, too
     for key in map(str, reference):
         name = f"{prefix}{key}"
-        if key not in config:
+        if key not in present:
             if name in settings.OF_A_RUN or OmegaConf.is_missing(reference, key):
                 yield name
         elif isinstance(here := config._get_node(key), DictConfig) and isinstance(
             there := reference._get_node(key), DictConfig
         ):
             yield from _removed(here, there, f"{name}.")
-    if prefix.rstrip(".") in GROUPS and "_target_" not in config:
+    if prefix.rstrip(".") in GROUPS and "_target_" not in present:
         yield f"{prefix}_target_"
 
 
@@ -477,7 +478,7 @@ def _classifier_problems(config: DictConfig) -> Iterator[str]:
             part = "classifier.optimizer"
             if isinstance(optimizer, torch.optim.Optimizer):
                 optimizer.step()
-    except (*REFUSALS, RuntimeError, LookupError, AssertionError, ArithmeticError) as error:
+    except (*REFUSALS, RuntimeError, AssertionError) as error:
         yield _sentence(part, error)
 
 
@@ -591,7 +592,10 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
                 if value in known:
                     chosen.setdefault(each.key_or_group, []).append(_choice(each.key_or_group, value))
                 else:
-                    near = did_you_mean(value, known, "") or f": choose among {', '.join(known)}"
+                    near = (
+                        did_you_mean("none" if value == "null" else value, known, "")
+                        or f": choose among {', '.join(known)}"
+                    )
                     problems.append(f"{each.key_or_group}={value} is no option{near}")
         first = [values[0] for values in chosen.values()]
         others = [value for values in chosen.values() for value in values[1:]]
