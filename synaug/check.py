@@ -141,7 +141,7 @@ def check_sweep(overrides: Sequence[str], config_dir: str | None = None) -> None
         key = each.key_or_group
         if each.is_delete():
             continue
-        if (problem := _axis_problem(each)) is not None:
+        if (problem := _axis_problem(each, config_dir)) is not None:
             found.append(problem)
             continue
         if key not in _KEYS_OF_A_COMMAND:
@@ -161,7 +161,7 @@ def check_sweep(overrides: Sequence[str], config_dir: str | None = None) -> None
     raise_problems(found)
 
 
-def _axis_problem(override: Override) -> str | None:
+def _axis_problem(override: Override, config_dir: str | None) -> str | None:
     """What is wrong with the values of a sweep, whatever setting they are of."""
     key = override.key_or_group
     if key in ("hydra.launcher", "hydra.sweeper"):
@@ -171,6 +171,11 @@ def _axis_problem(override: Override) -> str | None:
     value: Any = override.value()
     if isinstance(value, Glob) and key not in (*GROUPS, "logger", "experiment") and not key.startswith("hydra/"):
         return f"{override.input_line} looks for options, but {key} is no group: list the values, {key}=1,2,3"
+    if isinstance(value, Glob) and key in GROUPS:
+        roots = [configuration.conf_dir(), *([Path(config_dir)] if config_dir else [])]
+        known = sorted({path.stem for root in roots for path in root.glob(f"{key}/*.yaml")})
+        if not value.filter(known):
+            return f"{override.input_line} finds no option: choose among {', '.join(known)}"
     if isinstance(value, RangeSweep) and (not value.step or next(iter(value.range()), None) is None):
         return f"{override.input_line} is an empty range, so no job: give the first value and one above the last"
     return None

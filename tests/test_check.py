@@ -188,6 +188,7 @@ def test_settings_may_stand_before_and_behind_the_flags(tmp_path: Path, csv: str
         (["augmenter=smote,none"], "augmenter=smote,none names several values, but this is one run: add --multirun"),
         (["--multirun", "n_folds=interval(2,5)"], "is an interval, which no sweep here can try: list the values"),
         (["--multirun", "n_folds=glob(*)"], "looks for options, but n_folds is no group: list the values"),
+        (["--multirun", "augmenter=glob(zzz*)"], "augmenter=glob(zzz*) finds no option: choose among adasyn,"),
         (["--multirun", "n_folds=range(3,3)"], "is an empty range, so no job"),
         (["--multirun", "n_folds=range(3,5,0)"], "is an empty range, so no job"),
         (["--multirun", "hydra.launcher=joblib"], "an option of Hydra's is chosen by hydra/launcher=..."),
