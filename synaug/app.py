@@ -17,7 +17,14 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import CompactHydraException, HydraException, OverrideParseException, SearchPathException
+from hydra.errors import (
+    CompactHydraException,
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+    SearchPathException,
+)
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -164,7 +171,7 @@ def main(job: Job = task) -> None:
     global _said
     make_console_safe()
     _shown.clear()
-    arguments = get_args_parser().parse_args()
+    arguments = get_args_parser().parse_intermixed_args()  # settings before, between and behind the flags
     if arguments.help:  # Hydra's own would compose the config, list groups without their lines, and take a second
         sys.stdout.write(f"{configuration.help_text(arguments.config_dir)}\n")
         return
@@ -217,8 +224,13 @@ def _errors_handed_on() -> Iterator[None]:
 def _as_written(arguments: Namespace) -> Iterator[None]:
     """Have Hydra read text where text is wanted, though what the user wrote looks like a number."""
     before = sys.argv
-    sys.argv = [before[0], *configuration.as_written(before[1:], arguments.config_dir)]
-    arguments.overrides = get_args_parser().parse_args().overrides
+    flags = before[1:]
+    for each in arguments.overrides:
+        flags.remove(each)
+    arguments.overrides = configuration.as_written(
+        arguments.overrides, arguments.config_dir, several=arguments.multirun
+    )
+    sys.argv = [before[0], *arguments.overrides, *flags]  # Hydra's parser wants all settings in one place
     try:
         yield
     finally:
@@ -228,7 +240,8 @@ def _as_written(arguments: Namespace) -> Iterator[None]:
 def _failed(error: Exception, arguments: Namespace, full: bool) -> None:
     """Leave with one sentence for what the user can mend; return for a fault, after a sweep has told what there is."""
     running = sweep.current()
-    if isinstance(error, OSError) and error.filename is None:  # what Hydra writes, which goes to the run's folder
+    # What Hydra writes goes to the run's folder; what it says of a config that is not there is an OSError, too.
+    if isinstance(error, OSError) and error.filename is None and not isinstance(error, HydraException):
         error.filename = _output_folder(arguments)
     said = launchers.sentence(error) if running is not None else None
     said = said or user_sentence(error) or _of_hydra(error, arguments)
@@ -286,17 +299,31 @@ def _of_hydra(error: Exception, arguments: Namespace) -> str | None:
     if isinstance(error, OverrideParseException) and "=" not in error.override:
         return f"{error.override} is no setting: write key=value or group=option (--help lists them)"
     if isinstance(error, OverrideParseException):
+        key, _, value = error.override.partition("=")
+        if not re.fullmatch(r"[~+]*[\w./@-]+", key):
+            return f"{error.override} cannot be read, for {key!r} is no name of a setting: write key=value"
+        quoted = '["..."]' if value.startswith("[") else '"..."'
         return (
-            f"{error.override} cannot be parsed ({error.message.splitlines()[0]}): quote it for the shell and for "
-            "Hydra, as in 'key=\"a, b\"'"
+            f"{error.override} cannot be read: put what is text between two kinds of quotes, one for the shell and one "
+            f"for Hydra, as in '{key}={quoted}'"
         )
     if (without := launchers.missing_plugin(error)) is not None:
         return without
     if isinstance(error, SearchPathException):
         return f"{error}: give an existing folder"
+    if isinstance(error, ConfigCompositionException) and "Ambiguous value" in str(error):
+        several = next((each for each in arguments.overrides if f"'{each}'" in str(error)), "a setting")
+        key, _, value = several.partition("=")
+        return (
+            f"{several} names several values, but this is one run: add --multirun for a run of each, or give one"
+            f""" (where the comma is a part of it: '{key}="{value}"')"""
+        )
     # Hydra raises a plain ValueError where an option is no text, as in imbalance_ratio=10.
     if error is not _said and isinstance(error, HydraException | OmegaConfBaseException | ValueError):
-        problems = check.override_problems(arguments.overrides, arguments.config_dir)
+        try:
+            problems = check.override_problems(arguments.overrides, arguments.config_dir)
+        except CompactHydraException:  # of a file that an option builds on: the same again
+            problems = []
         if problems:
             return "\n".join(problems)
     if (found := NOT_OF_ALL.match(str(error))) is not None and isinstance(error, CompactHydraException):
@@ -306,6 +333,15 @@ def _of_hydra(error: Exception, arguments: Namespace) -> str | None:
             f"the option that has it a second command with the same name=... (--multirun {group}=... {key}=...); the "
             "report then compares both"
         )
+    if isinstance(error, MissingConfigException):
+        return f"{str(error).splitlines()[0].rstrip('.')}: choose one that there is (--help lists them)"
     if isinstance(error, CompactHydraException):
-        return f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
+        said = [_first_sentence(each) for each in (error, error.__cause__) if each is not None]
+        return said[0] if len(said) == 1 else f"{said[0]} ({said[1]})"
     return None
+
+
+def _first_sentence(error: BaseException) -> str:
+    """What an error of Hydra's says, without the lines that tell where in its own objects that was."""
+    lines = str(error).split("\n")
+    return " ".join(line.strip() for line in lines if line.strip() and not line.startswith(("\t", "    ")))

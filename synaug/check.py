@@ -5,6 +5,7 @@ is worth the seconds that it takes to import what augments, trains and logs, and
 """
 
 import inspect
+import logging
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString, RangeSweep
 from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -138,18 +139,21 @@ def check_sweep(overrides: Sequence[str], config_dir: str | None = None) -> None
         If a chosen file of the user's cannot be read, a group is given a list, several experiments, names or output
         folders are given, or a name or a folder cannot be used.
     """
-    looked_at = [each for each in overrides if each.partition("=")[0].lstrip("+") in _KEYS_OF_A_COMMAND]
     found = [said for path in own_files.chosen(overrides, config_dir) if (said := own_files.problem_of(path))]
-    for each in OverridesParser.create().parse_overrides(looked_at):
+    for each in OverridesParser.create().parse_overrides(list(overrides)):
         key = each.key_or_group
         if each.is_delete():
+            continue
+        if (problem := _axis_problem(each, config_dir)) is not None:
+            found.append(problem)
+            continue
+        if key not in _KEYS_OF_A_COMMAND:
             continue
         if each.is_sweep_override():
             if key in ONE_A_SWEEP:
                 found.append(f"{each.input_line} names several, but a sweep has one folder: give one command for each")
             continue
         value = each.value()
-        problem: str | None = None
         if key in (*GROUPS, "logger") and isinstance(value, list):
             problem = _several(key, value)
         elif key == "name" and not _is_interpolation(value):
@@ -158,6 +162,26 @@ def check_sweep(overrides: Sequence[str], config_dir: str | None = None) -> None
             problem = places.place_problem(key, value)
         found += [problem] if problem else []
     raise_problems(found)
+
+
+def _axis_problem(override: Override, config_dir: str | None) -> str | None:
+    """What is wrong with the values of a sweep, whatever setting they are of."""
+    key = override.key_or_group
+    if key in ("hydra.launcher", "hydra.sweeper"):
+        return f"{override.input_line} is no setting: an option of Hydra's is chosen by {key.replace('.', '/')}=..."
+    if override.is_interval_sweep():
+        return f"{override.input_line} is an interval, which no sweep here can try: list the values, {key}=1,2,3"
+    value: Any = override.value()
+    if isinstance(value, Glob) and key not in (*GROUPS, "logger", "experiment") and not key.startswith("hydra/"):
+        return f"{override.input_line} looks for options, but {key} is no group: list the values, {key}=1,2,3"
+    if isinstance(value, Glob) and key in GROUPS:
+        roots = [configuration.conf_dir(), *([Path(config_dir)] if config_dir else [])]
+        known = sorted({path.stem for root in roots for path in root.glob(f"{key}/*.yaml")})
+        if not value.filter(known):
+            return f"{override.input_line} finds no option: choose among {', '.join(known)}"
+    if isinstance(value, RangeSweep) and (not value.step or next(iter(value.range()), None) is None):
+        return f"{override.input_line} is an empty range, so no job: give the first value and one above the last"
+    return None
 
 
 _KEYS_OF_A_COMMAND = (*GROUPS, "logger", *ONE_A_SWEEP, "cache_dir")
@@ -201,6 +225,22 @@ def _removed_or_broken(config: DictConfig, reference: DictConfig) -> Iterator[st
             )
 
 
+def _removed(config: DictConfig, reference: DictConfig, prefix: str = "") -> Iterator[str]:
+    """Settings of the run or of what is made that the option has and the config lacks."""
+    present = set(map(str, config))  # those without a value, too
+    for key in map(str, reference):
+        name = f"{prefix}{key}"
+        if key not in present:
+            if name in settings.OF_A_RUN or OmegaConf.is_missing(reference, key):
+                yield name
+        elif isinstance(here := config._get_node(key), DictConfig) and isinstance(
+            there := reference._get_node(key), DictConfig
+        ):
+            yield from _removed(here, there, f"{name}.")
+    if prefix.rstrip(".") in GROUPS and "_target_" not in present:
+        yield f"{prefix}_target_"
+
+
 def _plain(value: Any) -> Any:
     """A value as plain Python."""
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
@@ -217,6 +257,13 @@ def _example(name: str, value: Any) -> str:
 def _light_problems(config: DictConfig, reference: DictConfig) -> list[str]:
     """All that can be said without importing what augments, trains or logs."""
     found = {key: f"{key} is required: give {key}=..." for key in sorted(OmegaConf.missing_keys(config))}
+    for key in _removed(config, reference):
+        group, _, leaf = key.rpartition(".")
+        found[key] = (
+            f"{group} has no _target_, which names what is made: write one into its file, or choose another option"
+            if leaf == "_target_"
+            else f"{key} is missing, but every run needs it: give it, or leave it as it is in --cfg job"
+        )
     for key, sentence in (*settings.problems(config), *_unlike(config, reference, ""), *_of_places(config)):
         found.setdefault(key, sentence)
     sentences = [*found.values(), *_at_odds(config, found)]
@@ -262,7 +309,10 @@ def _unlike(config: DictConfig, reference: DictConfig, prefix: str) -> Iterator[
             continue  # Lightning's own arguments
         if key not in known:
             if not takes_any:
-                yield name, f"{name} is no setting{did_you_mean(key, known, prefix)}"
+                near = did_you_mean(key, known, prefix)
+                if key == "experiment":  # the settings of an experiment's file are those of the run
+                    near = ", but the name of a group: begin its file with the line '# @package _global_'"
+                yield name, f"{name} is no setting{near or ': leave it out (--cfg job lists them)'}"
         elif key in reference and not OmegaConf.is_missing(reference, key):
             expected = reference[key]
             if isinstance(expected, DictConfig) and isinstance(value, DictConfig):
@@ -348,6 +398,7 @@ def _at_odds(config: DictConfig, found: Iterable[str]) -> Iterator[str]:
 
 
 # What a part's constructor raises for values that it cannot take. Hydra hands it on inside of an error of its own.
+logging.getLogger("hydra.utils").addFilter(lambda record: "Error getting object" not in record.msg)  # said by us
 REFUSALS = (HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, OverflowError)
 
 
@@ -438,7 +489,7 @@ def _classifier_problems(config: DictConfig) -> Iterator[str]:
             part = "classifier.optimizer"
             if isinstance(optimizer, torch.optim.Optimizer):
                 optimizer.step()
-    except (*REFUSALS, RuntimeError) as error:
+    except (*REFUSALS, RuntimeError, AssertionError) as error:
         yield _sentence(part, error)
 
 
@@ -481,7 +532,7 @@ def _trainer_problems(config: DictConfig) -> Iterator[str]:
 
     quieten_lightning()
     arguments: dict[str, Any] = _plain(config)
-    given = ", ".join(f"trainer.{key}={written(value)}" for key, value in arguments.items())
+    given = ", ".join(f"trainer.{key}={written(value)}" for key, value in arguments.items() if "enable" not in key)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     try:
         with warnings.catch_warnings():
@@ -543,12 +594,19 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
             known = options.get(each.key_or_group)
             if known is None:
                 continue
-            values = list(each.sweep_string_iterator()) if each.is_sweep_override() else [str(each.value())]
+            if each.is_delete():
+                problems.append(f"{each.input_line} removes what every run needs: choose among {', '.join(known)}")
+                continue
+            values = list(each.sweep_string_iterator()) if each.is_sweep_override() else [each.value()]
+            values = ["null" if value is None else str(value) for value in values]
             for value in values:
                 if value in known:
                     chosen.setdefault(each.key_or_group, []).append(_choice(each.key_or_group, value))
                 else:
-                    near = did_you_mean(value, known, "") or f": choose among {', '.join(known)}"
+                    near = (
+                        did_you_mean("none" if value == "null" else value, known, "")
+                        or f": choose among {', '.join(known)}"
+                    )
                     problems.append(f"{each.key_or_group}={value} is no option{near}")
         first = [values[0] for values in chosen.values()]
         others = [value for values in chosen.values() for value in values[1:]]
@@ -558,6 +616,9 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
             if key in options or key.startswith("hydra") or each.is_delete() or each.is_add() or each.is_force_add():
                 continue
             parent, _, leaf = key.rpartition(".")
+            if not leaf:
+                problems.append(f"{each.input_line} names no setting: write key=value or group=option")
+                continue
             keys = {name for config in composed for name in _keys(config, parent)}
             if leaf in keys:
                 problems += _unmergeable(key, each, composed)
@@ -568,8 +629,10 @@ def override_problems(overrides: Sequence[str], config_dir: str | None) -> list[
                 near = did_you_mean(leaf, keys, f"{parent}." if parent else "")
                 if key == "dataset.path":
                     near = " of this data set: give dataset=files, too"
-                near = near or f": write +{key}=... if the class or function it is for takes it"
-                problems.append(f"{key} is no setting{near}")
+                other = "--cfg job lists them all"
+                if parent.partition(".")[0] in (*GROUPS, "logger"):
+                    other = f"write +{key}=... if the class or function it is for takes it"
+                problems.append(f"{key} is no setting{near or f': {other}'}")
     return problems
 
 

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -181,44 +183,80 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("synaug.experiment_folder", experiment_folder, replace=True)
 
 
-def as_written(arguments: Sequence[str], config_dir: str | None = None) -> list[str]:
-    """Quote numbers, true, false and null on a command line where the setting is text.
+def as_written(overrides: Sequence[str], config_dir: str | None = None, *, several: bool = False) -> list[str]:
+    """Quote for Hydra what is text: numbers, true, false and null, and signs that Hydra's grammar does not know.
 
-    Hydra would read ``name=2024`` as a number, and ``minority=[1e3]`` as 1000.0: quoted, they stay what the user wrote.
-    Whole numbers in lists are the same either way, and a null of its own says that nothing is set: both stay.
+    Hydra would read ``name=2024`` as a number, ``minority=[1e3]`` as 1000.0, and ``dataset.path=données.csv`` not at
+    all: quoted, they stay what the user wrote. Whole numbers in lists are the same either way, and a null of its own
+    says that nothing is set: both stay.
 
     Parameters
     ----------
-    arguments
-        The command line; what is no ``key=value`` stays untouched.
+    overrides
+        The command line's ``key=value`` parts.
     config_dir
         The user's ``--config-dir``. An option of theirs may have numbers under the same names as ours have text.
+    several
+        Whether commas part the values of a sweep.
     """
-    of_theirs = {path.parent.name for path in own_files.chosen(arguments, config_dir) if _is_theirs(path)}
-    texts = {name for name in settings.text_settings() if name.partition(".")[0] not in of_theirs}
-    return [
-        quoted(each) if each.partition("=")[0].lstrip("+") in texts and not each.startswith("-") else each
-        for each in arguments
+    keys = [each.partition("=")[0].lstrip("+") for each in overrides]
+    written = [
+        quoted(each, several=several, null=True) if key in (*GROUPS, "logger") else each
+        for key, each in zip(keys, overrides, strict=True)
     ]
+    of_theirs = {path.parent.name for path in own_files.chosen(written, config_dir) if _is_theirs(path)}
+    texts = {name for name in settings.text_settings() if name.partition(".")[0] not in of_theirs}
+    return [quoted(each, several=several) if key in texts else each for key, each in zip(keys, written, strict=True)]
 
 
 def _is_theirs(path: Path) -> bool:
     return own_files.problem_of(path) is None and "_target_: synaug." not in path.read_text(encoding="utf-8")
 
 
-def quoted(override: str) -> str:
-    """An override of a text setting with quotes where Hydra would read a number, true, false or null."""
-    key, _, value = override.partition("=")
+def quoted(override: str, *, several: bool = False, null: bool = False) -> str:
+    """An override of a text setting with quotes where Hydra would read something else, or nothing at all.
+
+    Parameters
+    ----------
+    several
+        Whether commas part the values of a sweep.
+    null
+        Whether null is a word, too, as where an option is chosen.
+    """
+    key, equals, value = override.partition("=")
+    if not equals:
+        return override
     pieces = re.split(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[\[\],])""", value)
     in_list = "[" in pieces
-    return f"{key}=" + "".join(f"'{each}'" if _is_typed(each, in_list) else each for each in pieces)
+    typed = [_quote(each) if _is_typed(each, in_list, null) else each for each in pieces]
+    said = f"{key}={''.join(typed)}"
+    if _is_read(said):
+        return said
+    if several or (value.startswith("[") and value.endswith("]")):
+        words = [each if each in ("", *"[],") or _is_read(f"{key}={each}") else _quote(each.strip()) for each in typed]
+        if _is_read(f"{key}={''.join(words)}"):
+            return f"{key}={''.join(words)}"
+    return f"{key}={_quote(value)}"
 
 
-def _is_typed(word: str, in_list: bool) -> bool:
+def _quote(text: str) -> str:
+    return str(QuotedString(text, Quote.single).with_quotes())
+
+
+def _is_read(override: str) -> bool:
+    """Whether Hydra's grammar knows an override."""
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    return True
+
+
+def _is_typed(word: str, in_list: bool, null: bool) -> bool:
     """Whether Hydra reads a bare word as something else than text."""
     if in_list and re.fullmatch(r"0|-?[1-9]\d*", word):
         return False  # the same either way, and earlier records have it as a number
-    if not in_list and word.lower() == "null":
+    if not in_list and not null and word.lower() == "null":
         return False  # a setting left to its default
     typed = r"null|true|false|nan|[+-]?(inf|(\d[\d_]*)?\.?(\d[\d_]*)?(e[+-]?\d[\d_]*)?)"
     return bool(word) and re.fullmatch(typed, word, re.IGNORECASE) is not None

@@ -174,9 +174,10 @@ class EmbeddingCache:
             None if flops is None else (self.encoded.flops or 0) + flops,
             self.encoded.seconds + time.monotonic() - started,
         )
-        if embeddings.ndim != 2 or len(embeddings) != len(texts):
+        if embeddings.ndim != 2 or len(embeddings) != len(texts) or not embeddings.size:
             raise UserError(
-                f"the encoder returned shape {embeddings.shape} for {len(texts)} texts, one row each needed"
+                f"the encoder returned shape {embeddings.shape} for {len(texts)} texts, but one row of numbers each "
+                "is needed: mend the encoder, or choose another with encoder=..."
             )
         bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
         if len(bad):

@@ -150,7 +150,7 @@ def _check_rows(rows_per_class: Rows, class_names: Sequence[str], n_folds: int, 
     if len(class_names) - len(small) >= 2:
         them = "it" if len(small) == 1 else "them"
         remedies.append(f"set dataset.min_per_class={needed} to drop {them}")
-    if _suffice(fewest, n_folds, 0.0):
+    if np.count_nonzero(rows_per_class < rows_needed(n_folds, 0.0)) < len(small):
         remedies.append("lower validation.share")
     raise UserError(f"{what}: {', '.join([*remedies, 'or use more data' if remedies else 'use more data'])}")
 

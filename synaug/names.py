@@ -37,12 +37,14 @@ def called(value: object, names: Iterable[str]) -> list[str]:
     ----------
     value
         Text stands for itself alone. Of a number, true, false or null only the value is left, which may have been
-        written in several ways: 1000.0 stands for `1e3` and for `1000.0`.
+        written in several ways: 1000.0 stands for `1e3` and for `1000.0`. Where nothing is called just so, white
+        space around names does not count: the command line loses it.
     names
         Those there are.
     """
+    names = list(names)
     if isinstance(value, str):
-        return [name for name in names if name == value]
+        return [name for name in names if name == value] or [name for name in names if name.strip() == value.strip()]
     return [name for name in names if name == str(value) or any(_same(value, each) for each in _values_of(name))]
 
 

@@ -1,6 +1,7 @@
 """Configs of the user's own: what is wrong in a file, by its name and line, before Hydra reads it."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
+
+from synaug import names
+from synaug.errors import UserError
 
 # Aliases of aliases grow exponentially; no option has so many values.
 MOST_VALUES = 10_000
@@ -47,6 +51,8 @@ def _problem_in(path: Path, text: str) -> str | None:
         if _size(value, MOST_VALUES) > MOST_VALUES:
             return f"{path} has more than {MOST_VALUES:,} values, aliases counted: write it without aliases"
         if isinstance(value, dict):
+            if (problem := _unusual(value)) is not None:
+                return f"{path} {problem}"
             OmegaConf.create(value)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -60,9 +66,49 @@ def _problem_in(path: Path, text: str) -> str | None:
         return f"{path} cannot be read as YAML ({reason}): mend the file"
     if value is None:
         return f"{path} is empty: write the option's settings into it, one `key: value` a line"
+    if (header := _wrong_header(text)) is not None:
+        return f"{path} begins with {header!r}, which is no header: write '# @package _global_', or remove it"
     if not isinstance(value, dict):
         what = "a list" if isinstance(value, list) else f"only {str(value)[:40]!r}"
         return f"{path} holds {what}, but an option is made of settings: write one `key: value` a line"
+    return None
+
+
+def _wrong_header(text: str) -> str | None:
+    """A line that begins as Hydra's headers do, ``# @key value``, and is none; they end at the first other line."""
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if not re.match(r"#\s*@", line):
+            return None
+        if len(line.lstrip("#").split()) != 2:
+            return line
+    return None
+
+
+def _unusual(value: dict[Any, Any]) -> str | None:
+    """What YAML can say and no setting can be: keys that are no text, bytes, a list of defaults that is none."""
+    left: list[Any] = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, bytes):
+            return f"holds bytes (!!binary), but a setting is text, a number or a list: write {str(each[:20])[1:]}"
+        if isinstance(each, dict):
+            values = [names.shown(key) for key in each if not isinstance(key, str)]
+            if values:
+                return f"has a key that YAML takes for the value {values[0]}: write the key in quotes"
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+    defaults = value.get("defaults", [])
+    if not isinstance(defaults, list):
+        return f"has defaults that are no list ({defaults!r}): write one `- option` or `- group: option` a line"
+    for each in defaults:
+        options = list(each.values()) if isinstance(each, dict) else [each]
+        if len(options) != 1 or not all(
+            isinstance(word, str) or (word is None and isinstance(each, dict))
+            for option in options
+            for word in (option if isinstance(option, list) else [option])
+        ):
+            return f"has {each!r} in its defaults: write `- option` or `- group: option`, names of digits in quotes"
     return None
 
 
@@ -94,12 +140,17 @@ def chosen(overrides: Sequence[str], config_dir: str | None) -> list[Path]:
         The command line; what Hydra cannot parse is left for it to say.
     config_dir
         The user's ``--config-dir``, if any.
+
+    Raises
+    ------
+    UserError
+        If a file builds on itself.
     """
     found: dict[Path, None] = {}
     if config_dir is not None:
         for override in overrides:
             for group, option in _options(override):
-                found.update(dict.fromkeys(_with_parents(Path(config_dir), group, option, set())))
+                found.update(dict.fromkeys(_with_parents(Path(config_dir), group, option, ())))
     return list(found)
 
 
@@ -114,20 +165,22 @@ def _options(argument: str) -> Iterator[tuple[str, str]]:
         yield override.key_or_group, str(each)
 
 
-def _with_parents(folder: Path, group: str, option: str, seen: set[Path]) -> Iterator[Path]:
+def _with_parents(folder: Path, group: str, option: str, below: tuple[Path, ...]) -> Iterator[Path]:
+    """An option's file and those that its defaults name; `below` are the files whose defaults led to it."""
     path = folder / group / f"{option.removesuffix('.yaml')}.yaml"
-    if path in seen or not option.isprintable() or not os.path.lexists(path):
+    if not option.isprintable() or not os.path.lexists(path):
         return
-    seen.add(path)
+    if path in below:
+        raise UserError(f"{below[-1]} builds on {path}, which builds on it again: remove one of them from its defaults")
     yield path
     if problem_of(path) is not None:
         return
     defaults = yaml.load(path.read_text(encoding="utf-8"), Loader=get_yaml_loader()).get("defaults")  # noqa: S506
     for each in defaults if isinstance(defaults, list) else []:
         if isinstance(each, str):
-            yield from _with_parents(folder, group, each, seen)
+            yield from _with_parents(folder, group, each, (*below, path))
         elif isinstance(each, dict):
             for key, value in each.items():
                 named = str(key).partition("@")[0].split()[-1].removeprefix("/")  # "override /group@package"
                 for its_group in (named, f"{group}/{named}"):
-                    yield from _with_parents(folder, its_group, str(value), seen)
+                    yield from _with_parents(folder, its_group, str(value), (*below, path))

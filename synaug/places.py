@@ -9,6 +9,8 @@ from synaug.errors import REMEDY_FOR_A_PLACE
 LONGEST_PART = 255  # bytes of one name in a path, on today's file systems
 LONGEST_PATH = 3000  # bytes; 4,096 on Linux, of which a run's own folders and files need some
 LONGEST_NAME = 128  # characters; also W&B's limit for the group that is called so
+# Making a folder there fails with words that mean something else: "no such file".
+OF_THE_SYSTEM = ("/proc", "/sys")
 # What Windows takes for devices, whatever their ending: a folder of results may be copied there.
 DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -49,6 +51,8 @@ def folder_problem(folder: Any) -> str | None:
         return f"is longer than {LONGEST_PATH:,} bytes"
     try:
         nearest = next(each for each in (path, *path.parents) if each.exists() or each.is_symlink())
+        if any(nearest.resolve().is_relative_to(each) for each in OF_THE_SYSTEM):
+            return f"lies in {nearest}, where the system shows itself and nobody can make files"
         return None if nearest.is_dir() else f"needs {nearest} to be a folder, which it is not"
     except OSError as error:
         return f"cannot be looked at ({error.strerror})"

@@ -141,7 +141,7 @@ def _end(value: float, low: str, high: str, least: float) -> str:
 def one_of(*words: Any) -> Kind:
     """One of some words, or numbers."""
     return Kind(
-        f"one of {', '.join(map(str, words))}",
+        f"one of {', '.join(dict.fromkeys(map(str, words)))}",
         lambda value: any(type(value) is type(word) and value == word for word in words),
         all(isinstance(word, str) for word in words),
     )
@@ -263,6 +263,13 @@ OPTIMISER = {
     "maximize": TRUTH,
     "nesterov": TRUTH,
     "amsgrad": TRUTH,
+    "betas": list_of(
+        number(0, 1, below=True), "a list of two numbers from 0 to below 1, e.g. [0.9,0.999]", 2, 2, distinct=False
+    ),
+    "foreach": TRUTH | NULL,
+    "fused": TRUTH | NULL,
+    "capturable": TRUTH,
+    "differentiable": TRUTH,
 }
 ENCODER = {
     "model": TEXT,
@@ -325,7 +332,11 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
             distinct=False,
         ),
     },
-    "torch.nn.functional.cross_entropy": {"label_smoothing": number(0, 1, below=True)},
+    "torch.nn.functional.cross_entropy": {
+        "label_smoothing": number(0, 1, below=True),
+        "ignore_index": whole(-LARGEST, -1),  # every class counts
+        "reduction": one_of("none"),  # which a stack needs
+    },
     "pytorch_lightning.loggers.CSVLogger": {
         "save_dir": FOLDER,
         "name": text("a folder's name, or ''", r"(\w[\w.-]*)?", LONGEST_NAME) | NULL,
@@ -429,5 +440,6 @@ def _unusable(name: str, value: Any) -> str | None:
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str) -> str:
     """`: did you mean …?` with the nearest of the known words, or nothing."""
-    near = difflib.get_close_matches(word, sorted(known), n=1)
+    known = sorted(known)
+    near = [each for each in known if each.casefold() == word.casefold()] or difflib.get_close_matches(word, known, n=1)
     return f": did you mean {prefix}{near[0]}?" if near else ""

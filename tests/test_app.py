@@ -106,14 +106,14 @@ def test_completion_knows_options_and_keys() -> None:
         (["augmenter._target_=os.path.join"], ["augmenter: "]),
         (["augmenter._target_=imblearn.over_sampling.SMOET"], ["augmenter: "]),
         (["~classifier"], ["classifier is removed or null, but every run needs it"]),
-        (["augmenter=null"], ["augmenter=None is no option: did you mean none?"]),
+        (["augmenter=null"], ["augmenter=null is no option: did you mean none?"]),
         (["imbalance_ratio=10"], ["imbalance_ratio=10 is no option: did you mean ir10?"]),
         (["seeds=${nope}"], ["seeds cannot be resolved"]),
         (["name=.."], ["name='..' becomes a folder"]),
         (["target_prior=natural"], ["target_prior=natural needs imbalance_ratio=natural"]),
         (["foo"], ["foo is no setting: write key=value or group=option"]),
         (["dataset.path=/"], ["dataset.path=/ is a folder: name one file in it"]),
-        (["n_folds=[1"], ["n_folds=[1 cannot be parsed"]),
+        (["n_folds=[1"], ["n_folds=[1 cannot be read"]),
     ],
 )
 def test_wrong_settings_get_one_sentence_each(

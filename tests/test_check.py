@@ -89,7 +89,7 @@ def test_a_name_in_a_file_of_the_user_s_is_refused_before_a_folder_is_made(
 
 
 @pytest.mark.parametrize("key", ["output_dir", "cache_dir"])
-@pytest.mark.parametrize("value", ["''", "'  '", "[]", "{a: 1}", "FILE", "FILE/below", "LINK", "'a\tb'", "x" * 256])
+@pytest.mark.parametrize("value", ["''", "'  '", "[]", "/proc/x", "FILE", "FILE/below", "LINK", "'a\tb'", "x" * 256])
 def test_a_folder_that_cannot_be_one_is_refused_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, csv: str, key: str, value: str
 ) -> None:
@@ -152,11 +152,69 @@ def test_a_run_s_folder_fits_a_file_system_whatever_its_options_are_called(tmp_p
         ("n_folds=5", "n_folds=5"),
         ("augmenter.k_neighbors=5", "augmenter.k_neighbors=5"),
         ("--cfg=job", "--cfg=job"),
+        ("dataset.path=données.csv", "dataset.path='données.csv'"),
+        ("dataset.path=a(1)=b.csv", "dataset.path='a(1)=b.csv'"),
+        ("dataset.path=[x].csv", "dataset.path='[x].csv'"),
+        ("dataset.path=a'b,c.csv", r"dataset.path='a\'b,c.csv'"),
+        ("dataset.path='données.csv'", "dataset.path='données.csv'"),
+        ("imbalance_ratio.minority=[é,=x,b]", "imbalance_ratio.minority=['é','=x',b]"),
+        ("augmenter=5", "augmenter='5'"),
+        ("augmenter=null", "augmenter='null'"),
+        ("augmenter=smote", "augmenter=smote"),
+        ("experiment=null", "experiment=null"),
+        ("n_folds=é", "n_folds=é"),
         ("cache_dir=null", "cache_dir=null"),
     ],
 )
 def test_text_stays_as_it_was_written(given: str, expected: str) -> None:
     assert configuration.as_written([given]) == [expected]
+
+
+def test_commas_part_the_values_of_a_sweep_alone() -> None:
+    assert configuration.as_written(["dataset.path=é.csv,b.csv"], several=True) == ["dataset.path='é.csv',b.csv"]
+    assert configuration.as_written(["dataset.path=é.csv,b.csv"]) == ["dataset.path='é.csv,b.csv'"]
+
+
+def test_settings_may_stand_before_and_behind_the_flags(tmp_path: Path, csv: str) -> None:
+    outcome = run("dataset=files", "--cfg", "job", csv, "n_folds=7", f"output_dir={tmp_path}", "--resolve")
+    assert outcome.code == 0, outcome.err
+    assert "n_folds: 7" in outcome.out
+    assert "mine.csv" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["augmenter=smote,none"], "augmenter=smote,none names several values, but this is one run: add --multirun"),
+        (["--multirun", "n_folds=interval(2,5)"], "is an interval, which no sweep here can try: list the values"),
+        (["--multirun", "n_folds=glob(*)"], "looks for options, but n_folds is no group: list the values"),
+        (["--multirun", "augmenter=glob(zzz*)"], "augmenter=glob(zzz*) finds no option: choose among adasyn,"),
+        (["--multirun", "n_folds=range(3,3)"], "is an empty range, so no job"),
+        (["--multirun", "n_folds=range(3,5,0)"], "is an empty range, so no job"),
+        (["--multirun", "hydra.launcher=joblib"], "an option of Hydra's is chosen by hydra/launcher=..."),
+        (["hydra.foo=1"], "Could not override 'hydra.foo'. To append to your config use +hydra.foo=1"),
+        (["--config-name=nowhere"], "nowhere"),
+        (["=a"], "=a names no setting: write key=value or group=option"),
+        (["n_folds =3"], "'n_folds ' is no name of a setting: write key=value"),
+        (["n_folds=3=4"], "as in 'n_folds=\"...\"'"),
+        (["N_FOLDS=3"], "N_FOLDS is no setting: did you mean n_folds?"),
+        (["abc=3"], "abc is no setting: --cfg job lists them all"),
+        (["validation.foo=3"], "validation.foo is no setting: --cfg job lists them all"),
+        (["+abc=3"], "abc is no setting: leave it out"),
+        (["~dataset"], "~dataset removes what every run needs"),
+        (["~augmenter"], "augmenter has no _target_"),
+        (["~augmenter.amount"], "augmenter.amount is missing, but every run needs it"),
+        (["~dataset.path"], "dataset.path is missing, but every run needs it"),
+    ],
+)
+def test_what_no_command_line_can_ask_for_is_one_sentence(
+    tmp_path: Path, csv: str, arguments: list[str], sentence: str
+) -> None:
+    err = said(Program(tmp_path)(*TOY, csv, *arguments))
+    assert sentence in err
+    assert "Errno" not in err
+    assert "full_key" not in err
+    assert not (tmp_path / "multirun").exists() or not list((tmp_path / "multirun").rglob("record.json"))
 
 
 def test_an_option_of_the_user_s_own_may_have_numbers_where_ours_have_text(tmp_path: Path) -> None:
@@ -211,6 +269,13 @@ BROKEN = {
         "has more than 10,000 values, aliases counted",
     ),
     "interpolation": (b"k: ${\n", "cannot be read as YAML"),
+    "bytes": (b"# a\nk: !!binary aGVsbG8=\n", "holds bytes (!!binary), but a setting is text"),
+    "number_key": (b"# a\n1: 2\n", "has a key that YAML takes for the value 1: write the key in quotes"),
+    "null_key": (b"# a\nk: {null: 2}\n", "has a key that YAML takes for the value null: write the key in quotes"),
+    "header": (b"# @package\n_target_: x\n", "begins with '# @package', which is no header"),
+    "defaults_text": (b"# a\ndefaults: smote\n", "has defaults that are no list ('smote')"),
+    "defaults_number": (b"# a\ndefaults: [5]\n", "has 5 in its defaults: write `- option` or `- group: option`"),
+    "defaults_mapping": (b"# a\ndefaults: [{a: {b: 1}}]\n", "has {'a': {'b': 1}} in its defaults"),
 }
 
 
@@ -226,6 +291,9 @@ def broken(tmp_path: Path) -> Path:
     (folder / "dangling.yaml").symlink_to(folder / "nowhere.yaml")
     os.mkfifo(folder / "fifo.yaml")
     (folder / "child.yaml").write_text("defaults:\n  - twice\n  - _self_\n")
+    (folder / "orphan.yaml").write_text("defaults:\n  - nowhere\n  - _self_\n")
+    (folder / "loop.yaml").write_text("defaults:\n  - pool\n")
+    (folder / "pool.yaml").write_text("defaults:\n  - loop\n")
     return folder.parent
 
 
@@ -234,6 +302,7 @@ SENTENCES = {name: sentence for name, (_, sentence) in BROKEN.items()} | {
     "dangling": "is a link to a file that is not there",
     "fifo": "is no regular file",
     "child": "twice.yaml, line 3: found duplicate key k",
+    "loop": "loop.yaml, which builds on it again: remove one of them from its defaults",
 }
 
 
@@ -251,11 +320,47 @@ def test_a_broken_file_is_named_with_its_line_and_the_remedy(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_file_that_builds_on_none_is_named(tmp_path: Path, broken: Path, csv: str) -> None:
+    err = said(run(f"--config-dir={broken}", "dataset=files", csv, f"output_dir={tmp_path}", "augmenter=orphan"))
+    assert "In 'augmenter/orphan': Could not load 'augmenter/nowhere': choose one that there is" in err
+
+
+@pytest.mark.parametrize(
+    ("group", "content", "sentence"),
+    [
+        ("augmenter", "k_neighbors: 3\n", "augmenter has no _target_, which names what is made"),
+        ("experiment", "name: x\n", "begin its file with the line '# @package _global_'"),
+        ("augmenter", "_target_: imblean.SMOTE\n", "augmenter: Error loading 'imblean.SMOTE'"),
+    ],
+)
+def test_what_a_sound_file_lacks_is_said_once(
+    tmp_path: Path, csv: str, group: str, content: str, sentence: str
+) -> None:
+    (tmp_path / "own" / group).mkdir(parents=True)
+    (tmp_path / "own" / group / "mine.yaml").write_text(content)
+    given = [f"--config-dir={tmp_path / 'own'}", "dataset=files", csv, f"{group}=mine", f"output_dir={tmp_path}/out"]
+    err = said(run(*given, "dataset.text=body", "dataset.label=topic"))
+    assert sentence in err
+    assert err.count("error: ") == 1
+
+
+@pytest.mark.parametrize("name", ["5", "true", "null", "1e3", "é", "a b"])
+@pytest.mark.parametrize("multirun", [[], ["--multirun"]])
+def test_an_option_may_be_called_anything(tmp_path: Path, csv: str, name: str, multirun: list[str]) -> None:
+    (tmp_path / "own" / "imbalance_ratio").mkdir(parents=True)
+    file = tmp_path / "own" / "imbalance_ratio" / f"{name}.yaml"
+    file.write_text("_target_: synaug.imbalance_ratio.ImbalanceRatio\nratio: 0\nminority: null\nprofile: step\n")
+    given = [f"--config-dir={tmp_path / 'own'}", "dataset=files", csv, f"output_dir={tmp_path}/out"]
+    outcome = run(*multirun, *given, f"imbalance_ratio={name}")
+    assert outcome.code == 1
+    assert "imbalance_ratio.ratio=0 must be at least 1" in outcome.err  # so the file was found
+
+
 def test_help_lists_what_is_sound_and_marks_what_is_broken(broken: Path) -> None:
     outcome = run(f"--config-dir={broken}", "--help")
     assert outcome.code == 0
     assert "  sound             a sound one\n" in outcome.out
-    for name in SENTENCES.keys() - {"child"}:
+    for name in SENTENCES.keys() - {"child", "loop"}:
         (line,) = [line for line in outcome.out.splitlines() if line.split(maxsplit=1)[:1] == [name]]
         assert "cannot be used" in line
 
@@ -286,7 +391,7 @@ def test_a_list_for_a_group_is_told_what_a_sweep_is(tmp_path: Path, csv: str, op
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["trainer.devices=[0]", "trainer.accelerator=cpu"], "trainer.devices=[0], "),
+        (["trainer.devices=[0]", "trainer.accelerator=cpu"], "trainer.devices=[0] cannot be used here"),
         (["trainer.devices=true"], "trainer.devices=true must be one"),
         (["trainer.devices=[0,1]"], "trainer.devices=[0,1] must be one"),
         (["trainer.accelerator=null"], "trainer.accelerator=null must be auto, cpu, gpu"),
@@ -303,7 +408,12 @@ def test_a_list_for_a_group_is_told_what_a_sweep_is(tmp_path: Path, csv: str, op
         (["classifier.loss.label_smoothing=-3"], "classifier.loss.label_smoothing=-3 must be at least 0"),
         (["classifier.loss.label_smoothing=nan"], "classifier.loss.label_smoothing=nan must be a number"),
         (["classifier.optimizer.weight_decay=1e308"], "classifier.optimizer.weight_decay=1e+308 must be at most 1,000"),
-        (["+classifier.optimizer.betas=[2,3]"], "Invalid beta parameter"),
+        (["+classifier.optimizer.betas=[2,3]"], "classifier.optimizer.betas=[2,3] must be a list of two numbers"),
+        (["+classifier.optimizer.betas=[0.9]"], "classifier.optimizer.betas=[0.9] must be a list of two numbers"),
+        (["+classifier.optimizer.foreach=maybe"], "classifier.optimizer.foreach=maybe must be true or false, or null"),
+        (["+classifier.optimizer.capturable=true"], "classifier.optimizer: If capturable=True"),
+        (["+classifier.loss.ignore_index=0"], "classifier.loss.ignore_index=0 must be at most -1"),
+        (["+classifier.loss.reduction=mean"], "classifier.loss.reduction=mean must be one of none"),
         (["+classifier.optimizer.lambd=2"], "classifier.optimizer.lambd is no setting"),
         (["classifier.optimizer._target_=torch.optim.LBFGS"], "classifier.optimizer: "),
         (["classifier.loss._target_=torch.nn.functional.relu"], "classifier.loss: "),

@@ -204,7 +204,7 @@ def test_the_fingerprint_follows_texts_labels_and_class_names() -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([], r"rows has rows of 0 classes \(none\), but classification needs two or more"),
+        ([], r"rows has rows of no class, but classification needs two or more"),
         ([("x", 2), ("y", 2)], r"rows has rows of 1 class \('c'\), but classification needs two or more"),
         ([("x", 0), ("x", 1), ("y", 1)], r"of 1 class \('b'\) once 1 text with two labels is dropped, but"),
         (
@@ -299,7 +299,14 @@ def test_the_source_is_the_files_digest(tmp_path: Path) -> None:
         ("a.csv", "Text,label\nx,1\n", "a.csv has no column 'text': did you mean 'Text'?"),
         ("a.tsv", "text\tlabels\nx\t1\n", "a.tsv has no column 'label': did you mean 'labels'?"),
         ("a.jsonl", '{"txt": "x", "label": 1}', "a.jsonl has no column 'text': did you mean 'txt'?"),
-        ("a.jsonl", "", "a.jsonl has no column 'text'; it has none"),
+        ("a.jsonl", "", "a.jsonl is empty: give a file with the columns 'text' and 'label'"),
+        ("a.jsonl", "{}", "a.jsonl has no column 'text'; it has none"),
+        ("a.csv", b"\x28\xb5\x2f\xfdabc", "a.csv cannot be read as csv, for it is compressed: unpack it"),
+        ("a.csv", b"BZh91AY&SY", "a.csv cannot be read as csv, for it is compressed: unpack it"),
+        ("a.tsv", b"%PDF-1.4\n%\xe2\xe3", "a.tsv cannot be read as tsv, for it is a PDF"),
+        ("a.jsonl", b"\xd0\xcf\x11\xe0\xa1", "for it is an old Excel workbook: export it as csv"),
+        ("a.csv", "<!DOCTYPE html>\n<html>", "for it is a web page: download the file itself"),
+        ("a.csv", '{"text": "x", "label": 1}\n', "for it is JSON: save it as jsonl, one object a line"),
         ("a.parquet", {"texts": ["x"], "label": [1]}, "a.parquet has no column 'text': did you mean 'texts'?"),
         ("a.csv", "text,label\nx,1\ny,\n", "row 2 of .*a.csv has no label in column 'label': label or remove it"),
         ("a.jsonl", '{"text": "x", "label": 1}\n{"text": "y"}', "row 2 of .*a.jsonl has no label"),
@@ -826,13 +833,25 @@ def test_where_classes_keep_their_proportions_the_cap_is_told_and_otherwise_warn
 
 
 def test_a_cap_on_each_class_draws_as_it_always_did() -> None:
-    texts = Rows(classes_of((40, 30, 5)), max_per_class=10).load(at_least=20)
+    texts = Rows(classes_of((40, 30, 5)), max_per_class=10).load(at_least=8)
     expected = []
     for label, count in enumerate((40, 30, 5)):
         draw = np.random.RandomState(derive_seed("max_per_class", "rows", 0, label))
         expected += [f"{label} {number}" for number in sorted(draw.permutation(count)[:10])]
     assert texts.texts == expected
     assert "rows_per_class_before_caps" not in texts.report
+
+
+def test_a_cap_on_each_class_that_is_too_few_is_refused_with_the_least_that_would_do() -> None:
+    for proportional in (False, True):
+        with pytest.raises(UserError, match=r"max_per_class=9 leaves no class the 11 rows that each needs: raise it"):
+            Rows(classes_of((40, 30, 5)), max_per_class=9).load(at_least=11, proportional=proportional)
+        Rows(classes_of((40, 30, 5)), max_per_class=11).load(at_least=11, proportional=proportional)
+
+
+def test_too_few_classes_for_their_least_rows_are_told_so() -> None:
+    with pytest.raises(UserError, match=r"no class once classes of fewer than 50 rows .*: lower dataset.min_per_class"):
+        Rows(classes_of((40, 30, 5)), min_per_class=50).load()
 
 
 def test_a_cap_on_all_rows_that_is_too_few_for_the_classes_is_refused() -> None:
@@ -967,6 +986,7 @@ def test_a_look_at_a_package_or_a_mirror_needs_neither_rows_nor_the_hub(
         ("a", "dataset.path=a must end in one of .csv"),
         (".csv", "must end in one of"),
         (".", "is a folder: name one file in it"),
+        ("https://a.b/c.csv", "dataset.path=https://a.b/c.csv is an address, not the path of a file: download"),
     ],
 )
 def test_a_path_that_is_none_is_refused_at_once(path: Any, part: str) -> None:

@@ -223,6 +223,21 @@ def test_what_is_no_table_of_text_is_called_by_its_name(tmp_path: Path, content:
     assert part in refused(tmp_path / "a.csv", content)
 
 
+def test_white_space_around_a_column_s_name_does_not_count(tmp_path: Path) -> None:
+    assert read(tmp_path / "a.csv", "text, label\nx,1\ny,2\n") == [("x", "1"), ("y", "2")]
+    assert read(tmp_path / "a.csv", " text,label \nx,1\ny,2\n") == [("x", "1"), ("y", "2")]
+
+
+def test_a_mark_that_was_put_twice_is_no_part_of_a_name(tmp_path: Path) -> None:
+    assert read(tmp_path / "a.csv", "\ufeff\ufefftext,label\nx,1\ny,2\n") == [("x", "1"), ("y", "2")]
+
+
+def test_quotes_behind_a_space_are_no_part_of_a_label_without_a_word(tmp_path: Path) -> None:
+    content = 'text,label\nx, "1"\ny, "2"\n'
+    assert "line 2 has a space before the quote of the label" in refused(tmp_path / "a.csv", content)
+    assert read(tmp_path / "a.csv", content, quoting="double") == [("x", '"1"'), ("y", '"2"')]
+
+
 def test_a_field_of_megabytes_is_read(tmp_path: Path) -> None:
     text = "word, " * 500_000 + "end"
     assert read(tmp_path / "a.csv", f'text,label\n"{text}",x\nb,y\n')[0] == (text, "x")

@@ -53,6 +53,12 @@ def test_text_stands_for_itself_alone() -> None:
     assert names.called("a", ["a", "b", "a"]) == ["a", "a"]
 
 
+def test_white_space_around_a_name_counts_only_between_names() -> None:
+    assert names.called("label", [" label", "text"]) == [" label"]
+    assert names.called("label", [" label", "label"]) == ["label"]
+    assert names.called("label", [" label", "label "]) == [" label", "label "]
+
+
 def test_all_names_that_a_value_can_stand_for_are_told() -> None:
     assert names.called(True, ["true", "True", "yes", "no"]) == ["true", "True", "yes"]
     assert names.called(1000.0, ["1e3", "1000.0", "1000"]) == ["1e3", "1000.0"]

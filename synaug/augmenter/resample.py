@@ -1,5 +1,6 @@
 """Run a sampler of imbalanced-learn's kind on training rows."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -39,10 +40,13 @@ def resample(
         Whatever the sampler raises.
     """
     sampler = _prepared(sampler, targets, random_state)
-    if interpolates(sampler):
-        return _interpolated(sampler, rows)
-    with seeded(random_state, str(targets)):
-        returned = sampler.fit_resample(rows.dense(), rows.y)
+    with warnings.catch_warnings():
+        # scikit-learn's, of many small classes: they are classes all the same.
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
+        if interpolates(sampler):
+            return _interpolated(sampler, rows)
+        with seeded(random_state, str(targets)):
+            returned = sampler.fit_resample(rows.dense(), rows.y)
     return told_apart(sampler, rows.dense(), rows.y, returned)  # copies both times: it may write into what it is given
 
 

@@ -238,6 +238,13 @@ class Table:
         for row in found[1:]:
             name = row.fields[label].strip()
             bare = name.strip('"').strip()
+            is_behind_a_space = row.fields[label].startswith(" ") and name == f'"{bare}"'
+            if is_behind_a_space and bare not in labels:
+                raise self._refusal(
+                    f"line {line_of(self.content, row.start)} has a space before the quote of the label {name}, so "
+                    "that the quotes belong to its name",
+                    "remove the space, or set dataset.quoting=double where they do",
+                )
             if bare != name and bare in labels:
                 raise self._refusal(
                     f"line {line_of(self.content, row.start)} has the label {name}, which others write as {bare}",

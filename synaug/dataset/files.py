@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -26,8 +27,16 @@ MARKS = {
 }
 OTHER_FORMATS = {
     b"PK\x03\x04": "a zip archive, as Excel's workbooks are: export it as csv",
-    b"\x1f\x8b": "compressed: unpack it",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook: export it as csv",
+    **dict.fromkeys((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"7z\xbc\xaf"), "compressed: unpack it"),
+    **{b"BZh%d1AY&SY" % level: "compressed: unpack it" for level in range(1, 10)},
     b"PAR1": "a parquet file: give it the ending .parquet",
+    b"ARROW1": "an Arrow file: save it as parquet",
+    b"SQLite format 3": "a data base: export a table as csv",
+    b"%PDF-": "a PDF: give a table",
+    b"\x89PNG": "a picture: give a table",
+    **dict.fromkeys((b"<!DOCTYPE", b"<!doctype", b"<html"), "a web page: download the file itself"),
+    **dict.fromkeys((b'{"', b'[{"'), "JSON: save it as jsonl, one object a line"),
 }
 
 
@@ -150,7 +159,7 @@ class FileDataset(TextSource):
             if not isinstance(label, str | int | float | None):
                 raise UserError(
                     f"row {row} of {self.path} has {_described(label)} in column {self.label!r}: "
-                    "a label is one word or number"
+                    "a label is one word or number: write it as a string"
                 )
             texts.append(text or "")
             name = "" if label is None or label != label else str(label).strip()
@@ -186,7 +195,7 @@ class FileDataset(TextSource):
 
     def _table(self, content: str) -> delimited.Table:
         if not content.strip():
-            raise UserError(f"{self.path} is empty: give a file with the columns {self.text!r} and {self.label!r}")
+            raise self._empty()
         return delimited.Table(
             content,
             str(self.path),
@@ -208,7 +217,7 @@ class FileDataset(TextSource):
     def _decoded(self, content: bytes, *, whole: bool = True) -> str:
         """The text of a file, or of its beginning, which may end within a character."""
         for beginning, what in OTHER_FORMATS.items():
-            if content.startswith(beginning):
+            if content.startswith(beginning) and not (self._kind == "jsonl" and what.startswith("JSON")):
                 raise UserError(f"{self.path} cannot be read as {self._kind}, for it is {what}")
         encoding = next((MARKS[mark] for mark in MARKS if content.startswith(mark)), "utf-8")
         if encoding in ("utf-8", "utf-8-sig") and b"\0" in content:
@@ -221,7 +230,8 @@ class FileDataset(TextSource):
                 else f"byte {at + 1} of {self.path} (line {line}) is a NUL, which no text file contains: mend the file"
             )
         try:
-            return codecs.getincrementaldecoder(encoding)().decode(content, final=whole)
+            text = codecs.getincrementaldecoder(encoding)().decode(content, final=whole)
+            return text.lstrip("\ufeff")  # a mark that was put there twice
         except UnicodeDecodeError as error:
             if encoding.startswith("utf-8"):
                 at = error.start + (len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0)
@@ -258,6 +268,8 @@ class FileDataset(TextSource):
                 if sum(len(names.called(column, [key])) for key in keys) > 1:
                     raise self._refusal(f"line {number} has the key {column!r} more than once")
             found.append(value)
+        if not found and not content.strip():
+            raise self._empty()
         return found
 
     def _no_object(self, line: int) -> UserError:
@@ -282,6 +294,9 @@ class FileDataset(TextSource):
         except (ArrowException, ValueError, OverflowError) as error:  # bytes that are no UTF-8, say
             raise self._refusal(error) from error
 
+    def _empty(self) -> UserError:
+        return UserError(f"{self.path} is empty: give a file with the columns {self.text!r} and {self.label!r}")
+
     def _refusal(self, reason: object) -> UserError:
         return UserError(f"{self.path} cannot be read as {self._kind} ({' '.join(str(reason).split())}): mend the file")
 
@@ -298,6 +313,8 @@ def _path(given: object) -> Path:
         raise UserError(f"dataset.path={given} must be text, the path of a file: give dataset.path=FILE")
     if not given.strip():
         raise UserError("dataset.path is empty: give the path of a csv, tsv, jsonl or parquet")
+    if re.match(r"[a-z0-9]+://", given):
+        raise UserError(f"dataset.path={given} is an address, not the path of a file: download the file first")
     if "\0" in given:
         raise UserError(f"dataset.path={given!r} contains a NUL, which no path may: give the path of a file")
     try:

@@ -190,9 +190,10 @@ class TextSource(ABC):
             lost += [f"classes of fewer than {self.min_per_class} rows"] if len(large) < len(class_names) else []
             verb = "is" if n == 1 and len(lost) == 1 else "are"
             dropped = f" once {' and '.join(lost)} {verb} dropped" if lost else ""
+            few = f"1 class ({names.listed(left)})" if left else "no class"
+            check = "check the label column" if len(large) == len(class_names) else "lower dataset.min_per_class"
             raise UserError(
-                f"{self.title} has rows of {len(left)} class{'' if left else 'es'} ({names.listed(left) or 'none'})"
-                f"{dropped}, but classification needs two or more: check the label column"
+                f"{self.title} has rows of {few}{dropped}, but classification needs two or more classes: {check}"
             )
         if len(large) < len(class_names):
             rows = np.flatnonzero(np.isin(values, large))
@@ -284,6 +285,12 @@ class TextSource(ABC):
         counts = np.bincount(labels, minlength=len(class_names))
         keep, floor = counts, np.minimum(counts, at_least)
         if self.max_per_class is not None:
+            needed = min(at_least, int(counts.max()))
+            if self.max_per_class < needed:
+                raise UserError(
+                    f"dataset.max_per_class={self.max_per_class} leaves no class the {needed} rows that each needs: "
+                    f"raise it to {needed} or more, or lower n_folds"
+                )
             cap = min(self.max_per_class, int(counts.max()))
             keep = np.minimum(counts, cap)
             if proportional:
