@@ -308,7 +308,7 @@ def finish(sweep: Sweep, interrupted: bool = False) -> bool:
         table = status.missing_table(failed, listed, n_recorded, n_recorded + len(failed) + len(lost))
         say(f"\n{table}\n", sys.stderr)
     if failed:
-        sys.stderr.write(f"Tracebacks: {sweep.folder}/<run>/synaug.log\n")
+        sys.stderr.write(f"Logs: {sweep.folder}/<run>/synaug.log\n")
     # By their places in the whole grid.
     places = {tuple(job): place for place, job in enumerate(sweep.whole_grid or [])}
     jobs = sorted([*sweep.recorded, *({**job, "number": _place(job, places)} for job in jobs)], key=_number)

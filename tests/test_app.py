@@ -263,3 +263,9 @@ def test_ctrl_c_ends_with_a_sentence(program: Program, csv: str, monkeypatch: py
     outcome = program(*TOY, csv)
     assert outcome.code == 1
     assert "what is recorded is kept" in outcome.err
+
+
+@pytest.mark.parametrize("option", ["disabled", "stdout", "none"])
+def test_hydra_s_other_ways_of_logging_work_too(program: Program, csv: str, option: str) -> None:
+    arguments = [*TOY, csv, "n_folds=2", "max_steps=4", "steps_per_epoch=2", f"hydra/job_logging={option}"]
+    assert program(*arguments).code == 0
