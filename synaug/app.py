@@ -326,8 +326,9 @@ def _of_hydra(error: Exception, arguments: Namespace) -> str | None:
             problems = []
         if problems:
             return "\n".join(problems)
-    if (found := NOT_OF_ALL.match(str(error))) is not None and isinstance(error, CompactHydraException):
-        key, group = found[1], found[1].partition(".")[0]
+    found = NOT_OF_ALL.match(str(error)) if isinstance(error, CompactHydraException) else None
+    if found is not None and (group := found[1].partition(".")[0]) in configuration.GROUPS:
+        key = found[1]
         return (
             f"{key} is a setting of some options of {group} in this sweep, but not of all: leave it out here, and give "
             f"the option that has it a second command with the same name=... (--multirun {group}=... {key}=...); the "

@@ -164,7 +164,7 @@ def test_what_stands_in_a_records_place_is_named(program: Program, csv: str) -> 
     os.mkfifo(path)
     again = program(*TOY, csv)
     assert again.code == 0
-    assert "record.json is no file: the run is made again" in again.err
+    assert "record.json is not a regular file: the run is made again" in again.err
     path.unlink()
     path.mkdir()
     refused = program(*TOY, csv)
