@@ -434,6 +434,8 @@ def _sentence(group: str, error: Exception) -> str:
     if isinstance(cause, OSError) and cause.filename is not None:
         return f"{cause.filename}: {cause.strerror}: correct the settings of {group}"
     sentence = " ".join(str(cause).split()) or type(cause).__name__
+    if sentence.startswith(f"{group}."):  # as the class says it, wherever in the group it is used
+        return f"{place}.{sentence.removeprefix(f'{group}.')}"
     return sentence if sentence.startswith(group) else f"{place}: {sentence}"
 
 

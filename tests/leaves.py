@@ -59,6 +59,7 @@ NULLABLE = {
     "dataset.max_per_class",
     "dataset.max_rows",
     "dataset.min_per_class",
+    "dataset.name",
     "dataset.config",
     "dataset.revision",
     "dataset.licence",
@@ -224,7 +225,8 @@ def _names(said: str, name: str) -> bool:
     """Whether a setting is named, or that of which it is a part, where what it is made of was refused."""
     said = "\n".join(line for line in said.splitlines() if "overrides: [" not in line)  # Hydra's echo of the command
     group, _, leaf = name.rpartition(".")
-    return name in said or (f"'{leaf}'" in said and group in said) or (leaf == "_target_" and group in said)
+    is_named = name in said or (f"'{leaf}'" in said and group in said)
+    return is_named or (leaf == "_target_" and (("." not in group and group in said) or _names(said, group)))
 
 
 def main() -> None:

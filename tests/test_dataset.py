@@ -1061,3 +1061,18 @@ def test_a_text_of_the_hub_that_is_none_is_named(own_mirror: Path) -> None:
 def test_a_package_that_cannot_be_one_is_named(package: Any) -> None:
     with pytest.raises(UserError, match="package"):
         PackageDataset(name="x", package=package, file="a", sha256="0", origin="x", class_names=["a", "b"]).look()
+
+
+def test_what_stands_in_offline_must_be_of_a_package() -> None:
+    with pytest.raises(
+        UserError, match=r"dataset\.offline must be a synaug\.dataset\.PackageDataset or null, and dict"
+    ):
+        HubDataset(
+            name="x",
+            hub_id="a/b",
+            splits=["train"],
+            text="t",
+            label="l",
+            class_names=["a", "b"],
+            offline={"package": "x"},  # type: ignore[arg-type]
+        )

@@ -76,6 +76,11 @@ class HubDataset(TextSource):
         self.text = text
         self.label = label
         self.class_names = names_of_classes(class_names)
+        if not isinstance(offline, PackageDataset | None):
+            raise UserError(
+                f"dataset.offline must be a synaug.dataset.PackageDataset or null, and {type(offline).__name__} is "
+                "neither: leave dataset.offline as it is in --cfg job"
+            )
         self.offline = offline
 
     @property
