@@ -4,10 +4,14 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from tests.program import Program
 
 # Before torch, transformers, datasets and wandb are imported: they read these once.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -75,6 +79,22 @@ def mirror() -> Path:
     if not root:
         pytest.skip("needs the mirror of data sets: set SYNAUG_DATA to its folder")
     return Path(root)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> "Program":
+    """The command ``synaug`` with folders of its own."""
+    from tests.program import Program
+
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> str:
+    """The setting that names a file of 60 texts of each of two classes."""
+    from tests import toy
+
+    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', *toy.texts(60))}"
 
 
 @pytest.fixture

@@ -15,16 +15,6 @@ from tests.program import TOY, Program, run
 CHECKOUT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Program:
-    return Program(tmp_path)
-
-
-@pytest.fixture
-def csv(tmp_path: Path) -> str:
-    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', *toy.texts(60))}"
-
-
 def fails(program: Program, *arguments: str) -> str:
     outcome = program(*arguments)
     assert outcome.code == 1

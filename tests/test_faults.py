@@ -36,16 +36,6 @@ TINY = [*TOY, "n_folds=2", "max_steps=4", "steps_per_epoch=2", "trainer.enable_p
 FAULTS_OF_OURS = ("Traceback (most", "UserWarning", "Logging error")
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Program:
-    return Program(tmp_path)
-
-
-@pytest.fixture
-def csv(tmp_path: Path) -> str:
-    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', *toy.texts(60))}"
-
-
 def ok(outcome: Outcome) -> Outcome:
     assert outcome.code == 0, outcome.err
     return outcome

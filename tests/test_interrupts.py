@@ -21,16 +21,6 @@ from tests.program import TOY, Outcome, Program, run
 CHECKOUT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Program:
-    return Program(tmp_path)
-
-
-@pytest.fixture
-def csv(tmp_path: Path) -> str:
-    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', *toy.texts(60))}"
-
-
 def raising(error: BaseException) -> Callable[..., Any]:
     def encode(*_: object, **__: object) -> NDArray[np.float32]:
         raise error

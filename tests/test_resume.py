@@ -5,24 +5,12 @@ import os
 import shutil
 from pathlib import Path
 
-import pytest
-
 from synaug import record
 from tests import toy
 from tests.program import TOY, Program
 
 OWN = Path(__file__).parent / "conf"
 GRID = ["augmenter=none,smote,random", "imbalance_ratio=ir5,ir2"]
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Program:
-    return Program(tmp_path)
-
-
-@pytest.fixture
-def csv(tmp_path: Path) -> str:
-    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', *toy.texts(60))}"
 
 
 def statuses(program: Program) -> list[str]:

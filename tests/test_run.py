@@ -20,11 +20,6 @@ AUGMENTERS = ("none", "random", "smote", "borderline_smote", "adasyn", "vae")
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Program:
-    return Program(tmp_path)
-
-
-@pytest.fixture
 def csv(tmp_path: Path) -> str:
     rows, labels = toy.texts(120, ("sport", "trade", "space"))
     return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', rows, labels)}"

@@ -17,16 +17,6 @@ from tests.program import TOY, Program, signalled
 GRID = ["augmenter=none,smote", "imbalance_ratio.ratio=5.0,500.0"]
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Program:
-    return Program(tmp_path)
-
-
-@pytest.fixture
-def csv(tmp_path: Path) -> str:
-    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', *toy.texts(60))}"
-
-
 def note(program: Program) -> dict[str, object]:
     found = json.loads((program.folder / "multirun" / "default" / record.SWEEP).read_text())
     assert isinstance(found, dict)

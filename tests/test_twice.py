@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from synaug import record
 from tests import toy
 from tests.program import TOY, Program, without_cost
@@ -80,11 +78,6 @@ def one_after_another(*commands: list[str]) -> list[Ended]:
     assert len(out) == 2 * len(commands)
     ends = map(json.loads, out[1::2])
     return [Ended(out=said, err=wrong, **end) for said, wrong, end in zip(out[::2], err, ends, strict=False)]
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Program:
-    return Program(tmp_path)
 
 
 def settings(program: Program, name: str) -> list[str]:
