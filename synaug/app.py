@@ -316,7 +316,7 @@ def _of_hydra(error: Exception, arguments: Namespace) -> str | None:
         key, _, value = several.partition("=")
         return (
             f"{several} names several values, but this is one run: add --multirun for a run of each, or give one"
-            f""" (where the comma is a part of it: '{key}="{value}"')"""
+            f""" (a list is '{key}=[{value}]', a text with a comma '{key}="{value}"')"""
         )
     # Hydra raises a plain ValueError where an option is no text, as in imbalance_ratio=10.
     if error is not _said and isinstance(error, HydraException | OmegaConfBaseException | ValueError):
