@@ -7,7 +7,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from benchmarks import table
 from benchmarks.measure import Row
-from synaug.report import style, svg
+from synaug.report.figures import style, svg
 
 REACHED, MISSED = style.COLOURS[2], style.COLOURS[3]
 WIDTH, LINE, FRAME = 12.5, 0.52, 1.2  # inches: of all, of a row, around the rows of a panel

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from synaug.augmenter import Augmenter
-    from synaug.datamodule import EmbeddingDataModule
     from synaug.dataset import LabelledTexts
-    from synaug.members import Member
+    from synaug.splits import Member
+    from synaug.training.datamodule import EmbeddingDataModule
 
 D = 384
 BATCH_SIZE = 64
@@ -37,7 +37,7 @@ def embeddings(n_rows: int, *, seed: int = 0) -> tuple[NDArray[np.float32], "Lab
 def members(texts: "LabelledTexts", ratio: float | None) -> list["Member"]:
     """Ten folds, thinned to a ratio."""
     from synaug.imbalance_ratio import ImbalanceRatio
-    from synaug.members import split
+    from synaug.splits import split
 
     return list(
         split(
@@ -64,8 +64,8 @@ def datamodule(
     steps_per_epoch: int = 1,
 ) -> "EmbeddingDataModule":
     """The program's own way from rows to batches, for these members."""
-    from synaug.datamodule import EmbeddingDataModule
     from synaug.imbalance_ratio import ImbalanceRatio
+    from synaug.training.datamodule import EmbeddingDataModule
 
     return EmbeddingDataModule(
         rows,

@@ -15,7 +15,7 @@ from benchmarks import process
 from benchmarks.measure import Arrays, Differs, Row, Stage, interleave, require_close
 
 if TYPE_CHECKING:
-    from synaug.members import Member
+    from synaug.splits import Member
 
 METHODS = ("SMOTE", "BorderlineSMOTE", "ADASYN")
 RATIOS = (2, 10, 50)
@@ -171,7 +171,7 @@ def smote_variants(args: argparse.Namespace) -> Callable[[], Arrays]:
 
 def _cells(n_rows: int) -> Iterator[tuple[int, list["Member"], NDArray[np.int64]]]:
     from synaug.imbalance_ratio import ImbalanceRatio
-    from synaug.members import split
+    from synaug.splits import split
 
     labels = (np.arange(n_rows) % 2).astype(np.int64)
     cut = partial(split, seeds=[0], n_folds=N_FOLDS, validation_share=0.1, thin_validation=False)
@@ -213,9 +213,9 @@ def grid_synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
     from imblearn import over_sampling
 
     from synaug.augmenter import Augmenter
-    from synaug.datamodule import EmbeddingDataModule
     from synaug.dataset import LabelledTexts
     from synaug.imbalance_ratio import ImbalanceRatio
+    from synaug.training.datamodule import EmbeddingDataModule
 
     rows, _ = generated(args.grid_rows, args.grid_width, 0.5)
     cells = list(_cells(args.grid_rows))

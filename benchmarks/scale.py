@@ -79,12 +79,12 @@ def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
     from imblearn.over_sampling import SMOTE
 
     from synaug.augmenter import Augmenter
-    from synaug.classifier import predicted
-    from synaug.config import conf_dir
-    from synaug.datamodule import EmbeddingDataModule
+    from synaug.classifier.module import predicted
+    from synaug.command.config import conf_dir
     from synaug.dataset import LabelledTexts
     from synaug.imbalance_ratio import ImbalanceRatio
     from synaug.run import make_classifier, make_trainer, quieten_lightning
+    from synaug.training.datamodule import EmbeddingDataModule
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("config", overrides=["trainer.enable_progress_bar=false"])

@@ -8,7 +8,7 @@ from matplotlib.ticker import FuncFormatter
 from benchmarks import scale, table
 from benchmarks.generator import D
 from benchmarks.measure import Row
-from synaug.report import style, svg
+from synaug.report.figures import style, svg
 
 Points = list[tuple[float, float]]
 

@@ -12,7 +12,7 @@ from benchmarks.generator import BATCH_SIZE, N_FOLDS, TRAINING_SHARE, D, datamod
 from benchmarks.measure import Arrays, Differs, Row, Stage, interleave, require_close
 
 if TYPE_CHECKING:
-    from synaug.members import Member
+    from synaug.splits import Member
 
 TARGETS = {"lightning": 10.0, "bare": 4.0}
 CALLED = {"lightning": "a Lightning fit for each fold", "bare": "a bare torch loop for each fold"}
@@ -113,8 +113,8 @@ def synaug(args: argparse.Namespace) -> Callable[..., Arrays]:
     from imblearn import FunctionSampler
 
     from synaug.augmenter import Augmenter
-    from synaug.classifier import predicted
-    from synaug.config import conf_dir
+    from synaug.classifier.module import predicted
+    from synaug.command.config import conf_dir
     from synaug.run import make_classifier, make_trainer, quieten_lightning
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):

@@ -11,8 +11,8 @@ from benchmarks.generator import TRAINING_SHARE, D, datamodule, embeddings, memb
 from benchmarks.measure import Arrays, Differs, Row, Stage, interleave, require_close
 
 if TYPE_CHECKING:
-    from synaug.members import Member
-    from synaug.stacked_batches import TrainingSet
+    from synaug.splits import Member
+    from synaug.training.batches import TrainingSet
 
 
 def measure(args: argparse.Namespace) -> list[Row]:

@@ -4,12 +4,12 @@ import sys
 
 
 def main() -> None:
-    """Run the command line of `synaug.app`, which takes half a second to import."""
+    """Run the command line of `synaug.command.app`, which takes half a second to import."""
     try:
-        from synaug.app import main as entrance
+        from synaug.command.app import main as entrance
 
         entrance()
-    except KeyboardInterrupt:  # before `synaug.app` could see it, which says more
+    except KeyboardInterrupt:  # before `synaug.command.app` could see it, which says more
         sys.exit("interrupted")
 
 

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig, OmegaConf
 
-from synaug import app, check, escaping, record, status
+from synaug import escaping, record
+from synaug.command import app, check
+from synaug.sweep import status
 
 if TYPE_CHECKING:
-    from synaug.embeddings import EmbeddingCache
+    from synaug.embeddings.cache import EmbeddingCache
 
 SCRATCH = "SYNAUG_EMBED_FOLDER"  # names the folder of Hydra's own files, whatever process a job runs in
 # What Hydra wants a folder for goes when the command has ended well, and no run's folder is made.
@@ -33,7 +35,7 @@ _folders: set[Path] = set()
 
 def scratch_folder(cache_dir: str | None) -> str:
     """Where this command and its jobs leave files for a while: beside the cache, which machines share."""
-    from synaug.embeddings import cache_folder
+    from synaug.embeddings.cache import cache_folder
 
     folder = cache_folder(cache_dir).absolute() / os.environ[SCRATCH]
     _folders.add(folder)
@@ -44,13 +46,15 @@ OmegaConf.register_new_resolver("synaug.embed_folder", scratch_folder, replace=T
 
 
 def fill(config: DictConfig) -> status.Ended:
-    """One job: encode the texts that the cache lacks, and say so in a line; how it ended, as `synaug.app.task` does."""
+    """One job: encode the texts that the cache lacks, and say so in a line; how it ended, as
+    `synaug.command.app.task` does.
+    """
     check.check(config)
     from hydra.utils import instantiate
 
-    from synaug.embeddings import EmbeddingCache, cache_folder
-    from synaug.members import rows_needed
-    from synaug.workers import torch_threads
+    from synaug.embeddings.cache import EmbeddingCache, cache_folder
+    from synaug.encoder.workers import torch_threads
+    from synaug.splits import rows_needed
 
     dataset, encoder, imbalance_ratio = (
         instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio")

@@ -17,18 +17,21 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 
-from synaug import config as configuration
-from synaug import escaping, interrupts, record, results, resume, tracking
+from synaug import escaping, record
 from synaug.augmenter.balance import warn_of_fallbacks
-from synaug.classifier import Classifier, predicted
-from synaug.cost import Cost
-from synaug.datamodule import EmbeddingDataModule
-from synaug.embeddings import EmbeddingCache, cache_folder
+from synaug.classifier.module import Classifier, predicted
+from synaug.command import config as configuration
+from synaug.embeddings.cache import EmbeddingCache, cache_folder
+from synaug.encoder.workers import torch_threads
 from synaug.errors import UserError
-from synaug.members import rows_needed, split
-from synaug.progress import TrainingBar
+from synaug.record.cost import Cost
+from synaug.scores import score as results
 from synaug.seeding import derive_seed
-from synaug.workers import torch_threads
+from synaug.splits import rows_needed, split
+from synaug.sweep import interrupts, resume
+from synaug.tracking import run as tracking
+from synaug.training.datamodule import EmbeddingDataModule
+from synaug.training.progress import TrainingBar
 
 log = logging.getLogger(__name__)
 

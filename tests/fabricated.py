@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug.decision import RULES
-from synaug.metrics import CALIBRATION_BINS, CLASS_METRICS, METRICS
 from synaug.record import FAILURE, RECORD, SCHEMA, SCORE_COLUMNS, VALIDATION_COLUMNS
-from synaug.results import CURVES
+from synaug.scores.decision import RULES
+from synaug.scores.metrics import CALIBRATION_BINS, CLASS_METRICS, METRICS
+from synaug.scores.score import CURVES
 
 AUGMENTERS = ("none", "random", "smote", "adasyn")
 CODE = "c0de" * 16
@@ -247,7 +247,7 @@ def _overall(recalls: Array, minority: Sequence[int]) -> dict[str, Array]:
     }
     for name, chosen in (("minority_recall", is_minority), ("majority_recall", ~is_minority)):
         found.pop(name)
-        if chosen.any():  # as synaug.metrics.scores has it
+        if chosen.any():  # as synaug.scores.metrics.scores has it
             found[name] = recalls[..., chosen].mean(2)
     return found
 

@@ -22,7 +22,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from synaug import config as configuration
+from synaug.command import config as configuration
 from tests import toy
 from tests.program import TOY, Outcome, run
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from synaug.app import main
+from synaug.command.app import main
 from synaug.record import PROBABILITIES
 
 TOY = [

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from synaug import comparison, evidence
-from synaug.report import again
-from synaug.report.material import Material
+from synaug.comparison import compare as comparison
+from synaug.comparison import evidence
+from synaug.report.figures.material import Material
+from synaug.report.page import again
 from tests import fabricated
 
 

@@ -40,7 +40,7 @@ def test_help_and_completion_import_nothing_heavy() -> None:
     heavy = ("torch", "transformers", "pytorch_lightning", "wandb", "sklearn", "imblearn", "datasets", "pandas")
     program = (
         "import sys; sys.argv = ['synaug', '--help']\n"
-        "from synaug.app import main\n"
+        "from synaug.command.app import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         f"sys.exit(','.join(name for name in {heavy} if name in sys.modules) or 0)"
@@ -239,7 +239,7 @@ def test_nothing_that_existed_is_lost_when_a_forced_run_fails(
 ) -> None:
     assert program(*TOY, csv).code == 0
     before = {path: path.read_bytes() for path in program.run_folders[0].iterdir() if path.suffix in (".json", ".npz")}
-    monkeypatch.setattr("synaug.results.score", lambda *_: 1 / 0)
+    monkeypatch.setattr("synaug.scores.score.score", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         program(*TOY, csv, "force=true")
     assert {path: path.read_bytes() for path in before} == before

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from synaug.atomic import files_below, replacing
+from synaug.files.atomic import files_below, replacing
 
 ROOT = Path(__file__).parents[1]
 

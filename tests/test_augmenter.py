@@ -32,18 +32,10 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import InvalidParameterError
 
-from synaug import config as configuration
-from synaug.augmenter import (
-    VAE,
-    Augmented,
-    Augmenter,
-    Balance,
-    TooFewRowsError,
-    nearest_neighbours,
-    segment_parents,
-)
+from synaug.augmenter import VAE, Augmented, Augmenter, Balance, TooFewRowsError, nearest_neighbours, segment_parents
 from synaug.augmenter.balance import warn_of_fallbacks
 from synaug.augmenter.generators import seeded
+from synaug.command import config as configuration
 from synaug.errors import UserError
 
 TWO, FOUR = (60, 15), (40, 40, 12, 12)

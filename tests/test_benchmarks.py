@@ -16,7 +16,7 @@ from hydra.core.config_store import ConfigStore
 from benchmarks import __main__ as every
 from benchmarks import encode, measure, naive, process, start, sweep, train, vae
 from benchmarks.measure import Differs, Row, Run, Stage
-from synaug.encoder import TransformerEncoder
+from synaug.encoder.transformer import TransformerEncoder
 from tests import program, toy
 
 ROW = Row("rows", (2.0, 1.0, 4.0), "peer", (6.0, 5.0, 4.0), 2.0, gflop=100.0, gemm_peak=200.0, threads=2)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hydra.utils import get_object
 
-from synaug import config as configuration
-from synaug import own_files, places, settings
+from synaug.command import config as configuration
+from synaug.command import own_files, places, settings
 from synaug.errors import UserError
 from tests import toy
 from tests.leaves import cases
@@ -490,7 +490,7 @@ def test_the_check_leaves_torch_s_draws_as_they_were(tmp_path: Path, csv: str) -
 def test_what_is_cheap_to_see_is_said_before_anything_heavy_is_imported(tmp_path: Path, arguments: list[str]) -> None:
     program = (
         f"import sys; sys.argv = ['synaug', *{arguments!r}, 'output_dir={tmp_path}/out']\n"
-        "from synaug.app import main\n"
+        "from synaug.command.app import main\n"
         "try: main()\n"
         "except SystemExit as stop: print('ended', stop.code)\n"
         f"print('imported', [name for name in {HEAVY} if name in sys.modules])"
@@ -533,14 +533,14 @@ def test_the_table_knows_every_parameter_of_our_own_parts_and_no_other(target: s
     else:
         parameters = set(inspect.signature(found).parameters)
         if target == "synaug.tracking.wandb_logger":
-            from synaug.tracking import run_settings
+            from synaug.tracking.run import run_settings
 
             parameters |= set(inspect.signature(run_settings).parameters)
     assert settings.OF_A_TARGET[target].keys() <= parameters
 
 
 def test_an_encoder_made_in_a_program_holds_its_values_to_the_same_table() -> None:
-    from synaug.encoder import TransformerEncoder
+    from synaug.encoder.transformer import TransformerEncoder
 
     wrong: list[dict[str, Any]] = [{"max_length": True}, {"layer": 0.5}, {"normalize": 1}, {"device": []}]
     for each in wrong:

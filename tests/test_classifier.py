@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from pytorch_lightning import Trainer
 from torch.nn import functional
 
-from synaug import decision
 from synaug.augmenter import Augmenter
-from synaug.classifier import Classifier, ClassTally, StackedLinear, StackedMLP, predicted
-from synaug.datamodule import EmbeddingDataModule
+from synaug.classifier.module import Classifier, ClassTally, StackedLinear, StackedMLP, predicted
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
-from synaug.members import Member, split
-from synaug.stacked_batches import StackedBatch
+from synaug.scores import decision
+from synaug.splits import Member, split
+from synaug.training.batches import StackedBatch
+from synaug.training.datamodule import EmbeddingDataModule
 
 N_STEPS, STEPS_PER_EPOCH = 60, 20
 

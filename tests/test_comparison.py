@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synaug import comparison, evidence, record
-from synaug.metrics import LOSSES
-from synaug.verdict import verdict
-from synaug.wording import OUTCOMES, Unit, effect, outcome, signed, split, words_for_p
+from synaug import record
+from synaug.comparison import compare as comparison
+from synaug.comparison import evidence
+from synaug.comparison.verdict import verdict
+from synaug.comparison.wording import OUTCOMES, Unit, effect, outcome, signed, split, words_for_p
+from synaug.scores.metrics import LOSSES
 from tests import fabricated
 
 
@@ -246,7 +248,8 @@ def test_losses_fall_in_words() -> None:
 
 def test_what_compares_and_reports_imports_no_torch() -> None:
     program = (
-        "import sys, synaug.evidence, synaug.comparison, synaug.report.page, synaug.report.latex\n"
+        "import sys, synaug.comparison.evidence, synaug.comparison.compare\n"
+        "import synaug.report.page.page, synaug.report.latex\n"
         "sys.exit(','.join({'torch', 'transformers', 'pytorch_lightning'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

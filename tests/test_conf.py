@@ -10,8 +10,8 @@ from hydra.types import RunMode
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from synaug import config as configuration
 from synaug import sweep
+from synaug.command import config as configuration
 
 GROUPS = (*configuration.GROUPS, "logger")
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((configuration.conf_dir() / group).glob("*.yaml"))]

@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from synaug.cost import Cost
+from synaug.record.cost import Cost
 from tests.program import TOY, Program
 
 

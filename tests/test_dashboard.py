@@ -20,10 +20,13 @@ import wandb
 from filelock import FileLock
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from synaug import comparison, dashboard, evidence, report
-from synaug.decision import RULES
-from synaug.report import wandb_run
-from synaug.report.material import Material
+from synaug import report
+from synaug.comparison import compare as comparison
+from synaug.comparison import evidence
+from synaug.report.figures.material import Material
+from synaug.scores.decision import RULES
+from synaug.tracking import dashboard
+from synaug.tracking import report as wandb_run
 from tests import fabricated, toy
 from tests.program import TOY, Program
 from tests.wandb_runs import clean_session, end_session, inspect, media, run_folder, tables
@@ -265,7 +268,7 @@ def test_building_asks_no_server_and_gives_the_same_each_time(monkeypatch: pytes
 
 
 def test_the_specification_is_printed_without_an_account(tmp_path: Path, boards: dict[str, Any]) -> None:
-    command = [sys.executable, "-m", "synaug.dashboard", "team/synaug", "--print"]
+    command = [sys.executable, "-m", "synaug.tracking.dashboard", "team/synaug", "--print"]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == boards

@@ -14,11 +14,11 @@ from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 
 from synaug.augmenter import VAE, Augmenter
-from synaug.datamodule import EmbeddingDataModule
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
-from synaug.members import Member, split
-from synaug.stacked_batches import EVALUATION_ROWS, StackedBatch
+from synaug.splits import Member, split
+from synaug.training.batches import EVALUATION_ROWS, StackedBatch
+from synaug.training.datamodule import EmbeddingDataModule
 
 N, D = 400, 6
 

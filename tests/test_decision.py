@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from synaug import decision
-from synaug.decision import cross_fitted, prior_correction, shift, tune
+from synaug.scores import decision
+from synaug.scores.decision import cross_fitted, prior_correction, shift, tune
 
 UNIFORM2, UNIFORM3 = np.full(2, 1 / 2), np.full(3, 1 / 3)
 SKEWED = np.array([0.9, 0.08, 0.02])

@@ -22,8 +22,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from synaug import chunks, embeddings, locks
-from synaug.embeddings import EmbeddingCache
+from synaug.embeddings import cache as embeddings
+from synaug.embeddings import chunks
+from synaug.embeddings.cache import EmbeddingCache
+from synaug.files import locks
 from tests.test_atomic import files_of_at_most
 
 ROOT = Path(__file__).parents[1]

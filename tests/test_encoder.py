@@ -42,10 +42,10 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from synaug import packed
-from synaug.batches import token_batches
 from synaug.dataset import hub
-from synaug.encoder import TransformerEncoder
+from synaug.encoder import packed
+from synaug.encoder.batches import token_batches
+from synaug.encoder.transformer import TransformerEncoder
 from synaug.errors import UserError
 from tests.conftest import composed
 

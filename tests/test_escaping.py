@@ -19,10 +19,14 @@ import pytest
 import wandb
 from pytorch_lightning.loggers import WandbLogger
 
-from synaug import comparison as comparisons
-from synaug import config, escaping, report, tracking
-from synaug import evidence as evidences
-from synaug.report import style, svg, wandb_run, words
+from synaug import escaping, report
+from synaug.command import config
+from synaug.comparison import compare as comparisons
+from synaug.comparison import evidence as evidences
+from synaug.report import words
+from synaug.report.figures import style, svg
+from synaug.tracking import report as wandb_run
+from synaug.tracking import run as tracking
 from tests import fabricated
 from tests.test_latex import check as check_latex
 

@@ -9,8 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from synaug import comparison, evidence, metrics, record
+from synaug import record
+from synaug.comparison import compare as comparison
+from synaug.comparison import evidence
 from synaug.errors import UserError
+from synaug.scores import metrics
 from tests import fabricated
 
 

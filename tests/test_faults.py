@@ -25,9 +25,9 @@ import torch
 from numpy.typing import NDArray
 
 from synaug import record
-from synaug.app import main
-from synaug.atomic import files_below, replacing
-from synaug.digest import file_sha256
+from synaug.command.app import main
+from synaug.files.atomic import files_below, replacing
+from synaug.files.digest import file_sha256
 from tests import toy
 from tests.program import TOY, Outcome, Program, without_cost
 
@@ -440,7 +440,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def small_data_sets_keep_their_neighbours() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synaug.augmenter.graph.LEAST_ROWS_ON_DISK", 0)
+        patch.setattr("synaug.augmenter.neighbours.graph.LEAST_ROWS_ON_DISK", 0)
         yield
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from synaug import interrupts, record
-from synaug.interrupts import Terminated
+from synaug import record
+from synaug.sweep import interrupts
+from synaug.sweep.interrupts import Terminated
 from tests import toy
 from tests.program import TOY, Outcome, Program, run
 
@@ -138,8 +139,8 @@ def test_a_worker_dies_of_a_signal_as_without_a_handler() -> None:
 def test_a_recorded_run_is_not_called_failed_when_its_logger_fails(
     program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synaug.tracking.log_result", lambda *_: 1 / 0)
-    monkeypatch.setattr("synaug.tracking.finish", lambda *_: sys.exit(0))
+    monkeypatch.setattr("synaug.tracking.run.log_result", lambda *_: 1 / 0)
+    monkeypatch.setattr("synaug.tracking.run.finish", lambda *_: sys.exit(0))
     outcome: Outcome = program(*TOY, csv)
     assert outcome.code == 0
     assert "the logger failed (ZeroDivisionError: division by zero); the run does not depend on it" in outcome.err

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from synaug import record
-from synaug.atomic import files_below
+from synaug.files.atomic import files_below
 from tests import toy
 from tests.program import TOY
 from tests.test_faults import ROOT, Zygote, whole_records

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synaug.comparison import compare as compare_all
-from synaug.decision import RULES
+from synaug.comparison.compare import compare as compare_all
+from synaug.comparison.evidence import read
+from synaug.comparison.stats import KEY, compare, with_choices
 from synaug.escaping import latex as escape
-from synaug.evidence import read
+from synaug.report.figures.material import Material
 from synaug.report.latex import comparison_table, results_table, tables
-from synaug.report.material import Material
-from synaug.stats import KEY, compare, with_choices
+from synaug.scores.decision import RULES
 from tests.fabricated import write_runs
 
 EVIL = '<script>_%&#${}~^\\[x]*|`"--\\end{tabular}'

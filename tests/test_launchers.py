@@ -28,9 +28,10 @@ from numpy.typing import NDArray
 from omegaconf import OmegaConf
 from submitit.core.utils import FailedJobError
 
-from synaug import config as configuration
-from synaug import launchers, record, status, sweep
-from synaug.embeddings import CHUNK_ROWS
+from synaug import record, sweep
+from synaug.command import config as configuration
+from synaug.embeddings.cache import CHUNK_ROWS
+from synaug.sweep import launchers, status
 from tests import toy
 from tests.program import TOY, Program
 
@@ -363,7 +364,7 @@ def test_a_claimed_run_is_waited_for(tmp_path: Path) -> None:
 
 def test_a_claim_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
     holding = (
-        "import sys, time\nfrom pathlib import Path\nfrom synaug.status import claim\n"
+        "import sys, time\nfrom pathlib import Path\nfrom synaug.sweep.status import claim\n"
         "with claim(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)\n"
     )
     with subprocess.Popen(

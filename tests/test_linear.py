@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import linear as by_torch
 
-from synaug.linear import OneDNNLinear, linear, prepare
+from synaug.encoder.linear import OneDNNLinear, linear, prepare
 
 IDS = {"input_ids": torch.tensor([[3, 1, 4, 1, 5]])}
 

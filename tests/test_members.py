@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from synaug.errors import UserError
 from synaug.imbalance_ratio import PROFILES, ImbalanceRatio
-from synaug.members import Member, rows_needed, split
+from synaug.splits import Member, rows_needed, split
 
 NAMES = ("a", "b", "c", "d", "e")
 

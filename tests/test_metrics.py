@@ -11,7 +11,7 @@ from imblearn.metrics import geometric_mean_score
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from synaug.metrics import (
+from synaug.scores.metrics import (
     CALIBRATION_BINS,
     CLASS_METRICS,
     LOSSES,
@@ -144,7 +144,7 @@ def test_areas_are_the_librarys_to_the_last_bit(
 ) -> None:
     labels, probabilities = guesses(seed, n_classes, n, decimals, scale)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synaug.metrics.RANKED_AT_ONCE", at_once)
+        patch.setattr("synaug.scores.metrics.RANKED_AT_ONCE", at_once)
         auroc, auprc = areas(labels, probabilities)
     one_hot = np.eye(n_classes)[labels]
     np.testing.assert_array_equal(auroc, sk.roc_auc_score(one_hot, probabilities, average=None))

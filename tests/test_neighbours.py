@@ -18,10 +18,10 @@ from sklearn.base import clone
 from sklearn.neighbors import NearestNeighbors
 
 from synaug.augmenter import Augmenter, NeighbourGraph, Neighbours, TrainingRows, nearest_neighbours
-from synaug.augmenter import graph as graphs
-from synaug.augmenter import search as searching
+from synaug.augmenter.neighbours import graph as graphs
+from synaug.augmenter.neighbours import search as searching
+from synaug.augmenter.neighbours.search import nearest
 from synaug.augmenter.resample import interpolates
-from synaug.augmenter.search import nearest
 from synaug.errors import UserError
 
 D = 12

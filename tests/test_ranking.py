@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from synaug.ranking import Ranking, rank
+from synaug.comparison.ranking import Ranking, rank
 
 # Demšar 2006, Table 6: AUC of C4.5 without and with tuning of m, of the confidence, and of both. The paper ranks
 # voting by more digits than it prints: "0.975 (2) 0.975 (3)".

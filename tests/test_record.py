@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synaug import metrics, record
+from synaug import record
 from synaug.errors import UserError
+from synaug.scores import metrics
 from tests import fabricated
 
 

@@ -13,12 +13,14 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from synaug import comparison as comparisons
-from synaug import evidence as evidences
 from synaug import record, report
-from synaug.report import again, forest, heatmap, page, ranks, svg, tables, words
+from synaug.comparison import compare as comparisons
+from synaug.comparison import evidence as evidences
+from synaug.report import words
 from synaug.report.__main__ import main
-from synaug.report.material import Drawing, Material, Plan
+from synaug.report.figures import forest, heatmap, ranks, svg
+from synaug.report.figures.material import Drawing, Material, Plan
+from synaug.report.page import again, page, tables
 from tests.fabricated import fabricate, write, write_failure, write_runs
 
 SCRIPT = "<script>window.__pwned=1</script>"
@@ -376,7 +378,7 @@ def test_limits_of_colours_are_symmetric(small: Path) -> None:
 
 
 def test_figures_follow_the_theme_by_classes() -> None:
-    from synaug.report import style
+    from synaug.report.figures import style
 
     with style.applied():
         figure = style.figure(2)
@@ -414,11 +416,11 @@ def _fail(*arguments: object, **options: object) -> None:
 @pytest.mark.parametrize(
     ("planted", "name", "section"),
     [
-        ("synaug.report.classes.recalls", "classes-1", "classes"),
-        ("synaug.report.forest.draw", "forest-accuracy", "forest"),
-        ("synaug.report.heatmap._figure", "gains-accuracy-over-none-1", "gains"),
-        ("synaug.report.ratios.draw", "ratio-accuracy", "ratio"),
-        ("synaug.report.svg.raw_svg", "curves-1", "training"),
+        ("synaug.report.figures.classes.recalls", "classes-1", "classes"),
+        ("synaug.report.figures.forest.draw", "forest-accuracy", "forest"),
+        ("synaug.report.figures.heatmap._figure", "gains-accuracy-over-none-1", "gains"),
+        ("synaug.report.figures.ratios.draw", "ratio-accuracy", "ratio"),
+        ("synaug.report.figures.svg.raw_svg", "curves-1", "training"),
     ],
 )
 def test_a_figure_that_fails_costs_that_figure_and_is_named(
@@ -453,7 +455,7 @@ def test_a_disk_that_fails_is_no_fault_of_a_figure(tmp_path: Path, monkeypatch: 
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device", "place")
 
-    monkeypatch.setattr("synaug.report.classes.recalls", full)
+    monkeypatch.setattr("synaug.report.figures.classes.recalls", full)
     with pytest.raises(OSError, match="No space left"):
         written(tmp_path / "runs", tmp_path / "report")
 
@@ -524,7 +526,7 @@ def test_long_names_are_cut_by_the_width_that_they_are_drawn_in() -> None:
 @pytest.mark.parametrize("limit", [1e-5, 0.003, 0.05, 1.0, 9.7, 123.4])
 @pytest.mark.parametrize("n_columns", [1, 8])
 def test_numbers_of_a_colour_bar_have_room(limit: float, n_columns: int) -> None:
-    from synaug.report import style
+    from synaug.report.figures import style
 
     with style.applied():
         figure = style.figure(3)

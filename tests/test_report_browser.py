@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-from synaug import comparison as comparisons
-from synaug import evidence as evidences
 from synaug import report
-from synaug.report import svg
+from synaug.comparison import compare as comparisons
+from synaug.comparison import evidence as evidences
+from synaug.report.figures import svg
 from tests.fabricated import write_failure, write_runs
 
 SCRIPT = "<script>window.__pwned=1</script>"

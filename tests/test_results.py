@@ -8,13 +8,15 @@ import pytest
 from imblearn import FunctionSampler
 from numpy.typing import NDArray
 
-from synaug import decision, metrics, record, results
+from synaug import record
 from synaug.augmenter import Augmenter
-from synaug.classifier import Classifier
-from synaug.datamodule import EmbeddingDataModule
+from synaug.classifier.module import Classifier
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
-from synaug.members import split
+from synaug.scores import decision, metrics
+from synaug.scores import score as results
+from synaug.splits import split
+from synaug.training.datamodule import EmbeddingDataModule
 
 NAMES = ("many", "some", "few")
 COUNTS = (61, 32, 16)  # no multiples of the folds: the members' class frequencies differ

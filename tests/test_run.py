@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synaug import metrics
 from synaug import record as records
 from synaug.errors import UserError
+from synaug.scores import metrics
 from tests import toy
 from tests.program import TOY, Outcome, Program, signalled, without_cost
 

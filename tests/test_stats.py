@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from synaug.decision import RULES
-from synaug.stats import (
+from synaug.comparison.stats import (
     COLUMNS,
     EXACT_RANKS,
     KEY,
@@ -23,6 +22,7 @@ from synaug.stats import (
     signed_rank_test,
     with_choices,
 )
+from synaug.scores.decision import RULES
 
 Array = NDArray[np.float64]
 SCORES = st.integers(0, 20).map(lambda hits: hits / 20)

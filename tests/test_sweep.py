@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from synaug import record, status
+from synaug import record
+from synaug.sweep import status
 from tests import toy
 from tests.program import TOY, Program, signalled
 
@@ -251,7 +252,7 @@ def test_a_job_that_could_not_tell_for_lack_of_room_is_not_said_to_have_died_of_
             noted(folder, job)
 
     noted = status.note
-    monkeypatch.setattr("synaug.status.note", full)
+    monkeypatch.setattr("synaug.sweep.status.note", full)
     outcome = program("--multirun", *TOY, csv, *GRID)
     assert "2 of 4 jobs failed, 2 are recorded" in outcome.err
     assert "lack of memory" not in outcome.err
@@ -271,7 +272,7 @@ def test_a_sweep_ends_with_its_table_where_nothing_can_be_locked(
     def no_inodes(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "/full/.lock")
 
-    monkeypatch.setattr("synaug.status.locked", no_inodes)
+    monkeypatch.setattr("synaug.sweep.status.locked", no_inodes)
     outcome = program("--multirun", *TOY, csv, "augmenter=none,smote")
     assert outcome.code == 1
     assert "2 of 2 jobs failed, 0 are recorded" in outcome.err

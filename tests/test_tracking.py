@@ -18,10 +18,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
-from synaug import comparison, evidence, tracking
-from synaug.evidence import Evidence
-from synaug.report import wandb_run
-from synaug.verdict import Verdict
+from synaug.comparison import compare as comparison
+from synaug.comparison import evidence
+from synaug.comparison.evidence import Evidence
+from synaug.comparison.verdict import Verdict
+from synaug.tracking import report as wandb_run
+from synaug.tracking import run as tracking
 from tests import fabricated
 from tests.wandb_runs import clean_session, inspect, media, run_folder, tables, wandb_command
 from tests.wandb_server import KEY, Server

@@ -16,8 +16,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 from torch.distributions import Normal, kl_divergence
 
 from synaug.augmenter.shortage import TooFewRowsError
-from synaug.augmenter.vae import VAE
-from synaug.augmenter.vae_network import StackedVAE, initial_weights, padded, training_flops
+from synaug.augmenter.vae.network import StackedVAE, initial_weights, padded, training_flops
+from synaug.augmenter.vae.sampler import VAE
 
 QUICK: dict[str, Any] = {"latent_dim": 4, "hidden": 16, "warmup_epochs": 1, "max_epochs": 2}
 LEARN: dict[str, Any] = {"latent_dim": 8, "hidden": 64, "lr": 5e-3, "max_epochs": 100}
@@ -414,7 +414,7 @@ def test_stacked_equals_alone_where_some_stop_early_and_stacks_are_cut(monkeypat
     parameters: dict[str, Any] = {"latent_dim": 4, "hidden": 64, "lr": 0.02, "patience": 4, "warmup_epochs": 3}
     samplers = [VAE(**parameters, random_state=np.random.RandomState(i)) for i in range(8)]
     whole = assert_as_alone([parameters] * 8, sets)
-    monkeypatch.setattr("synaug.augmenter.vae_training.STACK_BYTES", 1 << 18)
+    monkeypatch.setattr("synaug.augmenter.vae.training.STACK_BYTES", 1 << 18)
     cut = VAE.fit_resample_all(samplers, sets)
     assert len({d["epochs"] for vae in samplers for d in vae.diagnostics_}) > 3
     for one, other in zip(whole, cut, strict=True):
@@ -437,7 +437,7 @@ def test_one_that_diverges_leaves_its_stack_alone(monkeypatch: Any) -> None:
     def unlucky(live: Any, *arguments: Any) -> Any:
         return [weight * (1 if live[0] else 1e30) for weight in initial_weights(live, *arguments)]
 
-    monkeypatch.setattr("synaug.augmenter.vae_class.initial_weights", unlucky)
+    monkeypatch.setattr("synaug.augmenter.vae.one_class.initial_weights", unlucky)
     sets = [three_classes(counts=(20, 20, 40), seed=i) for i in range(4)]
     sets[1][0][sets[1][1] == 1, 0] = 0
     found = assert_as_alone([QUICK] * 4, sets)

@@ -9,7 +9,7 @@ from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSam
 from sklearn.base import clone
 
 from synaug.augmenter.generators import seeded
-from synaug.augmenter.neighbours import Neighbours
+from synaug.augmenter.neighbours.nearest import Neighbours
 from synaug.augmenter.returned import Resampled, told_apart
 from synaug.augmenter.rows import SyntheticRows, TrainingRows
 from synaug.augmenter.samplers import change, fresh, parameters, sampling_type

@@ -11,8 +11,8 @@ from typing import Any
 from synaug import names
 from synaug.dataset import delimited
 from synaug.dataset.texts import Rows, TextSource, find_column
-from synaug.digest import file_sha256
 from synaug.errors import UserError
+from synaug.files.digest import file_sha256
 from synaug.seeding import OWN_FILE
 
 FILE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")

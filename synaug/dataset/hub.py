@@ -14,8 +14,8 @@ from typing import Any
 from synaug import names
 from synaug.dataset.package import PackageDataset
 from synaug.dataset.texts import Rows, TextSource, find_column, names_of_classes
-from synaug.digest import files_sha256
 from synaug.errors import UserError
+from synaug.files.digest import files_sha256
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from synaug.dataset.texts import Rows, TextSource, find_column, names_of_classes
-from synaug.digest import file_sha256
 from synaug.errors import UserError
+from synaug.files.digest import file_sha256
 
 
 class PackageDataset(TextSource):

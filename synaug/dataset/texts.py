@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug import names
-from synaug.digest import json_sha256, text_sha256
 from synaug.errors import UserError
+from synaug.files.digest import json_sha256, text_sha256
 from synaug.seeding import derive_seed
 
 log = logging.getLogger(__name__)

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from synaug import escaping
-from synaug.atomic import replacing
+from synaug.files.atomic import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from synaug.comparison import Comparison
-    from synaug.evidence import Evidence
-    from synaug.report.material import Drawing, Failed, Material, Plan
+    from synaug.comparison.compare import Comparison
+    from synaug.comparison.evidence import Evidence
+    from synaug.report.figures.material import Drawing, Failed, Material, Plan
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +54,9 @@ def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *,
     Path
         The page.
     """
-    from synaug.report import latex, page
-    from synaug.report.material import Failed, Material
+    from synaug.report import latex
+    from synaug.report.figures.material import Failed, Material
+    from synaug.report.page import page
 
     folder = Path(folder)
     material = Material(evidence, comparison)
@@ -97,7 +98,7 @@ def drawings(material: "Material") -> "Iterator[Drawing | Failed]":
 
 def _plans(material: "Material") -> "Iterator[tuple[str, str, Plan]]":
     """Name, section and plan of each figure."""
-    from synaug.report import calibration, classes, curves, forest, heatmap, ranks, ratios, sweeps
+    from synaug.report.figures import calibration, classes, curves, forest, heatmap, ranks, ratios, sweeps
 
     if material.evidence.runs.empty:
         return
@@ -131,7 +132,7 @@ def _plans(material: "Material") -> "Iterator[tuple[str, str, Plan]]":
 
 def _each(name: str, section: str, draw: "Callable[[], Iterable[Plan]]") -> "Iterator[tuple[str, str, Plan]]":
     """Plans of figures that share what they are made of; where that fails, so do they, as one."""
-    from synaug.report.material import Failed
+    from synaug.report.figures.material import Failed
 
     plans = _attempt(name, section, lambda: list(draw()))
     if isinstance(plans, Failed):
@@ -142,7 +143,7 @@ def _each(name: str, section: str, draw: "Callable[[], Iterable[Plan]]") -> "Ite
 
 
 def _of_every_metric(plan: "Plan") -> "Drawing | Failed | None":
-    from synaug.report.material import Drawing
+    from synaug.report.figures.material import Drawing
 
     found = plan()
     return replace(found, metric=None) if isinstance(found, Drawing) else found
@@ -150,7 +151,7 @@ def _of_every_metric(plan: "Plan") -> "Drawing | Failed | None":
 
 def _attempt(name: str, section: str, make: "Callable[[], Made]") -> "Made | Failed":
     """Make a figure, or tell why it cannot be made."""
-    from synaug.report.material import Failed
+    from synaug.report.figures.material import Failed
 
     try:
         return make()
@@ -162,7 +163,7 @@ def _attempt(name: str, section: str, make: "Callable[[], Made]") -> "Made | Fai
 
 def _files(drawing: "Drawing", material: "Material") -> tuple[str, dict[str, bytes]]:
     """A figure as SVG for the page, and its files."""
-    from synaug.report import svg
+    from synaug.report.figures import svg
 
     raw = svg.raw_svg(drawing.figure, drawing.name)
     files = {f"{drawing.name}.svg": svg.standalone(raw, drawing.title, drawing.alt).encode()}

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from synaug.errors import UserError, user_sentence
 from synaug.escaping import console, make_console_safe, say
-from synaug.metrics import METRICS
+from synaug.scores.metrics import METRICS
 
 if TYPE_CHECKING:
-    from synaug.evidence import Evidence
+    from synaug.comparison.evidence import Evidence
 
 
 def parser() -> argparse.ArgumentParser:
@@ -128,9 +128,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folders = distinct(asked.folders)
         output = place_for(asked.output or asked.folders[0] / "report")
         # After what needs no data, as these take seconds.
-        from synaug import comparison as comparisons
-        from synaug import evidence as evidences
         from synaug import report
+        from synaug.comparison import compare as comparisons
+        from synaug.comparison import evidence as evidences
 
         evidence = evidences.read(folders)
         check_metrics(metrics, evidence)

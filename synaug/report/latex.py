@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from synaug.decision import RULES
+from synaug.comparison.stats import METHOD, REFERENCES
 from synaug.escaping import latex
-from synaug.metrics import LOSSES
 from synaug.report import words
-from synaug.stats import METHOD, REFERENCES
+from synaug.scores.decision import RULES
+from synaug.scores.metrics import LOSSES
 
 if TYPE_CHECKING:
-    from synaug.report.material import Material
+    from synaug.report.figures.material import Material
 
 COLUMNS_OF_A_TABLE = 6
 ROWS_OF_A_TABLE = 40
@@ -54,9 +54,9 @@ def results_table(members: pd.DataFrame, comparisons: pd.DataFrame, metric: str,
     Parameters
     ----------
     members
-        Scores of one metric, as `synaug.stats.with_choices` returns them.
+        Scores of one metric, as `synaug.comparison.stats.with_choices` returns them.
     comparisons
-        What `synaug.stats.compare` makes of them.
+        What `synaug.comparison.stats.compare` makes of them.
     metric
         Its name.
     blocks
@@ -98,7 +98,7 @@ def comparison_table(comparisons: pd.DataFrame, reference: str, metric: str, blo
     Parameters
     ----------
     comparisons
-        What `synaug.stats.compare` returns, with the interval at 95 %.
+        What `synaug.comparison.stats.compare` returns, with the interval at 95 %.
     reference
         `none` or `free`.
     metric

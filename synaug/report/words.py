@@ -5,12 +5,12 @@ import unicodedata
 from collections.abc import Iterable
 from itertools import accumulate
 
+from synaug.comparison.wording import metric as metric
+from synaug.comparison.wording import p_value as p_value
+from synaug.comparison.wording import signed as signed
+from synaug.comparison.wording import unit as unit
 from synaug.escaping import shown
-from synaug.metrics import LOSSES
-from synaug.wording import metric as metric
-from synaug.wording import p_value as p_value
-from synaug.wording import signed as signed
-from synaug.wording import unit as unit
+from synaug.scores.metrics import LOSSES
 
 DECISIONS = {
     "argmax": "argmax",

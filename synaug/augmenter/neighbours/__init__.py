@@ -1,0 +1,1 @@
+"""Nearest neighbours: searched once for a data set, filtered to each training set."""

@@ -1,0 +1,1 @@
+"""A sampler of our own: variational autoencoders of all members and classes, trained as one stack."""

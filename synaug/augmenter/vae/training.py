@@ -1,0 +1,126 @@
+"""Train VAEs of one class each, those of one shape as a stack; each as if it were alone."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from synaug.augmenter.vae.network import StackedVAE, n_weights
+from synaug.augmenter.vae.one_class import ClassVAE, Shape
+
+# Weights, gradients and Adam's two moments of a stack: what a core's caches hold. With more,
+# batching saves no calls worth having, and memory becomes the brake.
+STACK_BYTES = 16 << 20
+
+
+def train_all(vaes: Sequence[ClassVAE], progress: Callable[[int], None] | None = None) -> None:
+    """Train and sample from VAEs, stacked by shape.
+
+    Each stack works on one thread, because from four threads on matrix products differ in the last
+    bits from those of one; the stacks share the threads that torch is set to.
+
+    Parameters
+    ----------
+    vaes
+        Of any shapes.
+    progress
+        Called with the number of VAEs that are done, from this thread.
+    """
+    stacks = _stacks(vaes, torch.get_num_threads())
+    workers, done = min(torch.get_num_threads(), len(stacks)), 0
+
+    def report(stack: Sequence[ClassVAE]) -> None:
+        nonlocal done
+        done += len(stack)
+        if progress is not None:
+            progress(done)
+
+    with _one_thread():
+        if workers < 2:
+            for stack in stacks:
+                _train(stack)
+                report(stack)
+            return
+        pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            futures = {pool.submit(_train, stack): stack for stack in stacks}
+            for future in as_completed(futures):
+                future.result()
+                report(futures[future])
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch work on one thread: no other number of them, no thread that waits in a busy loop."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _stacks(vaes: Sequence[ClassVAE], threads: int) -> list[list[ClassVAE]]:
+    """Cut the VAEs of each shape into stacks of `STACK_BYTES`, the most laborious first."""
+    groups: dict[Shape, list[ClassVAE]] = defaultdict(list)
+    for vae in vaes:
+        groups[vae.shape].append(vae)
+    stacks = []
+    for shape, group in groups.items():
+        n_bytes = 16 * n_weights(shape.width, shape.settings.hidden, shape.settings.latent_dim)
+        n_stacks = math.ceil(len(group) * n_bytes / STACK_BYTES)
+        if n_stacks > 1:  # equal work for each thread
+            n_stacks = math.ceil(n_stacks / threads) * threads
+        stacks += [[group[i] for i in part] for part in np.array_split(range(len(group)), n_stacks) if len(part)]
+    return sorted(stacks, key=lambda stack: -len(stack) * stack[0].shape.n_steps * stack[0].shape.batch)
+
+
+@torch.no_grad()
+def _train(vaes: Sequence[ClassVAE]) -> None:
+    """Train VAEs of one shape, each until it stops, and sample from each."""
+    settings, width, n_steps, batch, _ = vaes[0].shape
+    for vae in vaes:
+        vae.start()
+    network = StackedVAE([vae.weights for vae in vaes])
+    running = list(vaes)
+    fixed = _Fixed(running)
+    for epoch in range(1, settings.max_epochs + 1):
+        beta = settings.beta * min(1.0, epoch / max(1, settings.warmup_epochs))
+        drawn = [vae.draw_epoch() for vae in running]
+        index = torch.stack([rows for rows, _ in drawn], dim=1) + fixed.first_row
+        noise = torch.stack([noise for _, noise in drawn], dim=1)
+        for step in range(n_steps):
+            x = fixed.x.index_select(0, index[step].flatten()).view(-1, batch, width)
+            network.differentiate(x, noise[step], fixed.share[step], beta)
+            network.step(settings.lr)
+        if epoch < min(settings.warmup_epochs, settings.max_epochs):
+            continue
+        terms = network.elbo_terms(fixed.judge_x, fixed.judge_noise)
+        now = zip(running, *terms, zip(*network.weights, strict=True), strict=True)
+        going_on = [place for place, (vae, *found) in enumerate(now) if vae.judge(epoch, *found)]
+        if not going_on:
+            break
+        if len(going_on) < len(running):
+            running = [running[place] for place in going_on]
+            network.keep(going_on)
+            fixed = _Fixed(running)
+    for vae in vaes:
+        vae.sample()
+
+
+class _Fixed:
+    """What a stack needs in each epoch: all rows one after another, shares `[n_steps, v, B, 1]`, judged rows."""
+
+    def __init__(self, vaes: Sequence[ClassVAE]) -> None:
+        self.x = torch.cat([vae.x for vae in vaes])
+        lengths = torch.tensor([len(vae.x) for vae in vaes])
+        self.first_row = (lengths.cumsum(0) - lengths)[:, None]
+        self.share = torch.stack([vae.share for vae in vaes], dim=1)
+        self.judge_x = torch.stack([vae.judge_x for vae in vaes])
+        self.judge_noise = torch.stack([vae.judge_noise for vae in vaes])

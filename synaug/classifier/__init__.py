@@ -1,0 +1,5 @@
+"""The classifiers that are trained on embeddings."""
+
+from synaug.classifier.module import Classifier
+
+__all__ = ["Classifier"]

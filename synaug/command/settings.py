@@ -1,0 +1,445 @@
+"""Type and range of every setting, in one table: what a value must be, in the words of a sentence to the user.
+
+Only names, types and ranges stand here, so that nothing has to be imported to look at a config. What one setting
+needs of another, or of the machine, is `synaug.command.check`'s.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from synaug.command.places import folder_problem
+from synaug.errors import UserError
+
+# JSON and spreadsheets keep whole numbers exactly up to here.
+LARGEST_SEED = 2**53 - 1
+# No setting needs a number beyond; the libraries behind them overflow somewhere above.
+LARGEST = 10**9
+LONGEST_NAME = 128
+# W&B's own limits: wandb.Settings.validate_project and validate_run_tags, and those of its server.
+NOT_IN_A_PROJECT = r"/\#?%:"
+LONGEST_TAG = 64
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a setting may be.
+
+    Attributes
+    ----------
+    said
+        Completes "must be ...".
+    takes
+        Whether a value (of plain Python) is one.
+    is_text
+        Whether it is text or a list of texts, which must stay as the user wrote it.
+    closer
+        What of `said` is not met by a value, where less can be said; None for all of it.
+    """
+
+    said: str
+    takes: Callable[[Any], bool]
+    is_text: bool = False
+    closer: Callable[[Any], str | None] = lambda value: None
+
+    def __or__(self, other: "Kind") -> "Kind":
+        """Either of two kinds."""
+
+        def closer(value: Any) -> str | None:
+            said = self.closer(value)
+            return said and f"{said}, or {other.said}"
+
+        return Kind(
+            f"{self.said}, or {other.said}",
+            lambda value: self.takes(value) or other.takes(value),
+            self.is_text or other.is_text,
+            closer,
+        )
+
+    def problem(self, name: str, value: Any) -> str | None:
+        """The sentence for a value that is none; None for one that is."""
+        if self.takes(value):
+            return None
+        remedy = ": put it between quotes" if isinstance(value, int | float) and self.takes(str(value)) else ""
+        return f"{name}={written(value)} must be {self.closer(value) or self.said}{remedy}"
+
+
+def written(value: Any) -> str:
+    """A value as a user would write it on the command line; long ones cut."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, list | tuple):
+        text = f"[{','.join(map(written, value))}]"
+    elif isinstance(value, dict):
+        text = "{" + ",".join(f"{key}:{written(each)}" for key, each in value.items()) + "}"
+    elif isinstance(value, str) and (not value.strip() or not value.isprintable()):
+        text = repr(value)
+    else:
+        text = str(value)
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 2]} …"
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number; true and false are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number that is finite; true and false are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _are_names(value: Any) -> bool:
+    if not isinstance(value, list | tuple) or not value:
+        return False
+    return not any(isinstance(each, list | dict) for each in value) and len(set(map(str, value))) == len(value)
+
+
+def _is_one(devices: Any) -> bool:
+    return isinstance(devices, list | tuple) and len(devices) == 1 and is_whole(devices[0]) and devices[0] >= 0
+
+
+def whole(least: int, most: int) -> Kind:
+    """A whole number in a closed range."""
+    return Kind(
+        f"a whole number of at least {least:,} and at most {most:,}",
+        lambda value: is_whole(value) and least <= value <= most,
+        closer=lambda value: (
+            _end(value, f"at least {least:,}", f"at most {most:,}", least) if is_whole(value) else None
+        ),
+    )
+
+
+def number(least: float, most: float, above: bool = False, below: bool = False) -> Kind:
+    """A number in a range, closed unless the value must lie `above` or `below` its ends."""
+    low = f"above {least:,}" if above else f"at least {least:,}"
+    high = f"below {most:,}" if below else f"at most {most:,}"
+
+    def takes(value: Any) -> bool:
+        if not is_number(value):
+            return False
+        within: bool = (least < value if above else least <= value) and (value < most if below else value <= most)
+        return within
+
+    return Kind(
+        f"a number that is {low} and {high}",
+        takes,
+        closer=lambda value: _end(value, low, high, least) if is_number(value) else None,
+    )
+
+
+def _end(value: float, low: str, high: str, least: float) -> str:
+    """Which end of its range a number that lies outside has missed."""
+    return low if value <= least else high
+
+
+def one_of(*words: Any) -> Kind:
+    """One of some words, or numbers."""
+    return Kind(
+        f"one of {', '.join(dict.fromkeys(map(str, words)))}",
+        lambda value: any(type(value) is type(word) and value == word for word in words),
+        all(isinstance(word, str) for word in words),
+    )
+
+
+def text(said: str = "text that can be printed", pattern: str = r".*\S.*", most: int = 4096) -> Kind:
+    """Printable text of a pattern; by default, with something but white space in it."""
+
+    def takes(value: Any) -> bool:
+        return (
+            isinstance(value, str)
+            and value.isprintable()
+            and len(value) <= most
+            and re.fullmatch(pattern, value) is not None
+        )
+
+    return Kind(said, takes, is_text=True)
+
+
+def list_of(kind: Kind, said: str, least: int = 0, most: int = 1000, distinct: bool = True) -> Kind:
+    """A list of values of a kind, all of them different if `distinct`."""
+
+    def takes(value: Any) -> bool:
+        if not isinstance(value, list | tuple) or not least <= len(value) <= most:
+            return False
+        return all(map(kind.takes, value)) and (not distinct or len(set(map(str, value))) == len(value))
+
+    return Kind(said, takes, kind.is_text)
+
+
+TRUTH = Kind("true or false", lambda value: isinstance(value, bool))
+NULL = Kind("null", lambda value: value is None)
+TEXT = text()
+# Of files and columns, which may be called anything.
+WORD = Kind("text", lambda value: isinstance(value, str) and bool(value) and "\0" not in value, is_text=True)
+NAME = text(f"text of at most {LONGEST_NAME} characters that can be printed", most=LONGEST_NAME)
+NAMES = list_of(NAME, "a list of different names")
+SHA256 = text("a SHA-256, 64 digits of 0-9 and a-f", r"[0-9a-f]{64}")
+SIZE = whole(1, 65536)
+TARGET = text(
+    "the dotted path of a class or function, e.g. imblearn.over_sampling.SMOTE", r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+"
+)
+# Hydra's own, beside the settings of whatever is made.
+OF_HYDRA: dict[str, Kind] = {
+    "_partial_": TRUTH,
+    "_recursive_": TRUTH,
+    "_convert_": one_of("none", "partial", "object", "all"),
+}
+# A name read from YAML as a number, true, false or null is compared with the classes by whoever has them.
+CLASS_NAMES = Kind(
+    "a list of different class names, e.g. [spam], or null",
+    lambda value: value is None or _are_names(value),
+    is_text=True,
+)
+DEVICE = text("a device, e.g. cpu or cuda:0", r"(cpu|cuda|mps|xpu|hpu|xla|ipu|mtia)(:\d{1,3})?")
+FOLDER = Kind("a folder", lambda value: folder_problem(value) is None, is_text=True)
+SEED = whole(-LARGEST_SEED, LARGEST_SEED)
+PRECISIONS = (32, "32", "32-true", 16, "16", "16-mixed", "bf16", "bf16-mixed")
+
+# By name in the config: what conf/config.yaml has, and what every option of a group shares.
+OF_A_RUN: dict[str, Kind] = {
+    "n_folds": whole(2, 10_000),
+    "seeds": list_of(SEED, "a list of distinct whole numbers, e.g. [0,1,2]", least=1),
+    "max_steps": whole(1, 1_000_000),
+    "steps_per_epoch": whole(1, 1_000_000),
+    "batch_size": whole(1, 100_000),
+    "standardize": TRUTH,
+    "target_prior": one_of("uniform", "natural"),
+    "validation.share": number(0, 1, above=True, below=True),
+    "validation.thinned": TRUTH,
+    "dataset.name": NAME | NULL,  # which a target may refuse
+    "dataset.max_per_class": whole(2, LARGEST) | NULL,
+    "dataset.min_per_class": whole(1, LARGEST) | NULL,
+    "dataset.max_rows": whole(2, LARGEST) | NULL,
+    "dataset.drop_empty": TRUTH,
+    "dataset.seed": SEED,
+    "dataset.licence": TEXT | NULL,
+    "dataset.paper": TEXT | NULL,
+    "augmenter.amount": number(0, 100),
+    "augmenter.strict": TRUTH,
+    "force": TRUTH,
+    "report": TRUTH,
+    "threads": whole(1, 1024) | NULL,
+    # Lightning's own arguments, those that a run does not set itself (`synaug.command.check.OWN_TRAINER_ARGUMENTS`).
+    "trainer.accelerator": text("auto, cpu, gpu or another word of Lightning's", r"[a-z]+"),
+    "trainer.devices": Kind(
+        "one (1, auto, or the number of one GPU in a list, e.g. [0]): a run is one program; spread a sweep's jobs "
+        "over devices instead",
+        lambda value: any(type(value) is type(each) and value == each for each in (1, "1", "auto")) or _is_one(value),
+    ),
+    "trainer.precision": one_of(*PRECISIONS),
+    "trainer.enable_progress_bar": TRUTH,
+    "trainer.enable_model_summary": TRUTH,
+    "trainer.enable_autolog_hparams": TRUTH,
+    "trainer.log_every_n_steps": whole(0, LARGEST),
+    "trainer.profiler": one_of("simple", "advanced", "pytorch") | NULL,
+    "trainer.deterministic": TRUTH | one_of("warn") | NULL,
+    "trainer.benchmark": TRUTH | NULL,
+    "trainer.detect_anomaly": TRUTH,
+    "trainer.default_root_dir": FOLDER | NULL,
+}
+
+_HUB = {
+    "hub_id": TEXT,
+    "config": TEXT | NULL,
+    "revision": TEXT | NULL,
+    "splits": list_of(TEXT, "a list of splits, e.g. [train,test]", least=1),
+    "text": WORD,
+    "label": WORD,
+    "class_names": NAMES,
+}
+# Of torch.optim's classes, which let too much pass, or say it in the first step.
+OPTIMISER = {
+    "lr": number(0, 1000),
+    "weight_decay": number(0, 1000),
+    "momentum": number(0, 1),
+    "dampening": number(0, 1),
+    "eps": number(0, 1),
+    "maximize": TRUTH,
+    "nesterov": TRUTH,
+    "amsgrad": TRUTH,
+    "betas": list_of(
+        number(0, 1, below=True), "a list of two numbers from 0 to below 1, e.g. [0.9,0.999]", 2, 2, distinct=False
+    ),
+    "foreach": TRUTH | NULL,
+    "fused": TRUTH | NULL,
+    "capturable": TRUTH,
+    "differentiable": TRUTH,
+}
+ENCODER = {
+    "model": TEXT,
+    "revision": TEXT | NULL,
+    "package": TEXT | NULL,
+    "sha256": SHA256 | NULL,
+    "pooling": one_of("cls", "mean", "pooler"),
+    "layer": whole(-1000, 1000),
+    "max_length": whole(3, 1_000_000),
+    "normalize": TRUTH,
+    "batch_tokens": whole(1, 100_000_000) | NULL,
+    "device": DEVICE | list_of(DEVICE, "a list of them", least=1, distinct=False) | NULL,
+}
+# By target, then by name: a target of our own, or of a library whose own checks come late or let too much pass.
+OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
+    "synaug.dataset.FileDataset": {
+        "name": NAME | NULL,  # null: the file's
+        "path": WORD,
+        "text": WORD,
+        "label": WORD,
+        "separator": WORD | NULL,
+        "quoting": one_of("double", "backslash", "none") | NULL,
+    },
+    "synaug.dataset.HubDataset": _HUB,
+    "synaug.dataset.PackageDataset": {
+        "name": NAME,
+        "package": text("a package's name", r"[A-Za-z_]\w*"),
+        "file": TEXT,
+        "sha256": SHA256,
+        "origin": TEXT,
+        "class_names": NAMES,
+        "extra": TEXT,
+    },
+    "synaug.encoder.TransformerEncoder": ENCODER,
+    "synaug.imbalance_ratio.ImbalanceRatio": {
+        "ratio": number(1, 1_000_000) | NULL,
+        "profile": one_of("step", "linear", "exponential"),
+        "minority": CLASS_NAMES,
+    },
+    "imblearn.over_sampling.RandomOverSampler": {"shrinkage": number(0, 1000) | NULL},
+    "synaug.augmenter.nearest_neighbours": {"k": whole(1, LARGEST), "metric": TEXT, "approximate": TRUTH},
+    "synaug.augmenter.VAE": {
+        "latent_dim": SIZE,
+        "hidden": SIZE,
+        "beta": number(0, 1_000_000),
+        "warmup_epochs": whole(0, 1_000_000),
+        "max_epochs": whole(1, 1_000_000),
+        "patience": whole(1, 1_000_000),
+        "batch_size": whole(1, 100_000),
+        "lr": number(0, 1000, above=True),
+        "validation_share": number(0, 1, below=True),
+        "sample_from": one_of("prior", "posterior"),
+        "observation_noise": TRUTH,
+    },
+    "synaug.classifier.Classifier": {
+        "hidden": list_of(
+            SIZE,
+            "a list of at most 64 positive widths (up to 65,536), e.g. [128], or [] for a linear model",
+            most=64,
+            distinct=False,
+        ),
+    },
+    "torch.nn.functional.cross_entropy": {
+        "label_smoothing": number(0, 1, below=True),
+        "ignore_index": whole(-LARGEST, -1),  # every class counts
+        "reduction": one_of("none"),  # which a stack needs
+    },
+    "pytorch_lightning.loggers.CSVLogger": {
+        "save_dir": FOLDER,
+        "name": text("a folder's name, or ''", r"(\w[\w.-]*)?", LONGEST_NAME) | NULL,
+        "version": text("a folder's name", r"\w[\w.-]*", LONGEST_NAME) | whole(0, LARGEST) | NULL,
+        "prefix": text("text, or ''", ".*", LONGEST_NAME),
+        "flush_logs_every_n_steps": whole(1, LARGEST),
+    },
+    "synaug.tracking.wandb_logger": {
+        "project": text(
+            f"1 to {LONGEST_NAME} characters without {' '.join(NOT_IN_A_PROJECT)}",
+            rf"[^{re.escape(NOT_IN_A_PROJECT)}]*[^{re.escape(NOT_IN_A_PROJECT)}\s][^{re.escape(NOT_IN_A_PROJECT)}]*",
+            LONGEST_NAME,
+        ),
+        "entity": text("a user or team of W&B", r"[\w.-]+", LONGEST_NAME) | NULL,
+        "group": NAME | NULL,
+        "name": NAME | NULL,
+        "job_type": NAME,
+        "tags": list_of(
+            text("a tag", most=LONGEST_TAG), f"a list of different tags of 1 to {LONGEST_TAG} characters each"
+        ),
+        "save_dir": FOLDER,
+        "init_timeout": number(0, 3600, above=True),
+        "finish_timeout": number(0, 86400, above=True),
+    },
+}
+
+
+def kind_of(name: str, target: Any) -> Kind | None:
+    """What a setting must be; None for one that only its own target knows.
+
+    Parameters
+    ----------
+    name
+        As in ``classifier.optimizer.lr``.
+    target
+        The ``_target_`` that it is handed to, None for a setting of the run.
+    """
+    leaf = name.rpartition(".")[2]
+    if leaf == "_target_":
+        return TARGET | NULL if name == "logger._target_" else TARGET
+    table: Mapping[str, Kind] = OF_A_TARGET.get(str(target), {})
+    if str(target).startswith("torch.optim."):
+        table = OPTIMISER
+    return table.get(leaf) or OF_A_RUN.get(name) or OF_HYDRA.get(leaf)
+
+
+def text_settings() -> set[str]:
+    """Names of the settings that are text, or lists of it, whatever option of their group is chosen."""
+    groups = {"dataset": "synaug.dataset.", "encoder": "synaug.encoder.", "imbalance_ratio": "synaug.imbalance_ratio."}
+    groups["logger"] = "synaug.tracking.run."
+    names = {name for name, kind in OF_A_RUN.items() if kind.is_text and not name.startswith("trainer.")}
+    for group, prefix in groups.items():
+        for target, table in OF_A_TARGET.items():
+            if target.startswith(prefix):
+                names |= {f"{group}.{leaf}" for leaf, kind in table.items() if kind.is_text}
+    return {*names, "name", "output_dir", "cache_dir"}
+
+
+def require(group: str, table: Mapping[str, Kind], given: Mapping[str, Any]) -> None:
+    """Hold a part's own values to their kinds.
+
+    Raises
+    ------
+    UserError
+        For the first that is none.
+    """
+    for leaf, value in given.items():
+        if (problem := table[leaf].problem(f"{group}.{leaf}", value)) is not None:
+            raise UserError(problem)
+
+
+def problems(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Settings whose value is not of their kind, with the sentence for each.
+
+    Where the table has no kind, a number must still be finite and of a size that libraries can take.
+    """
+    target = config.get("_target_")
+    for key in map(str, config):
+        name = f"{prefix}{key}"
+        if OmegaConf.is_missing(config, key):
+            continue
+        node = config[key]
+        kind = kind_of(name, target)
+        if isinstance(node, DictConfig) and (kind is None or "_target_" in node):
+            yield from problems(node, f"{name}.")
+            continue
+        value = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+        sentence = _unusable(name, value) if kind is None else kind.problem(name, value)
+        if sentence is not None:
+            yield name, sentence
+
+
+def _unusable(name: str, value: Any) -> str | None:
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, int | float) and (not math.isfinite(each) or abs(each) > LARGEST):
+            return f"{name}={written(value)} must be finite and at most {LARGEST:,}"
+        if isinstance(each, str) and "\0" in each:
+            return f"{name}={written(value)} must be text that can be printed"
+    return None
+
+
+def did_you_mean(word: str, known: Iterable[str], prefix: str) -> str:
+    """`: did you mean …?` with the nearest of the known words, or nothing."""
+    known = sorted(known)
+    near = [each for each in known if each.casefold() == word.casefold()] or difflib.get_close_matches(word, known, n=1)
+    return f": did you mean {prefix}{near[0]}?" if near else ""

@@ -1,0 +1,1 @@
+"""Records to evidence, paired statistics and a verdict."""

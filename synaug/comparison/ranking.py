@@ -1,0 +1,161 @@
+"""Comparison of methods across blocks, by ranks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scikit_posthocs import posthoc_nemenyi_friedman
+from scipy import stats
+
+from synaug.comparison.stats import DECIMALS, holm, signed_rank_test
+
+FEW_BLOCKS = 10
+TOO_FEW_BLOCKS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Methods ranked over blocks (Demšar 2006); what cannot be computed is NaN.
+
+    Attributes
+    ----------
+    blocks, methods
+        What was ranked.
+    mean_ranks
+        Of each method; 1 is best, equals share the mean of their ranks.
+    friedman_statistic, friedman_p
+        Friedman's χ², corrected for ties.
+    iman_davenport_f, iman_davenport_p
+        Its less conservative form with k − 1 and (k − 1)(N − 1) degrees of freedom (Iman and
+        Davenport 1980).
+    nemenyi, wilcoxon_holm
+        p-values `[method, method]`: Nemenyi's test of mean ranks, and signed ranks for each pair
+        (`synaug.comparison.stats.signed_rank_test`), Holm-adjusted over all pairs.
+    critical_difference
+        Mean ranks that differ by as much differ at the level `alpha` (Nemenyi).
+    alpha
+        That level.
+    left_out
+        Blocks that lack a method.
+    cautions
+        Sentences on what the numbers cannot bear.
+    """
+
+    blocks: tuple[str, ...]
+    methods: tuple[str, ...]
+    mean_ranks: pd.Series
+    friedman_statistic: float
+    friedman_p: float
+    iman_davenport_f: float
+    iman_davenport_p: float
+    nemenyi: pd.DataFrame
+    wilcoxon_holm: pd.DataFrame
+    critical_difference: float
+    alpha: float
+    left_out: tuple[str, ...]
+    cautions: tuple[str, ...]
+
+
+def rank(
+    values: pd.DataFrame, datasets: Mapping[str, str], *, higher_is_better: bool = True, alpha: float = 0.05
+) -> Ranking:
+    """Rank methods over blocks.
+
+    Parameters
+    ----------
+    values
+        One value for each `[block, method]`. A block that lacks one is left out, and named.
+    datasets
+        The data set of each block.
+    higher_is_better
+        False for losses.
+    alpha
+        Level of the critical difference.
+
+    References
+    ----------
+    Demšar, "Statistical comparisons of classifiers over multiple data sets", Journal of Machine
+    Learning Research 7, 2006.
+    """
+    complete = values.dropna().round(DECIMALS)
+    n, k = complete.shape
+    ranks = complete.rank(axis=1, ascending=not higher_is_better)
+    friedman, friedman_p = _friedman(complete, ranks)
+    f, f_p = _iman_davenport(friedman, n, k)
+    methods = values.columns
+    pairs = n >= 2 and k >= 2
+    nothing = pd.DataFrame(np.nan, index=methods, columns=methods)
+    return Ranking(
+        blocks=tuple(complete.index),
+        methods=tuple(methods),
+        mean_ranks=ranks.mean(),
+        friedman_statistic=friedman,
+        friedman_p=friedman_p,
+        iman_davenport_f=f,
+        iman_davenport_p=f_p,
+        nemenyi=_named(posthoc_nemenyi_friedman(complete.to_numpy()), methods) if pairs else nothing,
+        wilcoxon_holm=_wilcoxon(complete) if pairs else nothing,
+        critical_difference=_critical_difference(n, k, alpha) if pairs else np.nan,
+        alpha=alpha,
+        left_out=tuple(values.index.difference(complete.index, sort=False)),
+        cautions=tuple(_cautions(complete, datasets)),
+    )
+
+
+def _friedman(complete: pd.DataFrame, ranks: pd.DataFrame) -> tuple[float, float]:
+    n, k = ranks.shape
+    if n < 2 or k < 3:
+        return np.nan, np.nan
+    if (ranks == (k + 1) / 2).all(axis=None):  # scipy would divide by zero
+        return 0.0, 1.0
+    statistic, p = stats.friedmanchisquare(*complete.to_numpy().T)
+    return float(statistic), float(p)
+
+
+def _iman_davenport(friedman: float, n: int, k: int) -> tuple[float, float]:
+    if np.isnan(friedman):
+        return np.nan, np.nan
+    rest = n * (k - 1) - friedman
+    f = (n - 1) * friedman / rest if rest > 1e-9 else np.inf  # all blocks rank alike
+    return f, float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
+
+
+def _wilcoxon(complete: pd.DataFrame) -> pd.DataFrame:
+    values = complete.to_numpy()
+    p = np.ones((values.shape[1],) * 2)
+    first, second = np.triu_indices_from(p, 1)
+    # Rounded again, as a difference of rounded numbers is not: equals must be equal.
+    raw = signed_rank_test(np.round(values[:, first] - values[:, second], DECIMALS).T)
+    p[first, second] = p[second, first] = holm(raw)
+    return _named(pd.DataFrame(p), complete.columns)
+
+
+def _named(p: pd.DataFrame, methods: pd.Index) -> pd.DataFrame:
+    return p.set_axis(methods).set_axis(methods, axis=1)
+
+
+def _critical_difference(n: int, k: int, alpha: float) -> float:
+    q = stats.studentized_range.ppf(1 - alpha, k, np.inf) / np.sqrt(2)
+    return float(q * np.sqrt(k * (k + 1) / (6 * n)))
+
+
+def _cautions(complete: pd.DataFrame, datasets: Mapping[str, str]) -> list[str]:
+    n, k = complete.shape
+    blocks = "1 complete block" if n == 1 else f"{n} complete blocks"
+    n_datasets = len({datasets[block] for block in complete.index})
+    said: list[str] = []
+    if not n:
+        return said  # there is no ranking
+    if n < TOO_FEW_BLOCKS:
+        said.append(f"With {blocks} this ranking describes, it does not test.")
+    elif n < FEW_BLOCKS:
+        said.append(f"With {blocks}, fewer than {FEW_BLOCKS}, only large differences between methods can be shown.")
+    if n > n_datasets:
+        said.append(
+            f"The {blocks} come from {'1 data set' if n_datasets == 1 else f'{n_datasets} data sets'}; blocks that "
+            "share a data set are not independent, so the p-values of the ranks are too small."
+        )
+    if k < 3:
+        said.append(f"Friedman's test needs 3 methods, and {k} {'was' if k == 1 else 'were'} ranked.")
+    return said

@@ -1,0 +1,1 @@
+"""The cache of embeddings: who encodes what, and where it lies."""

@@ -1,0 +1,5 @@
+"""Texts to vectors."""
+
+from synaug.encoder.transformer import TransformerEncoder
+
+__all__ = ["TransformerEncoder"]

@@ -1,0 +1,299 @@
+"""Texts to embeddings by a pretrained transformer."""
+
+import copy
+import sys
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synaug.command import settings
+from synaug.encoder.batches import flops, token_batches
+from synaug.encoder.model_files import VOCABULARY_FILES, ModelFiles
+from synaug.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+# About what fits the caches of one core beside the weights; larger batches are slower on a CPU.
+CPU_BATCH_TOKENS = 512
+GPU_BATCH_TOKENS = 32768
+
+
+class TransformerEncoder:
+    """A `transformers` encoder with pooling. Nothing is loaded before the first text.
+
+    Parameters
+    ----------
+    model, revision, package, sha256
+        Where the model comes from; see `synaug.encoder.model_files.ModelFiles`.
+    pooling
+        ``cls`` (the first token), ``mean`` (over real tokens) or ``pooler`` (the model's own head).
+    layer
+        Whose states are pooled: 0 the embeddings' output, 1 the first layer's, -1 the last.
+    max_length
+        Tokens of a text that are read, special tokens included.
+    normalize
+        Scale each embedding to Euclidean length 1.
+    batch_tokens
+        Tokens in a batch, padding included where there is any; None for what suits the device.
+    device
+        One, or a list with a copy of the model on each; None for all GPUs, or the best there is.
+
+    Attributes
+    ----------
+    tokens_done, flops_done
+        Tokens encoded so far (real ones), and the floating-point operations they needed; see `flops`.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        revision: str | None = None,
+        package: str | None = None,
+        sha256: str | None = None,
+        pooling: str = "mean",
+        layer: int = -1,
+        max_length: int = 256,
+        normalize: bool = False,
+        batch_tokens: int | None = None,
+        device: str | Sequence[str] | None = None,
+    ) -> None:
+        given = {
+            "model": model,
+            "revision": revision,
+            "package": package,
+            "sha256": sha256,
+            "pooling": pooling,
+            "layer": layer,
+            "max_length": max_length,
+            "normalize": normalize,
+            "batch_tokens": batch_tokens,
+            "device": device,
+        }
+        settings.require("encoder", settings.ENCODER, given)
+        if pooling == "pooler" and layer != -1:
+            raise UserError(f"encoder.layer={layer} must be -1 with encoder.pooling=pooler: it reads the last layer")
+        self.model = model
+        self.files = ModelFiles(model, revision, package, sha256)
+        self.pooling = pooling
+        self.layer = layer
+        self.max_length = max_length
+        self.normalize = normalize
+        self.batch_tokens = batch_tokens
+        self.device = device
+        self.tokens_done = 0
+        self.flops_done = 0
+        self._packed = False
+
+    def look(self) -> None:
+        """Find out cheaply whether the model is where it is said to be; see `ModelFiles.look`."""
+        self.files.look()
+
+    def source(self) -> str:
+        """Name the model cheaply; see `synaug.encoder.model_files.ModelFiles.source`."""
+        return self.files.source()
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the numbers: weights, tokenizer, pooling, layer, length, scale.
+
+        Where the model lies and what it is called do not enter: a moved folder keeps its embeddings.
+        """
+        return {
+            **self.files.digests(),
+            "pooling": self.pooling,
+            "layer": self.layer,
+            "max_length": self.max_length,
+            "normalize": self.normalize,
+        }
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any, "list[torch.device]"]:
+        import torch
+        from safetensors import SafetensorError
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging as transformers_logging
+
+        self.files.digests()  # fails here, in one sentence, where the weights are not safetensors or not those pinned
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+        try:
+            # False, not its default of None, with which transformers asks on a terminal and may then run the code.
+            tokenizer = AutoTokenizer.from_pretrained(self.files.folder, trust_remote_code=False)
+            model, loading = AutoModel.from_pretrained(
+                self.files.folder,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"{self.files.folder} cannot be loaded as a transformers model ({reason}): "
+                "a model whose code and tokenizer transformers has, saved with save_pretrained, is needed"
+            ) from error
+        if tokenizer.is_fast and not self.files.like(VOCABULARY_FILES):
+            # transformers would make a tokenizer that knows no word.
+            raise UserError(
+                f"{self.files.folder} holds no vocabulary ({', '.join(VOCABULARY_FILES)}): save the tokenizer there"
+            )
+        untrained = sorted(loading["missing_keys"])
+        elsewhere = [name for name in untrained if "pooler" not in name]
+        if elsewhere:
+            raise UserError(
+                f"the weights in {self.files.folder} lack {len(elsewhere)} of the model's parameters, such as "
+                f"{elsewhere[0]}, which would be random: save the whole model"
+            )
+        if self.pooling == "pooler" and (untrained or getattr(model, "pooler", None) is None):
+            raise UserError(f"{self.model} has no trained pooler: use encoder.pooling=cls or mean")
+        n_layers = model.config.num_hidden_layers
+        if not -n_layers - 1 <= self.layer <= n_layers:
+            raise UserError(
+                f"encoder.layer={self.layer} must lie in {-n_layers - 1} … {n_layers}: "
+                f"{self.model} has {n_layers} layers"
+            )
+        longest = min(tokenizer.model_max_length, _positions(model))
+        if self.max_length > longest:
+            raise UserError(
+                f"encoder.max_length={self.max_length} is more than the {longest} tokens {self.model} reads: lower it"
+            )
+        names = [self.device] if isinstance(self.device, str) else self.device or best_devices()
+        try:
+            devices = [torch.device(name) for name in names]
+            for device in reversed(devices):  # to each, so that one which cannot be used is named; last to the first
+                model.to(device)
+        except (RuntimeError, AssertionError) as error:  # an AssertionError: torch was built without that device
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"encoder.device={self.device} cannot be used ({reason}): choose another, or null"
+            ) from error
+        tokenizer.padding_side = "right"  # else cls would read padding
+        return tokenizer, model.eval(), devices
+
+    @cached_property
+    def _models(self) -> "list[Any]":
+        """The model, packed where it can be, and a copy on each further device."""
+        import torch
+
+        from synaug.encoder import linear, packed
+
+        _, model, devices = self._loaded
+        models = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
+        # A GPU reads large batches, in which texts of like length pad little.
+        if all(device.type == "cpu" for device in devices):
+            for each in models:
+                linear.prepare(each, CPU_BATCH_TOKENS, {"input_ids": torch.tensor([packed.probe(each)[0]])})
+            self._packed = self.pooling != "pooler" and all(packed.enable(each) for each in models)
+        return models
+
+    def encode(
+        self, texts: Sequence[str], progress: Callable[[int], object] = lambda done: None
+    ) -> NDArray[np.float32]:
+        """Encode texts in batches of like length, under a token budget, as many at a time as there are cores or GPUs.
+
+        The batches, and so the numbers, are the same however many are worked on at a time.
+
+        Parameters
+        ----------
+        texts
+            `n` texts; equal ones are encoded once.
+        progress
+            Called after each batch, in the caller's thread, with the characters done in it.
+
+        Returns
+        -------
+        ndarray
+            float32 `[n, d]`, in the order of `texts`.
+        """
+        import torch
+
+        from synaug.encoder.workers import share_out
+
+        tokenizer, model, devices = self._loaded
+        if not texts:
+            return np.empty((0, model.config.hidden_size), dtype=np.float32)
+        models = self._models
+        if len(models) == 1 and devices[0].type == "cpu":
+            models = models * torch.get_num_threads()
+        distinct = list(dict.fromkeys(texts))
+        tokens = tokenizer(distinct, truncation=True, max_length=self.max_length)["input_ids"]
+        lengths = [len(ids) for ids in tokens]
+        budget = self.batch_tokens or (CPU_BATCH_TOKENS if devices[0].type == "cpu" else GPU_BATCH_TOKENS)
+        batches = token_batches(lengths, budget, padded=not self._packed)
+
+        def embed(model: Any, batch: list[int]) -> NDArray[np.float32]:
+            return self._embed(model, [tokens[row] for row in batch])
+
+        blocks = []
+        done: list[int] = []
+        for batch, block in share_out(embed, batches, models[: len(batches)]):
+            blocks.append(block)
+            done += batch
+            self.tokens_done += sum(lengths[row] for row in batch)
+            self.flops_done += flops(model, [lengths[row] for row in batch])
+            progress(sum(len(distinct[row]) for row in batch))
+        row_of = {distinct[row]: place for place, row in enumerate(done)}
+        embeddings: NDArray[np.float32] = np.concatenate(blocks)[[row_of[text] for text in texts]]
+        return embeddings
+
+    def _embed(self, model: Any, tokens: list[list[int]]) -> NDArray[np.float32]:
+        """Embed one batch, float32 `[texts, d]`."""
+        import torch
+        from torch.nn.functional import normalize
+
+        from synaug.encoder import packed
+
+        asked = {"output_hidden_states": self.layer != -1}
+        with torch.inference_mode():
+            if self._packed:
+                states = self._states(packed.forward(model, tokens, **asked))[0]
+                texts = torch.split(states, [len(ids) for ids in tokens])
+                pooled = torch.stack([text[0] if self.pooling == "cls" else text.mean(0) for text in texts])
+            else:
+                batch = self._loaded[0].pad({"input_ids": tokens}, return_attention_mask=True, return_tensors="pt")
+                output = model(**batch.to(model.device), **asked)
+                if self.pooling == "pooler":
+                    pooled = output.pooler_output
+                elif self.pooling == "cls":
+                    pooled = self._states(output)[:, 0]
+                else:
+                    mask = batch["attention_mask"].unsqueeze(-1)
+                    pooled = (self._states(output) * mask).sum(1) / mask.sum(1)
+            embedded: NDArray[np.float32] = (
+                (normalize(pooled, dim=-1) if self.normalize else pooled).float().cpu().numpy()
+            )
+        return embedded
+
+    def _states(self, output: Any) -> "torch.Tensor":
+        states: torch.Tensor = output.last_hidden_state if self.layer == -1 else output.hidden_states[self.layer]
+        return states
+
+
+def _positions(model: Any) -> int:
+    """How many tokens a model's position embeddings can hold; RoBERTa never uses two of its 514."""
+    from synaug.encoder.packed import padding_position
+
+    positions: int = getattr(model.config, "max_position_embeddings", sys.maxsize)
+    padding = padding_position(model)
+    return positions if padding is None else positions - padding - 1
+
+
+def best_devices() -> list[str]:
+    """Every GPU, or else the best there is."""
+    import torch
+
+    n_gpus = torch.cuda.device_count()
+    return [f"cuda:{number}" for number in range(n_gpus)] if n_gpus else [best_device()]
+
+
+def best_device() -> str:
+    """cuda, else mps, else cpu."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,126 @@
+"""What it takes to run it all again: commands, versions, digests, seeds."""
+
+import json
+import shlex
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from synaug import record as records
+from synaug.errors import UserError
+from synaug.report.figures.material import Material
+
+MOST_COMMANDS = 200
+LARGEST_YAML = 2**18  # bytes; what Hydra writes of a sweep has a few thousand
+# They say where and how to run, not what, and hold the paths of one machine.
+LEFT_OUT = (
+    "output_dir",
+    "cache_dir",
+    "force",
+    "report",
+    "threads",
+    "logger",
+    "trainer.enable_progress_bar",
+    "hydra.launcher",
+)
+
+
+def commands(material: Material) -> list[str]:
+    """One line a sweep where the sweep noted it, else one a run."""
+    by_sweep: dict[Path, list[str]] = defaultdict(list)
+    for folder in material.evidence.runs["folder"]:
+        by_sweep[Path(folder).parent].append(folder)
+    found: list[str] = []
+    for sweep, folders in by_sweep.items():
+        told = _of_sweep(sweep)
+        found += [told] if told else filter(None, map(_of_run, map(Path, folders)))
+    return list(dict.fromkeys(found))
+
+
+def _of_sweep(folder: Path) -> str | None:
+    with suppress(UserError):  # a note that is not as we write it
+        noted = records.sweep_of(folder).get("command")
+        if noted:
+            multirun = [] if any(each in ("-m", "--multirun") for each in noted[1:]) else ["--multirun"]
+            return _command([*multirun, *noted[1:]])
+    overrides = _overrides(_plain_yaml(folder / "multirun.yaml"), "hydra", "overrides", "task")
+    return _command(["--multirun", *overrides]) if overrides else None
+
+
+def _of_run(folder: Path) -> str | None:
+    overrides = _overrides(_plain_yaml(folder / ".hydra" / "overrides.yaml"))
+    return None if overrides is None else _command(overrides)
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads scalars, lists and mappings; no aliases, a few of which could stand for more than memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias")
+        return super().compose_node(parent, index)
+
+
+def _plain_yaml(path: Path) -> Any:
+    """What a file says, read as data: nothing in it is resolved. None where Hydra did not write it."""
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST_YAML:
+            return None
+        return _PlainLoader(path.read_bytes()).get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError, OSError):
+        return None
+
+
+def _overrides(found: Any, *keys: str) -> list[str] | None:
+    for key in keys:
+        found = found.get(key) if isinstance(found, dict) else None
+    is_list = isinstance(found, list) and all(isinstance(each, str | int | float) for each in found)
+    return [str(each) for each in found] if is_list else None
+
+
+def _command(arguments: Iterable[str]) -> str:
+    kept = [each for each in arguments if not is_left_out(each)]
+    return shlex.join(["python", "-m", "synaug", *kept])
+
+
+def is_left_out(argument: str) -> bool:
+    """Whether an override says nothing about what is run."""
+    key = argument.lstrip("+~").partition("=")[0]
+    return any(key == name or key.startswith(f"{name}.") for name in LEFT_OUT)
+
+
+def facts(material: Material) -> list[tuple[str, list[str]]]:
+    """What decided the numbers, each with all of its values."""
+    found: dict[str, dict[str, None]] = {}
+    for record in material.evidence.records.values():
+        for key, value in _facts(record):
+            found.setdefault(key, {})[value] = None
+    return [(key, list(values)) for key, values in found.items()]
+
+
+def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    config, data = record["config"], record["data"]
+    yield "seeds", ", ".join(map(str, config["seeds"]))
+    yield "folds", str(config["n_folds"])
+    for key in ("max_steps", "batch_size", "target_prior"):
+        if key in config:
+            yield key, str(config[key])
+    yield "git commit", str(record.get("git_commit") or "none: not run from a checkout")
+    yield "digest of the code", record["code"]
+    yield "versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    yield f"data of {data['name']}", f"{data['source']}; fingerprint {data['fingerprint']}"
+    rows = ", ".join(f"{name} {n}" for name, n in zip(data["class_names"], data["rows_per_class"], strict=True))
+    yield f"rows of {data['name']}", rows if len(data["class_names"]) <= 20 else f"{sum(data['rows_per_class'])} in all"
+    weights = record["encoder"].get("weights_sha256")
+    yield f"encoder {record['choices']['encoder']}", f"weights {weights}" if weights else json.dumps(record["encoder"])
+
+
+def example_config(material: Material) -> str:
+    """The scientific part of one run's config, as JSON."""
+    for record in material.evidence.records.values():
+        return json.dumps(records.science(record["config"]), indent=1, ensure_ascii=False)
+    return ""

@@ -1,0 +1,222 @@
+"""How a sweep's jobs tell each other and their sweep where they are: files in one folder, whatever runs the jobs."""
+
+import _thread
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from synaug import record
+from synaug.files.atomic import replacing
+from synaug.files.locks import locked
+from synaug.sweep.launchers import QUEUE_SECONDS, SlurmQueue
+
+log = logging.getLogger(__name__)
+
+DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+STARTED = "started"  # and, once nothing runs any more, died
+LOCK = ".lock"
+PAUSE_SECONDS = 0.5
+NO_ROOM = "did not say how it ended, as the disk is full: make room there"
+
+
+def note(folder: Path, job: dict[str, Any]) -> None:
+    """Tell how a job is: one file a job, which the next replaces; where there is no room for it, the sweep goes on."""
+    try:
+        with replacing(folder / f"{job['number']}.json") as file:
+            file.write(json.dumps(job).encode())
+    except OSError as error:
+        log.debug("not told (%s): %s", error, job)
+
+
+def noted(folder: Path) -> list[dict[str, Any]]:
+    """What the jobs told last, in the order of the grid."""
+    return sorted((record.read_json(path) for path in folder.glob("*.json")), key=lambda job: job["number"])
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended, and how many of its seconds (imports, texts embedded) the next job will not need."""
+
+    how: str
+    once: float = 0.0
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Hold a folder while it is written to; another process that wants it waits, on this machine or another.
+
+    The system's own lock on ``<folder>/.lock``: it ends with its process, however that ends, so there is no
+    stale one and no clock to trust. The empty file stays, because removing it would let two processes hold
+    two files of one name. On a file system without locks nobody waits: files still appear whole, the last wins.
+    """
+    path = folder / LOCK
+    with locked(path, wait=False) as held:
+        if held:
+            yield
+            return
+    log.info("another process is writing there, waiting: %s", folder)
+    with locked(path, wait=True):
+        yield
+
+
+class Progress(threading.Thread):
+    """Says in the process of the sweep what jobs of other processes told, as they tell it.
+
+    Parameters
+    ----------
+    folder
+        Where the jobs tell.
+    n_jobs
+        None where it is not known.
+    queue
+        SLURM's, where the jobs went there: should it be empty though jobs have not ended, they never will, and the
+        main thread, which may wait for them for ever, is interrupted.
+    n_recorded
+        Jobs of these that were not started, because they were seen to be recorded.
+    """
+
+    def __init__(self, folder: Path, n_jobs: int | None, queue: SlurmQueue | None = None, n_recorded: int = 0) -> None:
+        super().__init__(daemon=True, name="synaug-progress")
+        self.folder = folder
+        self.n_jobs = n_jobs
+        self.queue = queue
+        self.n_recorded = n_recorded
+        self.gave_up = False
+        self._started_at = time.monotonic()
+        self._said: list[dict[str, Any]] = []
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Look, until `stop`."""
+        looked, empty = time.monotonic(), False
+        while not self._over.wait(PAUSE_SECONDS):
+            self.say()
+            if self.queue is None or time.monotonic() - looked < QUEUE_SECONDS:
+                continue
+            before, empty, looked = empty, self.queue.is_empty(), time.monotonic()
+            # Twice, because a shared folder may show late what a job wrote last.
+            if before and empty and len(self._said) + self.n_recorded != self.n_jobs and not self._over.is_set():
+                self.gave_up = True
+                _thread.interrupt_main()
+                return
+
+    def stop(self) -> None:
+        """Say what is left to say, and end."""
+        self._over.set()
+        if self.is_alive():
+            self.join()
+        self.say()
+
+    def say(self) -> None:
+        """One line for each job that has ended since the last look."""
+        known = {job["number"] for job in self._said}
+        for job in noted(self.folder):
+            if job["status"] != STARTED and job["number"] not in known:
+                self._said.append(job)
+                line = progress_line(self._said, self.n_jobs, time.monotonic() - self._started_at, self.n_recorded)
+                sys.stderr.write(f"{line}\n")
+
+
+def progress_line(ended: Sequence[dict[str, Any]], n_jobs: int | None, elapsed: float, n_recorded: int = 0) -> str:
+    """``[ 3/12] trec-… done in 9 s · 0:01:12 elapsed, about 0:03:40 left``, of the last of the jobs that have ended.
+
+    Parameters
+    ----------
+    ended
+        What the jobs told, in the order of their ends.
+    n_jobs
+        Of the sweep; None where it is not known.
+    elapsed
+        Seconds since it started.
+    n_recorded
+        Jobs that were not started, because they were seen to be recorded.
+    """
+    job = ended[-1]
+    total = "?" if n_jobs is None else str(n_jobs)
+    how = f"{job['status']} in {job['seconds']:.0f} s" if job["status"] != SKIPPED else "already recorded"
+    n_ended = len(ended) + n_recorded
+    line = f"[{n_ended:>{len(total)}}/{total}] {job['run']}: {how} · {clock(elapsed)} elapsed"
+    worked = [each for each in ended if each["status"] != SKIPPED]
+    if n_jobs is None or not worked:
+        return line
+    # As if none of the others were recorded. What the first job did for all (imports, embedding) is not left to do.
+    each = median(max(job["seconds"] - job.get("once", 0.0), 0.0) for job in worked)
+    at_once = max(sum(job["seconds"] for job in worked) / max(elapsed, 1e-9), 1.0)
+    return f"{line}, about {clock(each * (n_jobs - n_ended) / at_once)} left"
+
+
+def clock(seconds: float) -> str:
+    """``h:mm:ss``."""
+    minutes, second = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
+
+
+def lost(jobs: Sequence[dict[str, Any]], grid: Sequence[Sequence[str]] | None, folder: Path) -> list[dict[str, Any]]:
+    """The jobs of a sweep that is over which never ended: those that died, and those that never ran.
+
+    Parameters
+    ----------
+    jobs
+        What each that was started told last.
+    grid
+        The overrides of each job; None where they are not known.
+    folder
+        Where the jobs tell: on a full disk they cannot.
+    """
+    why = "died while it ran: was it killed, for lack of memory?" if _has_room(folder) else NO_ROOM
+    died = [{**job, "sentence": why} for job in jobs]
+    died = [job for job in died if job["status"] == STARTED]
+    told = {job["number"] for job in jobs}
+    never = [
+        {"number": number, "run": " ".join(choices), "status": None, "sentence": "did not run", "overrides": overrides}
+        for number, (overrides, choices) in enumerate(zip(grid or [], _swept(grid or []), strict=True))
+        if number not in told
+    ]
+    return sorted([*died, *never], key=lambda job: int(job["number"]))
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether the disk of a folder has blocks and files left; True where nothing tells."""
+    try:
+        found = os.statvfs(next(each for each in (folder, *folder.parents) if each.is_dir()))
+    except (AttributeError, OSError, StopIteration):  # Windows has no statvfs
+        return True
+    return found.f_bavail > 0 and (found.f_favail > 0 or not found.f_files)
+
+
+def _swept(grid: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Of each job, the overrides that not all jobs share."""
+    shared = set(grid[0]).intersection(*grid) if len(grid) > 1 else set()
+    return [[each for each in job if each not in shared] for job in grid]
+
+
+def missing_table(
+    failed: Sequence[dict[str, Any]], never_ended: Sequence[dict[str, Any]], n_recorded: int, n_jobs: int
+) -> str:
+    """Each job without a record with its sentence, which is written once, for the console."""
+    rows = [*failed, *never_ended]
+    n_died = sum(job["status"] == STARTED for job in never_ended)
+    counts = [(len(failed), "failed"), (n_died, "died"), (len(never_ended) - n_died, "did not run")]
+    (first, how), *others = [(n, how) for n, how in counts if n]
+    recorded = f"{n_recorded} {'is' if n_recorded == 1 else 'are'} recorded"
+    said = [
+        f"{first} of {n_jobs} job{'' if n_jobs == 1 else 's'} {how}",
+        *(f"{n} {how}" for n, how in others),
+        recorded,
+    ]
+    lines = [f"{', '.join(said)}; the same command tries the missing ones again:"]
+    width, known = max(len(job["run"]) for job in rows), set()
+    for job in rows:
+        sentence = " ".join(job["sentence"].split())
+        lines.append(f"  {job['run']:<{width}}  {'(the same as above)' if sentence in known else sentence}")
+        known.add(sentence)
+    return "\n".join(lines)

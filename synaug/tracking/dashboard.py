@@ -1,0 +1,292 @@
+"""Dashboards as code: a W&B workspace and a W&B report over a project's runs and the reports of its sweeps.
+
+``python -m synaug.tracking.dashboard ENTITY/PROJECT`` sends both, as new ones; ``--print`` shows what it would send.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from synaug.command.config import GROUPS, conf_dir
+from synaug.errors import UserError
+from synaug.scores.decision import RULES
+from synaug.tracking import report as wandb_run
+from synaug.tracking import run as tracking
+
+if TYPE_CHECKING:
+    from wandb_workspaces.reports.v2 import CustomChart, Report, Runset
+    from wandb_workspaces.reports.v2.interface import PanelTypes
+    from wandb_workspaces.workspaces import Workspace
+
+TITLE = "Does augmentation help"
+WORDS = {
+    "Verdict": "What the report of each sweep says, and every comparison behind it.",
+    "Gains": "Of each method, over both references; below, the scores themselves under each decision rule.",
+    "Figures": "Of the report; those that a sweep does not have stay empty, and the page above has all.",
+    "Groups": "One line a run: its five choices, and what they led to.",
+    "Curves": "Mean over members after each epoch.",
+    "Confusion matrices": "Summed over members, under each decision rule.",
+}
+SCORES = ("balanced_accuracy", "minority_recall")
+COORDINATES = ("argmax/balanced_accuracy", "prior_corrected/balanced_accuracy", "argmax/minority_recall")
+DRAWN = (  # of the report's figures
+    f"gains-{SCORES[0]}-over-none",
+    f"gains-{SCORES[0]}-over-free",
+    f"ratio-{SCORES[0]}",
+    f"forest-{SCORES[0]}-1",
+    "classes-1",
+    "reliability-1",
+)
+CURVES = ("minority_accuracy", "loss")
+LEVELS = ("dataset", "imbalance_ratio", "augmenter")  # below the sweep, in the workspace's table of runs
+COLUMNS = tuple(f"summary:{key}" for key in COORDINATES)
+MOST_RUNS = 100  # of one chart, where W&B's default is 10
+MOST = {"max_runs_to_show": MOST_RUNS, "max_bars_to_show": MOST_RUNS}
+LONGEST_TITLE = 128  # that W&B takes
+ROW = 9  # height of a panel in a report's units
+HOW_TO_INSTALL = (
+    "python -m synaug.tracking.dashboard needs wandb-workspaces: pip install -e '.[wandb]' in the checkout, "
+    "or pip install wandb-workspaces"
+)
+HOW_TO_LOG_IN = (
+    "https://wandb.ai/authorize shows the key for `wandb login` or WANDB_API_KEY, WANDB_BASE_URL a server of your "
+    "own, and --print needs neither"
+)
+
+
+def workspace(entity: str, project: str, title: str = TITLE) -> Workspace:
+    """Build the workspace, without asking a server: a section for each subject, and runs grouped by sweep.
+
+    The runs are grouped below their sweep, too, since W&B draws the groups of the last level.
+    """
+    import wandb_workspaces.workspaces as ws
+    from wandb_workspaces import expr
+
+    return ws.Workspace(
+        entity=entity,
+        project=project,
+        name=title,
+        sections=[
+            ws.Section(
+                name=name,
+                panels=of_section,
+                is_open=True,
+                layout_settings=ws.SectionLayoutSettings(columns=3 if name == "Confusion matrices" else 2),
+            )
+            for name, of_section in panels().items()
+        ],
+        settings=ws.WorkspaceSettings(x_axis=tracking.STEP, max_runs=MOST_RUNS),
+        runset_settings=ws.RunsetSettings(
+            groupby=[expr.Metric("Group"), *(expr.Config(_choice(group)) for group in LEVELS)],
+            order=[expr.Ordering(expr.Metric("Name"))],
+            pinned_columns=["run:displayName", "run:jobType", "run:state", *COLUMNS],
+        ),
+    )
+
+
+def report(entity: str, project: str, title: str = TITLE) -> Report:
+    """Build the report, without asking a server: the workspace's sections with words, then the table of runs.
+
+    Its sets of runs name no entity, which makes them the report's own project's; one that names it
+    looks the project up.
+    """
+    import wandb_workspaces.reports.v2 as wr
+
+    reports, runs = wandb_run.JOB_TYPE, tracking.JOB_TYPE
+    shown = {"Verdict": [reports], "Gains": [reports, runs], "Figures": [reports]}
+    blocks: list[Any] = [wr.TableOfContents()]
+    for name, of_section in panels().items():
+        runsets = [_runs(project, job_type) for job_type in shown.get(name, [runs])]
+        blocks += [wr.H2(name), wr.P(WORDS[name]), wr.PanelGrid(runsets=runsets, panels=of_section)]
+    by_sweep = _runs(project, runs, groupby=["run.group"], pinned_columns=["run:displayName", "run:state", *COLUMNS])
+    blocks += [wr.H2("Runs"), wr.P("Grouped by sweep."), wr.PanelGrid(runsets=[by_sweep])]
+    return wr.Report(entity=entity, project=project, title=title, blocks=blocks, width="fluid")
+
+
+def _runs(project: str, job_type: str, **options: Any) -> Runset:
+    import wandb_workspaces.reports.v2 as wr
+    from wandb_workspaces import expr
+
+    of_job_type = expr.Metric("JobType") == job_type
+    return wr.Runset(project=project, name=f"runs of job type {job_type}", filters=expr.And(of_job_type), **options)
+
+
+def panels() -> dict[str, list[PanelTypes]]:
+    """Panels by section; the keys are those that `synaug.tracking.run` and `synaug.tracking.report` log."""
+    import wandb_workspaces.reports.v2 as wr
+
+    by_method = {"groupby": wr.Config(_choice("augmenter")), "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax"}
+    gains = wandb_run.GAIN_TITLES.items()
+    choices = [wr.ParallelCoordinatesPlotColumn(wr.Config(_choice(group)), _words(group)) for group in GROUPS]
+    scores = [wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(key), _words(key)) for key in COORDINATES]
+    of_scores = [f"{rule}/{score}" for score in SCORES for rule in RULES]
+    curves = [f"{stage}/{curve}" for curve in CURVES for stage in ("validation", "train")]
+    confusion = {name: name for name in tracking.CONFUSION_COLUMNS}
+    return {
+        "Verdict": [
+            *_placed(2, [wr.MediaBrowser(title=key, media_keys=[key]) for key in (wandb_run.VERDICT, wandb_run.PAGE)]),
+            *_placed(1, [wr.WeavePanelSummaryTable(table_name=wandb_run.COMPARISONS)], below=1),
+        ],
+        "Gains": [
+            *_placed(2, [wr.BarPlot(title=title, metrics=gain_keys(gain), **MOST) for gain, title in gains]),
+            *_placed(
+                2,
+                [_chart(wandb_run.chart_key(gain), wandb_run.BARS, wandb_run.BAR_FIELDS, name) for gain, name in gains],
+                below=1,
+            ),
+            *_placed(
+                3, [wr.BarPlot(title=_words(key), metrics=[key], **by_method, **MOST) for key in of_scores], below=2
+            ),
+        ],
+        "Figures": _placed(
+            2, [wr.MediaBrowser(title=_words(name), media_keys=[f"{wandb_run.FIGURES}/{name}"]) for name in DRAWN]
+        ),
+        "Groups": _placed(1, [wr.ParallelCoordinatesPlot(title="choices and scores", columns=choices + scores)]),
+        "Curves": _placed(
+            2,
+            [
+                wr.LinePlot(title=_words(key), x=tracking.STEP, y=[key], max_runs_to_show=MOST_RUNS, **by_method)
+                for key in curves
+            ],
+        ),
+        "Confusion matrices": _placed(
+            3,
+            [
+                _chart(tracking.confusion_key(rule), tracking.CONFUSION_CHART, confusion, _words(f"{rule}/confusion"))
+                for rule in RULES
+            ],
+        ),
+    }
+
+
+def _placed(columns: int, row_by_row: list[Any], below: int = 0) -> list[PanelTypes]:
+    """Give panels their places in a grid that is 24 units wide, below so many rows."""
+    import wandb_workspaces.reports.v2 as wr
+
+    width = 24 // columns
+    for index, panel in enumerate(row_by_row):
+        row, column = divmod(index, columns)
+        panel.layout = wr.Layout(x=column * width, y=(below + row) * ROW, w=width, h=ROW)
+    return row_by_row
+
+
+def gain_keys(gain: str) -> list[str]:
+    """Keys of one of the gains, of the augmenters that synaug ships; the bar charts have those of any other."""
+    shipped = sorted(path.stem for path in (conf_dir() / "augmenter").glob("*.yaml"))
+    beside = wandb_run.FREE if gain == wandb_run.GAINS["none"] else wandb_run.PICKED
+    return [f"{gain}/{name}" for name in [*shipped, beside] if name != "none"]
+
+
+def specification(board: Workspace | Report) -> dict[str, Any]:
+    """What a board sends, made the same each time: W&B's random ids are numbered."""
+    text = board._to_model().model_dump_json(by_alias=True, exclude_none=True)
+    found: dict[str, Any] = json.loads(text)
+    ids = dict.fromkeys(_ids(found))
+    for number, name in enumerate(ids):
+        text = text.replace(json.dumps(name), json.dumps(f"id{number}"))
+    numbered: dict[str, Any] = json.loads(text)
+    return numbered
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; exit with 1 and one sentence where nothing could be sent."""
+    parser = argparse.ArgumentParser(
+        prog="python -m synaug.tracking.dashboard", description="Build a W&B workspace and report."
+    )
+    parser.add_argument("place", metavar="ENTITY/PROJECT", help="whose runs they show, and where they go")
+    parser.add_argument("--title", default=TITLE, help="of both (default: %(default)s)")
+    parser.add_argument("--print", action="store_true", help="write what would be sent as JSON, without an account")
+    options = parser.parse_args(arguments)
+    try:
+        place = (*_place(options.place), _title(options.title))
+    except UserError as error:
+        sys.exit(str(error))
+    try:
+        boards = {"report": report(*place), "workspace": workspace(*place)}
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("wandb_workspaces"):
+            raise
+        sys.exit(HOW_TO_INSTALL)
+    if options.print:
+        found = {name: specification(board) for name, board in boards.items()}
+        sys.stdout.write(f"{json.dumps(found, indent=2)}\n")
+        return
+    try:
+        for name, address in _send(boards):
+            sys.stdout.write(f"{name}: {address}\n")
+    except UserError as error:
+        sys.exit(str(error))
+
+
+def _place(place: str) -> tuple[str, str]:
+    found = re.fullmatch(r"([\w.-]+)/([\w.-]+)", place)
+    if not found:
+        raise UserError(f"{place!r} must be ENTITY/PROJECT, e.g. my-team/synaug, as in the project's address")
+    return found[1], found[2]
+
+
+def _title(title: str) -> str:
+    if not 0 < len(title) <= LONGEST_TITLE or any(unicodedata.category(character) == "So" for character in title):
+        raise UserError(f"--title={title!r} must be 1 to {LONGEST_TITLE} characters without emoji or other symbols")
+    return title
+
+
+def _send(boards: Mapping[str, Workspace | Report]) -> Iterator[tuple[str, str]]:
+    """Save each board as a new one, and give its address."""
+    import wandb
+
+    os.environ.setdefault("WANDB_SILENT", "true")  # its own lines beside the one sentence
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    settings = wandb.setup().settings
+    if settings.mode != "online":
+        raise UserError(f"WANDB_MODE={settings.mode} sends nothing: unset it, or give --print")
+    try:
+        tracking.require_key()
+    except wandb.Error as error:
+        raise UserError(f"a dashboard needs an account ({tracking.first_line(error)}): {HOW_TO_LOG_IN}") from error
+    for name, board in boards.items():
+        try:
+            yield name, board.save().url
+        except tracking.server_trouble() as error:
+            reason = tracking.first_line(error)
+            raise UserError(f"{settings.base_url} did not take the {name} ({reason}): {HOW_TO_LOG_IN}") from error
+
+
+def _chart(key: str, definition: str, fields: Mapping[str, str], title: str) -> CustomChart:
+    """One of W&B's own charts, of the table that logging it put under its key."""
+    import wandb_workspaces.reports.v2 as wr
+
+    query = {"id": None, "name": None, "_defaultColorIndex": None, "summaryTable": {"tableKey": f"{key}_table"}}
+    return wr.CustomChart(query=query, chart_name=definition, chart_fields=dict(fields), chart_strings={"title": title})
+
+
+def _choice(group: str) -> str:
+    return f"choices.{group}"
+
+
+def _words(key: str) -> str:
+    of, _, name = key.rpartition("/")
+    return (f"{name}, {of}" if of else name).replace("_", " ")
+
+
+def _ids(found: Any) -> Iterator[str]:
+    """Random ids of panels and of sets of runs, in their order."""
+    if isinstance(found, list):
+        for each in found:
+            yield from _ids(each)
+    elif isinstance(found, dict):
+        for key, value in found.items():
+            if key in ("id", "__id__") and isinstance(value, str) and value:
+                yield value
+            yield from _ids(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,329 @@
+"""One run in Weights & Biases, through Lightning's own WandbLogger.
+
+No server is worth a run: one that cannot be reached at the start means an offline run, and where it
+dies midway everything stays in a folder that ``wandb sync`` sends later.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from synaug.command.settings import did_you_mean, written
+from synaug.errors import UserError
+from synaug.escaping import shown, shown_frame, shown_tree
+
+if TYPE_CHECKING:  # a report's run needs no Lightning, whose import takes seconds
+    import wandb
+    from pytorch_lightning.loggers import Logger, WandbLogger
+
+log = logging.getLogger(__name__)
+
+CONFUSION_CHART = "wandb/confusion_matrix/v1"  # W&B's own, which names the columns
+CONFUSION_COLUMNS = ("Actual", "Predicted", "nPredictions")
+STEP = "trainer/global_step"
+JOB_TYPE = "train"
+
+
+def start_run(
+    *,
+    project: str,
+    save_dir: str,
+    name: str | None = None,
+    group: str | None = None,
+    tags: Sequence[str] = (),
+    entity: str | None = None,
+    job_type: str,
+    config: Mapping[str, Any] | None = None,
+    init_timeout: float = 20,
+    finish_timeout: float = 60,
+    **settings: Any,
+) -> wandb.Run:
+    """Start a W&B run, offline if there is no key or no server.
+
+    ``WANDB_MODE=offline`` and ``WANDB_MODE=disabled`` are obeyed and need no account.
+
+    Parameters
+    ----------
+    project, group, tags, entity, job_type, config, **settings
+        As in ``wandb.init`` and ``wandb.Settings``.
+    save_dir
+        Where W&B's folder ``wandb`` goes.
+    name
+        The run's name; by default the last part of `save_dir`.
+    init_timeout, finish_timeout
+        Seconds to wait for the server when the run starts and when it ends.
+
+    Returns
+    -------
+    wandb.Run
+        That `finish_run` must end.
+    """
+    import wandb
+
+    # Reports of W&B's own errors hold the process at exit for 20 s where a firewall drops packets.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    checked = run_settings(
+        project=project,
+        save_dir=save_dir,
+        name=name,
+        group=group,
+        tags=tags,
+        entity=entity,
+        job_type=job_type,
+        init_timeout=init_timeout,
+        finish_timeout=finish_timeout,
+        **settings,
+    )
+    start = partial(
+        wandb.init,
+        dir=save_dir,
+        config=dict(config or {}),
+        reinit="create_new",  # never the run that an earlier job of this process left open
+        settings=checked,
+    )
+    try:
+        require_key()
+        return start()
+    except (wandb.errors.CommError, wandb.errors.UsageError) as error:
+        # For the whole process: the later jobs of a sweep should not wait for the server again.
+        wandb.setup(wandb.Settings(mode="offline"))
+        run = start()
+        log.warning(
+            "W&B did not start (%s), so this process logs offline: `wandb sync %s` sends this run "
+            "later, and WANDB_MODE=offline saves the attempt.",
+            first_line(error),
+            run.sync_dir,
+        )
+        return run
+
+
+def run_settings(
+    *,
+    project: str,
+    save_dir: str,
+    name: str | None = None,
+    group: str | None = None,
+    tags: Sequence[str] = (),
+    entity: str | None = None,
+    job_type: str = JOB_TYPE,
+    init_timeout: float = 20,
+    finish_timeout: float = 60,
+    **settings: Any,
+) -> wandb.Settings:
+    """Settings of a W&B run, as W&B itself checks them; nothing is started or written.
+
+    Parameters
+    ----------
+    project, save_dir, name, group, tags, entity, job_type, init_timeout, finish_timeout, **settings
+        As in `start_run`.
+
+    Raises
+    ------
+    UserError
+        If W&B knows no such setting, or does not take its value.
+    """
+    import wandb
+    from pydantic import ValidationError  # which wandb itself brings
+
+    given = {
+        "quiet": True,
+        "finish_timeout_raises": True,
+        **settings,
+        "project": project,
+        "entity": entity,
+        "run_name": name or Path(save_dir).name,
+        "run_group": group,
+        "run_tags": tuple(tags),
+        "run_job_type": job_type,
+        "init_timeout": init_timeout,
+        "finish_timeout": finish_timeout,
+    }
+    try:
+        return wandb.Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            near = did_you_mean(key, type(wandb.Settings()).model_fields, "logger.")
+            raise UserError(f"logger.{key} is no setting of W&B{near or ': remove it'}") from error
+        raise UserError(
+            f"logger.{key.removeprefix('run_')}={written(given.get(key))} is not taken by W&B "
+            f"({first['msg']}): correct it"
+        ) from error
+    except wandb.errors.UsageError as error:
+        raise UserError(f"logger.project={project} is not taken by W&B ({first_line(error)}): correct it") from error
+
+
+def wandb_logger(*, project: str, save_dir: str, job_type: str = JOB_TYPE, **options: Any) -> WandbLogger:
+    """Start a W&B run and hand it to Lightning.
+
+    Parameters
+    ----------
+    project, save_dir, job_type, **options
+        As in `start_run`.
+
+    Returns
+    -------
+    WandbLogger
+        With a run that `finish` must end.
+    """
+    from pytorch_lightning.loggers import WandbLogger
+
+    run = start_run(project=project, save_dir=save_dir, job_type=job_type, **options)
+    run.define_metric(STEP)  # as WandbLogger does for a run that it starts
+    run.define_metric("*", step_metric=STEP, step_sync=True)
+    return WandbLogger(project=project, save_dir=save_dir, experiment=run)
+
+
+def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
+    """Log a finished run's record; a dead W&B server costs a warning, never an error.
+
+    Every logger gets each decision rule's scores, mean and standard deviation over members; W&B
+    also the config, each member's scores, the balance contract and the summed confusion matrices.
+
+    Parameters
+    ----------
+    logger
+        None does nothing.
+    record
+        As it is written to ``record.json``.
+    """
+    if logger is None:
+        return
+    from pytorch_lightning.loggers import WandbLogger
+
+    scores = pd.DataFrame(**record["scores"]).astype({"value": float})
+    if not isinstance(logger, WandbLogger):
+        curves = pd.DataFrame(**record["curves"])
+        last = int(curves["step"].max())
+        logger.log_metrics(_over_members(scores), step=last)
+        logger.save()
+        return
+    import wandb
+
+    run = logger.experiment
+    identity = {"run": record["run"], "choices": record["choices"]}
+    try:
+        run.config.update(shown_tree({**record["config"], **identity}), allow_val_change=True)
+        run.summary.update(_over_members(scores))
+        members, balance = shown_frame(_by_member(scores)), wandb.Table(**shown_tree(record["balance"]))
+        run.log({"members": members, "balance": balance, **_confusion_charts(record)})
+    except server_trouble() as error:  # an online run asks the server before it takes a table
+        log.warning("W&B did not take this run's tables (%s); record.json has them.", first_line(error))
+
+
+def finish(logger: Logger | None, exit_code: int) -> None:
+    """End a logger's W&B run, as `finish_run` does.
+
+    Parameters
+    ----------
+    logger
+        Any but a WandbLogger, and None, need nothing.
+    exit_code
+        0 if the run succeeded.
+    """
+    if logger is None:
+        return
+    from pytorch_lightning.loggers import WandbLogger
+
+    if isinstance(logger, WandbLogger):
+        finish_run(logger.experiment, exit_code)
+
+
+def finish_run(run: wandb.Run, exit_code: int) -> None:
+    """End a W&B run, waiting for the server no longer than ``finish_timeout``; never raises for it.
+
+    Parameters
+    ----------
+    run
+        Of `start_run`.
+    exit_code
+        0 if the run succeeded.
+    """
+    try:
+        run.finish(exit_code=exit_code)
+    except server_trouble() as error:
+        log.warning(
+            "W&B did not take the whole run (%s): `wandb sync --include-online %s` sends it later.",
+            first_line(error),
+            run.sync_dir,
+        )
+
+
+def require_key() -> None:
+    """Raise rather than ask at a terminal, where an unattended sweep would wait for ever.
+
+    Raises
+    ------
+    wandb.errors.UsageError
+        If W&B is to be online and no API key is stored or in the environment.
+    """
+    import wandb
+
+    settings = wandb.setup().settings
+    if settings.mode != "online":
+        return
+    silent = settings.silent
+    wandb.setup(wandb.Settings(silent=True))  # else it asks the server whose key this is: 10 s
+    try:
+        if not wandb.login(prompt=False, verify=False):
+            raise wandb.errors.UsageError("no API key; `wandb login` stores one")
+    finally:
+        wandb.setup(wandb.Settings(silent=silent))
+
+
+def server_trouble() -> tuple[type[Exception], ...]:
+    """What W&B raises where a server is out of reach, dies or refuses; a TimeoutError is an OSError."""
+    import wandb
+    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+    return OSError, wandb.Error, WandbApiFailedError
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line without a full stop."""
+    return str(error).partition("\n")[0].rstrip(".")
+
+
+def _over_members(scores: pd.DataFrame) -> dict[str, float]:
+    overall = scores[scores["class"].isna()]
+    values = overall.groupby(overall["decision"] + "/" + overall["metric"], sort=False)["value"]
+    both = pd.concat([values.mean(), values.std().add_suffix("/std")]).dropna()
+    return {str(key): float(value) for key, value in both.items()}
+
+
+def _by_member(scores: pd.DataFrame) -> pd.DataFrame:
+    of_class = scores["metric"] + "/" + scores["class"].astype(str)
+    names = scores["metric"].where(scores["class"].isna(), of_class)
+    wide = scores.assign(name=names).pivot(index=["seed", "fold", "decision"], columns="name", values="value")
+    return wide[names.unique()].reset_index()
+
+
+def confusion_key(decision: str) -> str:
+    """Key of a decision rule's confusion matrix; W&B puts its table under this key and ``_table``."""
+    return f"confusion/{decision}"
+
+
+def _confusion_charts(record: Mapping[str, Any]) -> dict[str, Any]:
+    import wandb
+
+    names = [shown(name) for name in record["data"]["class_names"]]
+    charts = {}
+    for decision, members in pd.DataFrame(record["confusion"]).groupby("decision", sort=False):
+        matrix = np.sum(members["matrix"].to_list(), axis=0)
+        cells = pd.DataFrame(matrix, index=names, columns=names).T.unstack().reset_index()
+        charts[confusion_key(str(decision))] = wandb.plot_table(
+            vega_spec_name=CONFUSION_CHART,
+            data_table=wandb.Table(dataframe=cells.set_axis(CONFUSION_COLUMNS, axis="columns")),
+            fields={name: name for name in CONFUSION_COLUMNS},
+            string_fields={"title": f"Confusion matrix, {decision}"},
+        )
+    return charts

@@ -1,0 +1,1 @@
+"""All members of a run, trained in one batched program."""

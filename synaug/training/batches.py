@@ -1,0 +1,202 @@
+"""Batches of all members' rows side by side, `[m, B, d]`, gathered when they are needed."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from synaug.augmenter import Augmented, interpolate
+from synaug.splits import Member
+
+# Rows are evaluated in blocks of one shape, so that a member's numbers do not depend on how many
+# rows the others of its stack have.
+EVALUATION_ROWS = 256
+# Optimiser steps in one of Lightning's, whose own work for each costs as much as half a step of ours.
+BLOCK_STEPS = 10
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What one member trains on.
+
+    Attributes
+    ----------
+    member
+        Its real rows.
+    augmented
+        What the sampler made of them.
+    mean, scale
+        float32 `[d]`, of the real rows; 0 and 1 where embeddings are taken as they are.
+    """
+
+    member: Member
+    augmented: Augmented
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class StackedBatch:
+    """Rows of all members: `x` float32 `[m, B, d]`, `y` int64 `[m, B]`, `real` bool `[m, B]` (False: padding)."""
+
+    x: torch.Tensor
+    y: torch.Tensor
+    real: torch.Tensor
+
+    def to(self, device: torch.device) -> "StackedBatch":
+        """The same rows on a device."""
+        return StackedBatch(self.x.to(device), self.y.to(device), self.real.to(device))
+
+
+class RowPool:
+    """Every row that a member trains or is judged on, by number: the data set's first, then the synthetic ones.
+
+    An interpolated row is two numbers and a step until a batch needs it.
+    """
+
+    def __init__(
+        self, embeddings: NDArray[np.float32], labels: NDArray[np.int64], training_sets: Sequence[TrainingSet]
+    ) -> None:
+        augmented = [each.augmented for each in training_sets]
+        others = [each.made.others for each in augmented if len(each.made.others)]
+        with warnings.catch_warnings():
+            # The cache's matrix may be read-only, and nothing writes into the pool.
+            warnings.filterwarnings("ignore", message=".*not writable")
+            self.rows = torch.from_numpy(np.concatenate([embeddings, *others]) if others else embeddings)
+        self.n_real = len(embeddings)
+        self.labels = torch.from_numpy(np.concatenate([labels, *(each.labels for each in augmented)]).astype(np.int16))
+        ends = np.empty((sum(len(each.made) for each in augmented), 2), dtype=np.int32)
+        start, other = 0, self.n_real
+        for each in augmented:
+            block = ends[start : start + len(each.made)]
+            block[:] = each.given.index[each.made.between]
+            is_other = each.made.is_other
+            block[is_other] = np.arange(other, other + len(each.made.others))[:, None]
+            start, other = start + len(block), other + len(each.made.others)
+        self.ends = torch.from_numpy(ends)
+        self.step = torch.from_numpy(np.concatenate([np.zeros(0, np.float32), *(each.made.step for each in augmented)]))
+        self.interpolated = bool(self.step.any())
+        mean = np.stack([each.mean for each in training_sets])[:, None]
+        scale = np.stack([each.scale for each in training_sets])[:, None]
+        self.standardized = bool(mean.any() or (scale != 1).any())
+        self.mean, self.scale = torch.from_numpy(mean), torch.from_numpy(scale)
+
+    def take(self, rows: torch.Tensor, real: torch.Tensor) -> StackedBatch:
+        """Gather `rows`, int32 or int64 `[m, B]`."""
+        x = self._values(rows.flatten()).view(*rows.shape, -1)
+        if self.standardized:
+            x = (x - self.mean) / self.scale
+        labels = self.labels.index_select(0, rows.flatten()).view(rows.shape)
+        return StackedBatch(x, labels.long(), real)
+
+    def _values(self, rows: torch.Tensor) -> torch.Tensor:
+        made = (rows >= self.n_real).nonzero().squeeze(1)
+        if not len(made):
+            return self.rows.index_select(0, rows)  # ten times as fast as rows[...] for some hundred rows
+        which = rows.index_select(0, made) - self.n_real
+        first, second = self.ends.index_select(0, which).unbind(1)
+        x = self.rows.index_select(0, rows.index_copy(0, made, first.to(rows.dtype)))
+        if self.interpolated:
+            begin, end = x.index_select(0, made), self.rows.index_select(0, second)
+            x.index_copy_(0, made, interpolate(begin, end, self.step.index_select(0, which)[:, None]))
+        return x
+
+
+class Steps:
+    """Consecutive training batches, each gathered when it is its turn: one batch of Lightning's, several steps of ours.
+
+    Parameters
+    ----------
+    pool
+        Where rows are gathered.
+    rows
+        int32 `[n_steps, m, B]`.
+    device
+        Where the batches go; None leaves them where the pool is.
+    """
+
+    def __init__(self, pool: RowPool, rows: torch.Tensor, device: torch.device | None = None) -> None:
+        self.pool = pool
+        self.rows = rows
+        self.device = device
+        self._real = torch.ones(rows.shape[1:], dtype=torch.bool)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[StackedBatch]:
+        for rows in self.rows:
+            batch = self.pool.take(rows, self._real)
+            yield batch if self.device is None else batch.to(self.device)
+
+    def to(self, device: torch.device) -> "Steps":
+        """The same batches on a device."""
+        return Steps(self.pool, self.rows, device)
+
+
+class TrainingBatches:
+    """Endless shuffled passes over each member's own rows, cut into epochs of a fixed number of steps.
+
+    Members of different sizes cycle at their own pace: no batch is ever padded, and no member's
+    batches depend on another's.
+    """
+
+    def __init__(
+        self,
+        pool: RowPool,
+        rows: Sequence[NDArray[np.int32]],
+        generators: Sequence[torch.Generator],
+        batch_size: int,
+        n_steps: int,
+    ) -> None:
+        self.pool = pool
+        self.rows = [torch.from_numpy(each) for each in rows]
+        self.generators = generators
+        self.batch_size = batch_size
+        self.n_steps = n_steps
+        self._left = [torch.empty(0, dtype=torch.int32) for _ in rows]
+
+    def __len__(self) -> int:
+        return -(-self.n_steps // BLOCK_STEPS)
+
+    def __iter__(self) -> Iterator[Steps]:
+        drawn = torch.stack([self._draw(index, self.n_steps * self.batch_size) for index in range(len(self.rows))])
+        order = drawn.view(len(self.rows), self.n_steps, self.batch_size).transpose(0, 1).contiguous()
+        for start in range(0, self.n_steps, BLOCK_STEPS):
+            yield Steps(self.pool, order[start : start + BLOCK_STEPS])
+
+    def _draw(self, index: int, count: int) -> torch.Tensor:
+        rows, generator = self.rows[index], self.generators[index]
+        drawn, lack = [self._left[index]], count - len(self._left[index])
+        while lack > 0:
+            drawn.append(rows[torch.randperm(len(rows), generator=generator)])
+            lack -= len(rows)
+        joined = torch.cat(drawn)
+        # A copy: a view would keep what was drawn already.
+        self._left[index] = joined[count:].clone()
+        return joined[:count]
+
+
+class EvaluationBatches:
+    """Each member's rows in order, in blocks of one shape; the last ones are padded and marked so."""
+
+    def __init__(self, pool: RowPool, rows: Sequence[NDArray[np.int64]]) -> None:
+        self.pool = pool
+        self.n_rows = [len(each) for each in rows]
+        longest = max(-(-max(self.n_rows) // EVALUATION_ROWS), 1) * EVALUATION_ROWS
+        padded = np.zeros((len(rows), longest), dtype=np.int64)
+        for index, each in enumerate(rows):
+            padded[index, : len(each)] = each
+        self.rows = torch.from_numpy(padded)
+        self.real = torch.arange(longest) < torch.tensor(self.n_rows)[:, None]
+
+    def __len__(self) -> int:
+        return self.rows.shape[1] // EVALUATION_ROWS
+
+    def __iter__(self) -> Iterator[StackedBatch]:
+        for start in range(0, self.rows.shape[1], EVALUATION_ROWS):
+            block = slice(start, start + EVALUATION_ROWS)
+            yield self.pool.take(self.rows[:, block], self.real[:, block])
