@@ -83,7 +83,7 @@ def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
     from synaug.command.config import conf_dir
     from synaug.dataset import LabelledTexts
     from synaug.imbalance_ratio import ImbalanceRatio
-    from synaug.run import make_classifier, make_trainer, quieten_lightning
+    from synaug.pipeline import make_classifier, make_trainer, quieten_lightning
     from synaug.training.datamodule import EmbeddingDataModule
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):

@@ -97,7 +97,7 @@ def _logging_restored() -> Iterator[None]:
 
 SIGNALLED = f"""
 import os, signal, sys
-from synaug.app import main
+from synaug.command.app import main
 name, left = sys.argv[1], int(sys.argv[2])
 del sys.argv[1:3]
 replace = os.replace

@@ -37,6 +37,7 @@ from synaug.augmenter.balance import warn_of_fallbacks
 from synaug.augmenter.generators import seeded
 from synaug.command import config as configuration
 from synaug.errors import UserError
+from synaug.pipeline import make_augmenter
 
 TWO, FOUR = (60, 15), (40, 40, 12, 12)
 
@@ -147,7 +148,7 @@ def make(name: str, amount: float = 1.0, strict: bool = False) -> Augmenter:
         return Augmenter(OTHERS[name](), amount, strict)
     config = composed(name).copy()
     config.amount, config.strict = amount, strict
-    return configuration.augmenter(config)  # type: ignore[no-any-return]
+    return make_augmenter(config)
 
 
 def run(augmenter: Augmenter, X: NDArray[Any], y: NDArray[Any], seed: int = 0, **more: Any) -> Augmented:

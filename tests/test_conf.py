@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from synaug import sweep
 from synaug.command import config as configuration
+from synaug.pipeline import make_augmenter
 
 GROUPS = (*configuration.GROUPS, "logger")
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((configuration.conf_dir() / group).glob("*.yaml"))]
@@ -42,7 +43,7 @@ def test_every_option_composes_and_can_be_made(group: str, option: str) -> None:
     if group == "logger":
         assert part._target_ is None or callable(get_object(part._target_))
     elif group == "augmenter":
-        assert configuration.augmenter(part).amount == (option != "none")
+        assert make_augmenter(part).amount == (option != "none")
     else:
         assert instantiate(part, _convert_="all") is not None
 
@@ -105,7 +106,7 @@ def test_every_experiment_is_a_grid_whose_jobs_compose(path: Path) -> None:
         for job in (jobs[0], jobs[-1]):
             config = compose("config", overrides=[f"experiment={path.stem}", *job])
             for group in configuration.GROUPS:
-                part = configuration.augmenter(config.augmenter) if group == "augmenter" else instantiate(config[group])
+                part = make_augmenter(config.augmenter) if group == "augmenter" else instantiate(config[group])
                 assert part is not None
 
 

@@ -33,7 +33,7 @@ from synaug import record, sweep
 from synaug.command import check
 from synaug.command import config as configuration
 from synaug.errors import UserError, user_sentence
-from synaug.escaping import console, make_console_safe
+from synaug.escaping import console, make_console_safe, say
 from synaug.sweep import interrupts, launchers, status
 from synaug.sweep.interrupts import Terminated
 from synaug.sweep.status import Ended
@@ -60,7 +60,8 @@ def task(config: DictConfig) -> Ended:
     folder = Path(HydraConfig.get().runtime.output_dir)
     # Also of a run that is recorded: settings that do not decide its numbers may be wrong, too.
     reference = check.check_settings(config)
-    identity = configuration.identity(config)
+    sources = configuration.scientific_sources(config)
+    identity = configuration.identity(config, sources)
     with ExitStack() as stack:
         problem = record.problem(folder, identity)
         if config.force or problem is not None:
@@ -76,11 +77,22 @@ def task(config: DictConfig) -> Ended:
         started = time.monotonic()
         with _without_collecting():
             check.check_parts(config, reference)
-            from synaug.run import run
+            from synaug.pipeline import Asked, run
+            from synaug.scores.score import summary
 
         imports = time.monotonic() - started
-        recorded = run(config, folder, identity)
+        hydra_config = HydraConfig.get()
+        asked = Asked(
+            identity=identity,
+            sources=sources,
+            choices=configuration.run_choices(config, hydra_config.runtime.choices),
+            overrides=configuration.overrides_as_written(hydra_config),
+            configs_sha256=sweep.resume.configs_sha256(OmegaConf.create({"hydra": hydra_config})),
+        )
+        recorded = run(config, folder, asked)
         sweep.remember(folder)
+        if not sweep.is_job():  # a sweep's report has them all
+            say(f"\n{folder.name}\n{summary(recorded)}\n\nrecord: {folder / record.RECORD}\n")
         return Ended(status.DONE, once=imports + recorded["cost"]["seconds"]["embed"])
 
 

@@ -457,7 +457,9 @@ def _heavy_problems(config: DictConfig, reference: DictConfig) -> list[str]:
 
 def _augmenter_problems(config: DictConfig) -> Iterator[str]:
     try:
-        configuration.augmenter(config)
+        from synaug.pipeline import make_augmenter
+
+        make_augmenter(config)
     except REFUSALS as error:
         yield _sentence("augmenter", error)
 
@@ -530,7 +532,7 @@ def _trainer_problems(config: DictConfig) -> Iterator[str]:
     from lightning_fabric.utilities.exceptions import MisconfigurationException
     from pytorch_lightning import Trainer
 
-    from synaug.run import quieten_lightning
+    from synaug.pipeline import quieten_lightning
 
     quieten_lightning()
     arguments: dict[str, Any] = _plain(config)

@@ -17,7 +17,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from synaug import escaping, record
 from synaug.command import own_files, places, settings
-from synaug.errors import UserError
 
 # What a run's folder is called whose identity cannot be told.
 INVALID = "invalid"
@@ -95,19 +94,19 @@ def run_folder(_root_: DictConfig) -> str:
     try:
         choices = run_choices(_root_, _root_.hydra.runtime.choices)
         readable = "-".join(choices.values()).encode()[:LONGEST_RUN].decode(errors="ignore")
-        return f"{readable}-{identity(_root_)[:8]}"
+        return f"{readable}-{identity(_root_, scientific_sources(_root_))[:8]}"
     except (OmegaConfBaseException, KeyError, AttributeError, TypeError, ValueError, OverflowError):
         return INVALID  # the check says why; Hydra would show a traceback from within an interpolation
 
 
-def identity(config: DictConfig) -> str:
-    """`synaug.record.identity` of a config."""
+def identity(config: DictConfig, sources: Mapping[str, str]) -> str:
+    """`synaug.record.identity` of a config and its `scientific_sources`."""
     science = {key: config[key] for key in record.SCIENTIFIC}
     resolved = {
         key: OmegaConf.to_container(part, resolve=True) if OmegaConf.is_config(part) else part
         for key, part in science.items()
     }
-    return record.identity(resolved, scientific_sources(config))
+    return record.identity(resolved, sources)
 
 
 def run_choices(config: DictConfig, choices: Mapping[str, str]) -> dict[str, str]:
@@ -261,32 +260,6 @@ def _is_typed(word: str, in_list: bool, null: bool) -> bool:
         return False  # a setting left to its default
     typed = r"null|true|false|nan|[+-]?(inf|(\d[\d_]*)?\.?(\d[\d_]*)?(e[+-]?\d[\d_]*)?)"
     return bool(word) and re.fullmatch(typed, word, re.IGNORECASE) is not None
-
-
-def augmenter(config: DictConfig) -> Any:
-    """Make the group's sampler and hold it to the contract of `synaug.augmenter.Augmenter`.
-
-    Raises
-    ------
-    UserError
-        If the target is no sampler, or rejects a parameter.
-    """
-    from synaug.augmenter import Augmenter
-
-    sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("amount", "strict")])
-    sampler = instantiate(sampler_config, _convert_="all")
-    validate = getattr(sampler, "_validate_params", None)
-    if validate is not None and hasattr(
-        sampler, "_parameter_constraints"
-    ):  # scikit-learn's check, which would otherwise wait for fit_resample
-        try:
-            validate()
-        except AttributeError as error:  # get_params finds no attribute of a parameter's name
-            raise UserError(
-                f"{type(sampler).__name__} hides a parameter ({error}): let its constructor store each argument under "
-                "its own name, as scikit-learn's estimators do"
-            ) from error
-    return Augmenter(sampler, amount=config.amount, strict=config.strict)
 
 
 def overrides_as_written(hydra: Any) -> list[str]:
