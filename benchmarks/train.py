@@ -114,8 +114,8 @@ def synaug(args: argparse.Namespace) -> Callable[..., Arrays]:
 
     from synaug.augmenter import Augmenter
     from synaug.classifier.module import predicted
-    from synaug.command.config import conf_dir
     from synaug.pipeline import make_classifier, make_trainer, quieten_lightning
+    from synaug.settings import conf_dir
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("config", overrides=["augmenter=none", "trainer.enable_progress_bar=false"])
