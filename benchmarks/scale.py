@@ -80,10 +80,10 @@ def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
 
     from synaug.augmenter import Augmenter
     from synaug.classifier.module import predicted
-    from synaug.command.config import conf_dir
     from synaug.dataset import LabelledTexts
     from synaug.imbalance_ratio import ImbalanceRatio
-    from synaug.run import make_classifier, make_trainer, quieten_lightning
+    from synaug.pipeline import make_classifier, make_trainer, quieten_lightning
+    from synaug.settings import conf_dir
     from synaug.training.datamodule import EmbeddingDataModule
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):

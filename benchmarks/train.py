@@ -108,14 +108,14 @@ def _fold_by_fold(args: argparse.Namespace, fit: Callable[..., Any]) -> Callable
 
 
 def synaug(args: argparse.Namespace) -> Callable[..., Arrays]:
-    """The program's own way, from `synaug.run.run`: all folds in one stack, or one alone."""
+    """The program's own way, from `synaug.pipeline.run`: all folds in one stack, or one alone."""
     from hydra import compose, initialize_config_dir
     from imblearn import FunctionSampler
 
     from synaug.augmenter import Augmenter
     from synaug.classifier.module import predicted
-    from synaug.command.config import conf_dir
-    from synaug.run import make_classifier, make_trainer, quieten_lightning
+    from synaug.pipeline import make_classifier, make_trainer, quieten_lightning
+    from synaug.settings import conf_dir
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("config", overrides=["augmenter=none", "trainer.enable_progress_bar=false"])

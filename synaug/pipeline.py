@@ -3,24 +3,22 @@
 import logging
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 
-from synaug import escaping, record
+from synaug import record
+from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import warn_of_fallbacks
 from synaug.classifier.module import Classifier, predicted
-from synaug.command import config as configuration
 from synaug.embeddings.cache import EmbeddingCache, cache_folder
 from synaug.encoder.workers import torch_threads
 from synaug.errors import UserError
@@ -28,7 +26,7 @@ from synaug.record.cost import Cost
 from synaug.scores import score as results
 from synaug.seeding import derive_seed
 from synaug.splits import rows_needed, split
-from synaug.sweep import interrupts, resume
+from synaug.sweep import interrupts
 from synaug.tracking import run as tracking
 from synaug.training.datamodule import EmbeddingDataModule
 from synaug.training.progress import TrainingBar
@@ -36,25 +34,49 @@ from synaug.training.progress import TrainingBar
 log = logging.getLogger(__name__)
 
 
-def run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
-    """Run a checked config and record it in `folder`.
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for, as the command line and its configs have it; a record tells it beside the numbers.
 
-    Parameters
+    Attributes
     ----------
     identity
-        As it was when the run was named: should the data or the weights change until they are
-        read, nothing is recorded.
+        As it was when the run was named (`synaug.record.identity`).
+    sources
+        What the data and the weights were then, by group.
+    choices
+        The options' names, by group.
+    overrides
+        The settings that were given, as they were written.
+    configs_sha256
+        Digest of the YAML files that the config was composed of; None where they do not decide it.
+    """
+
+    identity: str
+    sources: Mapping[str, str]
+    choices: Mapping[str, str]
+    overrides: Sequence[str]
+    configs_sha256: str | None
+
+
+def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
+    """Run a checked config and record it in `folder`; should data or weights change meanwhile, nothing is recorded.
 
     Returns
     -------
     dict
         The record, as `synaug.record.read` reads it back.
+
+    Raises
+    ------
+    UserError
+        If the data or the weights are not those that the run was named for.
     """
     with torch_threads(config.threads):
-        return _run(config, folder, identity)
+        return _run(config, folder, asked)
 
 
-def _run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
+def _run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
     quieten_lightning()
     cost = Cost()
 
@@ -67,8 +89,7 @@ def _run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
             proportional=imbalance_ratio.ratio is None,
             at_least=rows_needed(config.n_folds, config.validation.share),
         )
-        sources = configuration.scientific_sources(config)
-        if configuration.identity(config) != identity:
+        if {"dataset": dataset.source(), "encoder": encoder.source()} != asked.sources:
             raise UserError(f"the data or weights of {folder.name} changed while it started: give the command again")
         # Before the texts are encoded: what the ratio and the folds cannot have is said at once.
         options = {"seeds": list(config.seeds), "n_folds": config.n_folds}
@@ -91,7 +112,7 @@ def _run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
         texts,
         members,
         imbalance_ratio=imbalance_ratio,
-        augmenter=configuration.augmenter(config.augmenter),
+        augmenter=make_augmenter(config.augmenter),
         batch_size=config.batch_size,
         max_steps=config.max_steps,
         steps_per_epoch=config.steps_per_epoch,
@@ -124,15 +145,15 @@ def _run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
             "schema": record.SCHEMA,
             "run": folder.name,
             "name": config.name,
-            "identity": identity,
-            "choices": configuration.run_choices(config, HydraConfig.get().runtime.choices),
+            "identity": asked.identity,
+            "choices": dict(asked.choices),
             "config": OmegaConf.to_container(config, resolve=True),
-            "overrides": configuration.overrides_as_written(HydraConfig.get()),
-            "configs_sha256": resume.configs_sha256(OmegaConf.create({"hydra": HydraConfig.get()})),
+            "overrides": list(asked.overrides),
+            "configs_sha256": asked.configs_sha256,
             "versions": record.versions(),
             "code": record.code_sha256(),
             "git_commit": record.git_commit(),
-            "data": {"source": sources["dataset"], **results.describe(datamodule, texts)},
+            "data": {"source": asked.sources["dataset"], **results.describe(datamodule, texts)},
             "encoder": cache.identity,
             **tables,
             **results.training_tables(datamodule, classifier),
@@ -145,7 +166,7 @@ def _run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             },
         }
-        path = record.write(folder, result)
+        record.write(folder, result)
         exit_code = 0
         log.info("%s", cost.line())
         with of_no_consequence():
@@ -153,8 +174,6 @@ def _run(config: DictConfig, folder: Path, identity: str) -> dict[str, Any]:
     finally:
         with of_no_consequence():
             tracking.finish(logger, exit_code)
-    if HydraConfig.get().mode != RunMode.MULTIRUN:  # a sweep's report has them all
-        escaping.say(f"\n{folder.name}\n{results.summary(result)}\n\nrecord: {path}\n")
     return result
 
 
@@ -168,6 +187,30 @@ def of_no_consequence() -> Iterator[None]:
             raise
         said = "the logger failed (%s: %s); the run does not depend on it"
         log.warning(said, type(error).__name__, error, exc_info=True)
+
+
+def make_augmenter(config: DictConfig) -> Augmenter:
+    """Make the group's sampler and hold it to the contract of `synaug.augmenter.Augmenter`.
+
+    Raises
+    ------
+    UserError
+        If the target is no sampler, or rejects a parameter.
+    """
+    sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("amount", "strict")])
+    sampler = instantiate(sampler_config, _convert_="all")
+    validate = getattr(sampler, "_validate_params", None)
+    if validate is not None and hasattr(
+        sampler, "_parameter_constraints"
+    ):  # scikit-learn's check, which would otherwise wait for fit_resample
+        try:
+            validate()
+        except AttributeError as error:  # get_params finds no attribute of a parameter's name
+            raise UserError(
+                f"{type(sampler).__name__} hides a parameter ({error}): let its constructor store each argument under "
+                "its own name, as scikit-learn's estimators do"
+            ) from error
+    return Augmenter(sampler, amount=config.amount, strict=config.strict)
 
 
 def make_classifier(config: DictConfig, datamodule: EmbeddingDataModule) -> Classifier:
