@@ -78,7 +78,7 @@ def task(config: DictConfig) -> Ended:
         with _without_collecting():
             check.check_parts(config, reference)
             from synaug.pipeline import Asked, run
-            from synaug.scores.score import summary
+            from synaug.scores.summary import summary
 
         imports = time.monotonic() - started
         hydra_config = HydraConfig.get()
