@@ -9,27 +9,31 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hydra.utils import instantiate
+from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 
 from synaug import record
 from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import warn_of_fallbacks
-from synaug.classifier.module import Classifier, predicted
-from synaug.embeddings.cache import EmbeddingCache, cache_folder
+from synaug.dataset import LabelledTexts
+from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
 from synaug.encoder.workers import torch_threads
 from synaug.errors import UserError
+from synaug.files.digest import array_sha256
+from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.record.cost import Cost
-from synaug.scores import score as results
-from synaug.seeding import derive_seed
-from synaug.splits import rows_needed, split
+from synaug.scores.probabilities import write_probabilities
+from synaug.scores.score import score as score_splits
+from synaug.splits import Split, make_splits, rows_needed
 from synaug.sweep import interrupts
 from synaug.tracking import run as tracking
-from synaug.training.datamodule import EmbeddingDataModule
-from synaug.training.progress import TrainingBar
+from synaug.training import tables
+from synaug.training.fit import Fits, Predictions, StackedTraining
+from synaug.training.training_sets import TrainingData, neighbour_graphs
+from synaug.training.training_sets import augment as augment_splits
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +63,38 @@ class Asked:
     configs_sha256: str | None
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Texts, and all that is settled before a row is made.
+
+    Attributes
+    ----------
+    texts
+        The data set.
+    imbalance_ratio
+        How many rows each class keeps.
+    minority
+        Labels of the minority classes.
+    splits
+        Which rows train, validate and test.
+    embeddings, embeddings_sha256
+        float32 `[n, d]`, row by row those of the texts, and their digest.
+    encoder
+        What made them.
+    encoded
+        What of them was not in the cache.
+    """
+
+    texts: LabelledTexts
+    imbalance_ratio: ImbalanceRatio
+    minority: Sequence[int]
+    splits: Sequence[Split]
+    embeddings: NDArray[np.float32]
+    embeddings_sha256: str
+    encoder: Mapping[str, Any]
+    encoded: Encoded
+
+
 def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
     """Run a checked config and record it in `folder`; should data or weights change meanwhile, nothing is recorded.
 
@@ -72,14 +108,48 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
     UserError
         If the data or the weights are not those that the run was named for.
     """
-    with torch_threads(config.threads):
-        return _run(config, folder, asked)
-
-
-def _run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
     quieten_lightning()
     cost = Cost()
+    with torch_threads(config.threads):
+        prepared = prepare(config, folder.name, asked, cost)
+        data = augment(config, prepared, cost)
+        fallbacks = warn_of_fallbacks([each.augmented.balance for each in data.training_sets], data.class_names)
+        with logging_to(config.logger) as logger:
+            predictions = fit(make_training(config, logger), data, cost)
+            scored = score(config, folder, data, predictions, cost)
+            recorded = {
+                **told(config, folder, asked),
+                "data": {"source": asked.sources["dataset"], **describe(prepared)},
+                "encoder": prepared.encoder,
+                **scored,
+                "balance": tables.balance(data),
+                "diagnostics": tables.diagnostics(data),
+                "curves": tables.curves(data, predictions.curves),
+                "best": tables.best(data, predictions.curves),
+                "warnings": fallbacks,
+                "cost": {
+                    **cost.table(),
+                    "encoded": asdict(prepared.encoded),
+                    "peak_memory_bytes": record.peak_memory(),
+                    "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                },
+            }
+            record.write(folder, recorded)
+            log.info("%s", cost.line())
+            with of_no_consequence():
+                tracking.log_result(logger, recorded)
+    return recorded
 
+
+def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared:
+    """Load the texts, settle the splits, and look the embeddings up.
+
+    Raises
+    ------
+    UserError
+        If the data or the weights are not those that the run of this name was named for, or if the classes have too
+        few rows.
+    """
     with cost.stage("load"):
         dataset, encoder, imbalance_ratio = (
             instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio")
@@ -90,10 +160,7 @@ def _run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
             at_least=rows_needed(config.n_folds, config.validation.share),
         )
         if {"dataset": dataset.source(), "encoder": encoder.source()} != asked.sources:
-            raise UserError(f"the data or weights of {folder.name} changed while it started: give the command again")
-        # Before the texts are encoded: what the ratio and the folds cannot have is said at once.
-        options = {"seeds": list(config.seeds), "n_folds": config.n_folds}
-        validation = {"validation_share": config.validation.share, "thin_validation": config.validation.thinned}
+            raise UserError(f"the data or weights of {name} changed while it started: give the command again")
         minority = imbalance_ratio.minority_classes(texts.class_names, texts.rows_per_class)
         log.info(
             "%s: %d rows; minority: %s (imbalance_ratio.minority=[...] chooses)",
@@ -101,80 +168,122 @@ def _run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
             len(texts.labels),
             ", ".join(texts.class_names[label] for label in minority) or "none",
         )
-        members = list(split(texts.name, texts.labels, texts.class_names, imbalance_ratio, **options, **validation))
+        # Before the texts are encoded: what the ratio and the folds cannot have is said at once.
+        splits = make_splits(
+            texts.name,
+            texts.labels,
+            texts.class_names,
+            imbalance_ratio,
+            minority,
+            seeds=list(config.seeds),
+            n_folds=config.n_folds,
+            validation_share=config.validation.share,
+            thin_validation=config.validation.thinned,
+        )
     with cost.stage("embed"):
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
+        digest = array_sha256(embeddings)
     cost.count("embed", cache.encoded.texts, cache.encoded.flops)
+    return Prepared(texts, imbalance_ratio, minority, splits, embeddings, digest, cache.identity, cache.encoded)
 
-    datamodule = EmbeddingDataModule(
-        embeddings,
-        texts,
-        members,
-        imbalance_ratio=imbalance_ratio,
-        augmenter=make_augmenter(config.augmenter),
-        batch_size=config.batch_size,
-        max_steps=config.max_steps,
-        steps_per_epoch=config.steps_per_epoch,
-        standardize=config.standardize,
-        neighbours=cache_folder(config.cache_dir) / "neighbours",
+
+def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
+    """Make the synthetic rows of every split."""
+    augmenter = make_augmenter(config.augmenter)
+    graphs = neighbour_graphs(
+        prepared.embeddings,
+        prepared.texts.labels,
+        cache_folder(config.cache_dir) / "neighbours",
+        prepared.embeddings_sha256,
     )
     with cost.stage("augment"):
-        log.info("augmenting the training rows of %d members with %s", len(members), datamodule.augmenter.name)
-        balances = [each.augmented.balance for each in datamodule.training_sets]
-    cost.count("augment", sum(len(each.augmented.made) for each in datamodule.training_sets), datamodule.search_flops)
-    fallbacks = warn_of_fallbacks(balances, texts.class_names)
+        log.info("augmenting the training rows of %d splits with %s", len(prepared.splits), augmenter.name)
+        data = augment_splits(
+            prepared.texts,
+            prepared.embeddings,
+            prepared.splits,
+            augmenter,
+            graphs,
+            minority=prepared.minority,
+            ratio=prepared.imbalance_ratio.ratio,
+            standardize=config.standardize,
+        )
+    n_synthetic = sum(len(each.augmented.made) for each in data.training_sets)
+    cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()))
+    return data
 
-    logger = instantiate(config.logger, _convert_="all") if config.logger.get("_target_") else None
+
+def fit(training: Fits, data: TrainingData, cost: Cost) -> Predictions:
+    """Train, and predict the rows that did not."""
+    with cost.stage("train"):
+        predictions = training.fit(data)
+    cost.count("train", predictions.n_trained, predictions.flops)
+    return predictions
+
+
+def score(config: DictConfig, folder: Path, data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
+    """Score all splits under all decision rules, and keep the probabilities."""
+    with cost.stage("score"):
+        scored = score_splits(
+            data.splits,
+            data.labels,
+            data.class_names,
+            data.minority,
+            validation=predictions.validation,
+            test=predictions.test,
+            prior=predictions.prior,
+            target_prior=config.target_prior,
+        )
+        digest = write_probabilities(folder, data.splits, data.labels, predictions.test)
+    cost.count("score", predictions.n_predicted)
+    return {**scored, "probabilities_sha256": digest}
+
+
+def told(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
+    """What was asked for, and by which code it was done."""
+    return {
+        "schema": record.SCHEMA,
+        "run": folder.name,
+        "name": config.name,
+        "identity": asked.identity,
+        "choices": dict(asked.choices),
+        "config": OmegaConf.to_container(config, resolve=True),
+        "overrides": list(asked.overrides),
+        "configs_sha256": asked.configs_sha256,
+        "versions": record.versions(),
+        "code": record.code_sha256(),
+        "git_commit": record.git_commit(),
+    }
+
+
+def describe(prepared: Prepared) -> dict[str, Any]:
+    """What the data are: names, counts and digests."""
+    texts = prepared.texts
+    validation_labels = texts.labels[prepared.splits[0].validation]
+    return {
+        "name": texts.title,
+        "fingerprint": texts.fingerprint,
+        "embeddings_sha256": prepared.embeddings_sha256,
+        "report": texts.report,
+        "class_names": texts.class_names,
+        "validation_rows_per_class": np.bincount(validation_labels, minlength=len(texts.class_names)).tolist(),
+        "rows_per_class": texts.rows_per_class.tolist(),
+        "minority": [texts.class_names[label] for label in prepared.minority],
+    }
+
+
+@contextmanager
+def logging_to(config: DictConfig) -> Iterator[Logger | None]:
+    """Make the logger, if one is wanted, and end it with what became of the run."""
+    logger = instantiate(config, _convert_="all") if config.get("_target_") else None
     exit_code = 1
     try:
-        with cost.stage("train"):
-            log.info("training %d members for %d steps", len(members), config.max_steps)
-            trainer, classifier = make_trainer(config, datamodule, logger), make_classifier(config, datamodule)
-            trainer.fit(classifier, datamodule)
-        cost.count("train", *results.training_work(datamodule, classifier))
-        with cost.stage("score"):
-            blocks = trainer.predict(classifier, datamodule=datamodule)
-            assert blocks is not None
-            validation_rows = predicted(blocks[0], [len(member.validation) for member in members])
-            test_rows = predicted(blocks[1], [len(member.test) for member in members])
-            tables = results.score(datamodule, validation_rows, test_rows, config.target_prior)
-            probabilities_sha256 = results.write_probabilities(folder, datamodule, test_rows)
-        cost.count("score", sum(map(len, validation_rows)) + sum(map(len, test_rows)))
-        result = {
-            "schema": record.SCHEMA,
-            "run": folder.name,
-            "name": config.name,
-            "identity": asked.identity,
-            "choices": dict(asked.choices),
-            "config": OmegaConf.to_container(config, resolve=True),
-            "overrides": list(asked.overrides),
-            "configs_sha256": asked.configs_sha256,
-            "versions": record.versions(),
-            "code": record.code_sha256(),
-            "git_commit": record.git_commit(),
-            "data": {"source": asked.sources["dataset"], **results.describe(datamodule, texts)},
-            "encoder": cache.identity,
-            **tables,
-            **results.training_tables(datamodule, classifier),
-            "warnings": fallbacks,
-            "probabilities_sha256": probabilities_sha256,
-            "cost": {
-                **cost.table(),
-                "encoded": asdict(cache.encoded),
-                "peak_memory_bytes": record.peak_memory(),
-                "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            },
-        }
-        record.write(folder, result)
+        yield logger
         exit_code = 0
-        log.info("%s", cost.line())
-        with of_no_consequence():
-            tracking.log_result(logger, result)
     finally:
         with of_no_consequence():
             tracking.finish(logger, exit_code)
-    return result
 
 
 @contextmanager
@@ -213,31 +322,15 @@ def make_augmenter(config: DictConfig) -> Augmenter:
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
 
 
-def make_classifier(config: DictConfig, datamodule: EmbeddingDataModule) -> Classifier:
-    """The stack: one classifier a member, each with initial weights of its own seed."""
-    classifier: Classifier = instantiate(config.classifier, _convert_="all")(
-        n_features=datamodule.embeddings.shape[1],
-        n_classes=len(datamodule.class_names),
-        minority=datamodule.minority,
-        class_frequencies=datamodule.class_frequencies(),
-        seeds=[derive_seed("weights", member.seed, member.fold) for member in datamodule.members],
-    )
-    return classifier
-
-
-def make_trainer(config: DictConfig, datamodule: EmbeddingDataModule, logger: Logger | None) -> Trainer:
-    """Lightning's own Trainer; synaug keeps best weights by member itself, so it writes no checkpoints."""
-    arguments: dict[str, Any] = {"enable_model_summary": False, "log_every_n_steps": 1}
-    for key, value in config.trainer.items():
-        arguments[str(key)] = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-    return Trainer(
-        max_epochs=datamodule.n_epochs,
-        logger=logger or False,
-        callbacks=[TrainingBar()] if config.trainer.enable_progress_bar else None,
-        enable_checkpointing=False,
-        num_sanity_val_steps=0,
-        plugins=[LightningEnvironment()],  # one process, also inside a job of SLURM's, where it would look for others
-        **arguments,
+def make_training(config: DictConfig, logger: Logger | None = None) -> StackedTraining:
+    """The classifier with all of its settings."""
+    return StackedTraining(
+        instantiate(config.classifier, _convert_="all"),
+        batch_size=config.batch_size,
+        max_steps=config.max_steps,
+        steps_per_epoch=config.steps_per_epoch,
+        trainer=OmegaConf.to_container(config.trainer, resolve=True),  # type: ignore[arg-type]
+        logger=logger,
     )
 
 

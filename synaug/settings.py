@@ -428,7 +428,7 @@ def kind_of(name: str, target: Any) -> Kind | None:
 def text_settings() -> set[str]:
     """Names of the settings that are text, or lists of it, whatever option of their group is chosen."""
     groups = {"dataset": "synaug.dataset.", "encoder": "synaug.encoder.", "imbalance_ratio": "synaug.imbalance_ratio."}
-    groups["logger"] = "synaug.tracking.run."
+    groups["logger"] = "synaug.tracking."
     names = {name for name, kind in OF_A_RUN.items() if kind.is_text and not name.startswith("trainer.")}
     for group, prefix in groups.items():
         for target, table in OF_A_TARGET.items():

@@ -121,7 +121,7 @@ def _handed_to_hydra(words: Sequence[str]) -> Iterator[None]:
 
 def _summarise(attempt: Attempt) -> None:
     """Print the scores of a single run; a sweep's report has them all."""
-    from synaug.scores.score import summary
+    from synaug.scores.summary import summary
 
     assert attempt.folder is not None
     recorded = record.read(attempt.folder)

@@ -171,7 +171,7 @@ def _found(paths: Sequence[Path]) -> _Found:
     sound = set()
     for path in tqdm(known[records.RECORD], "reading records", unit="", leave=False, disable=None):
         try:
-            if _take(found, path, shapes.record(path, records.SCHEMA)):
+            if _take(found, path, shapes.record(path)):
                 sound.add(path.parent)
         except FileNotFoundError:  # somebody has just removed it
             continue
