@@ -22,6 +22,7 @@ WHAT_REFERENCES_ARE = {
 }
 TEST = "the corrected resampled $t$-test (Nadeau and Bengio, 2003; {rho})"
 FAMILY = "Holm-adjusted over all comparisons of a scenario with both references"
+MISSING = "--"
 LAYOUT: Any = {"hrules": True, "environment": "table*", "position_float": "centering", "multicol_align": "c"}
 SMALL: Any = [{"selector": "footnotesize", "props": ":"}, {"selector": "setlength", "props": r":{\tabcolsep}{3pt}"}]
 Headings = Mapping[Any, tuple[str, str]]
@@ -72,13 +73,13 @@ def results_table(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str, 
         f"best of a column, as printed. {marked}: "
         f"$p < {LEVEL:g}$ of {TEST.format(rho=_rho(comparisons))}, {FAMILY}."
     )
-    if cells.stack().str.contains("_{(", regex=False).any():
+    if any("_{(" in cell for cell in cells.to_numpy().flat):
         caption += " A subscript counts the splits where some are missing."
     parts: list[str] = []
     for scenarios in _packed(headings):
         heads = [headings[scenario] for scenario in scenarios]
         for methods in _chunks(_in_order(values), limits.LATEX_ROWS):
-            table = cells.reindex(index=methods, columns=scenarios).fillna("--")
+            table = cells.reindex(index=methods, columns=scenarios, fill_value=MISSING)
             table.index = pd.Index(_rows_in_groups(methods))
             table.columns = pd.MultiIndex.from_tuples([(latex(dataset), latex(own)) for dataset, own in heads])
             table.columns.names = ["", f"{_rules(heads)}\nmethod"]
@@ -144,18 +145,18 @@ def _cells(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> pd.D
         counted = f"_{{({count})}}" if count < most[key[0]] else ""
         text = rf"\mathbf{{{text}}}" if bold else text
         cells[key] = f"${text}^{{{marks}}}{counted}$" if marks else f"${text}{counted}$"
-    return pd.Series(cells, dtype=object, index=pd.MultiIndex.from_tuples(cells, names=keys)).unstack("scenario")
+    return pd.Series(cells, dtype=object, index=pd.MultiIndex.from_tuples(cells, names=keys)).unstack("scenario").fillna(MISSING)
 
 
 def _line(row: Any, metric: str) -> Iterator[str]:
     yield f"${_number(row.gain, metric, '+')}$"
     known = np.isfinite(row.low)
-    yield f"$[{_number(row.low, metric)},\\ {_number(row.high, metric)}]$" if known else "--"
+    yield f"$[{_number(row.low, metric)},\\ {_number(row.high, metric)}]$" if known else MISSING
     for p in (row.p_corrected, row.p_holm):
-        yield f"${words.p_value(p)}$" if np.isfinite(p) else "--"
-    yield f"${row.effect:.2f}$".replace("inf", r"\infty") if not np.isnan(row.effect) else "--"
+        yield f"${words.p_value(p)}$" if np.isfinite(p) else MISSING
+    yield f"${row.effect:.2f}$".replace("inf", r"\infty") if not np.isnan(row.effect) else MISSING
     for p in (row.p_worse, row.p_equivalent, row.p_better):
-        yield f"{p:.2f}" if np.isfinite(p) else "--"
+        yield f"{p:.2f}" if np.isfinite(p) else MISSING
     yield str(row.n_splits)
 
 
