@@ -55,6 +55,7 @@ def test_the_methods_of_a_frame_are_those_of_its_columns() -> None:
     frame = pd.DataFrame({"augmenter": ["none", "smote"], "loss": "", "decision": ["chosen", "tuned"]}, index=[7, 3])
     assert methods_of(frame).to_dict() == {7: REFERENCES["best_without_synthesis"], 3: Method("smote", "", "tuned")}
     assert methods_of(frame, "argmax").tolist() == [BASELINE, Method("smote")]
-    text = as_text(frame.assign(method=methods_of(frame), chosen_from=[None, Method("smote")]))
+    chosen_from = pd.Series([None, Method("smote")], index=frame.index, dtype=object)
+    text = as_text(frame.assign(method=methods_of(frame), chosen_from=chosen_from))
     assert text["method"].tolist() == ["best without synthesis", "smote, tuned"]
     assert text["chosen_from"].isna().tolist() == [True, False]
