@@ -5,12 +5,11 @@ import math
 import platform
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from synaug.errors import UserError
 from synaug.files.atomic import TEMPORARY_ENDING, is_abandoned, replacing
@@ -19,9 +18,6 @@ from synaug.record import shapes
 from synaug.record.shapes import SCORE_COLUMNS as SCORE_COLUMNS
 from synaug.record.shapes import VALIDATION_COLUMNS as VALIDATION_COLUMNS
 from synaug.seeding import OWN_FILE
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SCHEMA = 2
 RECORD = "record.json"
@@ -297,42 +293,6 @@ def _mended_by_removing(path: Path, read: Callable[[Path], Found]) -> Found:
         return read(path)
     except shapes.MisshapenError as error:
         raise UserError(f"{path} {error}: remove it and run again") from error
-
-
-def load(folder: str | Path) -> "pd.DataFrame":
-    """Read the scores of all runs below a folder.
-
-    Returns
-    -------
-    DataFrame
-        One row a score: the run (`name`, `run`, `identity`), its choices (`dataset`, `encoder`,
-        `imbalance_ratio`, `ratio`, `augmenter`, `amount`, `loss`, `classifier`, `block`), `content` (which data
-        set it is, whatever it is called), `by_fallback` (the share of its synthetic rows that a fallback made),
-        every other setting in which runs of one option differ (e.g. `augmenter.k_neighbors`; it stands in the
-        label `augmenter`, `loss` or `block`, too, so that a comparison cannot pool them unseen), and `seed`,
-        `fold`, `decision`, `metric`, `class` (missing for scores of all classes), `value`.
-
-    Warns
-    -----
-    UserWarning
-        Of each file that is left out, as it is not what synaug writes.
-
-    Raises
-    ------
-    UserError
-        If there is no record below the folder.
-    """
-    from synaug.comparison.evidence import read as read_evidence
-
-    evidence = read_evidence([folder])
-    for sentence in evidence.left_out:
-        warnings.warn(f"left out: {sentence}", stacklevel=2)
-    of_the_report = ["folder", "n_classes", "n_minority", "rows_made", "code", "finished", "seconds"]
-    runs = evidence.runs.drop(columns=[*of_the_report, "peak_memory_bytes"])
-    if runs.empty:
-        raise UserError(f"no {RECORD} below {folder}: all of its runs failed")
-    scores = evidence.scores[["identity", *SCORE_COLUMNS]]
-    return runs.merge(scores, on="identity")
 
 
 def as_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:
