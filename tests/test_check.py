@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from hydra.utils import get_object
 
+from synaug import settings
 from synaug.command import config as configuration
-from synaug.command import own_files, places, settings
+from synaug.command import own_files
 from synaug.errors import UserError
+from synaug.files import places
 from tests import toy
 from tests.leaves import cases
 from tests.program import TOY, Outcome, Program, run

@@ -22,11 +22,13 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from synaug import settings
 from synaug.command import config as configuration
-from synaug.command import own_files, places, settings
+from synaug.command import own_files
 from synaug.command.config import GROUPS
-from synaug.command.settings import did_you_mean, is_number, written
 from synaug.errors import UserError
+from synaug.files import places
+from synaug.settings import did_you_mean, is_number, written
 
 ONE_A_SWEEP = ("experiment", "name", "output_dir")
 # Names of what a comparison makes.

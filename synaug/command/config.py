@@ -15,9 +15,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from synaug import escaping, record
-from synaug.command import own_files, places, settings
+from synaug import escaping, record, settings
+from synaug.command import own_files
 from synaug.errors import UserError
+from synaug.files import places
 
 # What a run's folder is called whose identity cannot be told.
 INVALID = "invalid"

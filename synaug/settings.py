@@ -13,8 +13,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from synaug.command.places import folder_problem
 from synaug.errors import UserError
+from synaug.files.places import folder_problem
 
 # JSON and spreadsheets keep whole numbers exactly up to here.
 LARGEST_SEED = 2**53 - 1
