@@ -11,7 +11,7 @@ from pytorch_lightning import LightningDataModule
 from tqdm.auto import tqdm
 
 from synaug.augmenter import Augmented, Augmenter, NeighbourGraph, ToAugment, TrainingRows, segment_parents
-from synaug.augmenter.neighbours.search import METRICS
+from synaug.augmenter.neighbours import METRICS
 from synaug.dataset import LabelledTexts
 from synaug.files.digest import array_sha256
 from synaug.imbalance_ratio import ImbalanceRatio
