@@ -29,6 +29,7 @@ from submitit.core.utils import FailedJobError
 
 from synaug import record
 from synaug.command.callbacks import SweepCallback
+from synaug.comparison.load import load
 from synaug.embeddings.cache import CHUNK_ROWS
 from synaug.settings import conf_dir
 from synaug.sweep import launchers, status
@@ -188,7 +189,7 @@ def test_processes_share_the_work_and_tell_what_failed(program: Program, monkeyp
     seen = {tuple(map(int, line.split())) for line in (program.folder / "processes.txt").read_text().splitlines()}
     assert os.getpid() not in {pid for pid, _ in seen} or launchers.cores() == 1
     assert sum(threads for _, threads in seen) <= launchers.cores()
-    scores = record.load(program.folder / "multirun")
+    scores = load(program.folder / "multirun")
     assert scores["run"].nunique() == 2
     assert not scores.duplicated(["run", "seed", "fold", "decision", "metric", "class"]).any()
 
@@ -250,7 +251,7 @@ def test_two_sweeps_of_one_grid_at_once_do_each_run_once(program: Program) -> No
     assert len(known) + sum(map(int, re.findall(r"^(\d) of 2 jobs are already recorded", said, re.MULTILINE))) == 2, (
         said
     )
-    assert len(record.load(program.folder / "multirun")["run"].unique()) == 2
+    assert len(load(program.folder / "multirun")["run"].unique()) == 2
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="needs an environment without Ray")

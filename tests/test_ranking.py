@@ -33,8 +33,8 @@ DEMSAR = pd.DataFrame.from_dict(
 
 
 def ranked(values: pd.DataFrame, higher_is_better: bool = True) -> Ranking:
-    """As if each block were a data set of its own."""
-    return rank(values, {block: block for block in values.index}, higher_is_better=higher_is_better)
+    """As if each scenario were a data set of its own."""
+    return rank(values, {scenario: scenario for scenario in values.index}, higher_is_better=higher_is_better)
 
 
 def test_mean_ranks_are_demsars() -> None:
@@ -62,7 +62,7 @@ def test_the_critical_difference_is_demsars() -> None:
     assert ranking.critical_difference == pytest.approx(2.569 * np.sqrt(4 * 5 / (6 * 14)), abs=1e-3)
     assert ranking.critical_difference == pytest.approx(1.25, abs=5e-3)
     # At 0.10 it is 1.12, and C4.5 differs from both that tune m.
-    at_ten = rank(DEMSAR, {block: block for block in DEMSAR.index}, alpha=0.1)
+    at_ten = rank(DEMSAR, {scenario: scenario for scenario in DEMSAR.index}, alpha=0.1)
     assert at_ten.critical_difference == pytest.approx(1.12, abs=5e-3)
     p = ranking.nemenyi.to_numpy(dtype=float)
     differ = {(METHODS[i], METHODS[j]) for i, j in zip(*np.nonzero(np.triu(p < 0.1)), strict=True)}
@@ -108,12 +108,12 @@ def test_pairs_are_holm_adjusted() -> None:
     np.testing.assert_array_equal(found, found.T)
 
 
-def test_blocks_that_lack_a_method_are_named() -> None:
+def test_scenarios_that_lack_a_method_are_named() -> None:
     values = DEMSAR.copy()
     values.loc["iris", "C4.5"] = np.nan
     ranking = ranked(values)
-    assert ranking.left_out == ("iris",)
-    assert ranking.blocks == tuple(DEMSAR.index.drop("iris"))
+    assert list(map(str, ranking.left_out)) == ["iris"]
+    assert list(map(str, ranking.scenarios)) == list(DEMSAR.index.drop("iris"))
     pd.testing.assert_series_equal(ranking.mean_ranks, ranked(DEMSAR.drop(index="iris")).mean_ranks)
 
 
@@ -124,35 +124,35 @@ def test_less_is_better_for_losses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_blocks", "n_methods", "cautions"),
+    ("n_scenarios", "n_methods", "cautions"),
     [
         (0, 3, []),
-        (1, 3, ["1 complete block this ranking describes"]),
-        (4, 2, ["4 complete blocks this ranking describes", "needs 3 methods, and 2 were ranked"]),
-        (9, 3, ["9 complete blocks, fewer than 10"]),
+        (1, 3, ["1 complete scenario this ranking describes"]),
+        (4, 2, ["4 complete scenarios this ranking describes", "needs 3 methods, and 2 were ranked"]),
+        (9, 3, ["9 complete scenarios, fewer than 10"]),
         (10, 3, []),
-        (3, 1, ["3 complete blocks", "needs 3 methods, and 1 was ranked"]),
+        (3, 1, ["3 complete scenarios", "needs 3 methods, and 1 was ranked"]),
     ],
 )
-def test_what_the_numbers_cannot_bear_is_said(n_blocks: int, n_methods: int, cautions: list[str]) -> None:
-    values = pd.DataFrame(np.random.RandomState(0).rand(n_blocks, n_methods))
+def test_what_the_numbers_cannot_bear_is_said(n_scenarios: int, n_methods: int, cautions: list[str]) -> None:
+    values = pd.DataFrame(np.random.RandomState(0).rand(n_scenarios, n_methods))
     ranking = ranked(values)
     assert len(ranking.cautions) == len(cautions)
     for said, part in zip(ranking.cautions, cautions, strict=True):
         assert part in said
-    tested = n_blocks >= 2 and n_methods >= 3
+    tested = n_scenarios >= 2 and n_methods >= 3
     assert np.isfinite([ranking.friedman_p, ranking.iman_davenport_f, ranking.iman_davenport_p]).all() == tested
-    compared = n_blocks >= 2 and n_methods >= 2
+    compared = n_scenarios >= 2 and n_methods >= 2
     assert np.isfinite(ranking.critical_difference) == compared
     for table in (ranking.nemenyi, ranking.wilcoxon_holm):
         assert table.shape == (n_methods, n_methods)
         assert table.notna().all(axis=None) == compared
 
 
-def test_blocks_that_share_a_data_set_are_told() -> None:
-    datasets = {block: "uci" if at < 2 else block for at, block in enumerate(DEMSAR.index)}
+def test_scenarios_that_share_a_data_set_are_told() -> None:
+    datasets = {scenario: "uci" if at < 2 else scenario for at, scenario in enumerate(DEMSAR.index)}
     (caution,) = rank(DEMSAR, datasets).cautions
-    assert "14 complete blocks come from 13 data sets" in caution
+    assert "14 complete scenarios come from 13 data sets" in caution
     assert "not independent" in caution
 
 
@@ -169,7 +169,7 @@ def test_methods_that_score_alike_do_not_differ() -> None:
     assert (ranking.wilcoxon_holm == 1).all(axis=None)
 
 
-def test_blocks_that_all_agree_give_the_largest_f() -> None:
+def test_scenarios_that_all_agree_give_the_largest_f() -> None:
     ranking = ranked(pd.DataFrame(np.arange(12)[:, None] + np.array([0.1, 0.2, 0.3])))
     assert ranking.friedman_statistic == pytest.approx(24)
     assert (ranking.iman_davenport_f, ranking.iman_davenport_p) == (np.inf, 0)
@@ -177,8 +177,8 @@ def test_blocks_that_all_agree_give_the_largest_f() -> None:
 
 @settings(max_examples=20)
 @given(st.permutations(range(14)), st.permutations(range(4)))
-def test_the_order_of_blocks_and_methods_does_not_matter(blocks: list[int], methods: list[int]) -> None:
-    expected, found = ranked(DEMSAR), ranked(DEMSAR.iloc[blocks, methods])
+def test_the_order_of_scenarios_and_methods_does_not_matter(scenarios: list[int], methods: list[int]) -> None:
+    expected, found = ranked(DEMSAR), ranked(DEMSAR.iloc[scenarios, methods])
     pd.testing.assert_series_equal(found.mean_ranks[METHODS], expected.mean_ranks)
     assert found.friedman_statistic == pytest.approx(expected.friedman_statistic)
     for name in ("nemenyi", "wilcoxon_holm"):
@@ -186,7 +186,7 @@ def test_the_order_of_blocks_and_methods_does_not_matter(blocks: list[int], meth
         pd.testing.assert_frame_equal(turned, getattr(expected, name))
 
 
-def test_under_independent_blocks_the_tests_keep_their_level() -> None:
+def test_under_independent_scenarios_the_tests_keep_their_level() -> None:
     draw = np.random.RandomState(0)
     n_times, level = 300, 0.05
     rejected = np.zeros(4)

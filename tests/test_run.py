@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from synaug import record as records
+from synaug.comparison.load import load
 from synaug.errors import UserError
 from synaug.scores import metrics
 from tests import toy
@@ -203,23 +204,23 @@ def test_comparisons_are_paired(program: Program, csv: str) -> None:
 
 def test_load_gives_one_long_table_of_many_runs(program: Program, csv: str) -> None:
     ok(program("--multirun", *TOY, csv, "augmenter=none,random", "augmenter.amount=1.0,2.0"))
-    frame = records.load(program.folder / "multirun")
+    frame = load(program.folder / "multirun")
     described = {"name", "run", "identity", "dataset", "encoder", "imbalance_ratio", "ratio", "augmenter", "amount"}
-    assert described | {"loss", "classifier", "block"} <= set(frame.columns)
+    assert described | {"loss", "classifier", "scenario"} <= set(frame.columns)
     assert list(frame.columns[-6:]) == ["seed", "fold", "decision", "metric", "class", "value"]
     assert frame.run.nunique() == 3  # filling nothing of the gap is one run, whatever the amount
     assert set(frame.amount) == {0.0, 1.0, 2.0}
     assert set(frame.augmenter) == {"none", "random 100 %", "random 200 %"}
     ok(program(*TOY, csv, "augmenter=smote", "augmenter.k_neighbors=3", "standardize=true"))
     ok(program(*TOY, csv, "augmenter=smote", "augmenter.k_neighbors=4"))
-    frame = records.load(program.folder / "multirun")
+    frame = load(program.folder / "multirun")
     assert {"smote k_neighbors=3", "smote k_neighbors=4"} <= set(frame.augmenter)
     assert set(frame["augmenter.k_neighbors"].dropna()) == {3, 4}
     assert set(frame.standardize) == {True, False}
-    assert {block.rpartition(" · ")[2] for block in set(frame.block)} == {"standardize=True", "standardize=False"}
+    assert {label.rpartition(" · ")[2] for label in set(frame.scenario)} == {"standardize=True", "standardize=False"}
     assert "max_steps" not in frame.columns
     with pytest.raises(UserError, match="give the folder of an experiment that has run"):
-        records.load(program.folder / "nowhere")
+        load(program.folder / "nowhere")
 
 
 def test_a_user_s_own_sampler_needs_one_file(program: Program, csv: str) -> None:

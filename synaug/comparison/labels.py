@@ -7,7 +7,7 @@ Frames hold scenarios in a column `scenario`, and methods in the columns `augmen
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -15,13 +15,17 @@ SEPARATOR = " · "
 NO_AUGMENTER, PICKED = "none", "picked"
 PLAIN_LOSS = ""
 ARGMAX, CHOSEN = "argmax", "chosen"
-METHOD = ("augmenter", "loss", "decision")
+METHOD = ["augmenter", "loss", "decision"]
 DECISIONS = {
     ARGMAX: "argmax",
     "prior_corrected": "prior corrected",
     "tuned": "tuned",
     CHOSEN: "rule chosen",
 }
+MOST_BY_FALLBACK = 0.5
+MOSTLY_BY_FALLBACK = "mostly by fallback"
+
+Share = TypeVar("Share", float, "pd.Series[float]")
 
 
 @dataclass(frozen=True, order=True)
@@ -94,12 +98,12 @@ class Method:
         if self.augmenter == PICKED:
             return "picked (best on validation)"
         rule = "" if self.decision == ARGMAX else DECISIONS.get(self.decision, self.decision)
-        return ", ".join(filter(None, (self.augmenter, self.loss, rule)))
+        return ", ".join(filter(None, (self.label_without_rule, rule)))
 
     @property
     def label_without_rule(self) -> str:
         """What trained, for lists of methods under one decision rule."""
-        return ", ".join(filter(None, (self.augmenter, self.loss)))
+        return " ".join(filter(None, (self.augmenter, self.loss)))
 
     def __str__(self) -> str:
         return self.label
@@ -119,6 +123,11 @@ def methods_of(frame: pd.DataFrame, decision: str | None = None) -> "pd.Series[A
     known: dict[tuple[str, str, str], Method] = {}
     methods = [known.setdefault(row, Method(*row)) for row in rows]
     return pd.Series(methods, index=frame.index, dtype=object)
+
+
+def is_mostly_by_fallback(share: Share) -> Share:
+    """Whether a fallback made more than half of the rows, so that the scores are the fallback's; NaN is no rows."""
+    return share > MOST_BY_FALLBACK  # type: ignore[return-value]
 
 
 def as_text(frame: pd.DataFrame) -> pd.DataFrame:

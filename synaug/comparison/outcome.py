@@ -1,7 +1,9 @@
 """The four outcomes of a comparison, and the level at which they are told."""
 
-from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 # Of the tests. What is asked of intervals and of the posterior follows from it.
 LEVEL = 0.05
@@ -10,13 +12,20 @@ INTERVAL = f"{100 * CONFIDENCE:g} %"
 BETTER, WORSE, EQUIVALENT, INCONCLUSIVE = OUTCOMES = ("better", "worse", "equivalent", "inconclusive")
 
 
-def outcome(row: Mapping[str, Any]) -> str:
+def outcomes(comparisons: pd.DataFrame) -> "pd.Series[Any]":
     """Tell equivalent by the posterior, better and worse by Holm's p; what neither tells is inconclusive.
 
     A difference that surely lies within the region of practical equivalence is no win, however significant it is.
+
+    Parameters
+    ----------
+    comparisons
+        `gain`, `p_holm` and `p_equivalent` of `synaug.comparison.stats.compare`; NaN where there is no test.
     """
-    if row["p_equivalent"] >= CONFIDENCE:
-        return EQUIVALENT
-    if row["p_holm"] < LEVEL:
-        return BETTER if row["gain"] > 0 else WORSE
-    return INCONCLUSIVE
+    significant = comparisons["p_holm"] < LEVEL
+    told = np.select(
+        [comparisons["p_equivalent"] >= CONFIDENCE, significant & (comparisons["gain"] > 0), significant],
+        [EQUIVALENT, BETTER, WORSE],
+        INCONCLUSIVE,
+    )
+    return pd.Series(told, index=comparisons.index, dtype="str")
