@@ -115,7 +115,7 @@ def composed(*overrides: str) -> DictConfig:
     """The project's config with these overrides."""
     from hydra import compose, initialize_config_dir
 
-    from synaug.command.config import conf_dir
+    from synaug.settings import conf_dir
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return compose("config", overrides=list(overrides))

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.record import FAILURE, RECORD, SCHEMA, SCORE_COLUMNS, VALIDATION_COLUMNS
+from synaug.record.tables import CURVES
 from synaug.scores.decision import RULES
 from synaug.scores.metrics import CALIBRATION_BINS, CLASS_METRICS, METRICS
-from synaug.scores.score import CURVES
 
 AUGMENTERS = ("none", "random", "smote", "adasyn")
 CODE = "c0de" * 16

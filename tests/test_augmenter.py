@@ -35,8 +35,9 @@ from sklearn.utils._param_validation import InvalidParameterError
 from synaug.augmenter import VAE, Augmented, Augmenter, Balance, TooFewRowsError, nearest_neighbours, segment_parents
 from synaug.augmenter.balance import warn_of_fallbacks
 from synaug.augmenter.generators import seeded
-from synaug.command import config as configuration
 from synaug.errors import UserError
+from synaug.pipeline import make_augmenter
+from synaug.settings import conf_dir
 
 TWO, FOUR = (60, 15), (40, 40, 12, 12)
 
@@ -114,7 +115,7 @@ class FaultySMOTE(SMOTE):  # type: ignore[misc]
 
 
 QUICK_VAE = {"hidden": 8, "latent_dim": 3, "warmup_epochs": 1, "max_epochs": 2}
-SHIPPED = sorted(path.stem for path in (configuration.conf_dir() / "augmenter").glob("*.yaml"))
+SHIPPED = sorted(path.stem for path in (conf_dir() / "augmenter").glob("*.yaml"))
 OTHERS: dict[str, Callable[[], Any]] = {
     "borderline-2": lambda: BorderlineSMOTE(kind="borderline-2"),
     "svm": SVMSMOTE,
@@ -136,7 +137,7 @@ WITHOUT_DRAWS = DECIDE_BY_THEMSELVES
 
 @cache
 def composed(name: str) -> Any:
-    with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         quick = [f"augmenter.{key}={value}" for key, value in QUICK_VAE.items()] if name == "vae" else []
         return compose("config", [f"augmenter={name}", *quick]).augmenter
 
@@ -147,7 +148,7 @@ def make(name: str, amount: float = 1.0, strict: bool = False) -> Augmenter:
         return Augmenter(OTHERS[name](), amount, strict)
     config = composed(name).copy()
     config.amount, config.strict = amount, strict
-    return configuration.augmenter(config)  # type: ignore[no-any-return]
+    return make_augmenter(config)
 
 
 def run(augmenter: Augmenter, X: NDArray[Any], y: NDArray[Any], seed: int = 0, **more: Any) -> Augmented:

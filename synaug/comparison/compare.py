@@ -218,7 +218,7 @@ def find_gaps(evidence: Evidence) -> pd.DataFrame:
     rows = []
     runs = evidence.runs
     methods = runs[["augmenter", "loss"]].drop_duplicates()
-    splits = evidence.validation[[*LABELS, "seed", "fold"]].drop_duplicates()
+    splits = evidence.scores.loc[evidence.scores["decision"] == ARGMAX, [*LABELS, "seed", "fold"]].drop_duplicates()
     counts = splits.groupby(list(LABELS), observed=True).size().to_dict()
     for scenario, part in runs.groupby("scenario", sort=False):
         most = max(counts[key] for key in part[list(LABELS)].itertuples(index=False, name=None))

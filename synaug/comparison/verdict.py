@@ -117,7 +117,7 @@ def verdict(
     contents = dict(zip(runs["scenario"], runs["content"], strict=True))
     ranks = list(_ranks(ranking, contents, _shares_by_fallback(runs), unit)) if tables else []
     return Verdict(
-        headline=_headline(tables, places, unit, bool(idle)) if len(runs) else _nothing_ran(evidence),
+        headline=_headline(tables, places, unit, bool(idle)) if len(evidence.validation) else _no_choice(evidence),
         datasets=datasets,
         overall=[*_overall(tables, unit), *ranks],
         # What the ranks cannot bear is of interest to who was told of ranks.
@@ -247,8 +247,13 @@ def _counts(tables: Sequence[pd.DataFrame]) -> str:
     )
 
 
-def _nothing_ran(evidence: Evidence) -> str:
-    """Count the runs that the last sweep wanted; those that an earlier one did are another story."""
+def _no_choice(evidence: Evidence) -> str:
+    """Say why no rule can be chosen; of failures, those count that the last sweep wanted, if there are any."""
+    if len(evidence.runs):
+        return (
+            "No verdict: the records are of an older version and have no validation scores, by which a rule is chosen: "
+            "make them anew with force=true."
+        )
     failures = [each for each in evidence.failures if each["current"]] or evidence.failures
     all_of_them = "the only run" if len(failures) == 1 else f"all {len(failures)} runs"
     return f"No verdict: {all_of_them} failed{_first_of([each['sentence'] for each in failures])}"
@@ -346,6 +351,13 @@ def _cautions(evidence: Evidence, gaps: pd.DataFrame) -> Iterator[str]:
         n, named = len(evidence.left_out), evidence.left_out[:MOST_LEFT_OUT]
         more = f"; and {n - len(named)} more" if n > len(named) else ""
         yield f"{counted(n, 'file')} {'was' if n == 1 else 'were'} left out: {'; '.join(named)}{more}."
+    if evidence.lacking:
+        tables = ", ".join(dict.fromkeys(table for of_run in evidence.lacking.values() for table in of_run))
+        is_of, lack, them = ("is", "lacks", "it") if len(evidence.lacking) == 1 else ("are", "lack", "them")
+        yield (
+            f"{counted(len(evidence.lacking), 'record')} {is_of} of an older version and {lack} {tables}: "
+            f"force=true makes {them} anew."
+        )
     current = [each for each in evidence.failures if each["current"]]
     missing = [each["sentence"] for each in current if not each["recorded"]]
     if missing:

@@ -14,9 +14,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from synaug.command.config import GROUPS, conf_dir
 from synaug.errors import UserError
 from synaug.scores.decision import RULES
+from synaug.settings import GROUPS, conf_dir
 from synaug.tracking import report as wandb_run
 from synaug.tracking import run as tracking
 
