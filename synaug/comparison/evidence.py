@@ -128,9 +128,11 @@ def read(folders: Iterable[str | Path]) -> Evidence:
     return Evidence(runs, scores, validation, contents.records, contents.failures, contents.left_out, lacking)
 
 
-def _runs(found: Mapping[str, dict[str, Any]], places: Mapping[str, str]) -> pd.DataFrame:
-    names = name_runs(list(found.values()))
-    rows = [_run(record, name, places[record["identity"]]) for record, name in zip(found.values(), names, strict=True)]
+def _runs(by_identity: Mapping[str, dict[str, Any]], places: Mapping[str, str]) -> pd.DataFrame:
+    names = name_runs(list(by_identity.values()))
+    rows = [
+        _run(record, name, places[record["identity"]]) for record, name in zip(by_identity.values(), names, strict=True)
+    ]
     columns = ["run", "identity", "name", "folder", *CHOICES, "amount", *LABELS, "augmenter_option", "content"]
     columns += ["n_classes", "n_minority", "rows_made", "by_fallback", "code", "finished", "seconds"]
     columns += ["peak_memory_bytes"]
