@@ -325,6 +325,20 @@ ENCODER = {
     "batch_tokens": whole(1, 100_000_000) | NULL,
     "device": DEVICE | list_of(DEVICE, "a list of them", least=1, distinct=False) | NULL,
 }
+NEIGHBOURS = {"k": whole(1, LARGEST), "metric": TEXT, "approximate": TRUTH}
+VAE = {
+    "latent_dim": SIZE,
+    "hidden": SIZE,
+    "beta": number(0, 1_000_000),
+    "warmup_epochs": whole(0, 1_000_000),
+    "max_epochs": whole(1, 1_000_000),
+    "patience": whole(1, 1_000_000),
+    "batch_size": whole(1, 100_000),
+    "lr": number(0, 1000, above=True),
+    "validation_share": number(0, 1, below=True),
+    "sample_from": one_of("prior", "posterior"),
+    "observation_noise": TRUTH,
+}
 # By target, then by name: a target of our own, or of a library whose own checks come late or let too much pass.
 OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
     "synaug.dataset.FileDataset": {
@@ -352,20 +366,8 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
         "minority": CLASS_NAMES,
     },
     "imblearn.over_sampling.RandomOverSampler": {"shrinkage": number(0, 1000) | NULL},
-    "synaug.augmenter.nearest_neighbours": {"k": whole(1, LARGEST), "metric": TEXT, "approximate": TRUTH},
-    "synaug.augmenter.VAE": {
-        "latent_dim": SIZE,
-        "hidden": SIZE,
-        "beta": number(0, 1_000_000),
-        "warmup_epochs": whole(0, 1_000_000),
-        "max_epochs": whole(1, 1_000_000),
-        "patience": whole(1, 1_000_000),
-        "batch_size": whole(1, 100_000),
-        "lr": number(0, 1000, above=True),
-        "validation_share": number(0, 1, below=True),
-        "sample_from": one_of("prior", "posterior"),
-        "observation_noise": TRUTH,
-    },
+    "synaug.augmenter.nearest_neighbours": NEIGHBOURS,
+    "synaug.augmenter.VAE": VAE,
     "synaug.classifier.Classifier": {
         "hidden": list_of(
             SIZE,

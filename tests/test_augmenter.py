@@ -30,11 +30,10 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import InvalidParameterError
 
 from synaug.augmenter import VAE, Augmented, Augmenter, Balance, TooFewRowsError, nearest_neighbours, segment_parents
 from synaug.augmenter.balance import warn_of_fallbacks
-from synaug.augmenter.generators import seeded
+from synaug.augmenter.global_state import seeded
 from synaug.errors import UserError
 from synaug.pipeline import make_augmenter
 from synaug.settings import conf_dir
@@ -641,9 +640,11 @@ def test_strict_is_content_where_nothing_is_asked(name: str) -> None:
 @pytest.mark.parametrize("rows", [15, 4])
 def test_a_wrong_parameter_is_never_taken_for_a_shortage(rows: int) -> None:
     X, y = mixed((60, rows))
-    for sampler in (SMOTE(k_neighbors=0), ADASYN(n_neighbors="five"), VAE(beta=-1.0)):
-        with pytest.raises(InvalidParameterError):
+    for sampler, name in ((SMOTE(k_neighbors=0), "k_neighbors"), (ADASYN(n_neighbors="five"), "n_neighbors")):
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of {type(sampler).__name__} must be"):
             run(Augmenter(sampler), X, y)
+    with pytest.raises(ValueError, match=r"^augmenter.beta=-1.0 must be at least 0$"):
+        run(Augmenter(VAE(beta=-1.0)), X, y)
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), TypeError("x"), AttributeError("x"), MemoryError("x")])
@@ -1121,7 +1122,11 @@ def test_k_neighbours_by_a_metric_do_not_count_the_row_itself(k: int) -> None:
 
 @pytest.mark.parametrize(
     ("k", "metric", "sentence"),
-    [(0, "cosine", "augmenter.k_neighbors.k=0 must be at least 1"), (5, "cosin", "'metric' parameter of NearestNei")],
+    [
+        (0, "cosine", "augmenter.k_neighbors.k=0 must be at least 1"),
+        (2.5, "manhattan", "augmenter.k_neighbors.k=2.5 must be a whole number"),
+        (5, "cosin", "metric=cosin is no metric of scikit-learn's NearestNeighbors: did you mean 'cosine'?"),
+    ],
 )
 def test_neighbours_that_cannot_be_get_a_sentence(k: int, metric: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):

@@ -24,7 +24,7 @@ from synaug.command import console as logs
 from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
 from synaug.report import words
-from synaug.report.figures import style, svg
+from synaug.report.drawing import style, svg
 from synaug.tracking import report as wandb_run
 from synaug.tracking import run as tracking
 from tests import fabricated

@@ -12,8 +12,8 @@ from synaug.comparison.compare import compare as compare_all
 from synaug.comparison.evidence import read
 from synaug.comparison.stats import KEY, compare, with_choices
 from synaug.escaping import latex as escape
-from synaug.report.figures.material import Material
 from synaug.report.latex import comparison_table, results_table, tables
+from synaug.report.results import Results
 from synaug.scores.decision import RULES
 from tests.fabricated import write_runs
 
@@ -209,7 +209,7 @@ def test_there_is_a_file_for_each_metric_and_reference(tmp_path: Path) -> None:
     write_runs(tmp_path)
     evidence = read([tmp_path])
     metrics = ("balanced_accuracy", "log_loss")
-    made = tables(Material(evidence, compare_all(evidence, metrics)))
+    made = tables(Results(evidence, compare_all(evidence, metrics)))
     assert set(made) == {
         f"{name}_{metric}.tex" for name in ("results", "against_none", "against_free") for metric in metrics
     }

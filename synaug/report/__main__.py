@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from synaug.errors import UserError, user_sentence
 from synaug.escaping import console, make_console_safe, say
+from synaug.report import limits
 from synaug.scores.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         evidence = evidences.read(folders)
         check_metrics(metrics, evidence)
-        if len(evidence.runs) > report.LARGE:
+        if len(evidence.runs) > limits.LARGE:
             sys.stderr.write(f"comparing {len(evidence.runs):,} runs, then drawing: this may take minutes\n")
         comparison = comparisons.compare(evidence, metrics=metrics, rope=rope, mixed=asked.mixed)
         page = report.write(evidence, comparison, output, csv=asked.csv)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from synaug.augmenter import Augmented, Augmenter, NeighbourGraph, ToAugment, TrainingRows, segment_parents
-from synaug.augmenter.neighbours.search import METRICS
+from synaug.augmenter.neighbours import METRICS
 from synaug.dataset import LabelledTexts
 from synaug.seeding import derive_seed
 from synaug.splits import Split

@@ -1,4 +1,4 @@
-"""How figures look: ink that follows the page's theme, colours that the colour-blind tell apart, plain text."""
+"""How figures look: plain text, sizes, legends."""
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,34 +8,17 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from synaug.report import words
+from synaug.report.drawing.colours import DIVERGING, FAINT, INK, SOFT
 
-# `synaug.report.figures.svg` makes these follow the theme of the page; nothing else may be drawn in them.
-INK = "#1c2024"
-SOFT = "#6a7178"
-FAINT = "#d4d8dc"
-PAGE = "#fefefe"
-# Fixed, as it stands on a colour of ours: dark and light text in the cells of a heat map.
-DARK, LIGHT = "#101010", "#ffffff"
 WIDTH = 11.5  # inches: at 96 pixels an inch as wide as the page's column
 FONT_SIZE = 13
 SMALL = 12
 LETTER = 0.105  # inches, of a small letter in the mean
-# Paul Tol's "vibrant" and "muted" schemes, without those too light for a white page.
-COLOURS = ("#0077bb", "#ee7733", "#009988", "#cc3311", "#8c7a2e", "#5b8def", "#8a6d5d", "#2f8f4e", "#ee3377")
-FREE = "#c0408c"  # what synthesises nothing
-PICKED = "#5a6470"
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
-OF_AUGMENTER = {name: index for index, name in enumerate(("random", "smote", "borderline_smote", "adasyn", "vae"))}
-# Brown to teal over white: told apart without red or green.
-DIVERGING = LinearSegmentedColormap.from_list(
-    "gain", ["#7a3e06", "#b8762a", "#e5c48a", "#f8f6f1", "#97cfc8", "#3a9188", "#045046"]
-)
-SEQUENTIAL = LinearSegmentedColormap.from_list("share", ["#f7fafc", "#b3cde3", "#5b9bc8", "#1f6aa5", "#08335e"])
 # Sans, by names that the reader's machine may have; what is laid out is DejaVu, the widest of them.
 FONTS = ["DejaVu Sans", "Verdana", "sans-serif"]
 SETTINGS: Any = {
@@ -92,42 +75,6 @@ def figure(height: float, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def colour(augmenter: str, order: list[str]) -> str:
-    """Give an augmenter one colour in all figures; no augmentation is drawn in ink."""
-    if augmenter == "none":
-        return INK
-    return COLOURS[place(augmenter, order) % len(COLOURS)]
-
-
-def marker(augmenter: str, order: list[str]) -> str:
-    """Give an augmenter a marker, for who tells no colours."""
-    if augmenter == "none":
-        return "*"
-    return MARKERS[place(augmenter, order) % len(MARKERS)]
-
-
-def place(augmenter: str, order: list[str]) -> int:
-    """Number augmenters, those that ship always alike; with settings, too, where only one has their option."""
-    options = [name.split(" ")[0] for name in order]
-
-    def shipped(name: str) -> int | None:
-        option = name.split(" ")[0]
-        return OF_AUGMENTER.get(option) if options.count(option) <= 1 else None
-
-    own = shipped(augmenter)
-    if own is not None:
-        return own
-    others = [name for name in order if shipped(name) is None and name not in ("none", "picked")]
-    taken = len(OF_AUGMENTER) if any(shipped(name) is not None for name in order) else 0
-    return taken + (others.index(augmenter) if augmenter in others else 0)
-
-
-def text_on(face: Any) -> str:
-    """Dark or light, whichever is read on that colour."""
-    red, green, blue = to_rgb(face)
-    return DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else LIGHT
-
-
 def cell(axes: Axes, x: float, y: float, text: str, colour: str, weight: str = "normal") -> None:
     """Write into a cell; the layout need not measure what lies within the axes."""
     text_ = axes.text(x, y, text, ha="center", va="center", color=colour, fontsize=SMALL, fontweight=weight)
@@ -166,3 +113,21 @@ def colour_bar(figure: Figure, axes: list[Axes], limit: float, label: str) -> No
 def rule_grid(axes: Axes, which: str = "y") -> None:
     """Faint lines to read values by."""
     axes.grid(True, axis=which, linewidth=0.8)  # type: ignore[arg-type]
+
+
+def grid_of(n_panels: int, *, sharey: bool) -> tuple[Figure, Any]:
+    """Make a figure of small panels, three beside each other; one alone is not as wide as the page."""
+    n_columns = min(3, n_panels)
+    n_rows = -(-n_panels // n_columns)
+    whole = figure(3.9 * n_rows + 1.1, WIDTH if n_columns > 1 else 8.0)
+    grid = whole.subplots(n_rows, n_columns, squeeze=False, sharey=sharey)
+    for axes in grid.flat[n_panels:]:
+        axes.set_visible(False)
+    return whole, grid
+
+
+def legend_of(figure: Figure, grid: Any) -> None:
+    """Explain the lines of all panels below a figure, each once."""
+    pairs = [pair for axes in grid.flat for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    handles = {label: handle for handle, label in pairs}
+    legend(figure, list(handles.values()), list(handles))

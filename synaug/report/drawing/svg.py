@@ -8,12 +8,12 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from synaug.escaping import console, shown
-from synaug.report.figures import style
+from synaug.report.drawing import colours, style
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 # Where a page's theme takes over: each becomes a class that page.css fills.
-THEMED = {style.INK: "ink", style.SOFT: "soft", style.FAINT: "faint", style.PAGE: "page"}
+THEMED = {colours.INK: "ink", colours.SOFT: "soft", colours.FAINT: "faint", colours.PAGE: "page"}
 POINTS_PER_REM = 13.5  # 18 pixels of 96 an inch
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 COORDINATES = {
