@@ -10,8 +10,8 @@ import pytest
 
 from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
-from synaug.report.results import Results
 from synaug.report.page import again
+from synaug.report.results import Results
 from tests import fabricated
 
 

@@ -18,8 +18,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from synaug import record, report
 from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
-from synaug.report.__main__ import main
 from synaug.report import draw, figures, limits, words
+from synaug.report.__main__ import main
 from synaug.report.drawing import colours, style, svg
 from synaug.report.drawing.contract import Drawing, Plan
 from synaug.report.figures import forest, gains
@@ -505,9 +505,7 @@ def test_a_file_added_is_a_figure_added_and_a_file_removed_a_figure_removed(tmp_
         (FIGURE_OF_SOMEBODY.replace("style.figure(2)", "style.figures(2)"), "has no attribute &#39;figures&#39;"),
     ],
 )
-def test_a_file_that_is_no_figure_costs_no_other(
-    tmp_path: Path, figure_files: Path, content: str, reason: str
-) -> None:
+def test_a_file_that_is_no_figure_costs_no_other(tmp_path: Path, figure_files: Path, content: str, reason: str) -> None:
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
     (figure_files / "line.py").write_text(content)
     path = report.write(*_compared(tmp_path / "runs"), tmp_path / "report")
@@ -640,7 +638,7 @@ def test_a_metric_that_no_run_has_is_said(tmp_path: Path, capsys: pytest.Capture
     write_runs(tmp_path / "runs", ["even"], [None], ["none", "smote"], n_folds=2, minority=[])
     assert main([str(tmp_path / "runs"), "--metric", "accuracy,minority_recall"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("--metric: no run has minority_recall (no class is smaller: nothing was there to augment)")
+    assert said.startswith("no run has minority_recall (no class is smaller: nothing was there to augment)")
     assert said.count("\n") == 1
 
 

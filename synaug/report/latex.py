@@ -130,7 +130,9 @@ def comparison_table(comparisons: pd.DataFrame, reference: str, metric: str, hea
 def _cells(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> pd.DataFrame:
     """What stands in the table `[method, scenario]`."""
     keys = ["scenario", "method"]
-    scores = values.assign(method=methods_of(values)).groupby(keys, observed=True)["value"].agg(["mean", "std", "count"])
+    scores = (
+        values.assign(method=methods_of(values)).groupby(keys, observed=True)["value"].agg(["mean", "std", "count"])
+    )
     better = comparisons[(comparisons["p_holm"] < LEVEL) & (comparisons["gain"] > 0)]
     marked = better.assign(method=methods_of(better)).groupby(keys, observed=True)["reference"].agg(set).to_dict()
     by_scenario = scores.groupby("scenario", observed=True)
@@ -145,7 +147,11 @@ def _cells(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> pd.D
         counted = f"_{{({count})}}" if count < most[key[0]] else ""
         text = rf"\mathbf{{{text}}}" if bold else text
         cells[key] = f"${text}^{{{marks}}}{counted}$" if marks else f"${text}{counted}$"
-    return pd.Series(cells, dtype=object, index=pd.MultiIndex.from_tuples(cells, names=keys)).unstack("scenario").fillna(MISSING)
+    return (
+        pd.Series(cells, dtype=object, index=pd.MultiIndex.from_tuples(cells, names=keys))
+        .unstack("scenario")
+        .fillna(MISSING)
+    )
 
 
 def _line(row: Any, metric: str) -> Iterator[str]:
@@ -194,7 +200,10 @@ def _chunks(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
 def _rows_in_groups(methods: Sequence[Method]) -> list[str]:
     """Names of rows, with some space before each further augmenter."""
     starts = [False, *(before.augmenter != after.augmenter for before, after in pairwise(methods))]
-    return [f"\\addlinespace\n{latex(method)}" if new else latex(method) for method, new in zip(methods, starts, strict=True)]
+    return [
+        f"\\addlinespace\n{latex(method)}" if new else latex(method)
+        for method, new in zip(methods, starts, strict=True)
+    ]
 
 
 def _rules(heads: Sequence[tuple[str, str]]) -> str:
@@ -208,7 +217,8 @@ def _rules(heads: Sequence[tuple[str, str]]) -> str:
 
 def _table(table: pd.DataFrame, columns: str, caption: str, label: str) -> str:
     """Write a table whose names and cells are LaTeX already."""
-    return table.style.set_table_styles(SMALL).to_latex(column_format=columns, caption=caption, label=label, **LAYOUT)
+    styler = table.style.set_table_styles(SMALL)
+    return str(styler.to_latex(column_format=columns, caption=caption, label=label, **LAYOUT))
 
 
 def _reference(name: str) -> str:

@@ -34,7 +34,9 @@ JOB_TYPE = "report"
 # What the run is asked for by name, as `synaug.tracking.dashboard` does.
 VERDICT, PAGE, COMPARISONS, SCORES, FIGURES = "verdict", "page", "comparisons", "scores", "figures"
 GAINS = {reference: f"gain_over_{reference}" for reference in REFERENCE_LABELS}  # by reference, keys of the summary
-GAIN_TITLES = {GAINS[reference]: f"Gain over {label}, mean over scenarios" for reference, label in REFERENCE_LABELS.items()}
+GAIN_TITLES = {
+    GAINS[reference]: f"Gain over {label}, mean over scenarios" for reference, label in REFERENCE_LABELS.items()
+}
 BARS, BAR_FIELDS = "wandb/bar/v0", {"label": "method", "value": "gain"}  # W&B's own bar chart
 ATTACHED = ("index.html", "comparisons.csv", "errors.log", "scores.parquet", "tables/*.tex", "figures/*")
 
@@ -125,7 +127,9 @@ def mean_gains(comparisons: pd.DataFrame) -> pd.DataFrame:
     """
     methods = methods_of(comparisons)
     is_best = methods == BEST_WITHOUT_SYNTHESIS
-    labels = [method.label if best else method.label_without_rule for method, best in zip(methods, is_best, strict=True)]
+    labels = [
+        method.label if best else method.label_without_rule for method, best in zip(methods, is_best, strict=True)
+    ]
     over_baseline = (comparisons["reference"] == "baseline") & ((comparisons["decision"] == ARGMAX) | is_best)
     over_best = (comparisons["reference"] == "best_without_synthesis") & (comparisons["decision"] == CHOSEN)
     rows = comparisons.assign(method=labels)[over_baseline | over_best]
@@ -217,7 +221,9 @@ def chart_key(gain: str) -> str:
 def _bars(gains: pd.DataFrame, title: str) -> Any:
     import wandb
 
-    return wandb.plot_table(BARS, table("gains", gains[[*BAR_FIELDS.values(), "scenarios"]]), BAR_FIELDS, {"title": title})
+    return wandb.plot_table(
+        BARS, table("gains", gains[[*BAR_FIELDS.values(), "scenarios"]]), BAR_FIELDS, {"title": title}
+    )
 
 
 def _artifact(evidence: Evidence, comparison: Comparison, folder: Path, name: str) -> wandb.Artifact:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
-from synaug.comparison.labels import ARGMAX, BASELINE, NO_AUGMENTER, Method, Scenario
+from synaug.comparison.labels import BASELINE, NO_AUGMENTER, Method, Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Plan
@@ -29,7 +29,11 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     records = results.records_of(scenario)
     best = results.best_on_validation(scenario)
     wanted = [BASELINE, Method(NO_AUGMENTER, decision="prior_corrected"), *([Method(best)] if best else [])]
-    matrices = {method: confusion(records[method.augmenter], method.decision) for method in wanted if method.augmenter in records}
+    matrices = {
+        method: confusion(records[method.augmenter], method.decision)
+        for method in wanted
+        if method.augmenter in records
+    }
     if not matrices:
         return None
     classes = next(iter(records.values()))["data"]["class_names"]

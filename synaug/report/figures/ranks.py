@@ -25,9 +25,7 @@ def plans(results: Results) -> Iterator[Plan]:
         yield Plan(metric, partial(_draw, results, metric), metric)
 
 
-FIGURE = FigureKind(
-    40, "Ranks over all scenarios", "Which methods rank first across data sets and ratios.", plans
-)
+FIGURE = FigureKind(40, "Ranks over all scenarios", "Which methods rank first across data sets and ratios.", plans)
 
 
 def _draw(results: Results, metric: str) -> Drawing | None:

@@ -114,7 +114,10 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     yield f"data of {data['name']}", f"{data['source']}; fingerprint {data['fingerprint']}"
     rows = ", ".join(f"{name} {n}" for name, n in zip(data["class_names"], data["rows_per_class"], strict=True))
-    yield f"rows of {data['name']}", rows if len(data["class_names"]) <= limits.CLASSES_WITH_COUNTS else f"{sum(data['rows_per_class'])} in all"
+    yield (
+        f"rows of {data['name']}",
+        rows if len(data["class_names"]) <= limits.CLASSES_WITH_COUNTS else f"{sum(data['rows_per_class'])} in all",
+    )
     weights = record["encoder"].get("weights_sha256")
     yield f"encoder {record['choices']['encoder']}", f"weights {weights}" if weights else json.dumps(record["encoder"])
 
