@@ -278,8 +278,7 @@ def test_steps_without_torch_s_fused_optimiser_agree_to_rounding(
     module = datamodule(data, splits_of(data)[:2])
     choices: tuple[dict[str, Any], ...] = ({}, {"fused": False})
     fused, plain = (
-        fit(module, classifier(module, optimizer=functools.partial(torch.optim.Adam, **options)))
-        for options in choices
+        fit(module, classifier(module, optimizer=functools.partial(torch.optim.Adam, **options))) for options in choices
     )
     for (name, weight), (_, other) in zip(
         fused.network.named_parameters(), plain.network.named_parameters(), strict=True
