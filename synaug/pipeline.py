@@ -113,7 +113,8 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
     with torch_threads(config.threads):
         prepared = prepare(config, folder.name, asked, cost)
         data = augment(config, prepared, cost)
-        fallbacks = warn_of_fallbacks([each.augmented.balance for each in data.training_sets], data.class_names)
+        balances = [training_set.augmented.balance for training_set in data.training_sets]
+        fallbacks = warn_of_fallbacks(balances, data.class_names)
         with logging_to(config.logger) as logger:
             predictions = fit(make_training(config, logger), data, cost)
             scored = score(config, folder, data, predictions, cost)
@@ -200,7 +201,7 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
             ratio=prepared.imbalance_ratio.ratio,
             standardize=config.standardize,
         )
-    n_synthetic = sum(len(each.augmented.made) for each in data.training_sets)
+    n_synthetic = sum(len(training_set.augmented.made) for training_set in data.training_sets)
     cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()))
     return data
 

@@ -41,17 +41,17 @@ def problem(folder: Path, identity: str) -> str | None:
     """
     path = folder / RECORD
     try:
-        found = shapes.record(path)
+        content = shapes.record(path)
     except FileNotFoundError:
         return f"there is no {RECORD}"
     except shapes.NewerSchemaError as error:
         raise UserError(f"{path} {error}: {error.remedy}") from error
     except shapes.MisshapenError as error:
         return f"{RECORD} {error}"
-    if found["identity"] != identity:
-        return f"{RECORD} is of another run, {found['run']}"
+    if content["identity"] != identity:
+        return f"{RECORD} is of another run, {content['run']}"
     probabilities = folder / PROBABILITIES
-    recorded = found.get("probabilities_sha256")
+    recorded = content.get("probabilities_sha256")
     if recorded and probabilities.is_file() and file_sha256(probabilities) != recorded:
         return f"{PROBABILITIES} is not the one that was recorded"
     return None
