@@ -45,6 +45,7 @@ INTEGRATION_MODULES = {
     "test_fit",
     "test_latex",
     "test_launchers",
+    "test_older_records",
     "test_packaging",
     "test_report",
     "test_report_browser",
