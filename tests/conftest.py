@@ -36,6 +36,7 @@ INTEGRATION_MODULES = {
     "test_embeddings",
     "test_encoder",
     "test_faults",
+    "test_fit",
     "test_latex",
     "test_launchers",
     "test_packaging",

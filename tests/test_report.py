@@ -638,7 +638,7 @@ def test_a_metric_that_no_run_has_is_said(tmp_path: Path, capsys: pytest.Capture
     write_runs(tmp_path / "runs", ["even"], [None], ["none", "smote"], n_folds=2, minority=[])
     assert main([str(tmp_path / "runs"), "--metric", "accuracy,minority_recall"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("--metric: no run has minority_recall (no class is smaller: nothing was there to augment)")
+    assert said.startswith("no run has minority_recall (no class is smaller: nothing was there to augment)")
     assert said.count("\n") == 1
 
 

@@ -8,9 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningModule
-from pytorch_lightning.core.optimizer import LightningOptimizer
-from pytorch_lightning.trainer.states import TrainerFn
-from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch.nn import functional
 
 from synaug.classifier.batch import StackedBatch
@@ -118,17 +115,16 @@ class Classifier(LightningModule):
     def _losses(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return self.loss(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
 
-    def training_step(self, steps: Iterable[StackedBatch], batch_idx: int) -> STEP_OUTPUT:
+    def training_step(self, steps: Iterable[StackedBatch], batch_idx: int) -> None:
         """Several optimiser steps on the members' mean losses, summed."""
         optimizer = self.optimizers()
-        assert isinstance(optimizer, LightningOptimizer)
+        assert not isinstance(optimizer, list)
         for batch in steps:
             losses = self._losses(self(batch.x), batch.y).mean(1)
             self._train_loss.append(losses.detach())
             optimizer.zero_grad()
             self.manual_backward(losses.sum())
             optimizer.step()
-        return None
 
     def on_validation_epoch_start(self) -> None:
         """Start a tally for each loader: the validation rows and the watched training rows."""
@@ -150,7 +146,7 @@ class Classifier(LightningModule):
             "train_minority_accuracy": watched.accuracy(self.is_minority),
             "validation_minority_accuracy": validation.accuracy(self.is_minority),
         }
-        if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
+        if self._train_loss:  # else the weights are only looked at
             self._keep_best(point["validation_loss"])
             point["train_loss"] = torch.stack(self._train_loss).cpu().double().mean(0)
             self._train_loss.clear()

@@ -87,7 +87,7 @@ def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -
             said = explained(error, given, of_a_job=error is attempt.error)
             if said is None or isinstance(error, UserError):
                 raise
-            raise UserError(said) from error
+            raise UserError(said) from None
         except interrupts.Terminated as ended:
             raise SystemExit(ended.exit_code) from ended
         except SystemExit as stop:
@@ -121,6 +121,8 @@ def written(key: str, value: Any) -> str:
     UserError
         If the value is of a type that no setting has.
     """
+    if isinstance(value, Path):
+        value = str(value)
     if not isinstance(value, str):
         return f"{key}={_literal(key, value)}"
     plain = f"{key}={value}"
@@ -135,17 +137,16 @@ def _literal(key: str, value: Any) -> str:
         return str(int(value))
     if isinstance(value, Real):
         return repr(float(value))
-    if isinstance(value, Path):
-        return quote(str(value))
-    if isinstance(value, str):
+    if isinstance(value, str | Path):
+        value = str(value)
         return value if _is_text(f"x={value}", value) else quote(value)
     if isinstance(value, list | tuple | range):
         return f"[{','.join(_literal(key, each) for each in value)}]"
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{_literal(key, name)}:{_literal(key, each)}" for name, each in value.items()) + "}"
     raise UserError(
-        f"{key} is given a {type(value).__name__}, which no setting can be: give text, a number, True, False, None, "
-        "a path, or a list of them"
+        f"{key}={value!r:.80} is of a type that no setting has ({type(value).__name__}): give text, a number, True, "
+        "False, None, a path, or a list of them"
     )
 
 
@@ -155,4 +156,4 @@ def _is_text(override: str, value: str) -> bool:
         parsed = OverridesParser.create().parse_override(override)
     except HydraException:
         return False
-    return not parsed.is_sweep_override() and parsed.value() == value
+    return value != "" and not parsed.is_sweep_override() and parsed.value() == value

@@ -20,7 +20,7 @@ def as_before() -> Iterator[None]:
     A notebook runs several commands, and code of its own between them. Signals are `synaug.sweep.interrupts`'s,
     torch's threads `synaug.encoder.workers`'s.
     """
-    with _environment(), _logging(), _hydra(), _random_states(), warnings.catch_warnings():
+    with _environment(), _logging(), _hydra(), _torch(), _random_states(), warnings.catch_warnings():
         yield
 
 
@@ -67,6 +67,22 @@ def _hydra() -> Iterator[None]:
         yield
     finally:
         GlobalHydra.instance().hydra, HydraConfig.instance().cfg = composer, config
+
+
+@contextmanager
+def _torch() -> Iterator[None]:
+    """Lightning's Trainer sets these by its arguments `deterministic` and `benchmark`."""
+    deterministic = warn_only = benchmark = False  # torch's defaults, where it is not imported yet
+    if (torch := sys.modules.get("torch")) is not None:
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+        benchmark = torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+            torch.backends.cudnn.benchmark = benchmark
 
 
 @contextmanager

@@ -35,6 +35,7 @@ DECIDES_NONE = (
     "files",
     "record",
     "report",
+    "settings",
     "sweep",
     "tracking",
 )

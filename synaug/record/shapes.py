@@ -27,7 +27,7 @@ from synaug.record.tables import (
 
 # It rises only where an older synaug would misread what a newer one writes; a new table or column is no reason.
 SCHEMA = 2
-LARGEST = 2**27  # bytes; a record of 151 classes and 100 members has a fifth of it
+LARGEST = 2**27  # bytes; a record of 151 classes and 100 splits has a fifth of it
 DEEPEST = 100  # levels of lists and objects
 # A record writes characters beyond ASCII as \u…; halves of a pair come from a path, say, that is no Unicode.
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")

@@ -217,7 +217,8 @@ def _rules(heads: Sequence[tuple[str, str]]) -> str:
 
 def _table(table: pd.DataFrame, columns: str, caption: str, label: str) -> str:
     """Write a table whose names and cells are LaTeX already."""
-    return table.style.set_table_styles(SMALL).to_latex(column_format=columns, caption=caption, label=label, **LAYOUT)
+    styler = table.style.set_table_styles(SMALL)
+    return str(styler.to_latex(column_format=columns, caption=caption, label=label, **LAYOUT))
 
 
 def _reference(name: str) -> str:

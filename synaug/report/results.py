@@ -160,7 +160,7 @@ class Results:
     def _example(self, panel: Panel) -> Scenario:
         """Pick the scenario that stands for a panel: the harshest ratio with most augmenters."""
         scenarios = self.scenarios_of(panel)
-        counts = self.evidence.runs.groupby("scenario")["augmenter"].nunique()
+        counts = self.evidence.runs.groupby("scenario")["augmenter"].nunique().to_dict()
         most = max(counts[scenario] for scenario in scenarios)
         complete = [scenario for scenario in scenarios if counts[scenario] == most]
         return max(complete, key=lambda scenario: -1.0 if scenario.is_natural else scenario.ratio)

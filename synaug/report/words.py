@@ -5,11 +5,12 @@ import unicodedata
 from collections.abc import Iterable
 from itertools import accumulate
 
+from synaug.comparison.formatting import counted as counted
+from synaug.comparison.formatting import metric as metric
+from synaug.comparison.formatting import p_value as p_value
+from synaug.comparison.formatting import signed as signed
+from synaug.comparison.formatting import unit as unit
 from synaug.comparison.labels import DECISIONS
-from synaug.comparison.wording import metric as metric
-from synaug.comparison.wording import p_value as p_value
-from synaug.comparison.wording import signed as signed
-from synaug.comparison.wording import unit as unit
 from synaug.escaping import shown
 from synaug.report import limits
 from synaug.scores.metrics import LOSSES
@@ -67,8 +68,3 @@ def listed(names: Iterable[object]) -> str:
     if len(whole) > most:
         return f"{', '.join(whole[:most])} and {len(whole) - most} more"
     return whole[0] if len(whole) == 1 else f"{', '.join(whole[:-1])} and {whole[-1]}" if whole else "none"
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 run``, ``2 runs``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]  # documented
 
 from synaug.classifier import Classifier
 from synaug.seeding import derive_seed

@@ -28,7 +28,7 @@ FIGURE = FigureKind(50, "Amounts swept", "What an augmenter's amount changes.", 
 
 def _draw(results: Results, metric: str, gains: pd.DataFrame) -> Drawing:
     """Draw the gain against the share of the gap that is filled."""
-    gains = gains.groupby(["scenario", "option", "amount"], as_index=False)["gain"].mean()
+    gains = gains.groupby(["scenario", "option", "amount"])["gain"].mean().reset_index()
     present = set(gains["scenario"])
     scenarios = [scenario for scenario in results.scenarios if scenario in present]
     shown = scenarios[: limits.LINE_PANELS]
@@ -54,9 +54,9 @@ def _draw(results: Results, metric: str, gains: pd.DataFrame) -> Drawing:
         style.legend_of(figure, grid)
     best = gains.loc[gains.groupby("scenario", sort=False)["gain"].idxmax()]
     told = "; ".join(
-        f"{results.label(row.scenario)}: {row.option} at {100 * row.amount:g} % ({words.signed(row.gain, metric)})"
-        for row in best.itertuples()
-        if row.scenario in shown
+        f"{results.label(scenario)}: {option} at {100 * amount:g} % ({words.signed(gain, metric)})"
+        for scenario, option, amount, gain in best[["scenario", "option", "amount", "gain"]].to_numpy()
+        if scenario in shown
     )
     n_left_out = len(scenarios) - len(shown)
     left_out = f" {words.counted(n_left_out, 'scenario')} more not drawn." if n_left_out else ""

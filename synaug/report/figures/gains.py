@@ -72,7 +72,7 @@ def plans(results: Results) -> Iterator[Plan]:
         most = limits.GAINS_FIGURES - results.is_large if metric == results.metric else 1
         for reference in REFERENCES:
             gains = gains_over(results, metric, reference)
-            chunks = _chunks(results, list(gains.gains.columns))
+            chunks = _chunks(results, gains.gains.columns.tolist())
             unseen = [scenario for chunk in chunks[most:] for scenario in chunk]
             drawn = chunks[:most]
             for number, chunk in enumerate(drawn, start=1):
@@ -238,17 +238,16 @@ def _rows(methods: list[Method]) -> np.ndarray:
 
 
 def _alt(results: Results, gains: Gains, scenarios: list[Scenario]) -> str:
-    long = gains.gains[scenarios].stack().dropna()
-    significant = gains.significant[scenarios].stack().reindex(long.index)
-    best, worst = int(long.argmax()), int(long.argmin())
+    values, significant = gains.gains[scenarios].to_numpy(), gains.significant[scenarios].to_numpy()
 
-    def named(row: int) -> str:
-        method, scenario = long.index[row]
-        return f"{method} on {results.label(scenario)} ({words.signed(long.iloc[row], gains.metric)})"
+    def named(place: np.intp) -> str:
+        row, column = np.unravel_index(place, values.shape)
+        where = results.label(scenarios[column])
+        return f"{gains.gains.index[row]} on {where} ({words.signed(values[row, column], gains.metric)})"
 
     return (
         f"Heat map of gains in {words.metric(gains.metric)} over {gains.over}: "
-        f"{len(long)} comparisons, {int((significant & long.gt(0)).sum())} significantly better, "
-        f"{int((significant & long.lt(0)).sum())} significantly worse. "
-        f"Largest: {named(best)}; smallest: {named(worst)}."
+        f"{np.isfinite(values).sum()} comparisons, {(significant & (values > 0)).sum()} significantly better, "
+        f"{(significant & (values < 0)).sum()} significantly worse. "
+        f"Largest: {named(np.nanargmax(values))}; smallest: {named(np.nanargmin(values))}."
     )

@@ -52,7 +52,8 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         for name, by_rule in sums.items()
     )
     n_all = len(results.records_of(scenario))
-    note = f"On the diagonal confidence is right; below it, too high. Bins with fewer than {FEWEST_ROWS} rows are not drawn."
+    note = "On the diagonal confidence is right; below it, too high. "
+    note += f"Bins with fewer than {FEWEST_ROWS} rows are not drawn."
     if n_all > len(sums):
         note += f" The first {len(sums)} of {n_all} augmenters."
     return Drawing(

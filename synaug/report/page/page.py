@@ -136,4 +136,4 @@ def without_minority(results: Results) -> str:
     if not bare:
         return ""
     said = "no class is smaller: nothing was there to augment, and no minority to show."
-    return said.capitalize() if bare == results.panels else f"{words.listed(bare)}: {said}"
+    return said.capitalize() if bare == [panel.label for panel in results.panels] else f"{words.listed(bare)}: {said}"

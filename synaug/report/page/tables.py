@@ -9,15 +9,16 @@ import pandas as pd
 from synaug.comparison.labels import (
     ARGMAX,
     DECISIONS,
+    MOSTLY_BY_FALLBACK,
     NO_AUGMENTER,
     PICKED,
     REFERENCE_LABELS,
     Scenario,
+    is_mostly_by_fallback,
     methods_of,
 )
 from synaug.comparison.outcome import BETTER, EQUIVALENT, INCONCLUSIVE, INTERVAL, WORSE
 from synaug.comparison.stats import EXACT_RANKS
-from synaug.comparison.wording import MOSTLY_BY_FALLBACK, is_mostly_by_fallback
 from synaug.escaping import shown
 from synaug.report import limits
 from synaug.report.results import Results
@@ -99,7 +100,8 @@ def comparisons(results: Results) -> Table:
 def _with_methods(table: pd.DataFrame) -> pd.DataFrame:
     """Comparisons with their method under whichever rule, and whether its rows were made mostly by a fallback."""
     mostly = is_mostly_by_fallback(table["by_fallback"])
-    return table.assign(method=list(zip(methods_of(table, ARGMAX), mostly.tolist(), strict=True)))
+    methods: list[Any] = list(zip(methods_of(table, ARGMAX), mostly.tolist(), strict=True))
+    return table.assign(method=methods)
 
 
 def _places(names: Iterable[Any]) -> dict[Any, int]:
