@@ -41,8 +41,10 @@ def read_folders(folders: Sequence[Path]) -> Folders:
     Raises
     ------
     UserError
-        If there is neither a sound record nor a failure below the folders.
+        If no folder is given, one is none, or there is neither a sound record nor a failure below them.
     """
+    if not folders:
+        raise UserError("no folder is given: give the folder of an experiment that has run, e.g. multirun/mine")
     contents = Folders()
     paths: dict[str, list[Path]] = {records.RECORD: [], records.FAILURE: []}
     for folder in folders:
