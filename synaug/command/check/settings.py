@@ -15,7 +15,7 @@ from synaug.command.overrides import choice
 from synaug.files import places
 from synaug.settings import GROUPS, LARGEST, OF_A_RUN, OWN_TRAINER_ARGUMENTS, did_you_mean, is_number, kind_of, written
 
-# What a comparison calls the augmenter that it picks: `synaug.comparison.labels.PICKED`, whose import takes half a second.
+# What a comparison calls the augmenter that it picks: `synaug.comparison.labels.PICKED`, whose import is slow.
 PICKED = "picked"
 
 
