@@ -1,4 +1,4 @@
-"""Synthetic rows of the VAE for ten folds: one datamodule of ten members against ten of one member each."""
+"""Synthetic rows of the VAE for ten folds: ten splits at once against one after another."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import process
-from benchmarks.generator import TRAINING_SHARE, D, datamodule, embeddings, members
+from benchmarks.generator import TRAINING_SHARE, D, augmented, embeddings, ten_folds
 from benchmarks.measure import Arrays, Differs, Row, Stage, interleave, require_close
 
 if TYPE_CHECKING:
-    from synaug.splits import Member
-    from synaug.training.batches import TrainingSet
+    from synaug.splits import Split
+    from synaug.training.training_sets import TrainingSet
 
 
 def measure(args: argparse.Namespace) -> list[Row]:
@@ -50,18 +50,18 @@ def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
 
 
 def _side(
-    args: argparse.Namespace, grouped: Callable[[Sequence["Member"]], list[list["Member"]]]
+    args: argparse.Namespace, grouped: Callable[[Sequence["Split"]], list[list["Split"]]]
 ) -> Callable[[], Arrays]:
     from synaug.augmenter import VAE, Augmenter
 
     rows, texts = embeddings(round(args.rows / TRAINING_SHARE))
-    folds = members(texts, args.ratio)
+    folds = ten_folds(texts, args.ratio)
 
     def augment(max_epochs: int) -> Arrays:
         sets: list[TrainingSet] = []
         for chosen in grouped(folds):
             augmenter = Augmenter(VAE(max_epochs=max_epochs, warmup_epochs=min(20, max_epochs)))
-            sets += datamodule(rows, texts, chosen, augmenter, ratio=args.ratio).training_sets
+            sets += augmented(rows, texts, chosen, augmenter, ratio=args.ratio).training_sets
         made = np.concatenate([each.augmented.synthetic for each in sets])
         minority = [entry["rows"] for each in sets for entry in each.augmented.diagnostics]
         return {

@@ -21,6 +21,13 @@ class UserError(ValueError):
     """
 
 
+class TooFewRowsError(UserError):
+    """A sampler has too few rows of a class, or can make none: samplers may raise it, and a fallback takes over.
+
+    Every other error that a sampler raises though it has rows enough ends the run.
+    """
+
+
 def user_sentence(error: BaseException, place: str = REMEDY_FOR_A_PLACE) -> str | None:
     """The sentence for an error that a user can mend; None for a fault of the program.
 

@@ -104,7 +104,7 @@ def test_a_writer_killed_before_the_rename_leaves_the_old_file(tmp_path: Path) -
     script = f"""
 import os, signal
 from pathlib import Path
-from synaug.atomic import replacing
+from synaug.files.atomic import replacing
 with replacing(Path({str(path)!r})) as file:
     file.write(b"new" * 10000)
     file.flush()

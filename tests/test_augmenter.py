@@ -30,13 +30,13 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import InvalidParameterError
 
 from synaug.augmenter import VAE, Augmented, Augmenter, Balance, TooFewRowsError, nearest_neighbours, segment_parents
 from synaug.augmenter.balance import warn_of_fallbacks
-from synaug.augmenter.generators import seeded
-from synaug.command import config as configuration
+from synaug.augmenter.global_state import seeded
 from synaug.errors import UserError
+from synaug.pipeline import make_augmenter
+from synaug.settings import conf_dir
 
 TWO, FOUR = (60, 15), (40, 40, 12, 12)
 
@@ -114,7 +114,7 @@ class FaultySMOTE(SMOTE):  # type: ignore[misc]
 
 
 QUICK_VAE = {"hidden": 8, "latent_dim": 3, "warmup_epochs": 1, "max_epochs": 2}
-SHIPPED = sorted(path.stem for path in (configuration.conf_dir() / "augmenter").glob("*.yaml"))
+SHIPPED = sorted(path.stem for path in (conf_dir() / "augmenter").glob("*.yaml"))
 OTHERS: dict[str, Callable[[], Any]] = {
     "borderline-2": lambda: BorderlineSMOTE(kind="borderline-2"),
     "svm": SVMSMOTE,
@@ -136,7 +136,7 @@ WITHOUT_DRAWS = DECIDE_BY_THEMSELVES
 
 @cache
 def composed(name: str) -> Any:
-    with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         quick = [f"augmenter.{key}={value}" for key, value in QUICK_VAE.items()] if name == "vae" else []
         return compose("config", [f"augmenter={name}", *quick]).augmenter
 
@@ -147,7 +147,7 @@ def make(name: str, amount: float = 1.0, strict: bool = False) -> Augmenter:
         return Augmenter(OTHERS[name](), amount, strict)
     config = composed(name).copy()
     config.amount, config.strict = amount, strict
-    return configuration.augmenter(config)  # type: ignore[no-any-return]
+    return make_augmenter(config)
 
 
 def run(augmenter: Augmenter, X: NDArray[Any], y: NDArray[Any], seed: int = 0, **more: Any) -> Augmented:
@@ -640,9 +640,11 @@ def test_strict_is_content_where_nothing_is_asked(name: str) -> None:
 @pytest.mark.parametrize("rows", [15, 4])
 def test_a_wrong_parameter_is_never_taken_for_a_shortage(rows: int) -> None:
     X, y = mixed((60, rows))
-    for sampler in (SMOTE(k_neighbors=0), ADASYN(n_neighbors="five"), VAE(beta=-1.0)):
-        with pytest.raises(InvalidParameterError):
+    for sampler, name in ((SMOTE(k_neighbors=0), "k_neighbors"), (ADASYN(n_neighbors="five"), "n_neighbors")):
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of {type(sampler).__name__} must be"):
             run(Augmenter(sampler), X, y)
+    with pytest.raises(ValueError, match=r"^augmenter.beta=-1.0 must be at least 0$"):
+        run(Augmenter(VAE(beta=-1.0)), X, y)
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), TypeError("x"), AttributeError("x"), MemoryError("x")])
@@ -1120,7 +1122,11 @@ def test_k_neighbours_by_a_metric_do_not_count_the_row_itself(k: int) -> None:
 
 @pytest.mark.parametrize(
     ("k", "metric", "sentence"),
-    [(0, "cosine", "augmenter.k_neighbors.k=0 must be at least 1"), (5, "cosin", "'metric' parameter of NearestNei")],
+    [
+        (0, "cosine", "augmenter.k_neighbors.k=0 must be at least 1"),
+        (2.5, "manhattan", "augmenter.k_neighbors.k=2.5 must be a whole number"),
+        (5, "cosin", "metric=cosin is no metric of scikit-learn's NearestNeighbors: did you mean 'cosine'?"),
+    ],
 )
 def test_neighbours_that_cannot_be_get_a_sentence(k: int, metric: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=re.escape(sentence)):

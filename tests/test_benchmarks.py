@@ -16,6 +16,7 @@ from hydra.core.config_store import ConfigStore
 from benchmarks import __main__ as every
 from benchmarks import encode, measure, naive, process, start, sweep, train, vae
 from benchmarks.measure import Differs, Row, Run, Stage
+from synaug.command.process import as_before
 from synaug.encoder.transformer import TransformerEncoder
 from tests import program, toy
 
@@ -62,7 +63,7 @@ def command_here(arguments: list[str]) -> process.Command:
     else:
         store = ConfigStore.instance()
         store.store(name="naive", node=naive.Config)
-        with mock.patch("sys.argv", ["naive", *rest]), program._logging_restored():
+        with mock.patch("sys.argv", ["naive", *rest]), as_before():
             naive.main()
     return process.Command(time.perf_counter() - started, 1, "")
 

@@ -490,3 +490,20 @@ def test_options_of_one_line_are_those_of_the_report(tmp_path: Path) -> None:
         UserError, match=r"no run has minority_recall \(no class is smaller: .*\): choose among accuracy"
     ):
         comparison.compare_folders(tmp_path, metric="minority_recall")
+
+
+def test_records_of_an_older_version_are_compared_as_far_as_they_go(tmp_path: Path) -> None:
+    runs = fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0, 50.0], augmenters=["none", "smote"])
+    later = ("validation_scores", "confusion", "reliability", "offsets", "balance", "diagnostics", "curves", "best")
+    for number, run in enumerate(runs):
+        written = json.loads((run / record.RECORD).read_text())
+        (run / record.RECORD).write_text(
+            json.dumps({key: value for key, value in written.items() if key not in later} | {"schema": 1})
+        )
+        if number == 1:
+            words = compared(tmp_path).verdict
+            assert re.search(r"\b1 of 1 scenario\b|the only scenario", words.headline)
+            assert any(caution.startswith("2 records are of an older version") for caution in words.cautions)
+    found = compared(tmp_path)
+    assert found.verdict.headline.startswith("No verdict: the records are of an older version")
+    assert set(found.tables["balanced_accuracy"]["reference"]) == {"baseline"}  # which needs no choice

@@ -181,10 +181,11 @@ def test_what_cannot_be_read_gets_a_sentence(tmp_path: Path, runs: list[Path]) -
     with pytest.raises(UserError, match="give the folder of an experiment that has run"):
         evidence.read([tmp_path / "empty"])
     for run in runs:
-        old = json.loads((run / record.RECORD).read_text()) | {"schema": 1}
-        (run / record.RECORD).write_text(json.dumps(old))
+        newer = json.loads((run / record.RECORD).read_text()) | {"schema": record.SCHEMA + 1}
+        (run / record.RECORD).write_text(json.dumps(newer))
     with pytest.raises(
-        UserError, match=r"no sound record\.json below .* is of schema 1, this synaug reads 2\): run it"
+        UserError,
+        match=r"no sound record\.json below .* is of schema \d+, newer than the \d+ that this synaug reads\): run it",
     ):
         evidence.read([tmp_path])
 

@@ -129,7 +129,7 @@ def test_a_second_signal_does_not_interrupt_what_is_still_written() -> None:
 
 def test_a_worker_dies_of_a_signal_as_without_a_handler() -> None:
     script = (
-        "import os, signal, time\nfrom synaug import interrupts\ninterrupts.die_by_signals()\n"
+        "import os, signal, time\nfrom synaug.sweep import interrupts\ninterrupts.die_by_signals()\n"
         "os.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], check=False, cwd=CHECKOUT)

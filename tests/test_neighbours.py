@@ -18,9 +18,9 @@ from sklearn.base import clone
 from sklearn.neighbors import NearestNeighbors
 
 from synaug.augmenter import Augmenter, NeighbourGraph, Neighbours, TrainingRows, nearest_neighbours
+from synaug.augmenter.neighbours import brute_force as searching
 from synaug.augmenter.neighbours import graph as graphs
-from synaug.augmenter.neighbours import search as searching
-from synaug.augmenter.neighbours.search import nearest
+from synaug.augmenter.neighbours.brute_force import nearest
 from synaug.augmenter.resample import interpolates
 from synaug.errors import UserError
 
@@ -380,9 +380,10 @@ def test_a_row_is_its_own_first_neighbour_also_among_equals() -> None:
 
 def test_cloning_shares_the_data_set() -> None:
     X, y = imbalanced(0)
-    bound = Neighbours(6, "cosine").bound(TrainingRows.of(X, y))
+    rows = TrainingRows.of(X, y)
+    bound = Neighbours(6, "cosine").bound(rows.graph("cosine"), rows.index)
     copy = clone(bound)
-    assert copy._rows is bound._rows
+    assert copy._graph is bound._graph
     assert copy.get_params() == bound.get_params()
 
 

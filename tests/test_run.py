@@ -13,6 +13,7 @@ import pytest
 from synaug import record as records
 from synaug.comparison.load import load
 from synaug.errors import UserError
+from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.scores import metrics
 from tests import toy
 from tests.program import TOY, Outcome, Program, signalled, without_cost
@@ -84,7 +85,7 @@ def test_the_record_holds_what_the_design_promises(program: Program, csv: str) -
     minority = balance[balance["class"] == "trade"]
     assert (minority["made"] == minority["asked"]).all()
     assert (minority["real"] + minority["made"] == balance[balance["class"] == "sport"]["real"].to_numpy()).all()
-    assert len(record["diagnostics"]) == 8  # one VAE for each member's one minority class
+    assert len(record["diagnostics"]) == 8  # one VAE for each split's one minority class
     assert {"seed", "fold", "active_units", "variance_ratio", "reconstruction", "kl"} <= set(record["diagnostics"][0])
     curves = pd.DataFrame(record["curves"]["data"], columns=record["curves"]["columns"])
     assert sorted(set(curves.step)) == [20, 40]
@@ -95,6 +96,19 @@ def test_the_record_holds_what_the_design_promises(program: Program, csv: str) -
     np.testing.assert_allclose(joined.minority_accuracy_gap, gap)
     assert set(record["cost"]["seconds"]) == {"load", "embed", "augment", "train", "score"}
     assert record["cost"]["peak_memory_bytes"] > 50e6
+
+
+def test_minority_classes_are_found_once_a_job(program: Program, csv: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    once = ImbalanceRatio.minority_classes
+
+    def counted(*arguments: Any) -> list[int]:
+        calls.append(arguments)
+        return once(*arguments)
+
+    monkeypatch.setattr(ImbalanceRatio, "minority_classes", counted)
+    ok(program(*TOY, csv))
+    assert len(calls) == 1
 
 
 def test_scores_can_be_made_again_from_the_probabilities_beside_the_record(program: Program, csv: str) -> None:

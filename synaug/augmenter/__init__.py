@@ -2,12 +2,11 @@
 
 from synaug.augmenter.balance import Balance
 from synaug.augmenter.contract import Augmented, Augmenter
-from synaug.augmenter.neighbours.graph import NeighbourGraph
-from synaug.augmenter.neighbours.nearest import Neighbours, nearest_neighbours
+from synaug.augmenter.neighbours import NeighbourGraph, Neighbours, nearest_neighbours
 from synaug.augmenter.parents import segment_parents
 from synaug.augmenter.rows import SyntheticRows, ToAugment, TrainingRows, interpolate
-from synaug.augmenter.shortage import TooFewRowsError
-from synaug.augmenter.vae.sampler import VAE
+from synaug.augmenter.vae import VAE
+from synaug.errors import TooFewRowsError
 
 __all__ = [
     "VAE",

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from synaug.augmenter.balance import Balance
-from synaug.augmenter.fallback import TOLERATED_SHORTFALL, fall_back
+from synaug.augmenter.fallback import fall_back
 from synaug.augmenter.resample import resample, resample_all
 from synaug.augmenter.returned import Resampled, cleans, no_parents
 from synaug.augmenter.rows import FloatRows, Labels, SyntheticRows, ToAugment, TrainingRows
 from synaug.augmenter.samplers import REFUSALS, fresh, overruled, sampling_type
-from synaug.augmenter.shortage import is_shortage, too_few_rows
+from synaug.augmenter.shortfall import falls_short
+from synaug.augmenter.too_few_rows import is_shortage, too_few_rows
 from synaug.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ class Augmenter:
         UserError
             If the sampler breaks imbalanced-learn's contract, or returns the given rows in another space.
         Exception
-            Whatever the sampler raises that is no shortage of rows (`synaug.augmenter.shortage`).
+            Whatever the sampler raises that is no shortage of rows (`synaug.augmenter.too_few_rows`).
         """
         for path, seed in overruled(self.sampler, "random_state"):
             log.warning("augmenter.%s=%s is overruled: every draw follows from seeds", path, seed)
@@ -245,9 +246,9 @@ class Augmenter:
         }
         rows, labels, parents = [result.synthetic], [result.labels], [result.parents]
         for label in wanted:
-            missing = int(asked[label] - made[label])
-            if missing <= TOLERATED_SHORTFALL * asked[label] or (cleaned and label not in errors):
+            if not falls_short(int(made[label]), int(asked[label])) or (cleaned and label not in errors):
                 continue
+            missing = int(asked[label] - made[label])
             needed = too_few_rows(self.sampler, int(counts[label]))
             why = f" ({errors[label]})" if label in errors else ""
             reason = (

@@ -10,11 +10,8 @@ from imblearn.over_sampling import SMOTE, RandomOverSampler
 from synaug.augmenter.resample import resample
 from synaug.augmenter.rows import SyntheticRows, TrainingRows
 from synaug.augmenter.samplers import change, fresh, parameters
-from synaug.augmenter.shortage import is_shortage, neighbours
-
-# ADASYN rounds the rows of each parent, so that it ends a few per cent off what was asked; a
-# sampler that misses more than this did not do its work.
-TOLERATED_SHORTFALL = 0.1
+from synaug.augmenter.shortfall import falls_short
+from synaug.augmenter.too_few_rows import is_shortage, neighbours
 
 
 def fall_back(
@@ -38,7 +35,7 @@ def fall_back(
                 raise
             continue
         made = result.synthetic.where(result.labels == label)
-        if len(made) >= (1 - TOLERATED_SHORTFALL) * missing:
+        if not falls_short(len(made), missing):
             return how, made
     raise AssertionError("repetition always succeeds")
 

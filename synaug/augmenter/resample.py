@@ -1,20 +1,21 @@
 """Run a sampler of imbalanced-learn's kind on training rows."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSampler
 from sklearn.base import clone
 
-from synaug.augmenter.generators import seeded
-from synaug.augmenter.neighbours.nearest import Neighbours
+from synaug.augmenter.global_state import seeded
+from synaug.augmenter.neighbours import Neighbours
 from synaug.augmenter.returned import Resampled, told_apart
 from synaug.augmenter.rows import SyntheticRows, TrainingRows
 from synaug.augmenter.samplers import change, fresh, parameters, sampling_type
 
-SEARCH_PARAMETERS = ("k_neighbors", "m_neighbors", "n_neighbors")
+# Parameters that may hold a neighbour search, and what records call it.
+SEARCH_PARAMETERS = {"n_neighbors": "nn", "k_neighbors": "nn_k", "m_neighbors": "nn_m"}
 
 
 def resample(
@@ -94,21 +95,21 @@ def interpolates(sampler: Any) -> bool:
 def _interpolated(sampler: Any, rows: TrainingRows) -> Resampled:
     """Let the sampler add up rows of the identity matrix; see `synaug.augmenter.rows`."""
     n = len(rows)
-    sampler._validate_params()  # as fit_resample would, which gets to see other parameters
-    for name in SEARCH_PARAMETERS:
-        search = sampler.get_params(deep=False).get(name)
-        if search is not None:
-            sampler.set_params(**{name: _bound(search, rows)})
-    weights, labels = sampler.fit_resample(rows.identity(), rows.y)
+    identity = rows.identity()
+    sampler.fit(identity, rows.y)  # checks parameters, as fit_resample would, which gets to see other ones
+    searches = {name: search for name in SEARCH_PARAMETERS if (search := parameters(sampler).get(name)) is not None}
+    bound = {name: _bound(search, rows) for name, search in searches.items()}
+    sampler.set_params(**bound)
+    weights, labels = sampler.fit_resample(identity, rows.y)
     synthetic = SyntheticRows.interpolated(weights[n:], rows.width)
-    return Resampled(np.arange(n), synthetic, labels[n:].astype(np.int64), synthetic.between, list(_recalls(sampler)))
+    return Resampled(np.arange(n), synthetic, labels[n:].astype(np.int64), synthetic.between, list(_recalls(bound)))
 
 
 def _bound(search: Any, rows: TrainingRows) -> Any:
     if isinstance(search, Neighbours):
-        return search.bound(rows)
+        return search.bound(rows.graph(search.metric), rows.index)
     if isinstance(search, int | np.integer):
-        return Neighbours(int(search) + 1).bound(rows)
+        return _bound(Neighbours(int(search) + 1), rows)
     return OfEmbeddings(search, rows)
 
 
@@ -141,11 +142,10 @@ class OfEmbeddings:
         return self.search.kneighbors_graph(self.rows.embeddings[self.rows.index[X.indices]], **options)
 
 
-def _recalls(sampler: Any) -> Iterator[dict[str, Any]]:
-    for name in ("nn_", "nn_k_", "nn_m_"):
-        recall = getattr(getattr(sampler, name, None), "recall_", None)
-        if recall is not None:
-            yield {"search": name.strip("_"), "neighbours": "approximate", "recall": recall}
+def _recalls(searches: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, search in searches.items():
+        if isinstance(search, Neighbours) and search.recalls:
+            yield {"search": SEARCH_PARAMETERS[name], "neighbours": "approximate", "recall": search.recalls[-1]}
 
 
 def _prepared(sampler: Any, targets: dict[int, int] | None, random_state: np.random.RandomState) -> Any:

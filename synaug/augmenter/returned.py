@@ -13,7 +13,7 @@ from scipy import sparse
 
 from synaug.augmenter.rows import FloatRows, Labels, SyntheticRows
 from synaug.augmenter.samplers import sampling_type
-from synaug.augmenter.shortage import NotFiniteError
+from synaug.augmenter.too_few_rows import NotFiniteError
 from synaug.errors import UserError
 
 # A given row that comes back in its place, or anywhere, may have been rounded on its way: it counts as the same

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from synaug.augmenter.neighbours.graph import NeighbourGraph
+from synaug.augmenter.neighbours import NeighbourGraph
 
 FloatRows = NDArray[np.float32]
 Labels = NDArray[np.int64]

@@ -6,10 +6,18 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from imblearn.over_sampling.base import BaseOverSampler
+from imblearn.under_sampling.base import BaseCleaningSampler, BaseUnderSampler
 from sklearn.base import clone
 
 # What objects of unknown make raise where scikit-learn's words fail them.
 REFUSALS = (AttributeError, KeyError, RuntimeError, TypeError, ValueError, copy.Error)
+# imbalanced-learn's words for kinds of samplers, and the public classes that samplers of a kind are derived from.
+KINDS = (
+    ("over-sampling", BaseOverSampler),
+    ("clean-sampling", BaseCleaningSampler),
+    ("under-sampling", BaseUnderSampler),
+)
 # Parameters that name neighbours within a class: k_neighbors, n_neighbors, and what others call them.
 NEIGHBOURS = re.compile(r"k|([kn]_?)?neighbou?rs")
 
@@ -69,7 +77,10 @@ def sampling_type(sampler: Any) -> str:
     """
     if "sampling_strategy" not in parameters(sampler):
         return "bypass"
-    return str(getattr(sampler, "_sampling_type", "over-sampling"))
+    by_class = (kind for kind, base in KINDS if isinstance(sampler, base))
+    # imbalanced-learn's own mark, which is not public: also of samplers that are derived from none of these classes.
+    mark = getattr(sampler, "_sampling_type", None)
+    return mark if mark in dict(KINDS) or mark == "bypass" else next(by_class, "over-sampling")
 
 
 def parts(sampler: Any) -> Iterator[Any]:

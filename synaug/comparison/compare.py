@@ -13,13 +13,13 @@ from synaug.comparison import evidence as evidences
 from synaug.comparison import ranking, stats
 from synaug.comparison.evidence import LABELS, Evidence
 from synaug.comparison.labels import ARGMAX, BEST_WITHOUT_SYNTHESIS, Method, as_text, methods_of
+from synaug.comparison.outcome import ROPE
 from synaug.comparison.verdict import NOTHING_SMALLER, Verdict, verdict
 from synaug.errors import UserError
 from synaug.scores import metrics as known_metrics
 
 # The first is what the verdict speaks of. On balanced test folds it is the paper's accuracy.
 METRICS = ("balanced_accuracy", "accuracy", "f1_macro", "minority_recall", "log_loss")
-ROPE = 0.01
 FIRST_COLUMNS = [
     "scenario",
     "method",
@@ -218,7 +218,7 @@ def find_gaps(evidence: Evidence) -> pd.DataFrame:
     rows = []
     runs = evidence.runs
     methods = runs[["augmenter", "loss"]].drop_duplicates()
-    splits = evidence.validation[[*LABELS, "seed", "fold"]].drop_duplicates()
+    splits = evidence.scores.loc[evidence.scores["decision"] == ARGMAX, [*LABELS, "seed", "fold"]].drop_duplicates()
     counts = splits.groupby(list(LABELS), observed=True).size().to_dict()
     for scenario, part in runs.groupby("scenario", sort=False):
         most = max(counts[key] for key in part[list(LABELS)].itertuples(index=False, name=None))

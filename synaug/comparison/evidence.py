@@ -4,7 +4,7 @@ import gc
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class Evidence:
         sweep wanted them (`current`), and whether an older record stands all the same (`recorded`).
     left_out
         A sentence on each file that was not read, as it is not what we write.
+    lacking
+        By run (its folder's name), the tables that its record lacks, as it is of an older version.
     """
 
     runs: pd.DataFrame
@@ -60,6 +62,7 @@ class Evidence:
     records: Mapping[str, dict[str, Any]]
     failures: Sequence[dict[str, Any]]
     left_out: Sequence[str] = ()
+    lacking: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def scores_of(self, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Scores of one metric, of all classes, for comparing splits.
@@ -110,6 +113,7 @@ def read(folders: Iterable[str | Path]) -> Evidence:
     gc.disable()  # a thousand records are millions of small lists, none of them garbage: half of the time
     try:
         contents = read_folders([Path(folder) for folder in folders])
+        lacking = {record["run"]: tables for record in contents.records.values() if (tables := records.lacking(record))}
         runs = _runs(contents.records, contents.places)
         scores, validation = (
             _long(runs, {key: record.pop(name) for key, record in contents.records.items()}, columns)
@@ -121,12 +125,14 @@ def read(folders: Iterable[str | Path]) -> Evidence:
     finally:
         if collects:
             gc.enable()
-    return Evidence(runs, scores, validation, contents.records, contents.failures, contents.left_out)
+    return Evidence(runs, scores, validation, contents.records, contents.failures, contents.left_out, lacking)
 
 
-def _runs(found: Mapping[str, dict[str, Any]], places: Mapping[str, str]) -> pd.DataFrame:
-    names = name_runs(list(found.values()))
-    rows = [_run(record, name, places[record["identity"]]) for record, name in zip(found.values(), names, strict=True)]
+def _runs(by_identity: Mapping[str, dict[str, Any]], places: Mapping[str, str]) -> pd.DataFrame:
+    names = name_runs(list(by_identity.values()))
+    rows = [
+        _run(record, name, places[record["identity"]]) for record, name in zip(by_identity.values(), names, strict=True)
+    ]
     columns = ["run", "identity", "name", "folder", *CHOICES, "amount", *LABELS, "augmenter_option", "content"]
     columns += ["n_classes", "n_minority", "rows_made", "by_fallback", "code", "finished", "seconds"]
     columns += ["peak_memory_bytes"]
@@ -192,9 +198,9 @@ def _long(runs: pd.DataFrame, tables: Mapping[str, Mapping[str, Any]], columns: 
     joined: dict[str, list[Any]] = {name: [] for name in columns}
     for identity in runs["identity"]:
         table = tables[identity]  # which may have further columns, as of a later version
-        by_name = dict(zip(table["columns"], zip(*table["data"], strict=True), strict=True))
         for name, values in joined.items():
-            values += by_name[name]
+            at = table["columns"].index(name)
+            values += [row[at] for row in table["data"]]
     kinds = {"seed": np.int64, "fold": np.int64, "value": np.float64}  # null where a score was not finite
     frame = pd.DataFrame(
         {

@@ -9,6 +9,8 @@ import pandas as pd
 LEVEL = 0.05
 CONFIDENCE = 1 - LEVEL
 INTERVAL = f"{100 * CONFIDENCE:g} %"
+# Differences up to it are of no practical importance, unless somebody says otherwise.
+ROPE = 0.01
 BETTER, WORSE, EQUIVALENT, INCONCLUSIVE = OUTCOMES = ("better", "worse", "equivalent", "inconclusive")
 
 
@@ -23,9 +25,9 @@ def outcomes(comparisons: pd.DataFrame) -> "pd.Series[Any]":
         `gain`, `p_holm` and `p_equivalent` of `synaug.comparison.stats.compare`; NaN where there is no test.
     """
     significant = comparisons["p_holm"] < LEVEL
-    told = np.select(
+    names = np.select(
         [comparisons["p_equivalent"] >= CONFIDENCE, significant & (comparisons["gain"] > 0), significant],
         [EQUIVALENT, BETTER, WORSE],
         INCONCLUSIVE,
     )
-    return pd.Series(told, index=comparisons.index, dtype="str")
+    return pd.Series(names, index=comparisons.index, dtype="str")

@@ -11,7 +11,7 @@ from scipy import stats
 
 from synaug.comparison.labels import Method, Scenario
 from synaug.comparison.outcome import LEVEL
-from synaug.comparison.stats import DECIMALS, holm, signed_rank_test
+from synaug.comparison.stats import DECIMALS
 
 FEW_SCENARIOS = 10
 TOO_FEW_SCENARIOS = 5
@@ -27,14 +27,13 @@ class Ranking:
         What was ranked.
     mean_ranks
         Of each method; 1 is best, equals share the mean of their ranks.
-    friedman_statistic, friedman_p
+    friedman
         Friedman's χ², corrected for ties.
     iman_davenport_f, iman_davenport_p
         Its less conservative form with k − 1 and (k − 1)(N − 1) degrees of freedom (Iman and
         Davenport 1980).
-    nemenyi, wilcoxon_holm
-        p-values `[method, method]`: Nemenyi's test of mean ranks, and signed ranks for each pair
-        (`synaug.comparison.stats.signed_rank_test`), Holm-adjusted over all pairs.
+    nemenyi
+        p-values `[method, method]` of Nemenyi's test of mean ranks.
     critical_difference
         Mean ranks that differ by as much differ at the level `alpha` (Nemenyi).
     alpha
@@ -48,12 +47,10 @@ class Ranking:
     scenarios: tuple[Scenario, ...]
     methods: tuple[Method, ...]
     mean_ranks: pd.Series
-    friedman_statistic: float
-    friedman_p: float
+    friedman: float
     iman_davenport_f: float
     iman_davenport_p: float
     nemenyi: pd.DataFrame
-    wilcoxon_holm: pd.DataFrame
     critical_difference: float
     alpha: float
     left_out: tuple[Scenario, ...]
@@ -84,21 +81,19 @@ def rank(
     complete = values.dropna().round(DECIMALS)
     n, k = complete.shape
     ranks = complete.rank(axis=1, ascending=not higher_is_better)
-    friedman, friedman_p = _friedman(complete, ranks)
+    friedman = _friedman(complete, ranks)
     f, f_p = _iman_davenport(friedman, n, k)
     methods: Any = values.columns
     pairs = n >= 2 and k >= 2
-    nothing = pd.DataFrame(np.nan, index=methods, columns=methods)
+    nemenyi = posthoc_nemenyi_friedman(complete.to_numpy()) if pairs else pd.DataFrame(np.full((k, k), np.nan))
     return Ranking(
         scenarios=tuple(complete.index.tolist()),
         methods=tuple(methods),
         mean_ranks=ranks.mean(),
-        friedman_statistic=friedman,
-        friedman_p=friedman_p,
+        friedman=friedman,
         iman_davenport_f=f,
         iman_davenport_p=f_p,
-        nemenyi=_named(posthoc_nemenyi_friedman(complete.to_numpy()), methods) if pairs else nothing,
-        wilcoxon_holm=_wilcoxon(complete) if pairs else nothing,
+        nemenyi=nemenyi.set_axis(methods).set_axis(methods, axis=1),
         critical_difference=_critical_difference(n, k, alpha) if pairs else np.nan,
         alpha=alpha,
         left_out=tuple(values.index.difference(complete.index, sort=False)),
@@ -106,14 +101,13 @@ def rank(
     )
 
 
-def _friedman(complete: pd.DataFrame, ranks: pd.DataFrame) -> tuple[float, float]:
+def _friedman(complete: pd.DataFrame, ranks: pd.DataFrame) -> float:
     n, k = ranks.shape
     if n < 2 or k < 3:
-        return np.nan, np.nan
+        return np.nan
     if (ranks == (k + 1) / 2).all(axis=None):  # scipy would divide by zero
-        return 0.0, 1.0
-    statistic, p = stats.friedmanchisquare(*complete.to_numpy().T)
-    return float(statistic), float(p)
+        return 0.0
+    return float(stats.friedmanchisquare(*complete.to_numpy().T).statistic)
 
 
 def _iman_davenport(friedman: float, n: int, k: int) -> tuple[float, float]:
@@ -122,20 +116,6 @@ def _iman_davenport(friedman: float, n: int, k: int) -> tuple[float, float]:
     rest = n * (k - 1) - friedman
     f = (n - 1) * friedman / rest if rest > 1e-9 else np.inf  # all scenarios rank alike
     return f, float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
-
-
-def _wilcoxon(complete: pd.DataFrame) -> pd.DataFrame:
-    values = complete.to_numpy()
-    p = np.ones((values.shape[1],) * 2)
-    first, second = np.triu_indices_from(p, 1)
-    # Rounded again, as a difference of rounded numbers is not: equals must be equal.
-    raw = signed_rank_test(np.round(values[:, first] - values[:, second], DECIMALS).T)
-    p[first, second] = p[second, first] = holm(raw)
-    return _named(pd.DataFrame(p), complete.columns)
-
-
-def _named(p: pd.DataFrame, methods: pd.Index) -> pd.DataFrame:
-    return p.set_axis(methods).set_axis(methods, axis=1)
 
 
 def _critical_difference(n: int, k: int, alpha: float) -> float:

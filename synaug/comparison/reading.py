@@ -56,7 +56,7 @@ def read_folders(folders: Sequence[Path]) -> Folders:
     recorded = set()
     for path in tqdm(record_paths, "reading records", unit="", leave=False, disable=None):
         try:
-            if _take(contents, path, shapes.record(path, records.SCHEMA)):
+            if _take(contents, path, shapes.record(path)):
                 recorded.add(path.parent)
         except FileNotFoundError:  # somebody has just removed it
             continue

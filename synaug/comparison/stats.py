@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from synaug.comparison.labels import CHOSEN, METHOD, NO_AUGMENTER, PICKED, PLAIN_LOSS, REFERENCES, Method, methods_of
-from synaug.comparison.outcome import CONFIDENCE, outcomes
+from synaug.comparison.outcome import CONFIDENCE, ROPE, outcomes
 from synaug.errors import UserError
 from synaug.scores.decision import RULES
 
@@ -195,9 +195,7 @@ def _cumulated(ranks: tuple[int, ...]) -> Array:
     return counts.cumsum()
 
 
-def compare(
-    scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float = 0.01, confidence: float = CONFIDENCE
-) -> pd.DataFrame:
+def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float = ROPE) -> pd.DataFrame:
     """Compare every method of a scenario with both references, paired by split.
 
     Parameters
@@ -208,8 +206,6 @@ def compare(
         False for losses: then gains are turned, so that a positive one is always better.
     rope
         Half width of the region of practical equivalence, in units of the metric.
-    confidence
-        Of the interval low … high.
 
     Returns
     -------
@@ -247,7 +243,7 @@ def compare(
         x, y = (side[same.index][common[same.index]].reshape(-1, n) for side in (method, reference))
         gains = np.round(x - y if higher_is_better else y - x, DECIMALS)
         columns = {"value": x.mean(-1), "value_std": _deviation(x), "reference_value": y.mean(-1)}
-        columns |= _tests(gains, n_folds, rope, confidence)
+        columns |= _tests(gains, n_folds, rope)
         tested.append(pd.DataFrame(columns, index=same.index))
     rows = rows.join(pd.concat(tested))
     rows["missing"] = rows["splits"] - rows["n_splits"]
@@ -289,10 +285,10 @@ def _pairs(scored: pd.DataFrame) -> tuple[pd.DataFrame, Array]:
     return rows.iloc[in_order].reset_index(drop=True), values
 
 
-def _tests(gains: Array, n_folds: int, rope: float, confidence: float) -> dict[str, Array]:
+def _tests(gains: Array, n_folds: int, rope: float) -> dict[str, Array]:
     """Tests of comparisons with the same number of common splits, gains `[c, n]`."""
     n = gains.shape[-1]
-    test = corrected_t_test(gains, n_folds, confidence)
+    test = corrected_t_test(gains, n_folds)
     if n < 2:
         return {"gain": test.mean}
     deviation = _deviation(gains)

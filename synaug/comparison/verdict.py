@@ -19,6 +19,7 @@ from synaug.comparison.labels import (
     MOSTLY_BY_FALLBACK,
     NO_AUGMENTER,
     PICKED,
+    REFERENCE_LABELS,
     REFERENCES,
     Method,
     Scenario,
@@ -35,7 +36,7 @@ MOST_LEFT_OUT = 5
 MOST_NAMED = 8
 NOTHING_SMALLER = "no class is smaller: nothing was there to augment"
 PICKING = "choosing augmenter and rule on validation"
-THE_BASELINE, THE_BEST = "the baseline", "the best without synthesis"
+THE_BASELINE, THE_BEST = (REFERENCE_LABELS[name] for name in REFERENCES)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def verdict(
     """
     runs = evidence.runs
     idle = evidence.idle_scenarios()
-    told: dict[Any, pd.DataFrame] = {
+    parts: dict[Any, pd.DataFrame] = {
         scenario: part
         for scenario, part in comparisons.groupby("scenario")
         if scenario not in idle and _has_verdict(part)
@@ -100,24 +101,24 @@ def verdict(
     datasets: dict[str, list[str]] = {}
     for dataset, of_dataset in runs.groupby("dataset", sort=False):
         scenarios = sorted(of_dataset["scenario"].unique(), key=_order)
-        with_verdict = [scenario for scenario in scenarios if scenario in told]
+        with_verdict = [scenario for scenario in scenarios if scenario in parts]
         sentences: list[str] = []
         if len(with_verdict) > 1:
-            sentences.append(f"On {dataset}, {_counts([told[scenario] for scenario in with_verdict])}")
+            sentences.append(f"On {dataset}, {_counts([parts[scenario] for scenario in with_verdict])}")
         for scenario in with_verdict:
-            sentences += _of_scenario(scenario, several, told[scenario], scores, unit)
+            sentences += _of_scenario(scenario, several, parts[scenario], scores, unit)
         sentences += [
             f"On {_place(scenario, several)}, {NOTHING_SMALLER}." for scenario in scenarios if scenario in idle
         ]
         datasets[str(dataset)] = sentences or [
             "There is nothing to compare: it takes runs of augmenter=none and of an augmenter, of the same settings."
         ]
-    tables = list(told.values())
-    places = [_place(scenario, several) for scenario in told]
+    tables = list(parts.values())
+    places = [_place(scenario, several) for scenario in parts]
     contents = dict(zip(runs["scenario"], runs["content"], strict=True))
     ranks = list(_ranks(ranking, contents, _shares_by_fallback(runs), unit)) if tables else []
     return Verdict(
-        headline=_headline(tables, places, unit, bool(idle)) if len(runs) else _nothing_ran(evidence),
+        headline=_headline(tables, places, unit, bool(idle)) if len(evidence.validation) else _no_choice(evidence),
         datasets=datasets,
         overall=[*_overall(tables, unit), *ranks],
         # What the ranks cannot bear is of interest to who was told of ranks.
@@ -238,8 +239,8 @@ def _counts(tables: Sequence[pd.DataFrame]) -> str:
     """Count the scenarios by outcome, over either reference."""
 
     def against(reference: Method) -> str:
-        told = [_row(part, PICKED, reference)["outcome"] for part in tables]
-        return ", ".join(f"{name} in {told.count(name)}" for name in OUTCOMES if name in told)
+        results = [_row(part, PICKED, reference)["outcome"] for part in tables]
+        return ", ".join(f"{name} in {results.count(name)}" for name in OUTCOMES if name in results)
 
     return (
         f"in {counted(len(tables), 'scenario')}, {PICKING} is, against {THE_BASELINE}, {against(BASELINE)}; "
@@ -247,8 +248,13 @@ def _counts(tables: Sequence[pd.DataFrame]) -> str:
     )
 
 
-def _nothing_ran(evidence: Evidence) -> str:
-    """Count the runs that the last sweep wanted; those that an earlier one did are another story."""
+def _no_choice(evidence: Evidence) -> str:
+    """Say why no rule can be chosen; of failures, those count that the last sweep wanted, if there are any."""
+    if len(evidence.runs):
+        return (
+            "No verdict: the records are of an older version and have no validation scores, by which a rule is chosen: "
+            "make them anew with force=true."
+        )
     failures = [each for each in evidence.failures if each["current"]] or evidence.failures
     all_of_them = "the only run" if len(failures) == 1 else f"all {len(failures)} runs"
     return f"No verdict: {all_of_them} failed{_first_of([each['sentence'] for each in failures])}"
@@ -270,18 +276,20 @@ def _headline(tables: Sequence[pd.DataFrame], places: Sequence[str], unit: Unit,
         )
     rows = pd.DataFrame([_row(part, PICKED, BEST_WITHOUT_SYNTHESIS) for part in tables]).reset_index(drop=True)
     rows["p_holm"] = holm(rows["p_holm"])
-    told = outcomes(rows)
-    n, won = len(rows), int((told == BETTER).sum())
-    others = [f"{name} in {n_of}" for name in (WORSE, EQUIVALENT, INCONCLUSIVE) if (n_of := int((told == name).sum()))]
+    results = outcomes(rows)
+    n, won = len(rows), int((results == BETTER).sum())
+    others = [
+        f"{name} in {n_of}" for name in (WORSE, EQUIVALENT, INCONCLUSIVE) if (n_of := int((results == name).sum()))
+    ]
     if not won:
-        where, how = ("the only scenario", told[0]) if n == 1 else (f"any of {n} scenarios", ", ".join(others))
+        where, how = ("the only scenario", results[0]) if n == 1 else (f"any of {n} scenarios", ", ".join(others))
         rule_helps = any(_row(part, NO_AUGMENTER, BASELINE)["outcome"] == BETTER for part in tables)
         return (
             f"Augmenting the minority was not shown to beat {THE_BEST} in {where} "
             f"({how}){': choose the decision rule first' if rule_helps else ''}."
         )
-    gains = rows["gain"][told == BETTER]
-    where_won = [place for place, name in zip(places, told, strict=True) if name == BETTER]
+    gains = rows["gain"][results == BETTER]
+    where_won = [place for place, name in zip(places, results, strict=True) if name == BETTER]
     if won <= MOST_PLACES:
         where = ", ".join(f"{unit.size(gain)} on {place}" for gain, place in zip(gains, where_won, strict=True))
         size = f"in {unit.name} ({where})"
@@ -298,9 +306,9 @@ def _overall(tables: Sequence[pd.DataFrame], unit: Unit) -> Iterator[str]:
         return
     yield f"Over all, each scenario corrected by itself: {_counts(tables)}"
     best = [_row(part, NO_AUGMENTER, BASELINE) for part in tables]
-    told = [row["outcome"] for row in best]
+    results = [row["outcome"] for row in best]
     mean = float(np.mean([row["gain"] for row in best]))
-    sure = [f"{name} in {told.count(name)}" for name in (BETTER, WORSE) if name in told]
+    sure = [f"{name} in {results.count(name)}" for name in (BETTER, WORSE) if name in results]
     yield (
         f"{THE_BEST.capitalize()} {unit.change(mean, THE_BASELINE)} in the mean of "
         f"{counted(len(tables), 'scenario')}, significantly {' and '.join(sure) if sure else 'in none of them'}."
@@ -346,6 +354,13 @@ def _cautions(evidence: Evidence, gaps: pd.DataFrame) -> Iterator[str]:
         n, named = len(evidence.left_out), evidence.left_out[:MOST_LEFT_OUT]
         more = f"; and {n - len(named)} more" if n > len(named) else ""
         yield f"{counted(n, 'file')} {'was' if n == 1 else 'were'} left out: {'; '.join(named)}{more}."
+    if evidence.lacking:
+        tables = ", ".join(dict.fromkeys(table for of_run in evidence.lacking.values() for table in of_run))
+        is_of, lack, them = ("is", "lacks", "it") if len(evidence.lacking) == 1 else ("are", "lack", "them")
+        yield (
+            f"{counted(len(evidence.lacking), 'record')} {is_of} of an older version and {lack} {tables}: "
+            f"force=true makes {them} anew."
+        )
     current = [each for each in evidence.failures if each["current"]]
     missing = [each["sentence"] for each in current if not each["recorded"]]
     if missing:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug.command import settings
+from synaug import settings
 from synaug.encoder.batches import flops, token_batches
 from synaug.encoder.model_files import VOCABULARY_FILES, ModelFiles
 from synaug.errors import UserError

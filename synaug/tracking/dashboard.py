@@ -14,10 +14,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from synaug.command.config import GROUPS, conf_dir
 from synaug.comparison.labels import BEST_WITHOUT_SYNTHESIS, NO_AUGMENTER, PICKED, REFERENCE_LABELS
 from synaug.errors import UserError
 from synaug.scores.decision import RULES
+from synaug.settings import GROUPS, conf_dir
 from synaug.tracking import report as wandb_run
 from synaug.tracking import run as tracking
 

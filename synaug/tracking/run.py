@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from synaug.command.settings import did_you_mean, written
 from synaug.errors import UserError
 from synaug.escaping import shown, shown_frame, shown_tree
+from synaug.settings import did_you_mean, written
 
 if TYPE_CHECKING:  # a report's run needs no Lightning, whose import takes seconds
     import wandb

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug.augmenter.neighbours.search import Distances, Ids, Rows, nearest, settle, transformed
+from synaug.augmenter.neighbours.brute_force import Distances, Ids, Rows, nearest, settle, transformed
 from synaug.files.atomic import open_regular, put_away, replacing
 from synaug.files.digest import array_sha256, json_sha256
 from synaug.files.locks import locked

@@ -1,1 +1,5 @@
 """A sampler of our own: variational autoencoders of all members and classes, trained as one stack."""
+
+from synaug.augmenter.vae.sampler import VAE
+
+__all__ = ["VAE"]

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim.adam import adam
 
 LANES = 16
 
@@ -157,17 +158,16 @@ class StackedVAE:
 
     def step(self, lr: float) -> None:
         """Adam's step along `gradients`, with torch's own constants."""
-        # The kernel behind torch.optim.Adam(fused=True): the class costs as many microseconds again as the
-        # kernel works, and would hold the moments out of reach of `keep`.
-        self._steps[0] += 1
+        # What torch.optim.Adam calls: the class itself would hold the moments out of reach of `keep`.
         weights, gradients, means, squares = self._flat
-        torch._fused_adam_(
+        adam(
             [weights],
             [gradients],
             [means],
             [squares],
             [],
             self._steps,
+            fused=True,
             lr=lr,
             beta1=0.9,
             beta2=0.999,

@@ -3,23 +3,20 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from numbers import Integral, Real
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_sampling_strategy
+from imblearn.utils import check_target_type
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils import check_random_state, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 
-from synaug.augmenter.shortage import TooFewRowsError
+from synaug import settings
 from synaug.augmenter.vae.one_class import MIN_ROWS, ClassVAE, Settings
 from synaug.augmenter.vae.training import train_all
-
-_AT_LEAST_1 = [Interval(Integral, 1, None, closed="left")]
+from synaug.errors import TooFewRowsError
 
 
 class VAE(BaseOverSampler):  # type: ignore[misc]
@@ -82,8 +79,8 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
 
     Raises
     ------
-    ValueError
-        From `fit_resample`: a parameter out of range (scikit-learn's InvalidParameterError).
+    UserError
+        From `fit_resample`: a parameter out of range.
     TooFewRowsError
         From `fit_resample`: a class to be added to with fewer than 2 rows, or training that diverged.
 
@@ -96,21 +93,6 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
     .. [4] Sønderby et al., "Ladder Variational Autoencoders", NeurIPS 2016.
     .. [5] Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016.
     """
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **BaseOverSampler._parameter_constraints,
-        "latent_dim": _AT_LEAST_1,
-        "hidden": _AT_LEAST_1,
-        "max_epochs": _AT_LEAST_1,
-        "patience": _AT_LEAST_1,
-        "batch_size": _AT_LEAST_1,
-        "beta": [Interval(Real, 0, None, closed="left")],
-        "warmup_epochs": [Interval(Integral, 0, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "validation_share": [Interval(Real, 0, 1, closed="left")],
-        "sample_from": [StrOptions({"prior", "posterior"})],
-        "observation_noise": ["boolean"],
-    }
 
     def __init__(
         self,
@@ -187,28 +169,30 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
     def _prepare(self, X: Any, y: Any) -> list[ClassVAE]:
         """Check as imbalanced-learn's ``fit_resample`` does; the VAEs to train."""
         check_classification_targets(y)
-        self._validate_params()
-        X, y, _ = self._check_X_y(X, y)
-        self.sampling_strategy_ = check_sampling_strategy(self.sampling_strategy, y, self._sampling_type)
+        self.fit(X, y)  # imbalanced-learn's: it checks, and sets sampling_strategy_
+        y, _ = check_target_type(y, indicate_one_vs_all=True)
+        X, y = check_X_y(X, y, accept_sparse=["csr", "csc"])
         return self._untrained(X, y)
 
     def _untrained(self, X: Any, y: NDArray[Any]) -> list[ClassVAE]:
-        members = {label: np.flatnonzero(y == label) for label in np.unique(y)}
+        given = {field.name: getattr(self, field.name) for field in fields(Settings)}
+        settings.require("augmenter", settings.VAE, given)
+        rows_of = {label: np.flatnonzero(y == label) for label in np.unique(y)}
         wanted = self._wanted()
         for label in wanted:
-            if len(members[label]) < MIN_ROWS:
+            if len(rows_of[label]) < MIN_ROWS:
                 raise TooFewRowsError(
-                    f"class {label} has {len(members[label])} row; the VAE needs at least "
+                    f"class {label} has {len(rows_of[label])} row; the VAE needs at least "
                     f"{MIN_ROWS}: lower the imbalance ratio or use augmenter=random"
                 )
         # A seed for every class, so that a class's rows do not depend on which others are wanted.
-        draws = check_random_state(self.random_state).randint(2**31, size=len(members))
-        seeds = dict(zip(members, draws.tolist(), strict=True))
-        settings = Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+        draws = check_random_state(self.random_state).randint(2**31, size=len(rows_of))
+        seeds = dict(zip(rows_of, draws.tolist(), strict=True))
         vaes = []
         for label, n in wanted.items():
-            real = X[members[label]]
-            vaes.append(ClassVAE(real.toarray() if sparse.issparse(real) else real, n, seeds[label], settings))
+            real = X[rows_of[label]]
+            dense = real.toarray() if sparse.issparse(real) else real
+            vaes.append(ClassVAE(dense, n, seeds[label], Settings(**given)))
         return vaes
 
     def _wanted(self) -> dict[Any, int]:

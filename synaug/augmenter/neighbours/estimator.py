@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.neighbors import NearestNeighbors
+from sklearn.neighbors import VALID_METRICS, NearestNeighbors
 
-from synaug.augmenter.neighbours.search import METRICS, Ids, Rows, nearest, transformed
+from synaug import names, settings
+from synaug.augmenter.neighbours.brute_force import METRICS, Distances, Ids, Rows, nearest, transformed
+from synaug.augmenter.neighbours.graph import NeighbourGraph
 from synaug.errors import UserError
-
-if TYPE_CHECKING:
-    from synaug.augmenter.rows import TrainingRows
 
 # Links of a row in the approximate search's graph, and how widely it looks; faiss's own rule of thumb.
 HNSW_LINKS = 32
@@ -35,12 +34,12 @@ class Neighbours(BaseEstimator):  # type: ignore[misc]
     metric
         ``euclidean`` or ``cosine``.
     approximate
-        Search by faiss's HNSW graph, and say in `recall_` what share of the true neighbours it finds.
+        Search by faiss's HNSW graph, and say in `recalls` what share of the true neighbours it finds.
 
     Attributes
     ----------
-    recall_ : float
-        Of `RECALL_QUERIES` of the rows asked about last; only of an approximate search.
+    recalls : list of float
+        One for each approximate search, of `RECALL_QUERIES` of its queries; of a bound search also those of its clones.
 
     Notes
     -----
@@ -48,38 +47,49 @@ class Neighbours(BaseEstimator):  # type: ignore[misc]
     matrix (see `synaug.augmenter.rows`), and looks their neighbours up in the data set's graph.
     """
 
+    _graph: NeighbourGraph | None = None
+    _index: Ids | None = None
+
     def __init__(self, n_neighbors: int = 6, metric: str = "euclidean", approximate: bool = False) -> None:
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.approximate = approximate
+        self.recalls: list[float] = []
 
-    _rows: TrainingRows | None = None
+    def bound(self, graph: NeighbourGraph, index: Ids) -> Neighbours:
+        """The same search over a training set whose rows are handed over as rows of the identity matrix.
 
-    def bound(self, rows: TrainingRows) -> Neighbours:
-        """The same search over a training set whose rows are handed over as rows of the identity matrix."""
-        found = Neighbours(self.n_neighbors, self.metric, self.approximate)
-        found._rows = rows
-        return found
+        Parameters
+        ----------
+        graph
+            The data set's neighbours by this metric.
+        index
+            int64 `[r]`, ascending: which rows of the data set the training set holds.
+        """
+        search = Neighbours(self.n_neighbors, self.metric, self.approximate)
+        search._graph, search._index = graph, index
+        return search
 
     def __sklearn_clone__(self) -> Neighbours:
         """For samplers, which clone what they are handed: a training set is shared, never copied."""
-        found = Neighbours(self.n_neighbors, self.metric, self.approximate)
-        found._rows = self._rows
-        return found
+        search = Neighbours(self.n_neighbors, self.metric, self.approximate)
+        if self._graph is not None:
+            search._graph, search._index, search.recalls = self._graph, self._index, self.recalls
+        return search
 
     def fit(self, X: Any, y: Any = None) -> Neighbours:
         """Take the rows to search among, `[n, d]`."""
         self.n_samples_fit_ = X.shape[0]
-        if self._rows is None or not sparse.issparse(X):
+        if self._index is None or not sparse.issparse(X):
             self._fitted: Any = np.ascontiguousarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float32)
         else:
-            self._fitted = self._rows.index[X.indices]
-        self._index: Any = None
+            self._fitted = self._index[X.indices]
+        self._hnsw: Any = None
         return self
 
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
-    ) -> tuple[NDArray[np.float64], Ids] | Ids:
+    ) -> tuple[Distances, Ids] | Ids:
         """Find the nearest of the fitted rows.
 
         Parameters
@@ -118,7 +128,7 @@ class Neighbours(BaseEstimator):  # type: ignore[misc]
         starts = np.arange(0, places.size + 1, places.shape[1])
         return sparse.csr_matrix((values, places.ravel(), starts), shape=(len(places), self.n_samples_fit_))
 
-    def _of_dense(self, X: Any, k: int) -> tuple[NDArray[np.float64], Ids]:
+    def _of_dense(self, X: Any, k: int) -> tuple[Distances, Ids]:
         fitted = self._fitted
         if X is None:
             return self._search(fitted, np.arange(len(fitted)), k)
@@ -128,36 +138,37 @@ class Neighbours(BaseEstimator):  # type: ignore[misc]
         joined = np.concatenate([fitted, asked])
         return self._search(joined, np.arange(len(fitted), len(joined)), k)
 
-    def _search(self, rows: Rows, queries: Ids, k: int) -> tuple[NDArray[np.float64], Ids]:
+    def _search(self, rows: Rows, queries: Ids, k: int) -> tuple[Distances, Ids]:
         """Among the first `n_samples_fit_` of some rows."""
         base = np.arange(self.n_samples_fit_)
         if self.approximate:
             return self._approximate(lambda ids: rows[ids], queries, base, k)
         return nearest(lambda ids: rows[ids], queries, base, k, self.metric)
 
-    def _of_ids(self, X: Any, k: int) -> tuple[NDArray[np.float64], Ids]:
-        rows, base = self._rows, self._fitted
-        assert rows is not None
-        queries = base if X is None else rows.index[X.indices]
+    def _of_ids(self, X: Any, k: int) -> tuple[Distances, Ids]:
+        graph, base = self._graph, self._fitted
+        assert graph is not None
+        assert self._index is not None
+        queries = base if X is None else self._index[X.indices]
         itself = X is not None and bool(np.isin(queries, base, assume_unique=True).all())
         if self.approximate:
-            squared, ids = self._approximate(rows.graph(self.metric).take, queries, base, k - itself)
+            squared, ids = self._approximate(graph.take, queries, base, k - itself)
         else:
-            squared, ids = rows.graph(self.metric).neighbours(queries, base, k - itself)
-        place_of = np.full(len(rows.graph(self.metric).labels) + 1, -1)  # one more, for -1
+            squared, ids = graph.neighbours(queries, base, k - itself)
+        place_of = np.full(len(graph.labels) + 1, -1)  # one more, for -1
         place_of[base] = np.arange(len(base))
         places = place_of[ids]
         return _itself_first(place_of[queries], squared, places) if itself else (squared, places)
 
-    def _approximate(self, take: Any, queries: Ids, base: Ids, k: int) -> tuple[NDArray[np.float64], Ids]:
+    def _approximate(self, take: Any, queries: Ids, base: Ids, k: int) -> tuple[Distances, Ids]:
         import faiss
 
-        if self._index is None:
+        if self._hnsw is None:
             fitted = transformed(take(base), self.metric)
-            self._index = faiss.IndexHNSWFlat(fitted.shape[1], HNSW_LINKS)
-            self._index.hnsw.efSearch = HNSW_SEARCH
-            self._index.add(fitted)
-        squared, places = self._index.search(transformed(take(queries), self.metric), k + 1)
+            self._hnsw = faiss.IndexHNSWFlat(fitted.shape[1], HNSW_LINKS)
+            self._hnsw.hnsw.efSearch = HNSW_SEARCH
+            self._hnsw.add(fitted)
+        squared, places = self._hnsw.search(transformed(take(queries), self.metric), k + 1)
         ids = np.where(places < 0, -1, base[places])
         # The row itself goes, or, where the search missed it, the last.
         itself = ids == queries[:, None]
@@ -165,11 +176,11 @@ class Neighbours(BaseEstimator):  # type: ignore[misc]
         squared, ids = squared[~itself].reshape(-1, k).astype(np.float64), ids[~itself].reshape(-1, k)
         some = np.linspace(0, len(queries) - 1, min(RECALL_QUERIES, len(queries))).astype(int)
         _, true = nearest(take, queries[some], base, k, self.metric)
-        self.recall_ = float((ids[some][:, :, None] == true[:, None]).any(2).mean())
+        self.recalls.append(float((ids[some][:, :, None] == true[:, None]).any(2).mean()))
         return squared, ids
 
 
-def _itself_first(places: Ids, squared: NDArray[np.float64], neighbours: Ids) -> tuple[NDArray[np.float64], Ids]:
+def _itself_first(places: Ids, squared: Distances, neighbours: Ids) -> tuple[Distances, Ids]:
     return np.column_stack([np.zeros(len(places)), squared]), np.column_stack([places, neighbours])
 
 
@@ -194,8 +205,9 @@ def nearest_neighbours(k: int, metric: str, approximate: bool = False) -> Neighb
     UserError
         If faiss is needed and not installed.
     """
-    if k < 1:
-        raise UserError(f"augmenter.k_neighbors.k={k} must be at least 1")
+    settings.require(
+        "augmenter.k_neighbors", settings.NEIGHBOURS, {"k": k, "metric": metric, "approximate": approximate}
+    )
     if approximate and metric not in METRICS:
         raise UserError(
             f"augmenter.k_neighbors.metric={metric} has no approximate search: use {' or '.join(METRICS)}, "
@@ -208,6 +220,10 @@ def nearest_neighbours(k: int, metric: str, approximate: bool = False) -> Neighb
         )
     if metric in METRICS:
         return Neighbours(k + 1, metric, approximate)
-    search = NearestNeighbors(n_neighbors=k + 1, metric=metric)
-    search._validate_params()  # else the metric would wait for the first search
-    return search
+    known = set(chain.from_iterable(VALID_METRICS.values()))
+    if metric not in known:
+        raise UserError(
+            f"augmenter.k_neighbors.metric={metric} is no metric of scikit-learn's NearestNeighbors"
+            f"{names.nearest(metric, known) or f': use one of {names.listed(sorted(known), len(known))}'}"
+        )
+    return NearestNeighbors(n_neighbors=k + 1, metric=metric)

@@ -1,4 +1,4 @@
-"""When a sampler stopped for want of rows, told by facts: its own word, the rows of a class, known behaviour."""
+"""When a class has too few rows for a sampler, told by facts: its own word, the rows of a class, known behaviour."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from imblearn.combine import SMOTEENN, SMOTETomek
 from imblearn.over_sampling import ADASYN, SMOTE, SVMSMOTE, BorderlineSMOTE, KMeansSMOTE
 
 from synaug.augmenter.samplers import NEIGHBOURS, parameters, parts, sampling_type
-from synaug.errors import UserError, is_out_of_memory
+from synaug.errors import TooFewRowsError, UserError, is_out_of_memory
 
 # What needs so many rows of a class, though it names no neighbours.
 NEEDS_AS_MANY = ("n_clusters", "n_components")
@@ -33,13 +33,6 @@ KNOWN = (
 # scikit-learn's own words: "n_neighbors = 6, n_samples_fit = 4", "n_samples=2 should be >= n_clusters=3".
 ROWS_THERE = re.compile(r"\bn_samples(?:_fit)? ?= ?(\d+)")
 ROWS_WANTED = re.compile(r"\bn_(?:neighbors|clusters|components) ?= ?(\d+)")
-
-
-class TooFewRowsError(UserError):
-    """A sampler has too few rows of a class, or can make none: samplers may raise it, and a fallback takes over.
-
-    Every other error that a sampler raises though it has rows enough ends the run.
-    """
 
 
 class NotFiniteError(UserError):

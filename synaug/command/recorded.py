@@ -17,7 +17,8 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from synaug import record
-from synaug.command import config as configuration
+from synaug.command.folders import scientific_sources
+from synaug.command.overrides import given
 from synaug.errors import UserError
 from synaug.files.digest import file_sha256, json_sha256
 
@@ -113,7 +114,7 @@ def _sources(config: DictConfig, job: Job, settings: Mapping[str, Any]) -> dict[
     for group in ("dataset", "encoder"):
         if OmegaConf.to_container(composed[group], resolve=True) != settings.get(group):
             return None
-    return configuration.scientific_sources(composed)
+    return scientific_sources(composed)
 
 
 def narrow(config: DictConfig, wanted: Sequence[Job]) -> list[list[str]]:
@@ -131,19 +132,26 @@ def narrow(config: DictConfig, wanted: Sequence[Job]) -> list[list[str]]:
     list
         The smaller grid: all that is wanted, and what of the rest a grid cannot do without.
     """
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     needed = {each for job in wanted for each in job}
-    axes: dict[str, list[str]] = {}
-    for override in parser.parse_overrides([*params, *configuration.overrides_as_written(config.hydra)]):
-        axes[override.get_key_element()] = [each for each in _values(override) if each in needed]
+    left = {key: [pair for pair in pairs if pair in needed] for key, pairs in axes(config).items()}
     arguments = []
-    for key, values in axes.items():
-        arguments.append(f"{key}={','.join(each.removeprefix(f'{key}=') for each in values)}")
+    for key, pairs in left.items():
+        arguments.append(f"{key}={','.join(pair.removeprefix(f'{key}=') for pair in pairs)}")
     with read_write(config), open_dict(config):
         config.hydra.sweeper.params = None
         config.hydra.overrides.task = arguments
-    return [list(job) for job in product(*axes.values())]
+    return [list(job) for job in product(*left.values())]
+
+
+def axes(config: DictConfig) -> dict[str, list[str]]:
+    """The settings of a sweep that Hydra's own sweeper does, and their values, each as a job is given it: `key=value`.
+
+    A job has one value of each.
+    """
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())  # which a glob asks
+    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    overrides = parser.parse_overrides([*params, *given(config.hydra)])
+    return {override.get_key_element(): _values(override) for override in overrides}
 
 
 def _values(override: Override) -> list[str]:
