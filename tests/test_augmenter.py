@@ -18,10 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imblearn import FunctionSampler
 from imblearn.combine import SMOTEENN, SMOTETomek
-from imblearn.over_sampling import ADASYN, SMOTE, SVMSMOTE, BorderlineSMOTE, KMeansSMOTE, RandomOverSampler
+from imblearn.over_sampling import ADASYN, SMOTE, SMOTENC, SVMSMOTE, BorderlineSMOTE, KMeansSMOTE, RandomOverSampler
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.pipeline import make_pipeline
 from imblearn.under_sampling import ClusterCentroids, EditedNearestNeighbours, RandomUnderSampler, TomekLinks
+from imblearn.utils.testing import all_estimators
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
@@ -34,6 +35,7 @@ from sklearn.utils import check_random_state
 from synaug.augmenter import VAE, Augmented, Augmenter, Balance, TooFewRowsError, nearest_neighbours, segment_parents
 from synaug.augmenter.balance import warn_of_fallbacks
 from synaug.augmenter.global_state import seeded
+from synaug.augmenter.samplers import sampling_type
 from synaug.command import config as configuration
 from synaug.errors import UserError
 
@@ -631,6 +633,20 @@ def test_strict_raises_for_a_vae_of_one_row() -> None:
 def test_strict_is_content_where_nothing_is_asked(name: str) -> None:
     X, y = mixed((3, 3))
     assert len(run(make(name, strict=True), X, y).synthetic) == 0
+
+
+# Kinds
+
+
+def test_where_imbalanced_learn_s_mark_is_gone_its_classes_tell_a_sampler_s_kind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    samplers = [kind() for _, kind in all_estimators(type_filter="sampler") if kind is not SMOTENC]
+    by_mark = [sampling_type(sampler) for sampler in samplers]
+    assert set(by_mark) == {"over-sampling", "under-sampling", "clean-sampling", "bypass"}
+    for kind in {base for sampler in samplers for base in type(sampler).__mro__ if "_sampling_type" in vars(base)}:
+        monkeypatch.delattr(kind, "_sampling_type")
+    assert [sampling_type(sampler) for sampler in samplers] == by_mark
 
 
 # Errors that are no shortage

@@ -15,7 +15,8 @@ from hydra.core.config_store import ConfigStore
 
 from benchmarks import __main__ as every
 from benchmarks import encode, measure, naive, process, start, sweep, train, vae
-from benchmarks.measure import Differs, Row, Run, Stage
+from benchmarks.measure import Differs, Row, Run
+from benchmarks.stage import Stage
 from synaug.encoder.transformer import TransformerEncoder
 from tests import program, toy
 
@@ -26,7 +27,7 @@ ROW = Row("rows", (2.0, 1.0, 4.0), "peer", (6.0, 5.0, 4.0), 2.0, gflop=100.0, ge
 TOY = {
     encode: ["--short-texts", "6", "--long-texts", "2"],
     train: ["--rows", "640", "--epochs", "3"],
-    vae: ["--rows", "300", "--max-epochs", "3"],
+    vae: ["--rows", "300", "--max-epochs", "3", "--gradient-epochs", "2"],
     sweep: ["--rows-per-class", "60", "--folds", "3", "--steps", "20", "--augmenters", "none,smote", "--ratios", "5"],
     start: ["--rows-per-class", "60", "--folds", "3", "--steps", "20"],
 }
@@ -162,7 +163,7 @@ def test_a_worker_times_and_weighs_what_its_process_does(tmp_path: Path, monkeyp
     module = tmp_path / "held.py"
     module.write_text(
         "import numpy as np\n"
-        "from benchmarks.measure import Stage\n"
+        "from benchmarks.stage import Stage\n"
         "def hold(args):\n"
         "    print('not an answer')\n"
         "    return lambda times: {'sum': np.ones((args.megabytes, 125_000)).sum(0) * int(times)}\n"
