@@ -7,9 +7,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from benchmarks import table
 from benchmarks.measure import Row
-from synaug.report.figures import style, svg
+from synaug.report.drawing import colours, style, svg
 
-REACHED, MISSED = style.COLOURS[2], style.COLOURS[3]
+REACHED, MISSED = colours.COLOURS[2], colours.COLOURS[3]
 WIDTH, LINE, FRAME = 12.5, 0.52, 1.2  # inches: of all, of a row, around the rows of a panel
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 LEAST = 0.001  # a difference of two times may come out as nothing, for which a log axis has no place
@@ -40,11 +40,11 @@ def _draw(axes: Axes, panel: Shown) -> None:
     numbers = [1.0] if ratios else []
     for place, (_, row) in enumerate(panel):
         low, value, high = (max(each, LEAST) for each in _spread(row))
-        colour = {True: REACHED, False: MISSED, None: style.SOFT}[row.met]
+        colour = {True: REACHED, False: MISSED, None: colours.SOFT}[row.met]
         axes.plot((low, high), (place, place), color=colour, linewidth=4, alpha=0.4, solid_capstyle="butt")
         axes.plot(value, place, marker="o", markersize=9, color=colour)
         if row.target is not None:
-            axes.plot(row.target, place, marker="|", markersize=20, markeredgewidth=2.5, color=style.INK)
+            axes.plot(row.target, place, marker="|", markersize=20, markeredgewidth=2.5, color=colours.INK)
         label = f"{table.number(value)}{'×' if ratios else ' s'}"
         if row.share is not None:
             label += f", {row.share:.0%} of peak"
@@ -63,7 +63,7 @@ def _draw(axes: Axes, panel: Shown) -> None:
     axes.spines["left"].set_visible(False)
     style.rule_grid(axes, "x")
     if ratios:
-        axes.axvline(1, color=style.SOFT, linewidth=1.2)
+        axes.axvline(1, color=colours.SOFT, linewidth=1.2)
         style.title(axes, "Times as fast as the peer (right is better)")
         axes.set_xlabel(
             "dot: ratio of medians; bar: single repetitions\nstroke: target (green met, red missed, grey none)"

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from synaug.augmenter import Augmenter
     from synaug.dataset import LabelledTexts
-    from synaug.splits import Member
-    from synaug.training.datamodule import EmbeddingDataModule
+    from synaug.splits import Split
+    from synaug.training.training_sets import TrainingData
 
 D = 384
 BATCH_SIZE = 64
@@ -34,47 +34,37 @@ def embeddings(n_rows: int, *, seed: int = 0) -> tuple[NDArray[np.float32], "Lab
     return rows.astype(np.float32), texts
 
 
-def members(texts: "LabelledTexts", ratio: float | None) -> list["Member"]:
+def ten_folds(texts: "LabelledTexts", ratio: float | None) -> list["Split"]:
     """Ten folds, thinned to a ratio."""
     from synaug.imbalance_ratio import ImbalanceRatio
-    from synaug.splits import split
+    from synaug.splits import make_splits
 
-    return list(
-        split(
-            texts.name,
-            texts.labels,
-            texts.class_names,
-            ImbalanceRatio(ratio),
-            seeds=[0],
-            n_folds=N_FOLDS,
-            validation_share=VALIDATION_SHARE,
-            thin_validation=False,
-        )
+    imbalance_ratio = ImbalanceRatio(ratio)
+    return make_splits(
+        texts.name,
+        texts.labels,
+        texts.class_names,
+        imbalance_ratio,
+        imbalance_ratio.minority_classes(texts.class_names, texts.rows_per_class),
+        seeds=[0],
+        n_folds=N_FOLDS,
+        validation_share=VALIDATION_SHARE,
+        thin_validation=False,
     )
 
 
-def datamodule(
+def augmented(
     rows: NDArray[np.float32],
     texts: "LabelledTexts",
-    chosen: Sequence["Member"],
+    chosen: Sequence["Split"],
     augmenter: "Augmenter",
     *,
     ratio: float | None,
-    epochs: int = 1,
-    steps_per_epoch: int = 1,
-) -> "EmbeddingDataModule":
-    """The program's own way from rows to batches, for these members."""
+) -> "TrainingData":
+    """The program's own way from rows to training sets, for these splits."""
     from synaug.imbalance_ratio import ImbalanceRatio
-    from synaug.training.datamodule import EmbeddingDataModule
+    from synaug.training.training_sets import augment, neighbour_graphs
 
-    return EmbeddingDataModule(
-        rows,
-        texts,
-        chosen,
-        imbalance_ratio=ImbalanceRatio(ratio),
-        augmenter=augmenter,
-        batch_size=BATCH_SIZE,
-        max_steps=epochs * steps_per_epoch,
-        steps_per_epoch=steps_per_epoch,
-        standardize=False,
-    )
+    minority = ImbalanceRatio(ratio).minority_classes(texts.class_names, texts.rows_per_class)
+    graphs = neighbour_graphs(rows, texts.labels)
+    return augment(texts, rows, chosen, augmenter, graphs, minority=minority, ratio=ratio, standardize=False)

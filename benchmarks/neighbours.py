@@ -16,7 +16,7 @@ from benchmarks.measure import Arrays, Differs, Row, interleave, require_close
 from benchmarks.stage import Stage
 
 if TYPE_CHECKING:
-    from synaug.splits import Member
+    from synaug.splits import Split
 
 METHODS = ("SMOTE", "BorderlineSMOTE", "ADASYN")
 RATIOS = (2, 10, 50)
@@ -170,20 +170,20 @@ def smote_variants(args: argparse.Namespace) -> Callable[[], Arrays]:
     return call
 
 
-def _cells(n_rows: int) -> Iterator[tuple[int, list["Member"], NDArray[np.int64]]]:
+def _cells(n_rows: int) -> Iterator[tuple[int, list["Split"], NDArray[np.int64]]]:
     from synaug.imbalance_ratio import ImbalanceRatio
-    from synaug.splits import split
+    from synaug.splits import make_splits
 
     labels = (np.arange(n_rows) % 2).astype(np.int64)
-    cut = partial(split, seeds=[0], n_folds=N_FOLDS, validation_share=0.1, thin_validation=False)
+    cut = partial(make_splits, seeds=[0], n_folds=N_FOLDS, validation_share=0.1, thin_validation=False)
     for ratio in RATIOS:
-        yield ratio, list(cut("generated", labels, ("a", "b"), ImbalanceRatio(ratio))), labels
+        yield ratio, cut("generated", labels, ("a", "b"), ImbalanceRatio(ratio), [1]), labels
 
 
-def _seed(member: "Member", ratio: int) -> np.random.RandomState:
+def _seed(split: "Split", ratio: int) -> np.random.RandomState:
     from synaug.seeding import derive_seed
 
-    return np.random.RandomState(derive_seed("augmenter", "generated", member.seed, member.fold, float(ratio)))
+    return np.random.RandomState(derive_seed("augmenter", "generated", split.seed, split.fold, float(ratio)))
 
 
 def grid_imbalanced_learn(args: argparse.Namespace) -> Callable[[], Arrays]:
@@ -195,11 +195,11 @@ def grid_imbalanced_learn(args: argparse.Namespace) -> Callable[[], Arrays]:
 
     def call() -> Arrays:
         some, counts = [], []
-        for ratio, members, labels in cells:
+        for ratio, splits, labels in cells:
             for method in METHODS:
-                for member in members:
-                    sampler = getattr(over_sampling, method)(random_state=_seed(member, ratio))
-                    X, y = rows[member.train], labels[member.train]
+                for split in splits:
+                    sampler = getattr(over_sampling, method)(random_state=_seed(split, ratio))
+                    X, y = rows[split.train], labels[split.train]
                     resampled, resampled_labels = sampler.fit_resample(X, y)
                     some.append(resampled[len(X) :][::COMPARED_EVERY])
                     counts.append(len(resampled_labels) - len(X))
@@ -215,8 +215,7 @@ def grid_synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
 
     from synaug.augmenter import Augmenter
     from synaug.dataset import LabelledTexts
-    from synaug.imbalance_ratio import ImbalanceRatio
-    from synaug.training.datamodule import EmbeddingDataModule
+    from synaug.training.training_sets import augment, neighbour_graphs
 
     rows, _ = generated(args.grid_rows, args.grid_width, 0.5)
     cells = list(_cells(args.grid_rows))
@@ -224,27 +223,19 @@ def grid_synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
     def call(n_cells: int = len(cells)) -> Arrays:
         some, counts, flops = [], [], 0.0
         with tempfile.TemporaryDirectory(prefix="synaug-benchmarks-") as folder:
-            for ratio, members, labels in cells[-n_cells:]:
+            for ratio, splits, labels in cells[-n_cells:]:
                 texts = LabelledTexts("generated", [str(row) for row in range(len(rows))], labels, ("a", "b"))
                 for method in METHODS:
-                    module = EmbeddingDataModule(
-                        rows,
-                        texts,
-                        members,
-                        imbalance_ratio=ImbalanceRatio(ratio),
-                        augmenter=Augmenter(getattr(over_sampling, method)()),
-                        batch_size=64,
-                        max_steps=1,
-                        steps_per_epoch=1,
-                        standardize=False,
-                        neighbours=Path(folder),
-                    )
-                    for each in module.training_sets:
+                    graphs = neighbour_graphs(rows, labels, Path(folder))
+                    sampler = Augmenter(getattr(over_sampling, method)())
+                    options: dict[str, Any] = {"minority": [1], "ratio": ratio, "standardize": False}
+                    data = augment(texts, rows, splits, sampler, graphs, **options)
+                    for each in data.training_sets:
                         made = each.augmented
                         mask = np.arange(len(made.labels)) % COMPARED_EVERY == 0
                         some.append(made.made.where(mask).values(made.given))
                         counts.append(len(made.labels))
-                    flops += module.search_flops
+                    flops += sum(graph.flops_done for graph in graphs.values())
         return {"some": np.concatenate(some), "count": np.array(counts), "gflop": np.array(flops / 1e9)}
 
     assert torch.get_num_threads()  # loaded before the clock starts

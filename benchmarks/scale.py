@@ -3,13 +3,14 @@
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import process
-from benchmarks.generator import D, members
+from benchmarks.generator import D, ten_folds
 from benchmarks.measure import Arrays, Differs, Row, Run
 from benchmarks.stage import Stage
 
@@ -80,12 +81,10 @@ def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
     from imblearn.over_sampling import SMOTE
 
     from synaug.augmenter import Augmenter
-    from synaug.classifier.module import predicted
-    from synaug.command.config import conf_dir
     from synaug.dataset import LabelledTexts
-    from synaug.imbalance_ratio import ImbalanceRatio
-    from synaug.run import make_classifier, make_trainer, quieten_lightning
-    from synaug.training.datamodule import EmbeddingDataModule
+    from synaug.pipeline import make_training, quieten_lightning
+    from synaug.settings import conf_dir
+    from synaug.training.training_sets import augment, neighbour_graphs
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("config", overrides=["trainer.enable_progress_bar=false"])
@@ -102,29 +101,19 @@ def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
         rows, labels = generated(n_rows)
         lap("generated")
         texts = LabelledTexts("generated", ["nobody reads it"] * n_rows, labels, ("a", "b"))
-        folds = members(texts, None)
+        folds = ten_folds(texts, None)
         lap("split")
-        module = EmbeddingDataModule(
-            rows,
-            texts,
-            folds,
-            imbalance_ratio=ImbalanceRatio(None),
-            augmenter=Augmenter(SMOTE()),
-            batch_size=64,
-            max_steps=steps,
-            steps_per_epoch=STEPS_PER_EPOCH,
-            standardize=False,
-        )
+        graphs = neighbour_graphs(rows, labels)
         minority = np.flatnonzero(labels == 1)
-        module.graphs["euclidean"].neighbours(minority, folds[0].train[labels[folds[0].train] == 1], 5)
+        graphs["euclidean"].neighbours(minority, folds[0].train[labels[folds[0].train] == 1], 5)
         lap("neighbours")
-        assert module.training_sets
+        sampler = Augmenter(SMOTE())
+        data = augment(texts, rows, folds, sampler, graphs, minority=[1], ratio=None, standardize=False)
         lap("rest_of_augmenting")
-        trainer, classifier = make_trainer(config, module, None), make_classifier(config, module)
-        trainer.fit(classifier, module)
+        training = replace(make_training(config), batch_size=64, max_steps=steps, steps_per_epoch=STEPS_PER_EPOCH)
+        trained = training.train(data)
         lap("training")
-        blocks: Any = trainer.predict(classifier, datamodule=module)
-        found = predicted(blocks[1], [len(fold.test) for fold in folds])
+        found = trained.predict().test
         accuracy = np.mean(
             [(each.argmax(1) == labels[fold.test]).mean() for each, fold in zip(found, folds, strict=True)]
         )

@@ -8,7 +8,7 @@ from matplotlib.ticker import FuncFormatter
 from benchmarks import scale, table
 from benchmarks.generator import D
 from benchmarks.measure import Row
-from synaug.report.figures import style, svg
+from synaug.report.drawing import colours, style, svg
 
 Points = list[tuple[float, float]]
 
@@ -21,13 +21,13 @@ def draw(rows: Sequence[Row]) -> str | None:
     with style.applied():
         figure = style.figure(4.6, 12.5)
         left, right = figure.subplots(1, 2)
-        for (part, points), colour in zip(seconds.items(), style.COLOURS, strict=False):
+        for (part, points), colour in zip(seconds.items(), colours.COLOURS, strict=False):
             _line(left, points, part.replace("_", " "), colour)
         n, base = memory[0][0], min(points[0][1] for points in seconds.values() if points[0][1] > 0)
         left.plot(
             [n, memory[-1][0]],
             [base, base * memory[-1][0] / n],
-            color=style.SOFT,
+            color=colours.SOFT,
             linestyle=":",
             label="linear, to compare",
         )
@@ -36,8 +36,8 @@ def draw(rows: Sequence[Row]) -> str | None:
         left.set_ylim(top=20 * max(value for points in seconds.values() for _, value in points))  # room for the legend
         left.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
         left.legend(frameon=False, fontsize=style.SMALL, loc="upper left", ncols=2)
-        _line(right, memory, "memory above the interpreter", style.COLOURS[0])
-        right.axhline(scale.MOST_MEMORY, color=style.INK, linewidth=1.2)
+        _line(right, memory, "memory above the interpreter", colours.COLOURS[0])
+        right.axhline(scale.MOST_MEMORY, color=colours.INK, linewidth=1.2)
         right.annotate(f"limit at a million: {scale.MOST_MEMORY}", (memory[0][0], scale.MOST_MEMORY), va="bottom")
         right.set_ylim(0, max(value for _, value in memory) * 1.15)
         style.title(right, "Memory, in sizes of the embeddings")

@@ -3,17 +3,18 @@
 import argparse
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks import process
-from benchmarks.generator import BATCH_SIZE, N_FOLDS, TRAINING_SHARE, D, datamodule, embeddings, members
+from benchmarks.generator import BATCH_SIZE, N_FOLDS, TRAINING_SHARE, D, augmented, embeddings, ten_folds
 from benchmarks.measure import Arrays, Differs, Row, interleave, require_close
 from benchmarks.stage import Stage
 
 if TYPE_CHECKING:
-    from synaug.splits import Member
+    from synaug.splits import Split
 
 TARGETS = {"lightning": 10.0, "bare": 4.0}
 CALLED = {"lightning": "a Lightning fit for each fold", "bare": "a bare torch loop for each fold"}
@@ -92,10 +93,10 @@ def _fold_by_fold(args: argparse.Namespace, fit: Callable[..., Any]) -> Callable
     from benchmarks.naive import predict
 
     rows, texts = embeddings(round(args.rows / TRAINING_SHARE))
-    folds = members(texts, None)
+    folds = ten_folds(texts, None)
     steps = steps_per_epoch(args)
 
-    def train(chosen: Sequence["Member"], epochs: int) -> Arrays:
+    def train(chosen: Sequence["Split"], epochs: int) -> Arrays:
         torch.manual_seed(0)
         accuracy = []
         for fold in chosen:
@@ -109,35 +110,27 @@ def _fold_by_fold(args: argparse.Namespace, fit: Callable[..., Any]) -> Callable
 
 
 def synaug(args: argparse.Namespace) -> Callable[..., Arrays]:
-    """The program's own way, from `synaug.run.run`: all folds in one stack, or one alone."""
+    """The program's own way, from `synaug.pipeline.run`: all folds in one stack, or one alone."""
     from hydra import compose, initialize_config_dir
     from imblearn import FunctionSampler
 
     from synaug.augmenter import Augmenter
-    from synaug.classifier.module import predicted
-    from synaug.command.config import conf_dir
-    from synaug.run import make_classifier, make_trainer, quieten_lightning
+    from synaug.pipeline import make_training, quieten_lightning
+    from synaug.settings import conf_dir
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("config", overrides=["augmenter=none", "trainer.enable_progress_bar=false"])
     quieten_lightning()
     rows, texts = embeddings(round(args.rows / TRAINING_SHARE))
-    folds = members(texts, None)
+    folds = ten_folds(texts, None)
 
-    def train(chosen: Sequence["Member"], epochs: int) -> Arrays:
-        module = datamodule(
-            rows,
-            texts,
-            chosen,
-            Augmenter(FunctionSampler(), 0.0),
-            ratio=None,
-            epochs=epochs,
-            steps_per_epoch=steps_per_epoch(args),
+    def train(chosen: Sequence["Split"], epochs: int) -> Arrays:
+        data = augmented(rows, texts, chosen, Augmenter(FunctionSampler(), 0.0), ratio=None)
+        steps = steps_per_epoch(args)
+        training = replace(
+            make_training(config), batch_size=BATCH_SIZE, max_steps=epochs * steps, steps_per_epoch=steps
         )
-        trainer, classifier = make_trainer(config, module, None), make_classifier(config, module)
-        trainer.fit(classifier, module)
-        blocks: Any = trainer.predict(classifier, datamodule=module)
-        log_probabilities = predicted(blocks[1], [len(fold.test) for fold in chosen])
+        log_probabilities = training.fit(data).test
         accuracy = [
             (found.argmax(1) == texts.labels[fold.test]).mean()
             for found, fold in zip(log_probabilities, chosen, strict=True)

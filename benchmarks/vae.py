@@ -8,13 +8,13 @@ from unittest import mock
 import numpy as np
 
 from benchmarks import process
-from benchmarks.generator import TRAINING_SHARE, D, datamodule, embeddings, members
+from benchmarks.generator import TRAINING_SHARE, D, augmented, embeddings, ten_folds
 from benchmarks.measure import Arrays, Differs, Row, interleave, require_close
 from benchmarks.stage import Stage
 
 if TYPE_CHECKING:
-    from synaug.splits import Member
-    from synaug.training.batches import TrainingSet
+    from synaug.splits import Split
+    from synaug.training.training_sets import TrainingSet
 
 # Of a synthetic row's numbers, which are about 0.05: what two orders of the same sums may make of them.
 ROUNDING = 2e-3
@@ -117,21 +117,21 @@ def by_autograd(args: argparse.Namespace) -> Callable[[], Arrays]:
 
 def _side(
     args: argparse.Namespace,
-    grouped: Callable[[Sequence["Member"]], list[list["Member"]]],
+    grouped: Callable[[Sequence["Split"]], list[list["Split"]]],
     epochs: int | None = None,
 ) -> Callable[[], Arrays]:
     """Augment the folds in groups; with `epochs`, every VAE trains so long."""
     from synaug.augmenter import VAE, Augmenter
 
     rows, texts = embeddings(round(args.rows / TRAINING_SHARE))
-    folds = members(texts, args.ratio)
+    folds = ten_folds(texts, args.ratio)
 
     def augment(max_epochs: int) -> Arrays:
         sets: list[TrainingSet] = []
         for chosen in grouped(folds):
             patience = 20 if epochs is None else max_epochs
             augmenter = Augmenter(VAE(max_epochs=max_epochs, warmup_epochs=min(20, max_epochs), patience=patience))
-            sets += datamodule(rows, texts, chosen, augmenter, ratio=args.ratio).training_sets
+            sets += augmented(rows, texts, chosen, augmenter, ratio=args.ratio).training_sets
         made = np.concatenate([each.augmented.synthetic for each in sets])
         minority = [entry["rows"] for each in sets for entry in each.augmented.diagnostics]
         return {

@@ -1,21 +1,22 @@
 """Type and range of every setting, in one table: what a value must be, in the words of a sentence to the user.
 
-Only names, types and ranges stand here, so that nothing has to be imported to look at a config. What one setting
-needs of another, or of the machine, is `synaug.command.check`'s.
+Only names, types and ranges stand here, and where the files of settings lie, so that nothing has to be imported to look
+at a config. What one setting needs of another, or of the machine, is `synaug.command.check`'s.
 """
 
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-
-from omegaconf import DictConfig, OmegaConf
 
 from synaug.errors import UserError
 from synaug.files.places import folder_problem
 
+# The groups of options that decide the numbers of a run.
+GROUPS = ("dataset", "encoder", "imbalance_ratio", "augmenter", "classifier")
 # JSON and spreadsheets keep whole numbers exactly up to here.
 LARGEST_SEED = 2**53 - 1
 # No setting needs a number beyond; the libraries behind them overflow somewhere above.
@@ -24,6 +25,13 @@ LONGEST_NAME = 128
 # W&B's own limits: wandb.Settings.validate_project and validate_run_tags, and those of its server.
 NOT_IN_A_PROJECT = r"/\#?%:"
 LONGEST_TAG = 64
+
+
+def conf_dir() -> Path:
+    """The folder of configs: inside the package (a wheel) or beside it (a checkout)."""
+    package = Path(__file__).resolve().parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
 
 
 @dataclass(frozen=True)
@@ -201,6 +209,40 @@ FOLDER = Kind("a folder", lambda value: folder_problem(value) is None, is_text=T
 SEED = whole(-LARGEST_SEED, LARGEST_SEED)
 PRECISIONS = (32, "32", "32-true", 16, "16", "16-mixed", "bf16", "bf16-mixed")
 
+
+# Set by synaug itself, because the protocol depends on them.
+OWN_TRAINER_ARGUMENTS = {
+    "max_steps": "set max_steps",
+    "max_epochs": "set max_steps",
+    "min_steps": "set max_steps",
+    "min_epochs": "set max_steps",
+    "max_time": "every method gets the same number of steps",
+    "logger": "choose logger=csv or logger=wandb",
+    "callbacks": "they could couple the members of a stack",
+    "gradient_clip_val": "clipping by the norm of all weights couples the members of a stack",
+    "gradient_clip_algorithm": "clipping couples the members of a stack",
+    "enable_checkpointing": "best weights are kept by member",
+    "model_registry": "no checkpoints are written that could go there",
+    "val_check_interval": "set steps_per_epoch",
+    "check_val_every_n_epoch": "set steps_per_epoch",
+    "limit_train_batches": "set max_steps",
+    "limit_val_batches": "every validation row counts",
+    "limit_test_batches": "every test row counts",
+    "limit_predict_batches": "every test row counts",
+    "fast_dev_run": "set max_steps=50",
+    "strategy": "a run is one program on one device",
+    "num_nodes": "a run is one program on one device",
+    "plugins": "a run is one program on one device",
+    "sync_batchnorm": "a run is one program on one device",
+    "accumulate_grad_batches": "set batch_size",
+    "num_sanity_val_steps": "the first epoch tells as much",
+    "inference_mode": "it changes nothing here",
+    "use_distributed_sampler": "a run is one program on one device",
+    "reload_dataloaders_every_n_epochs": "members cycle their own rows",
+    "overfit_batches": "set max_steps",
+    "barebones": "it would leave out the looks at the validation loss",
+}
+
 # By name in the config: what conf/config.yaml has, and what every option of a group shares.
 OF_A_RUN: dict[str, Kind] = {
     "n_folds": whole(2, 10_000),
@@ -225,7 +267,7 @@ OF_A_RUN: dict[str, Kind] = {
     "force": TRUTH,
     "report": TRUTH,
     "threads": whole(1, 1024) | NULL,
-    # Lightning's own arguments, those that a run does not set itself (`synaug.command.check.OWN_TRAINER_ARGUMENTS`).
+    # Lightning's own arguments, those that a run does not set itself (`OWN_TRAINER_ARGUMENTS`).
     "trainer.accelerator": text("auto, cpu, gpu or another word of Lightning's", r"[a-z]+"),
     "trainer.devices": Kind(
         "one (1, auto, or the number of one GPU in a list, e.g. [0]): a run is one program; spread a sweep's jobs "
@@ -408,36 +450,6 @@ def require(group: str, table: Mapping[str, Kind], given: Mapping[str, Any]) -> 
     for leaf, value in given.items():
         if (problem := table[leaf].problem(f"{group}.{leaf}", value)) is not None:
             raise UserError(problem)
-
-
-def problems(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Settings whose value is not of their kind, with the sentence for each.
-
-    Where the table has no kind, a number must still be finite and of a size that libraries can take.
-    """
-    target = config.get("_target_")
-    for key in map(str, config):
-        name = f"{prefix}{key}"
-        if OmegaConf.is_missing(config, key):
-            continue
-        node = config[key]
-        kind = kind_of(name, target)
-        if isinstance(node, DictConfig) and (kind is None or "_target_" in node):
-            yield from problems(node, f"{name}.")
-            continue
-        value = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
-        sentence = _unusable(name, value) if kind is None else kind.problem(name, value)
-        if sentence is not None:
-            yield name, sentence
-
-
-def _unusable(name: str, value: Any) -> str | None:
-    for each in value if isinstance(value, list) else [value]:
-        if isinstance(each, int | float) and (not math.isfinite(each) or abs(each) > LARGEST):
-            return f"{name}={written(value)} must be finite and at most {LARGEST:,}"
-        if isinstance(each, str) and "\0" in each:
-            return f"{name}={written(value)} must be text that can be printed"
-    return None
 
 
 def did_you_mean(word: str, known: Iterable[str], prefix: str) -> str:

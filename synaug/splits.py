@@ -1,11 +1,11 @@
-"""The members of a run: for each seed and fold, which real rows train, validate and test.
+"""The splits of a run: for each seed and fold, which real rows train, validate and test.
 
 Everything here works on row numbers and labels; no embedding is touched.
 """
 
 import bisect
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +22,13 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Member:
+class Split:
     """One (seed, fold): rows of the data set, disjoint, ascending.
 
     Attributes
     ----------
     seed, fold
-        Which member this is.
+        Which split this is.
     train
         Rows left after thinning, `[n_train]`.
     validation
@@ -44,17 +44,18 @@ class Member:
     test: Rows
 
 
-def split(
+def make_splits(
     dataset: str,
     labels: NDArray[np.int64],
     class_names: Sequence[str],
     imbalance_ratio: ImbalanceRatio,
+    minority: Sequence[int],
     *,
     seeds: Sequence[int],
     n_folds: int,
     validation_share: float,
     thin_validation: bool,
-) -> Iterator[Member]:
+) -> list[Split]:
     """Stratified folds for each seed; what trains is thinned, what tests is not.
 
     Where classes are to be thinned, the data set is balanced first, so that test folds are balanced.
@@ -71,8 +72,10 @@ def split(
         One for each class.
     imbalance_ratio
         How many rows each class keeps.
+    minority
+        Labels of the minority classes.
     seeds, n_folds
-        ``len(seeds) * n_folds`` members.
+        ``len(seeds) * n_folds`` splits.
     validation_share
         Share of the rows outside the test fold that is set aside.
     thin_validation
@@ -85,7 +88,7 @@ def split(
     """
     rows_per_class = np.bincount(labels, minlength=len(class_names))
     _check_rows(rows_per_class, class_names, n_folds, validation_share)
-    minority = imbalance_ratio.minority_classes(class_names, rows_per_class)
+    splits = []
     for seed in seeds:
         rows = np.arange(len(labels))
         if imbalance_ratio.ratio is not None:
@@ -108,7 +111,8 @@ def split(
                 counts = np.bincount(labels[validation], minlength=len(class_names))
                 keep = np.maximum(imbalance_ratio.rows_to_keep(counts, minority), 1)
                 validation = _first_of_each_class(validation, labels, keep, thinning)
-            yield Member(seed, fold, train, validation, np.sort(rows[test]))
+            splits.append(Split(seed, fold, train, validation, np.sort(rows[test])))
+    return splits
 
 
 def rows_needed(n_folds: int, validation_share: float) -> int:
@@ -173,10 +177,10 @@ def _counted(labels: Rows, rows: Rows, class_names: Sequence[str], most: int = 1
 
 
 def _set_aside(
-    rows: Rows, labels: NDArray[np.int64], n_classes: int, share: float, member: tuple[str, int, int]
+    rows: Rows, labels: NDArray[np.int64], n_classes: int, share: float, split: tuple[str, int, int]
 ) -> tuple[Rows, Rows]:
     aside = _rows_aside(share, np.bincount(labels[rows], minlength=n_classes))
-    validation = _first_of_each_class(rows, labels, aside, ("validation", *member))
+    validation = _first_of_each_class(rows, labels, aside, ("validation", *split))
     return np.setdiff1d(rows, validation, assume_unique=True), validation
 
 

@@ -36,6 +36,7 @@ INTEGRATION_MODULES = {
     "test_embeddings",
     "test_encoder",
     "test_faults",
+    "test_fit",
     "test_latex",
     "test_launchers",
     "test_packaging",
@@ -115,7 +116,7 @@ def composed(*overrides: str) -> DictConfig:
     """The project's config with these overrides."""
     from hydra import compose, initialize_config_dir
 
-    from synaug.command.config import conf_dir
+    from synaug.settings import conf_dir
 
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return compose("config", overrides=list(overrides))

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.record import FAILURE, RECORD, SCHEMA, SCORE_COLUMNS, VALIDATION_COLUMNS
+from synaug.record.tables import CURVES
 from synaug.scores.decision import RULES
 from synaug.scores.metrics import CALIBRATION_BINS, CLASS_METRICS, METRICS
-from synaug.scores.score import CURVES
 
 AUGMENTERS = ("none", "random", "smote", "adasyn")
 CODE = "c0de" * 16
@@ -113,7 +113,7 @@ def fabricate(
     effect: float,
     minority_names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """One record; members are paired over augmenters, as noise that they share is drawn from the block alone."""
+    """One record; splits are paired over augmenters, as noise that they share is drawn from the scenario alone."""
     choices = {
         "dataset": dataset,
         "encoder": "minilm",
@@ -123,11 +123,11 @@ def fabricate(
     }
     whole = json.dumps([choices, settings, loss, list(seeds), n_folds], sort_keys=True)
     identity = hashlib.sha256(whole.encode()).hexdigest()
-    members = [(seed, fold) for seed in seeds for fold in range(n_folds)]
+    splits = [(seed, fold) for seed in seeds for fold in range(n_folds)]
     later_half = class_names[len(class_names) // 2 :]
     wanted = later_half if minority_names is None else minority_names
     minority = [label for label, name in enumerate(class_names) if name in wanted]
-    recalls = _recalls(choices, ratio, augmenter, settings, effect, len(members), len(class_names), minority)
+    recalls = _recalls(choices, ratio, augmenter, settings, effect, len(splits), len(class_names), minority)
     return {
         "schema": SCHEMA,
         "run": "-".join([*choices.values(), identity[:8]]),
@@ -140,17 +140,17 @@ def fabricate(
         "git_commit": "0123456789abcdef0123456789abcdef01234567",
         "data": _data(dataset, class_names, minority),
         "encoder": {"weights_sha256": "e" * 64, "pooling": "mean"},
-        "scores": _scores(recalls, members, class_names, minority),
-        "validation_scores": _validation_scores(recalls, members, minority),
-        "confusion": _confusion(recalls, members),
+        "scores": _scores(recalls, splits, class_names, minority),
+        "validation_scores": _validation_scores(recalls, splits, minority),
+        "confusion": _confusion(recalls, splits),
         "reliability": [_reliability(rule, recalls[index].mean()) for index, rule in enumerate(RULES)],
         "offsets": [],
-        "balance": _balance(members, class_names, minority, ratio or 5.0, augmenter, settings),
+        "balance": _balance(splits, class_names, minority, ratio or 5.0, augmenter, settings),
         "diagnostics": [],
-        "curves": _curves(recalls, members, ratio or 5.0, bool(minority)),
+        "curves": _curves(recalls, splits, ratio or 5.0, bool(minority)),
         "best": {
             "columns": ["seed", "fold", "step", "validation_loss", "minority_accuracy_gap"],
-            "data": [[seed, fold, 500, 0.5, 0.1] for seed, fold in members],
+            "data": [[seed, fold, 500, 0.5, 0.1] for seed, fold in splits],
         },
         "warnings": [],
         "probabilities_sha256": "f" * 64,
@@ -210,29 +210,29 @@ def _recalls(
     augmenter: str,
     settings: Mapping[str, Any],
     effect: float,
-    n_members: int,
+    n_splits: int,
     n_classes: int,
     minority: Sequence[int],
 ) -> Array:
-    """Recalls `[rules, members, classes]`."""
-    block = f"{choices['dataset']} {choices['imbalance_ratio']}"
-    shared = np.random.RandomState(int(hashlib.sha256(block.encode()).hexdigest()[:8], 16))
-    own = np.random.RandomState(int(hashlib.sha256(f"{block} {augmenter} {settings}".encode()).hexdigest()[:8], 16))
+    """Recalls `[rules, splits, classes]`."""
+    scenario = f"{choices['dataset']} {choices['imbalance_ratio']}"
+    shared = np.random.RandomState(int(hashlib.sha256(scenario.encode()).hexdigest()[:8], 16))
+    own = np.random.RandomState(int(hashlib.sha256(f"{scenario} {augmenter} {settings}".encode()).hexdigest()[:8], 16))
     harshness = math.log10(ratio or 5.0)
     base = shared.uniform(0.86, 0.95, n_classes) - 0.01 * harshness
     base[list(minority)] -= 0.16 * harshness**1.5
-    members = shared.normal(0, 0.012, (n_members, 1)) + shared.normal(0, 0.015, (n_members, n_classes))
+    of_split = shared.normal(0, 0.012, (n_splits, 1)) + shared.normal(0, 0.015, (n_splits, n_classes))
     gain = effect * harshness / 100 * np.array([0.0, CORRECTION, CORRECTION - 0.3])
     gain += (
         effect * harshness / 100 * np.array([1.0, 0.25, 0.25]) * GAINS.get(augmenter, 0.8) * settings.get("amount", 1.0)
     )
     towards = np.where(np.isin(np.arange(n_classes), minority), 4.0, -1.2)
-    recalls = base + members + gain[:, None, None] * towards
-    return np.clip(recalls + own.normal(0, 0.006, (len(RULES), n_members, n_classes)), 0.01, 0.995)
+    recalls = base + of_split + gain[:, None, None] * towards
+    return np.clip(recalls + own.normal(0, 0.006, (len(RULES), n_splits, n_classes)), 0.01, 0.995)
 
 
 def _overall(recalls: Array, minority: Sequence[int]) -> dict[str, Array]:
-    """Scores of all classes `[rules, members]`, as far as recalls tell them."""
+    """Scores of all classes `[rules, splits]`, as far as recalls tell them."""
     balanced = recalls.mean(2)
     is_minority = np.isin(np.arange(recalls.shape[2]), minority)
     found = {name: balanced - 0.002 * index for index, name in enumerate(METRICS)}
@@ -253,12 +253,12 @@ def _overall(recalls: Array, minority: Sequence[int]) -> dict[str, Array]:
 
 
 def _scores(
-    recalls: Array, members: Sequence[tuple[int, int]], class_names: Sequence[str], minority: Sequence[int]
+    recalls: Array, splits: Sequence[tuple[int, int]], class_names: Sequence[str], minority: Sequence[int]
 ) -> dict[str, Any]:
     overall = {name: values.round(5).tolist() for name, values in _overall(recalls, minority).items()}
     by_class = {name: (recalls - 0.003 * index).round(5).tolist() for index, name in enumerate(CLASS_METRICS)}
     rows: list[list[Any]] = []
-    for index, (seed, fold) in enumerate(members):
+    for index, (seed, fold) in enumerate(splits):
         for place, rule in enumerate(RULES):
             rows += [[seed, fold, rule, name, None, values[place][index]] for name, values in overall.items()]
             for name, values in by_class.items():
@@ -267,23 +267,23 @@ def _scores(
     return {"columns": list(SCORE_COLUMNS), "data": rows}
 
 
-def _validation_scores(recalls: Array, members: Sequence[tuple[int, int]], minority: Sequence[int]) -> dict[str, Any]:
+def _validation_scores(recalls: Array, splits: Sequence[tuple[int, int]], minority: Sequence[int]) -> dict[str, Any]:
     scores = _overall(recalls, minority)
     scores["accuracy"] = scores["accuracy"][::-1]  # it follows the prior, and would choose another rule
     overall = {name: (values - 0.004).clip(0).round(5).tolist() for name, values in scores.items()}
     rows = [
         [seed, fold, rule, name, values[place][index]]
-        for index, (seed, fold) in enumerate(members)
+        for index, (seed, fold) in enumerate(splits)
         for place, rule in enumerate(RULES)
         for name, values in overall.items()
     ]
     return {"columns": list(VALIDATION_COLUMNS), "data": rows}
 
 
-def _confusion(recalls: Array, members: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
+def _confusion(recalls: Array, splits: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
     n_classes, n_rows = recalls.shape[2], ROWS_PER_CLASS // 10
     found = []
-    for index, (seed, fold) in enumerate(members):
+    for index, (seed, fold) in enumerate(splits):
         for place, rule in enumerate(RULES):
             hits = np.rint(recalls[place, index] * n_rows).astype(int)
             matrix = np.diag(hits)
@@ -301,7 +301,7 @@ def _reliability(rule: str, accuracy: float) -> dict[str, Any]:
 
 
 def _balance(
-    members: Sequence[tuple[int, int]],
+    splits: Sequence[tuple[int, int]],
     class_names: Sequence[str],
     minority: Sequence[int],
     ratio: float,
@@ -310,7 +310,7 @@ def _balance(
 ) -> dict[str, Any]:
     columns = ["seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason"]
     rows = []
-    for seed, fold in members:
+    for seed, fold in splits:
         for label, name in enumerate(class_names):
             real = max(1, round(160 / ratio)) if label in minority else 160
             asked = 0 if augmenter == "none" else round((160 - real) * settings.get("amount", 1.0))
@@ -320,10 +320,10 @@ def _balance(
     return {"columns": columns, "data": rows}
 
 
-def _curves(recalls: Array, members: Sequence[tuple[int, int]], ratio: float, has_minority: bool) -> dict[str, Any]:
+def _curves(recalls: Array, splits: Sequence[tuple[int, int]], ratio: float, has_minority: bool) -> dict[str, Any]:
     steps = np.array(STEPS)
     rows = []
-    for index, (seed, fold) in enumerate(members):
+    for index, (seed, fold) in enumerate(splits):
         accuracy = recalls[0, index].mean()
         train = 0.9 * np.exp(-steps / 300) + 0.05
         validation = 1.2 * np.exp(-steps / 250) + 2 * (1 - accuracy) + steps / 9000

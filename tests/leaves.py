@@ -22,7 +22,8 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from synaug.command import config as configuration
+from synaug.settings import GROUPS as DECISIVE
+from synaug.settings import conf_dir
 from tests import toy
 from tests.program import TOY, Outcome, run
 
@@ -79,7 +80,7 @@ NULLABLE = {
     "logger.entity",
     "logger.group",
 }
-GROUPS = (*configuration.GROUPS, "logger")
+GROUPS = (*DECISIVE, "logger")
 # Options that differ from another in values alone.
 ALIKE = {"ir2", "ir5", "ir20", "ir50", "ir100", "bert_base", "distilbert", "roberta_base"}
 ALIKE |= {"ag_news", "emotion", "sst2", "trec", "sms_spam", "linear"}
@@ -134,13 +135,13 @@ class Case:
 def cases(every_option: bool = False) -> list[Case]:
     """All of them."""
     found = []
-    with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         base = compose("config", overrides=["dataset=files", "dataset.path=mine.csv"])
         for key in map(str, base):
             if key not in GROUPS:
                 found += list(_of(base, key, ()))
         for group in GROUPS:
-            for path in sorted((configuration.conf_dir() / group).glob("*.yaml")):
+            for path in sorted((conf_dir() / group).glob("*.yaml")):
                 if path.stem in ALIKE and not every_option:
                     continue
                 options = (f"{group}={path.stem}", *GIVEN.get(path.stem, []))

@@ -3,10 +3,8 @@
 import contextlib
 import io
 import json
-import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,10 +64,8 @@ def run(*arguments: str) -> Outcome:
     code: Any = 0
     with (
         mock.patch.object(sys, "argv", ["synaug", *arguments]),
-        mock.patch.dict("os.environ"),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
-        _logging_restored(),
     ):
         try:
             main()
@@ -80,24 +76,9 @@ def run(*arguments: str) -> Outcome:
     return Outcome(code or 0, out.getvalue(), err.getvalue())
 
 
-@contextlib.contextmanager
-def _logging_restored() -> Iterator[None]:
-    """Hydra replaces the root logger's handlers and opens files; put them back and close them."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        yield
-    finally:
-        for handler in root.handlers:
-            if handler not in handlers:
-                handler.close()
-        root.handlers[:] = handlers
-        root.setLevel(level)
-
-
 SIGNALLED = f"""
 import os, signal, sys
-from synaug.app import main
+from synaug.command.app import main
 name, left = sys.argv[1], int(sys.argv[2])
 del sys.argv[1:3]
 replace = os.replace

@@ -35,9 +35,10 @@ from sklearn.utils import check_random_state
 from synaug.augmenter import VAE, Augmented, Augmenter, Balance, TooFewRowsError, nearest_neighbours, segment_parents
 from synaug.augmenter.balance import warn_of_fallbacks
 from synaug.augmenter.global_state import seeded
-from synaug.augmenter.samplers import sampling_type
-from synaug.command import config as configuration
+from synaug.augmenter.samplers import check_parameters, sampling_type
 from synaug.errors import UserError
+from synaug.pipeline import make_augmenter
+from synaug.settings import conf_dir
 
 TWO, FOUR = (60, 15), (40, 40, 12, 12)
 
@@ -115,7 +116,7 @@ class FaultySMOTE(SMOTE):  # type: ignore[misc]
 
 
 QUICK_VAE = {"hidden": 8, "latent_dim": 3, "warmup_epochs": 1, "max_epochs": 2}
-SHIPPED = sorted(path.stem for path in (configuration.conf_dir() / "augmenter").glob("*.yaml"))
+SHIPPED = sorted(path.stem for path in (conf_dir() / "augmenter").glob("*.yaml"))
 OTHERS: dict[str, Callable[[], Any]] = {
     "borderline-2": lambda: BorderlineSMOTE(kind="borderline-2"),
     "svm": SVMSMOTE,
@@ -137,7 +138,7 @@ WITHOUT_DRAWS = DECIDE_BY_THEMSELVES
 
 @cache
 def composed(name: str) -> Any:
-    with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         quick = [f"augmenter.{key}={value}" for key, value in QUICK_VAE.items()] if name == "vae" else []
         return compose("config", [f"augmenter={name}", *quick]).augmenter
 
@@ -148,7 +149,7 @@ def make(name: str, amount: float = 1.0, strict: bool = False) -> Augmenter:
         return Augmenter(OTHERS[name](), amount, strict)
     config = composed(name).copy()
     config.amount, config.strict = amount, strict
-    return configuration.augmenter(config)  # type: ignore[no-any-return]
+    return make_augmenter(config)
 
 
 def run(augmenter: Augmenter, X: NDArray[Any], y: NDArray[Any], seed: int = 0, **more: Any) -> Augmented:
@@ -647,6 +648,19 @@ def test_where_imbalanced_learn_s_mark_is_gone_its_classes_tell_a_sampler_s_kind
     for kind in {base for sampler in samplers for base in type(sampler).__mro__ if "_sampling_type" in vars(base)}:
         monkeypatch.delattr(kind, "_sampling_type")
     assert [sampling_type(sampler) for sampler in samplers] == by_mark
+
+
+def test_parameters_are_checked_early_where_scikit_learn_s_check_is_there_and_else_by_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrong, message = SMOTE(k_neighbors=0), "The 'k_neighbors' parameter of SMOTE must be"
+    with pytest.raises(ValueError, match=message):
+        check_parameters(wrong)
+    monkeypatch.setattr(SMOTE, "_validate_params", None)
+    check_parameters(wrong)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=message):
+        run(Augmenter(wrong), *mixed((60, 15)))
 
 
 # Errors that are no shortage

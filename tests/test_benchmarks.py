@@ -17,6 +17,7 @@ from benchmarks import __main__ as every
 from benchmarks import encode, measure, naive, process, start, sweep, train, vae
 from benchmarks.measure import Differs, Row, Run
 from benchmarks.stage import Stage
+from synaug.command.process import as_before
 from synaug.encoder.transformer import TransformerEncoder
 from tests import program, toy
 
@@ -63,7 +64,7 @@ def command_here(arguments: list[str]) -> process.Command:
     else:
         store = ConfigStore.instance()
         store.store(name="naive", node=naive.Config)
-        with mock.patch("sys.argv", ["naive", *rest]), program._logging_restored():
+        with mock.patch("sys.argv", ["naive", *rest]), as_before():
             naive.main()
     return process.Command(time.perf_counter() - started, 1, "")
 
@@ -277,14 +278,17 @@ def test_a_member_that_depends_on_its_stack_is_found(
 
 
 def test_vaes_are_compared(here: Callable[..., list[Row]]) -> None:
-    (row,) = here(vae)
+    row, of_gradients = here(vae)
     assert row.gflop is not None
     assert row.gflop > 0
+    assert of_gradients.peer == "the same, gradients by autograd"
     with pytest.raises(Differs, match="made no row"):
         vae.require_same({name: {"synthetic": np.empty((0, 3))} for name in ("one_by_one", "synaug")})
     rows = np.ones((2, 3), np.float32)
     with pytest.raises(Differs, match="synthetic rows: 6 of 6"):
         vae.require_same({"one_by_one": {"synthetic": rows}, "synaug": {"synthetic": np.nextafter(rows, 2)}})
+    with pytest.raises(Differs, match="synthetic rows by both gradients: differ"):
+        vae.require_alike({"by_hand": {"synthetic": rows}, "by_autograd": {"synthetic": rows + 0.5}})
 
 
 def test_sweeps_are_compared(here: Callable[..., list[Row]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ import pytest
 from hydra.utils import get_object
 
 from synaug import settings
-from synaug.command import config as configuration
 from synaug.command import own_files
+from synaug.command.overrides import as_written
 from synaug.errors import UserError
 from synaug.files import places
 from tests import toy
@@ -169,12 +169,12 @@ def test_a_run_s_folder_fits_a_file_system_whatever_its_options_are_called(tmp_p
     ],
 )
 def test_text_stays_as_it_was_written(given: str, expected: str) -> None:
-    assert configuration.as_written([given]) == [expected]
+    assert as_written([given]) == [expected]
 
 
 def test_commas_part_the_values_of_a_sweep_alone() -> None:
-    assert configuration.as_written(["dataset.path=é.csv,b.csv"], several=True) == ["dataset.path='é.csv',b.csv"]
-    assert configuration.as_written(["dataset.path=é.csv,b.csv"]) == ["dataset.path='é.csv,b.csv'"]
+    assert as_written(["dataset.path=é.csv,b.csv"], several=True) == ["dataset.path='é.csv',b.csv"]
+    assert as_written(["dataset.path=é.csv,b.csv"]) == ["dataset.path='é.csv,b.csv'"]
 
 
 def test_settings_may_stand_before_and_behind_the_flags(tmp_path: Path, csv: str) -> None:
@@ -223,7 +223,7 @@ def test_an_option_of_the_user_s_own_may_have_numbers_where_ours_have_text(tmp_p
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset" / "numbered.yaml").write_text("_target_: mine.Numbered\ntext: 0\n")
     given = ["dataset=numbered", "dataset.text=1", "name=1"]
-    assert configuration.as_written(given, str(tmp_path)) == ["dataset=numbered", "dataset.text=1", "name='1'"]
+    assert as_written(given, str(tmp_path)) == ["dataset=numbered", "dataset.text=1", "name='1'"]
 
 
 def test_columns_and_runs_called_as_numbers_work(tmp_path: Path) -> None:
@@ -451,7 +451,7 @@ def test_what_cannot_be_used_is_said_before_anything_loads(
     tmp_path: Path, csv: str, monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str
 ) -> None:
     if sentence == "logger.group='5'":  # text as it was written
-        assert configuration.as_written(arguments)[1] == sentence
+        assert as_written(arguments)[1] == sentence
         return
     monkeypatch.setattr("synaug.dataset.TextSource.load", lambda *_, **__: 1 / 0)
     err = said(Program(tmp_path)(*TOY, csv, *arguments))
@@ -519,7 +519,7 @@ def test_every_setting_that_is_shipped_has_a_kind_or_its_library_s_own() -> None
         tables = (*settings.OF_A_TARGET.values(), settings.OPTIMISER)
         leaf = case.name.rpartition(".")[2]
         if case.name not in settings.OF_A_RUN and not (
-            group in (*configuration.GROUPS, "logger") and any(leaf in table for table in tables)
+            group in (*settings.GROUPS, "logger") and any(leaf in table for table in tables)
         ):
             without.add(case.name)
     assert not without

@@ -16,13 +16,18 @@ from pytorch_lightning import Trainer
 from torch.nn import functional
 
 from synaug.augmenter import Augmenter
-from synaug.classifier.module import Classifier, ClassTally, StackedLinear, StackedMLP, predicted
+from synaug.classifier import Classifier
+from synaug.classifier.batch import StackedBatch
+from synaug.classifier.stacked import StackedLinear, StackedMLP
+from synaug.classifier.tally import ClassTally
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.scores import decision
-from synaug.splits import Member, split
-from synaug.training.batches import StackedBatch
+from synaug.scores.prior_correction import prior_correction
+from synaug.splits import Split, make_splits
 from synaug.training.datamodule import EmbeddingDataModule
+from synaug.training.fit import predicted
+from synaug.training.training_sets import augment, neighbour_graphs
 
 N_STEPS, STEPS_PER_EPOCH = 60, 20
 
@@ -37,33 +42,40 @@ def data() -> tuple[NDArray[np.float32], LabelledTexts]:
 
 
 def datamodule(
-    data: tuple[NDArray[np.float32], LabelledTexts], members: Sequence[Member], **changes: Any
+    data: tuple[NDArray[np.float32], LabelledTexts],
+    splits: Sequence[Split],
+    augmenter: Augmenter | None = None,
+    standardize: bool = False,
 ) -> EmbeddingDataModule:
     embeddings, texts = data
-    settings: dict[str, Any] = {
-        "imbalance_ratio": ImbalanceRatio(8.0),
-        "augmenter": Augmenter(SMOTE()),
-        "batch_size": 16,
-        "max_steps": N_STEPS,
-        "steps_per_epoch": STEPS_PER_EPOCH,
-        "standardize": False,
-    }
-    return EmbeddingDataModule(embeddings, texts, members, **{**settings, **changes})
+    training_data = augment(
+        texts,
+        embeddings,
+        splits,
+        augmenter or Augmenter(SMOTE()),
+        neighbour_graphs(embeddings, texts.labels),
+        minority=[2],
+        ratio=8.0,
+        standardize=standardize,
+    )
+    return EmbeddingDataModule(training_data, batch_size=16, steps_per_epoch=STEPS_PER_EPOCH)
 
 
-def members(data: tuple[NDArray[np.float32], LabelledTexts], n_folds: int = 10) -> list[Member]:
+def splits_of(data: tuple[NDArray[np.float32], LabelledTexts], n_folds: int = 10) -> list[Split]:
     _, texts = data
-    options = {"seeds": [0], "n_folds": n_folds, "validation_share": 0.1, "thin_validation": False}
-    return list(split(texts.name, texts.labels, texts.class_names, ImbalanceRatio(8.0), **options))  # type: ignore[arg-type]
+    options: dict[str, Any] = {"seeds": [0], "validation_share": 0.1, "thin_validation": False}
+    return make_splits(
+        texts.name, texts.labels, texts.class_names, ImbalanceRatio(8.0), [2], n_folds=n_folds, **options
+    )
 
 
 def classifier(module: EmbeddingDataModule, **changes: Any) -> Classifier:
-    seeds = [1000 + member.fold for member in module.members]
+    seeds = [1000 + split.fold for split in module.data.splits]
     return Classifier(n_features=24, n_classes=3, minority=[2], seeds=seeds, **changes)
 
 
-def fit(module: EmbeddingDataModule, model: Classifier) -> Classifier:
-    trainer(module.n_epochs).fit(model, module)
+def fit(module: EmbeddingDataModule, model: Classifier, n_steps: int = N_STEPS) -> Classifier:
+    trainer(n_steps // STEPS_PER_EPOCH).fit(model, module)
     return model
 
 
@@ -84,7 +96,7 @@ def trainer(n_epochs: int = 1) -> Trainer:
 def test_a_member_of_ten_is_bit_identical_to_the_same_member_alone(
     data: tuple[NDArray[np.float32], LabelledTexts], threads: int, standardize: bool
 ) -> None:
-    everybody = members(data)
+    everybody = splits_of(data)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -103,7 +115,7 @@ def test_a_member_of_ten_is_bit_identical_to_the_same_member_alone(
             its_own = trainer().predict(alone, datamodule=lonely)
             assert predictions is not None
             assert its_own is not None
-            n_test = [len(member.test) for member in everybody]
+            n_test = [len(split.test) for split in everybody]
             np.testing.assert_array_equal(
                 predicted(its_own[1], n_test[index : index + 1])[0], predicted(predictions[1], n_test)[index]
             )
@@ -112,8 +124,8 @@ def test_a_member_of_ten_is_bit_identical_to_the_same_member_alone(
 
 
 def test_members_of_different_sizes_share_a_stack(data: tuple[NDArray[np.float32], LabelledTexts]) -> None:
-    few, many = members(data)[:2]
-    shorter = Member(few.seed, few.fold, np.sort(few.train[::2]), few.validation[::2], few.test[:5])
+    few, many = splits_of(data)[:2]
+    shorter = Split(few.seed, few.fold, np.sort(few.train[::2]), few.validation[::2], few.test[:5])
     together = datamodule(data, [shorter, many], augmenter=Augmenter(SMOTE(k_neighbors=2)))
     stack = fit(together, classifier(together))
     lonely = datamodule(data, [many], augmenter=Augmenter(SMOTE(k_neighbors=2)))
@@ -148,10 +160,10 @@ def test_initial_weights_depend_on_the_members_own_seed_alone() -> None:
 
 
 def test_the_best_weights_of_each_member_are_kept(data: tuple[NDArray[np.float32], LabelledTexts]) -> None:
-    module = datamodule(data, members(data)[:4], max_steps=200)
+    module = datamodule(data, splits_of(data)[:4])
     # A learning rate that overfits soon: the last epoch is not the best one.
     model = classifier(module, optimizer=lambda parameters: torch.optim.Adam(parameters, lr=0.05))
-    fit(module, model)
+    fit(module, model, 200)
     losses = np.stack([point["validation_loss"] for point in model.curves])
     np.testing.assert_array_equal(model.best_step, (losses.argmin(0) + 1) * STEPS_PER_EPOCH)
     assert (model.best_step < 200).any()
@@ -161,7 +173,7 @@ def test_the_best_weights_of_each_member_are_kept(data: tuple[NDArray[np.float32
 
 
 def test_a_member_that_diverges_is_an_error(data: tuple[NDArray[np.float32], LabelledTexts]) -> None:
-    module = datamodule(data, members(data)[:2])
+    module = datamodule(data, splits_of(data)[:2])
     model = classifier(module, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1e30))
     with pytest.raises(ValueError, match=r"2 of 2 members was never finite: lower classifier\.optimizer\.lr"):
         fit(module, model)
@@ -182,7 +194,7 @@ def test_the_validation_loss_is_the_mean_over_classes() -> None:
 def test_curves_hold_a_point_an_epoch_and_reach_the_logger(
     data: tuple[NDArray[np.float32], LabelledTexts], tmp_path: Path
 ) -> None:
-    module = datamodule(data, members(data)[:3])
+    module = datamodule(data, splits_of(data)[:3])
     model = fit(module, classifier(module))
     assert len(model.curves) == N_STEPS // STEPS_PER_EPOCH
     for point in model.curves:
@@ -195,23 +207,23 @@ def test_curves_tell_the_minority_accuracy_of_the_decisions_themselves(
     data: tuple[NDArray[np.float32], LabelledTexts],
 ) -> None:
     # One epoch alone, so that the weights kept are those that the one point is of.
-    module = datamodule(data, members(data)[:3], augmenter=Augmenter(FunctionSampler()), max_steps=STEPS_PER_EPOCH)
-    frequencies = module.class_frequencies()
-    model = fit(module, classifier(module, class_frequencies=frequencies))
+    module = datamodule(data, splits_of(data)[:3], augmenter=Augmenter(FunctionSampler()))
+    frequencies = module.data.class_frequencies()
+    model = fit(module, classifier(module, class_frequencies=frequencies), STEPS_PER_EPOCH)
     (point,) = model.curves
     validation, _ = trainer().predict(model, datamodule=module) or ([], [])
-    logs = predicted(validation, [len(each.validation) for each in module.members])
+    logs = predicted(validation, [len(each.validation) for each in module.data.splits])
     moved = 0
-    for index, member in enumerate(module.members):
+    for index, split in enumerate(module.data.splits):
         np.testing.assert_allclose(np.exp(logs[index]).sum(1), 1, rtol=1e-13)
-        few = module.labels[member.validation] == 2
+        few = module.data.labels[split.validation] == 2
         assert point["validation_minority_accuracy"][index] == (logs[index][few].argmax(1) == 2).mean()
         moved += (logs[index][few] - np.log(frequencies[index])).argmax(1).tolist() != logs[index][few].argmax(
             1
         ).tolist()
-        rows = member.train[module.labels[member.train] == 2]
+        rows = split.train[module.data.labels[split.train] == 2]
         with torch.no_grad():
-            logits = model(torch.from_numpy(module.embeddings[rows]).expand(3, -1, -1))[index]
+            logits = model(torch.from_numpy(module.data.embeddings[rows]).expand(3, -1, -1))[index]
         assert point["train_minority_accuracy"][index] == (logits.argmax(1) == 2).double().mean()
     assert moved  # a prior taken off first would have told another accuracy
 
@@ -222,24 +234,24 @@ def test_the_training_loss_of_an_epoch_is_of_its_own_steps(data: tuple[NDArray[n
     def counted(logits: torch.Tensor, y: torch.Tensor, *, reduction: str) -> torch.Tensor:
         return functional.cross_entropy(logits, y, reduction=reduction) * 0 + next(steps)
 
-    module = datamodule(data, members(data)[:2])
+    module = datamodule(data, splits_of(data)[:2])
     model = fit(module, classifier(module, loss=counted))
     assert [point["train_loss"].tolist() for point in model.curves] == [[10.5] * 2, [30.5] * 2, [50.5] * 2]
 
 
 def test_weights_are_chosen_by_prior_corrected_loss(data: tuple[NDArray[np.float32], LabelledTexts]) -> None:
     # Without a correction an unbalanced member's loss mostly tells how far it follows its prior.
-    module = datamodule(data, members(data)[:3], augmenter=Augmenter(FunctionSampler()), max_steps=100)
-    frequencies = module.class_frequencies()
+    module = datamodule(data, splits_of(data)[:3], augmenter=Augmenter(FunctionSampler()))
+    frequencies = module.data.class_frequencies()
     assert frequencies.max() > 2 * frequencies.min()
-    model = fit(module, classifier(module, class_frequencies=frequencies))
+    model = fit(module, classifier(module, class_frequencies=frequencies), 100)
     (validation, _) = trainer().predict(model, datamodule=module) or ([], [])
-    for index, member in enumerate(module.members):
+    for index, split in enumerate(module.data.splits):
         corrected = decision.shift(
-            predicted(validation, [len(each.validation) for each in module.members])[index],
-            decision.prior_correction(frequencies[index], np.full(3, 1 / 3)),
+            predicted(validation, [len(each.validation) for each in module.data.splits])[index],
+            prior_correction(frequencies[index], np.full(3, 1 / 3)),
         )
-        labels = module.labels[member.validation]
+        labels = module.data.labels[split.validation]
         losses = -np.log(corrected[np.arange(len(labels)), labels])
         expected = np.mean([losses[labels == label].mean() for label in range(3)])
         chosen = model.curves[model.best_step[index] // STEPS_PER_EPOCH - 1]["validation_loss"][index]

@@ -16,8 +16,11 @@ import pytest
 from synaug import record
 from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
-from synaug.comparison.verdict import verdict
-from synaug.comparison.wording import OUTCOMES, Unit, effect, outcome, signed, split, words_for_p
+from synaug.comparison.formatting import Unit, signed, words_for_p
+from synaug.comparison.labels import BASELINE, BEST_WITHOUT_SYNTHESIS, Method
+from synaug.comparison.outcome import outcomes
+from synaug.comparison.verdict import by_outcome, effect, verdict
+from synaug.errors import UserError
 from synaug.scores.metrics import LOSSES
 from tests import fabricated
 
@@ -65,19 +68,19 @@ def null(tmp_path: Path) -> Path:
 
 def test_no_difference_is_no_gain_in_words(null: Path) -> None:
     words = compared(null).verdict
-    assert words.headline.startswith("Augmenting the minority was not shown to beat what costs nothing")
+    assert words.headline.startswith("Augmenting the minority was not shown to beat the best without synthesis")
     rule, both, alone = words.datasets["trec"]
     # The rule gains over argmax, with an augmenter or without; what the augmenter adds to it is nothing.
-    assert re.search(r"choosing the decision rule on validation .* gains", rule)
+    assert re.search(r"the best without synthesis .* gains", rule)
     assert both.endswith(").")
-    assert "and is practically equal in balanced accuracy to choosing the rule alone, which costs nothing" in both
-    assert re.search(r"argmax for both, smote \(.?0\.\d\) makes no practical difference", alone)
-    assert not re.search(r"\b(gains?|loses?)\b", alone)
+    assert "and is equivalent in balanced accuracy to the best without synthesis" in both
+    assert re.search(r"argmax for both, smote \(.?0\.\d\) is equivalent", alone)
+    assert not re.search(r"\b(better|worse)\b", alone)
 
 
 @pytest.mark.parametrize(
     ("by", "verb", "headline"),
-    [(0.1, "and gains 10", "beat what costs nothing in 1 of 1 block"), (-0.2, "and loses", r"\(lost\)")],
+    [(0.1, "and gains 10", "beat the best without synthesis in 1 of 1 scenario"), (-0.2, "and loses", r"\(worse\)")],
 )
 def test_a_planted_difference_is_said_with_its_size_interval_and_p(
     null: Path, by: float, verb: str, headline: str
@@ -94,7 +97,7 @@ def test_a_difference_that_does_not_matter_is_no_win(null: Path) -> None:
     shift(null, "smote", 0.004)
     words = compared(null).verdict
     assert "was not shown to beat" in words.headline
-    assert "(made no practical difference)" in words.headline
+    assert "(equivalent)" in words.headline
 
 
 def test_what_the_rule_alone_does_not_gain_is_not_advised(null: Path) -> None:
@@ -107,16 +110,17 @@ def test_what_the_rule_alone_does_not_gain_is_not_advised(null: Path) -> None:
     assert "choose the decision rule first" not in compared(null).verdict.headline
 
 
-def test_a_single_common_member_is_no_test_and_no_nan(null: Path) -> None:
+def test_a_single_common_split_is_no_test_and_no_nan(null: Path) -> None:
     for path in null.glob("*/record.json"):
         written = json.loads(path.read_text())
         for name in ("scores", "validation_scores"):
             written[name]["data"] = [row for row in written[name]["data"] if row[1] == 0]
         path.write_text(json.dumps(written))
-    words = str(compared(null).verdict).replace("\n", " ")
+    words = " ".join(str(compared(null).verdict).split())
     assert "nan" not in words
-    assert re.search(r"cannot be\s+compared with argmax by a test, as they have only 1 member in common", words)
-    assert "in its only member" in words
+    reason = "by a test, as they have only 1 split in common"
+    assert f"cannot be compared with the baseline, no augmentation with argmax {reason}" in words
+    assert "in its only split" in words
 
 
 def test_the_picked_augmenter_is_picked_on_validation_whatever_the_test_scores(null: Path) -> None:
@@ -125,33 +129,36 @@ def test_the_picked_augmenter_is_picked_on_validation_whatever_the_test_scores(n
     shift(null, "smote", 1.0)
     table = compared(null).values["balanced_accuracy"]
     picked = table.loc[table.augmenter == "picked", "chosen_from"]
-    assert picked.str.startswith("adasyn").all()
+    assert {method.augmenter for method in picked} == {"adasyn"}
 
 
 def test_words_are_never_stronger_than_the_test() -> None:
-    assert outcome(pd.Series({"gain": 0.05, "p_holm": 0.051, "p_equivalent": 0.2})) == "open"
-    assert outcome(pd.Series({"gain": 0.05, "p_holm": 0.049, "p_equivalent": 0.2})) == "better"
-    assert outcome(pd.Series({"gain": -0.05, "p_holm": 0.01, "p_equivalent": 0.0})) == "worse"
-    assert outcome(pd.Series({"gain": 0.001, "p_holm": 0.9, "p_equivalent": 0.96})) == "equal"
-    assert outcome(pd.Series({"gain": 0.004, "p_holm": 0.001, "p_equivalent": 0.96})) == "equal"
-    assert outcome(pd.Series({"gain": 0.3, "p_holm": np.nan, "p_equivalent": np.nan})) == "open"
-    assert set(OUTCOMES) == {"better", "worse", "equal", "open"}
+    rows = [
+        (0.05, 0.051, 0.2, "inconclusive"),
+        (0.05, 0.049, 0.2, "better"),
+        (-0.05, 0.01, 0.0, "worse"),
+        (0.001, 0.9, 0.96, "equivalent"),
+        (0.004, 0.001, 0.96, "equivalent"),
+        (0.3, np.nan, np.nan, "inconclusive"),
+    ]
+    frame = pd.DataFrame(rows, columns=["gain", "p_holm", "p_equivalent", "expected"])
+    assert outcomes(frame).tolist() == frame["expected"].tolist()
 
 
-def test_the_headline_corrects_over_blocks_too(tmp_path: Path) -> None:
-    """One lucky block among many is not called a win, though its own test would."""
+def test_the_headline_corrects_over_scenarios_too(tmp_path: Path) -> None:
+    """One lucky scenario among many is not called a win, though its own test would."""
     fabricated.write_runs(
         tmp_path, datasets=["trec"], ratios=[2.0, 5.0, 10.0, 20.0, 50.0, 100.0], augmenters=["none", "smote"]
     )
     found = compared(tmp_path)
     table = found.tables["balanced_accuracy"]
-    free = (table.reference == "free") & (table.augmenter == "picked")
-    table.loc[free, ["p_holm", "gain", "p_equivalent"]] = [0.5, 0.0, 0.0]
-    table.loc[table.index[free][0], ["p_holm", "gain"]] = [0.04, 0.02]
+    picked = (table.reference == "best_without_synthesis") & (table.augmenter == "picked")
+    table.loc[picked, ["p_holm", "gain", "p_equivalent"]] = [0.5, 0.0, 0.0]
+    table.loc[table.index[picked][0], ["p_holm", "gain"]] = [0.04, 0.02]
     ev = evidence.read([tmp_path])
     arguments = ("balanced_accuracy", table, found.values["balanced_accuracy"], found.rankings["balanced_accuracy"])
     words = verdict(ev, *arguments, found.gaps, 0.01)
-    assert "was not shown to beat what costs nothing in any of 6 blocks" in words.headline
+    assert "was not shown to beat the best without synthesis in any of 6 scenarios" in words.headline
 
 
 def test_numbers_are_written_as_a_reader_wants_them() -> None:
@@ -164,7 +171,7 @@ def test_numbers_are_written_as_a_reader_wants_them() -> None:
     assert (words_for_p(0.0004), words_for_p(0.0251), words_for_p(0.3)) == ("p < 0.001", "p = 0.025", "p = 0.30")
 
 
-def test_incomplete_blocks_are_named_with_the_reason(tmp_path: Path) -> None:
+def test_incomplete_scenarios_are_named_with_the_reason(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0, 50.0], augmenters=["none", "smote", "vae"])
     for augmenter, ratio in (("vae", "ir50"), ("smote", "ir10")):
         (run,) = tmp_path.glob(f"trec-*-{ratio}-{augmenter}-*")
@@ -174,11 +181,11 @@ def test_incomplete_blocks_are_named_with_the_reason(tmp_path: Path) -> None:
     gaps = {gap["augmenter"]: gap for gap in compared(tmp_path).gaps.to_dict("records")}
     assert gaps["vae"]["reason"] == "failed: the ELBO was never finite"
     assert gaps["smote"]["reason"] == "not run"
-    assert "ir50" in gaps["vae"]["block"]
-    assert any("2 blocks are incomplete (2 gaps)" in caution for caution in compared(tmp_path).verdict.cautions)
+    assert gaps["vae"]["scenario"].at == "1:50"
+    assert any("2 scenarios are incomplete (2 gaps)" in caution for caution in compared(tmp_path).verdict.cautions)
 
 
-def test_missing_members_are_a_gap_too(tmp_path: Path) -> None:
+def test_missing_splits_are_a_gap_too(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"])
     path = next(tmp_path.glob("*-smote-*/record.json"))
     written = json.loads(path.read_text())
@@ -221,7 +228,9 @@ def test_a_run_alone_and_failures_alone_are_compared_without_an_error(tmp_path: 
 def test_what_is_no_metric_or_rope_gets_a_sentence(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none"])
     ev = evidence.read([tmp_path])
-    with pytest.raises(ValueError, match="'acuracy' is no metric: choose among balanced_accuracy, "):
+    with pytest.raises(
+        ValueError, match=r"'acuracy' is no metric: did you mean accuracy\? Known are balanced_accuracy, "
+    ):
         comparison.compare(ev, ["acuracy"])
     with pytest.raises(ValueError, match="rope=0 must be positive"):
         comparison.compare(ev, rope=0)
@@ -233,17 +242,19 @@ def test_a_grid_of_one_other_loss_has_its_verdict(tmp_path: Path) -> None:
     assert not compared(tmp_path).verdict.headline.startswith("No verdict")
 
 
-def test_two_blocks_rank_without_a_test(tmp_path: Path) -> None:
+def test_two_scenarios_rank_without_a_test(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec", "emotion"], ratios=[10.0])
     overall = " ".join(compared(tmp_path).verdict.overall)
-    assert "2 blocks are too few for Friedman's test: the ranks describe" in overall
+    assert "2 scenarios are too few for Friedman's test: the ranks describe" in overall
     assert "differ" not in overall.partition("Mean ranks")[2]
 
 
-def test_losses_fall_in_words() -> None:
-    row = pd.Series({"gain": 0.1, "low": 0.05, "high": 0.15, "p_holm": 0.01, "p_equivalent": 0.0, "n_members": 10})
-    assert effect(row, Unit("log_loss", 0.01), "argmax").startswith("lowers log loss by 0.100 against argmax (95 %")
-    assert effect(-row, Unit("log_loss", 0.01), "argmax").startswith("raises log loss by 0.100 against argmax")
+@pytest.mark.parametrize(("gain", "outcome", "verb"), [(0.1, "better", "lowers"), (-0.1, "worse", "raises")])
+def test_losses_fall_in_words(gain: float, outcome: str, verb: str) -> None:
+    row = pd.Series({"gain": gain, "low": gain - 0.05, "high": gain + 0.05, "p_holm": 0.01, "outcome": outcome})
+    assert effect(row, Unit("log_loss", 0.01), "the baseline").startswith(
+        f"{verb} log loss by 0.100 against the baseline (95 %"
+    )
 
 
 def test_what_compares_and_reports_imports_no_torch() -> None:
@@ -263,10 +274,10 @@ def test_losses_gain_by_falling(tmp_path: Path) -> None:
     np.testing.assert_allclose(table.gain, table.reference_value - table.value, atol=1e-12)
 
 
-def test_the_free_remedy_is_ranked_by_its_chosen_rule() -> None:
+def test_the_best_without_synthesis_is_ranked_by_its_chosen_rule() -> None:
     """Neither by argmax nor by a rule that was not chosen."""
     rows = [
-        ("block", augmenter, "", decision, fold, value)
+        ("scenario", augmenter, "", decision, fold, value)
         for augmenter, decision, value in (
             ("none", "argmax", 0.1),
             ("none", "tuned", 0.2),
@@ -279,9 +290,11 @@ def test_the_free_remedy_is_ranked_by_its_chosen_rule() -> None:
         )
         for fold in (0, 1)
     ]
-    members = pd.DataFrame(rows, columns=["block", "augmenter", "loss", "decision", "fold", "value"])
-    values = comparison.headline_values(members)
-    assert values.loc["block"].to_dict() == pytest.approx({"none": 0.1, "smote": 0.5, "free remedy": 0.4})
+    scores = pd.DataFrame(rows, columns=["scenario", "augmenter", "loss", "decision", "fold", "value"])
+    values = comparison.headline_values(scores)
+    assert values.loc["scenario"].to_dict() == pytest.approx(
+        {BASELINE: 0.1, Method("smote"): 0.5, BEST_WITHOUT_SYNTHESIS: 0.4}
+    )
 
 
 def test_where_classes_are_thinned_a_rule_is_not_chosen_by_validation_accuracy(tmp_path: Path) -> None:
@@ -317,7 +330,7 @@ def test_where_no_class_is_smaller_there_was_nothing_to_augment(tmp_path: Path) 
     assert found.verdict.overall == []
     assert not any("ranking" in caution for caution in found.verdict.cautions)
     assert found.tables["minority_recall"].empty
-    assert found.rankings["balanced_accuracy"].blocks == ()
+    assert found.rankings["balanced_accuracy"].scenarios == ()
 
 
 def test_scenarios_without_a_minority_leave_the_verdict_to_the_others(tmp_path: Path) -> None:
@@ -325,10 +338,10 @@ def test_scenarios_without_a_minority_leave_the_verdict_to_the_others(tmp_path: 
     without_minority(tmp_path, "trec-*-natural-*")
     for metric in ("balanced_accuracy", "minority_recall"):
         words = comparison.compare(evidence.read([tmp_path]), [metric, "log_loss"]).verdict
-        assert re.search(r"\b3 blocks\b", words.headline)
+        assert re.search(r"\b3 scenarios\b", words.headline)
         assert words.datasets["trec"][-1].endswith("no class is smaller: nothing was there to augment.")
         assert not any("no class is smaller" in sentence for sentence in words.datasets["imdb"])
-        assert any("over 3 blocks" in sentence for sentence in words.overall)
+        assert any("over 3 scenarios" in sentence for sentence in words.overall)
 
 
 def by_fallback(folder: Path, pattern: str, share: float) -> None:
@@ -347,7 +360,7 @@ def test_a_method_whose_rows_a_fallback_made_is_called_so(tmp_path: Path) -> Non
     shift(tmp_path, "smote", 0.3, "validation_scores")
     found = compared(tmp_path)
     _, picked, alone = found.verdict.datasets["trec"]
-    assert "(smote mostly by fallback in 10 of 10 members)" in picked
+    assert "(smote mostly by fallback in 10 of 10 splits)" in picked
     assert "smote (mostly by fallback) (" in alone
     fabricated.write_runs(tmp_path, datasets=["imdb"], ratios=[10.0], augmenters=["none", "random", "smote"])
     by_fallback(tmp_path, "*-smote-*", 1.0)
@@ -364,11 +377,11 @@ def test_a_method_whose_rows_a_fallback_made_is_called_so(tmp_path: Path) -> Non
     assert "A fallback made 100 % of the rows of smote, so that its scores tell of the fallback." in said
 
 
-def test_a_fallback_in_some_blocks_is_said_of_those(tmp_path: Path) -> None:
+def test_a_fallback_in_some_scenarios_is_said_of_those(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0, 50.0], augmenters=["none", "smote"])
     by_fallback(tmp_path, "*-ir50-smote-*", 0.8)
     words = compared(tmp_path).verdict
-    assert any("A fallback made 80 % of the rows of smote in 1 of 2 blocks" in caution for caution in words.cautions)
+    assert any("A fallback made 80 % of the rows of smote in 1 of 2 scenarios" in caution for caution in words.cautions)
     assert " ".join(str(words).split()).count("smote (mostly by fallback)") == 2  # over either reference
 
 
@@ -400,8 +413,15 @@ def test_what_rounds_to_nothing_is_no_gain_and_no_loss() -> None:
         assert unit.change(0.0, "argmax") == f"does not differ from argmax in {unit.name}"
     assert points.change(-0.0006, "argmax") == "loses 0.1 points of balanced accuracy to argmax"
     assert [signed(value, "accuracy") for value in (0.0004, -0.0004, 0.0, 0.01)] == ["0.0", "0.0", "0.0", "+1.0"]
-    row = {"augmenter": "smote", "loss": "", "gain": 0.0004, "p_holm": 0.001, "p_equivalent": 0.0}
-    assert split(pd.DataFrame([row]), points) == "smote (0.0) differs by less than 0.05 points"
+    row = {
+        "augmenter": "smote",
+        "loss": "",
+        "decision": "argmax",
+        "gain": 0.0004,
+        "outcome": "better",
+        "by_fallback": 0,
+    }
+    assert by_outcome(pd.DataFrame([row]), points) == "smote (0.0) differs by less than 0.05 points"
 
 
 def test_a_ranking_that_is_not_told_is_not_warned_of(tmp_path: Path) -> None:
@@ -414,7 +434,7 @@ def test_a_ranking_that_is_not_told_is_not_warned_of(tmp_path: Path) -> None:
 
 
 ONE = re.compile(r"(?<![\d.,:/])1 (\w+s)\b(?! of)")
-MANY = re.compile(r"(?<![\d.])(?:[02-9]|[1-9]\d+) (block|run|member|gap|file|fold|seed|data set|method|point)\b(?!s)")
+MANY = re.compile(r"(?<![\d.])(?:[02-9]|[1-9]\d+) (scenario|run|split|gap|file|fold|seed|data set|method|point)\b(?!s)")
 
 
 @pytest.mark.parametrize("datasets", [["trec"], ["trec", "imdb"]])
@@ -440,3 +460,50 @@ def test_one_is_singular_and_several_are_plural(
     assert MANY.findall(words) == [], words
     assert not re.search(r"\bnan\b|\(\)|  ,| \.|\bNone\b", words), words
     assert not re.search(r"(gains?|loses?) [−+]?0\.0 ", words), words
+
+
+def test_folders_are_compared_in_one_line_and_the_table_says_what_the_verdict_says(tmp_path: Path) -> None:
+    for folder, ratio in (("one", 10.0), ("two", 50.0)):
+        fabricated.write_runs(tmp_path / folder, datasets=["trec"], ratios=[ratio], augmenters=["none", "smote"])
+    found = comparison.compare_folders(tmp_path / "one", str(tmp_path / "two"), metric="f1_macro")
+    assert found.metrics == ("f1_macro",)
+    assert "of f1 macro over the baseline" in " ".join(str(found.verdict).split())
+    table = found.table
+    assert set(table["scenario"]) == {"trec · minilm · ir10 · mlp", "trec · minilm · ir50 · mlp"}
+    assert set(table["reference"]) == {"baseline", "best_without_synthesis"}
+    row = table[(table["method"] == "smote") & table["scenario"].str.contains("ir50")].iloc[0]
+    assert row["low"] < row["gain"] < row["high"]
+    assert row["outcome"] == "better"
+    table.to_parquet(tmp_path / "table.parquet")  # nothing but text and numbers
+    assert found.verdict.headline in repr(found)
+    assert "smote" in found._repr_html_()
+
+
+def test_options_of_one_line_are_those_of_the_report(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"])
+    found = comparison.compare_folders(tmp_path, metric=["accuracy", "log_loss"], rope=0.2)
+    assert (found.metrics, found.rope) == (("accuracy", "log_loss"), 0.2)
+    assert set(found.table["outcome"]) == {"equivalent"}
+    assert comparison.compare_folders(tmp_path).metrics == comparison.METRICS
+    without_minority(tmp_path)
+    with pytest.raises(
+        UserError, match=r"no run has minority_recall \(no class is smaller: .*\): choose among accuracy"
+    ):
+        comparison.compare_folders(tmp_path, metric="minority_recall")
+
+
+def test_records_of_an_older_version_are_compared_as_far_as_they_go(tmp_path: Path) -> None:
+    runs = fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0, 50.0], augmenters=["none", "smote"])
+    later = ("validation_scores", "confusion", "reliability", "offsets", "balance", "diagnostics", "curves", "best")
+    for number, run in enumerate(runs):
+        written = json.loads((run / record.RECORD).read_text())
+        (run / record.RECORD).write_text(
+            json.dumps({key: value for key, value in written.items() if key not in later} | {"schema": 1})
+        )
+        if number == 1:
+            words = compared(tmp_path).verdict
+            assert re.search(r"\b1 of 1 scenario\b|the only scenario", words.headline)
+            assert any(caution.startswith("2 records are of an older version") for caution in words.cautions)
+    found = compared(tmp_path)
+    assert found.verdict.headline.startswith("No verdict: the records are of an older version")
+    assert set(found.tables["balanced_accuracy"]["reference"]) == {"baseline"}  # which needs no choice

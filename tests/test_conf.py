@@ -10,16 +10,20 @@ from hydra.types import RunMode
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from synaug import sweep
-from synaug.command import config as configuration
+from synaug import settings
+from synaug.command.callbacks import jobs_of
+from synaug.command.folders import run_choices
+from synaug.pipeline import make_augmenter
+from synaug.settings import conf_dir
+from synaug.sweep.sweep import has_reference
 
-GROUPS = (*configuration.GROUPS, "logger")
-OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((configuration.conf_dir() / group).glob("*.yaml"))]
+GROUPS = (*settings.GROUPS, "logger")
+OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((conf_dir() / group).glob("*.yaml"))]
 ASKED = {"files": ["dataset.path=mine.csv"], "huggingface": ["encoder.model=some/model"]}
 
 
 def composed(*overrides: str) -> DictConfig:
-    with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return compose("config", overrides=list(overrides))
 
 
@@ -37,12 +41,12 @@ def test_the_groups_are_those_that_were_promised() -> None:
 def test_every_option_composes_and_can_be_made(group: str, option: str) -> None:
     config = composed(f"{group}={option}", *ASKED.get(option, []))
     part = config[group]
-    first = (configuration.conf_dir() / group / f"{option}.yaml").read_text().splitlines()[0]
+    first = (conf_dir() / group / f"{option}.yaml").read_text().splitlines()[0]
     assert first.startswith("# ")
     if group == "logger":
         assert part._target_ is None or callable(get_object(part._target_))
     elif group == "augmenter":
-        assert configuration.augmenter(part).amount == (option != "none")
+        assert make_augmenter(part).amount == (option != "none")
     else:
         assert instantiate(part, _convert_="all") is not None
 
@@ -71,7 +75,7 @@ def test_the_defaults_are_the_issue_s() -> None:
 
 
 def test_a_ratio_is_called_by_its_value() -> None:
-    choices = dict.fromkeys(configuration.GROUPS, "x")
+    choices = dict.fromkeys(settings.GROUPS, "x")
     for overrides, expected in (
         (["imbalance_ratio=ir10"], "ir10"),
         (["imbalance_ratio=ir10", "imbalance_ratio.ratio=37"], "ir37"),
@@ -81,18 +85,16 @@ def test_a_ratio_is_called_by_its_value() -> None:
         (["imbalance_ratio=balanced"], "balanced"),
     ):
         given = choices | {"imbalance_ratio": overrides[0].partition("=")[2]}
-        assert configuration.run_choices(composed(*overrides), given)["imbalance_ratio"] == expected
-    assert (
-        configuration.run_choices(composed(), choices | {"imbalance_ratio": "my tail"})["imbalance_ratio"] == "my_tail"
-    )
+        assert run_choices(composed(*overrides), given)["imbalance_ratio"] == expected
+    assert run_choices(composed(), choices | {"imbalance_ratio": "my tail"})["imbalance_ratio"] == "my_tail"
 
 
-@pytest.mark.parametrize("path", sorted((configuration.conf_dir() / "experiment").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted((conf_dir() / "experiment").glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_experiment_is_a_grid_whose_jobs_compose(path: Path) -> None:
     header, line = path.read_text().splitlines()[:2]
     assert header == "# @package _global_"
     assert line.startswith("# ")
-    with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         grid = compose("config", overrides=[f"experiment={path.stem}"], return_hydra_config=True)
         assert grid.hydra.mode == RunMode.MULTIRUN
         assert grid.name == path.stem
@@ -100,23 +102,23 @@ def test_every_experiment_is_a_grid_whose_jobs_compose(path: Path) -> None:
         jobs = BasicSweeper.split_arguments(
             OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()]), None
         )[0]
-        assert sweep.jobs_of(grid) == [[*job, f"experiment={path.stem}"] for job in jobs]
-        assert sweep.has_reference(jobs, path)
+        assert jobs_of(grid) == [[*job, f"experiment={path.stem}"] for job in jobs]
+        assert has_reference(jobs, path)
         for job in (jobs[0], jobs[-1]):
             config = compose("config", overrides=[f"experiment={path.stem}", *job])
-            for group in configuration.GROUPS:
-                part = configuration.augmenter(config.augmenter) if group == "augmenter" else instantiate(config[group])
+            for group in settings.GROUPS:
+                part = make_augmenter(config.augmenter) if group == "augmenter" else instantiate(config[group])
                 assert part is not None
 
 
 def test_the_paper_s_grid_is_six_methods_three_data_sets_six_ratios() -> None:
-    with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         for name, encoder in (("paper", "bert_base"), ("paper_minilm", "minilm")):
             grid = compose("config", overrides=[f"experiment={name}"], return_hydra_config=True)
-            assert len(sweep.jobs_of(grid) or []) == 6 * 3 * 6
+            assert len(jobs_of(grid) or []) == 6 * 3 * 6
             assert grid.hydra.sweeper.params.encoder == encoder
             assert grid.n_folds == 10
 
 
 def test_conf_lies_beside_the_package_in_a_checkout() -> None:
-    assert configuration.conf_dir() == Path(__file__).parents[1] / "conf"
+    assert conf_dir() == Path(__file__).parents[1] / "conf"

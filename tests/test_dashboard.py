@@ -20,10 +20,10 @@ import wandb
 from filelock import FileLock
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
-from synaug import report
 from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
-from synaug.report.figures.material import Material
+from synaug.report import draw
+from synaug.report.results import Results
 from synaug.scores.decision import RULES
 from synaug.tracking import dashboard
 from synaug.tracking import report as wandb_run
@@ -158,12 +158,12 @@ def test_runs_of_a_sweep_arrive_grouped_with_their_report(sent: Sent) -> None:
 
     of_report = sent.arrived_report
     (summary,) = [run["summary"] for run in sent.arrived if run["run_id"] == of_report["run"]]
-    gains = {key for key in summary if key.startswith("gain_over_none/")}
-    assert gains == {f"gain_over_none/{name}" for name in ("random", "smote", "free remedy")}
+    gains = {key for key in summary if key.startswith("gain_over_baseline/")}
+    assert gains == {f"gain_over_baseline/{name}" for name in ("random", "smote", "best without synthesis")}
     artifacts = [one["name"] for one in of_report["artifacts"] if one["artifact_type"] == "report"]
     assert artifacts == ["report-toy"]
     table = of_report["comparisons"]
-    assert table["columns"][:5] == ["metric", "block", "augmenter", "loss", "decision"]
+    assert table["columns"][:5] == ["metric", "scenario", "augmenter", "loss", "decision"]
     assert {row[2] for row in table["data"]} == {"none", "random", "smote", "picked"}
     assert [name for name in of_report["files"] if name.startswith("media/html/figures/forest_")]
 
@@ -200,7 +200,8 @@ def figures(board: dict[str, Any]) -> set[str]:
 def test_figures_shown_are_figures_drawn(boards: dict[str, Any], tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, augmenters=["none", "smote"], n_folds=2)
     found = evidence.read([tmp_path])
-    drawn = {f"figures/{drawing.name}" for drawing in report.drawings(Material(found, comparison.compare(found)))}
+    sections = draw.sections(Results(found, comparison.compare(found)))
+    drawn = {f"figures/{drawn.name}" for section in sections for drawn in section.drawn}
     assert figures(boards["workspace"]) == figures(boards["report"])
     assert figures(boards["report"]) <= drawn
     assert len(figures(boards["report"])) == 6

@@ -9,11 +9,20 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 from synaug.scores import decision
-from synaug.scores.decision import cross_fitted, prior_correction, shift, tune
+from synaug.scores.decision import DECISION_RULES, Known, on_validation_rows, shift
+from synaug.scores.prior_correction import prior_correction
+from synaug.scores.tuned_offsets import tune
 
 UNIFORM2, UNIFORM3 = np.full(2, 1 / 2), np.full(3, 1 / 3)
 SKEWED = np.array([0.9, 0.08, 0.02])
 MEANS = np.array([-1.0, 0.0, 1.5])
+
+
+def cross_fitted(log_probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What the tuned rule says of validation rows, with uniform target."""
+    (tuned,) = (rule for rule in DECISION_RULES if rule.looks_at_rows)
+    uniform = np.full(log_probabilities.shape[1], 1 / log_probabilities.shape[1])
+    return on_validation_rows(tuned, Known(log_probabilities, labels, uniform, uniform))
 
 
 def posterior(x: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -186,10 +195,10 @@ def test_one_row_of_a_class_is_enough() -> None:
 
 def test_no_validation_row_helps_to_choose_the_offset_that_it_is_scored_under() -> None:
     log_probabilities, labels = drawn((40, 40, 40))
-    fitted = cross_fitted(log_probabilities, labels, UNIFORM3)
+    fitted = cross_fitted(log_probabilities, labels)
     odd = log_probabilities.copy()
     odd[0] = np.log([0.001, 0.001, 0.998])
-    again = cross_fitted(odd, labels, UNIFORM3)
+    again = cross_fitted(odd, labels)
     offset = np.log(fitted[0]) - log_probabilities[0]
     offset_again = np.log(again[0]) - odd[0]
     # The row's own offset is the same whatever the row says; those of the rows it helps to choose are not.
@@ -201,7 +210,7 @@ def test_folds_do_not_follow_the_order_of_the_rows(monkeypatch: pytest.MonkeyPat
     # Rows may be sorted by where they come from; each fold gets an offset of its own here, which tells it.
     numbers = iter(range(5))
     monkeypatch.setattr(decision, "tune", lambda *_: np.array([0.0, next(numbers)]))
-    fitted = cross_fitted(np.log(np.full((40, 2), 0.5)), np.repeat([0, 1], 20), UNIFORM2)
+    fitted = cross_fitted(np.log(np.full((40, 2), 0.5)), np.repeat([0, 1], 20))
     folds = np.rint(np.log(fitted[:, 1] / fitted[:, 0])).astype(int)
     assert sorted(folds[:20]) == sorted(folds[20:]) == sorted([0, 1, 2, 3, 4] * 4)
     assert (np.diff(folds[:20]) < 0).sum() > 1
@@ -215,11 +224,22 @@ def test_on_rows_of_chance_cross_fitting_does_not_flatter() -> None:
         log_probabilities, labels = np.log(draw.dirichlet(np.ones(3), 30)), np.repeat(np.arange(3), 10)
         tuned = np.log(shift(log_probabilities, tune(log_probabilities, labels, UNIFORM3)))
         own.append(weighted_log_loss(tuned, labels, UNIFORM3))
-        honest.append(weighted_log_loss(np.log(cross_fitted(log_probabilities, labels, UNIFORM3)), labels, UNIFORM3))
+        honest.append(weighted_log_loss(np.log(cross_fitted(log_probabilities, labels)), labels, UNIFORM3))
     assert np.mean(honest) > np.mean(own)
 
 
 def test_a_class_of_one_row_is_scored_under_the_offset_of_all() -> None:
     log_probabilities, labels = drawn((5, 5, 1))
     expected = shift(log_probabilities, tune(log_probabilities, labels, UNIFORM3))
-    np.testing.assert_array_equal(cross_fitted(log_probabilities, labels, UNIFORM3), expected)
+    np.testing.assert_array_equal(cross_fitted(log_probabilities, labels), expected)
+
+
+def test_rules_that_choose_by_no_row_say_the_same_of_validation_rows_as_of_others() -> None:
+    log_probabilities, labels = drawn((40, 20, 10))
+    known = Known(log_probabilities, labels, SKEWED, UNIFORM3)
+    for rule in DECISION_RULES:
+        if not rule.looks_at_rows:
+            shuffled = Known(log_probabilities, labels[::-1], SKEWED, UNIFORM3)
+            np.testing.assert_array_equal(rule.offset(known), rule.offset(shuffled))
+            expected = shift(log_probabilities, rule.offset(known))
+            np.testing.assert_array_equal(on_validation_rows(rule, known), expected)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from synaug import embed
+from synaug.command import embed
 from tests import program as programs
 from tests import toy
 from tests.program import TOY, Outcome, Program

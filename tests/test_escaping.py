@@ -20,11 +20,11 @@ import wandb
 from pytorch_lightning.loggers import WandbLogger
 
 from synaug import escaping, report
-from synaug.command import config
+from synaug.command import console as logs
 from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
 from synaug.report import words
-from synaug.report.figures import style, svg
+from synaug.report.drawing import style, svg
 from synaug.tracking import report as wandb_run
 from synaug.tracking import run as tracking
 from tests import fabricated
@@ -107,11 +107,11 @@ def in_xml(name: str) -> str:
 
 
 def in_the_log(name: str) -> str:
-    return config.LogFile("unused", delay=True).format(logging.LogRecord("x", logging.INFO, "", 0, "%s", (name,), None))
+    return logs.LogFile("unused", delay=True).format(logging.LogRecord("x", logging.INFO, "", 0, "%s", (name,), None))
 
 
 def on_the_console(name: str) -> str:
-    return config.ConsoleFormatter().format(logging.LogRecord("x", logging.INFO, "", 0, "%s", (name,), None))
+    return logs.ConsoleFormatter().format(logging.LogRecord("x", logging.INFO, "", 0, "%s", (name,), None))
 
 
 def in_wandb(name: str) -> str:
@@ -303,7 +303,7 @@ def test_the_report_is_printed_on_such_a_console(hostile: Path, tmp_path: Path, 
 
 
 def test_a_log_is_utf_8_whatever_the_locale(tmp_path: Path) -> None:
-    handler = config.LogFile(str(tmp_path / "synaug.log"))
+    handler = logs.LogFile(str(tmp_path / "synaug.log"))
     handler.emit(logging.LogRecord("x", logging.INFO, "", 0, "caf\udce9 ± \x1b[31m\n  more", (), None))
     handler.close()
     assert (tmp_path / "synaug.log").read_text(encoding="utf-8") == "caf\\udce9 ± \\x1b[31m\n  more\n"

@@ -12,6 +12,8 @@ import pytest
 from synaug import record
 from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
+from synaug.comparison.labels import Scenario
+from synaug.comparison.load import load
 from synaug.errors import UserError
 from synaug.scores import metrics
 from tests import fabricated
@@ -41,10 +43,10 @@ def test_every_score_and_run_of_a_folder_is_there(tmp_path: Path, runs: list[Pat
     found = evidence.read([tmp_path])
     assert set(found.runs.run) == {run.name for run in runs}
     assert set(found.runs.augmenter) == {"none", "smote"}
-    assert len(set(found.runs.block)) == 1
-    members, validation = found.members("balanced_accuracy")
-    assert list(members.columns) == ["block", "augmenter", "loss", "decision", "seed", "fold", "value"]
-    assert len(members) == len(validation) == 2 * 10 * 3
+    assert len(set(found.runs.scenario)) == 1
+    test, validation = found.scores_of("balanced_accuracy")
+    assert list(test.columns) == ["scenario", "augmenter", "loss", "decision", "seed", "fold", "value"]
+    assert len(test) == len(validation) == 2 * 10 * 3
     assert found.failures == []
 
 
@@ -52,7 +54,7 @@ def test_a_run_that_stands_in_two_folders_counts_once(tmp_path: Path, runs: list
     assert len(evidence.read([tmp_path, *runs]).runs) == 2
 
 
-def test_settings_that_differ_name_the_method_or_the_block(tmp_path: Path, runs: list[Path]) -> None:
+def test_settings_that_differ_name_the_method_or_the_scenario(tmp_path: Path, runs: list[Path]) -> None:
     smote = next(run for run in runs if "smote" in run.name)
     altered(tmp_path, smote, augmenter__amount=0.5)
     altered(tmp_path, smote, classifier__loss__label_smoothing=0.1)
@@ -60,12 +62,12 @@ def test_settings_that_differ_name_the_method_or_the_block(tmp_path: Path, runs:
     found = evidence.read([tmp_path]).runs
     assert set(found.augmenter) == {"none", "smote 100 %", "smote 50 %"}
     assert set(found.loss) == {"", "label_smoothing=0.1"}
-    assert {block.rpartition(" · ")[2] for block in found.block} == {"max_steps=1500", "max_steps=3000"}
+    assert {scenario.settings for scenario in found.scenario} == {("max_steps=1500",), ("max_steps=3000",)}
     assert set(found["augmenter.amount"].dropna()) == {0.5, 1.0}
 
 
 @pytest.mark.parametrize(
-    ("change", "block"),
+    ("change", "setting"),
     [
         ({"classifier__optimizer__eps": 1.0}, "classifier.optimizer.eps=1"),
         ({"trainer__precision": "16-mixed"}, "trainer.precision=16-mixed"),
@@ -73,15 +75,15 @@ def test_settings_that_differ_name_the_method_or_the_block(tmp_path: Path, runs:
         ({"imbalance_ratio__minority": ["0123456789abcdef" * 4, "b"]}, "imbalance_ratio.minority="),
     ],
 )
-def test_a_setting_that_others_lack_makes_another_block(
-    tmp_path: Path, runs: list[Path], change: dict[str, object], block: str
+def test_a_setting_that_others_lack_makes_another_scenario(
+    tmp_path: Path, runs: list[Path], change: dict[str, object], setting: str
 ) -> None:
     altered(tmp_path, runs[0], **change)
-    if "minority" in block:
+    if "minority" in setting:
         altered(tmp_path, runs[0], imbalance_ratio__minority=["0123456789abcdef" * 4, "c"])
     found = evidence.read([tmp_path]).runs
-    assert len(set(found.block)) == (3 if "minority" in block else 2)
-    assert any(block in each for each in found.block)
+    assert len(set(found.scenario)) == (3 if "minority" in setting else 2)
+    assert any(setting in given for scenario in found.scenario for given in scenario.settings)
 
 
 def test_a_sampler_s_setting_of_another_kind_makes_another_method(tmp_path: Path, runs: list[Path]) -> None:
@@ -91,12 +93,12 @@ def test_a_sampler_s_setting_of_another_kind_makes_another_method(tmp_path: Path
     assert len(set(found.augmenter)) == 3
 
 
-def test_two_ways_of_writing_a_number_are_one_block(tmp_path: Path, runs: list[Path]) -> None:
+def test_two_ways_of_writing_a_number_are_one_scenario(tmp_path: Path, runs: list[Path]) -> None:
     for run in runs:
         written = json.loads((run / record.RECORD).read_text())
         written["config"]["imbalance_ratio"]["ratio"] = 10 if "none" in run.name else 10.0
         (run / record.RECORD).write_text(json.dumps(written))
-    assert len(set(evidence.read([tmp_path]).runs.block)) == 1
+    assert len(set(evidence.read([tmp_path]).runs.scenario)) == 1
 
 
 def test_a_loss_that_only_sounds_plain_is_another(tmp_path: Path, runs: list[Path]) -> None:
@@ -104,29 +106,29 @@ def test_a_loss_that_only_sounds_plain_is_another(tmp_path: Path, runs: list[Pat
     assert set(evidence.read([tmp_path]).runs.loss) == {"", "mine.cross_entropy"}
 
 
-def test_a_loss_that_all_share_names_the_block(tmp_path: Path) -> None:
+def test_a_loss_that_all_share_names_the_scenario(tmp_path: Path) -> None:
     losses = [{"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0.1}]
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"], losses=losses)
     found = evidence.read([tmp_path]).runs
     assert set(found.loss) == {""}
-    assert set(found.block) == {"trec · minilm · ir10 · mlp · loss: label_smoothing=0.1"}
+    assert set(found.scenario) == {Scenario("trec", "minilm", "ir10", "mlp", ("loss: label_smoothing=0.1",))}
 
 
-def test_what_follows_from_the_ratio_is_in_no_name_of_a_block(tmp_path: Path) -> None:
+def test_what_follows_from_the_ratio_is_in_no_name_of_a_scenario(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[None, 10.0], augmenters=["none"])
     found = evidence.read([tmp_path])
-    assert not found.runs["block"].str.contains(record.IN_PROPORTION).any()
+    assert not any(record.IN_PROPORTION in str(scenario) for scenario in found.runs["scenario"])
     assert not [column for column in found.runs.columns if record.IN_PROPORTION in column]
 
 
-def test_two_contents_under_one_name_are_two_blocks(tmp_path: Path, runs: list[Path]) -> None:
+def test_two_contents_under_one_name_are_two_scenarios(tmp_path: Path, runs: list[Path]) -> None:
     written = json.loads((runs[0] / record.RECORD).read_text())
     written["data"]["fingerprint"] = "0" * 64
     written["identity"], written["run"] = "1" * 64, "another"
     fabricated.write(tmp_path, written)
     found = evidence.read([tmp_path]).runs
-    assert found.block.nunique() == 2
-    assert all("content=" in block for block in found.block)
+    assert found.scenario.nunique() == 2
+    assert all("content=" in str(scenario) for scenario in found.scenario)
 
 
 def test_a_choice_by_accuracy_is_a_choice_by_balanced_accuracy_where_classes_are_thinned(
@@ -134,17 +136,17 @@ def test_a_choice_by_accuracy_is_a_choice_by_balanced_accuracy_where_classes_are
 ) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[None], augmenters=["none"])
     found = evidence.read([tmp_path])
-    natural = found.runs.block[found.runs.ratio.isna()].iloc[0]
-    key = ["block", "augmenter", "decision", "seed", "fold"]
+    natural = found.runs.scenario[found.runs.ratio.isna()].iloc[0]
+    key = ["scenario", "augmenter", "decision", "seed", "fold"]
     for metric, wanted in (
         ("accuracy", {True: "accuracy", False: "balanced_accuracy"}),
         ("mcc", {True: "mcc", False: "mcc"}),
     ):
-        _, validation = found.members(metric)
+        _, validation = found.scores_of(metric)
         for is_natural, source in wanted.items():
-            mine = validation[(validation.block == natural) == is_natural].set_index(key).value.sort_index()
+            mine = validation[(validation.scenario == natural) == is_natural].set_index(key).value.sort_index()
             all_of_it = found.validation[found.validation.metric == source]
-            theirs = all_of_it[(all_of_it.block == natural) == is_natural].set_index(key).value.sort_index()
+            theirs = all_of_it[(all_of_it.scenario == natural) == is_natural].set_index(key).value.sort_index()
             pd.testing.assert_series_equal(mine, theirs)
 
 
@@ -167,8 +169,8 @@ def test_failures_alone_can_be_read(tmp_path: Path) -> None:
     found = evidence.read([tmp_path])
     assert found.runs.empty
     assert len(found.failures) == 1
-    members, validation = found.members("accuracy")
-    assert members.empty
+    test, validation = found.scores_of("accuracy")
+    assert test.empty
     assert validation.empty
 
 
@@ -179,10 +181,11 @@ def test_what_cannot_be_read_gets_a_sentence(tmp_path: Path, runs: list[Path]) -
     with pytest.raises(UserError, match="give the folder of an experiment that has run"):
         evidence.read([tmp_path / "empty"])
     for run in runs:
-        old = json.loads((run / record.RECORD).read_text()) | {"schema": 1}
-        (run / record.RECORD).write_text(json.dumps(old))
+        newer = json.loads((run / record.RECORD).read_text()) | {"schema": record.SCHEMA + 1}
+        (run / record.RECORD).write_text(json.dumps(newer))
     with pytest.raises(
-        UserError, match=r"no sound record\.json below .* is of schema 1, this synaug reads 2\): run it"
+        UserError,
+        match=r"no sound record\.json below .* is of schema \d+, newer than the \d+ that this synaug reads\): run it",
     ):
         evidence.read([tmp_path])
 
@@ -202,7 +205,7 @@ def test_one_file_of_another_shape_is_named_and_the_rest_is_read(
     words = comparison.compare(found, ["accuracy"]).verdict
     assert any(sentence in caution for caution in words.cautions)
     with pytest.warns(UserWarning, match=re.escape(f"left out: {bad} ")):
-        assert set(record.load(tmp_path).run) == {run.name for run in runs}
+        assert set(load(tmp_path).run) == {run.name for run in runs}
 
 
 def test_what_is_no_file_is_named_and_the_rest_is_read(tmp_path: Path, runs: list[Path]) -> None:
@@ -293,7 +296,7 @@ def test_settings_of_several_kinds_are_told_apart_and_can_be_stored(
     named = {f"smote k_neighbors={label}" if label else "smote k_neighbors unset" for label in labels}
     assert set(runs.augmenter) == {"none", *named}
     assert set(runs["augmenter.k_neighbors"].dropna()) == column
-    scores = record.load(tmp_path / "runs")
+    scores = load(tmp_path / "runs")
     scores.to_parquet(tmp_path / "scores.parquet")
     back = pd.read_parquet(tmp_path / "scores.parquet")["augmenter.k_neighbors"]
     assert set(back.dropna()) == column
@@ -319,11 +322,14 @@ def test_own_files_are_shown_by_name_and_known_by_content(tmp_path: Path) -> Non
     own_file(tmp_path, "reviews", "one")
     own_file(tmp_path, "tickets · 2024", "two")
     runs = evidence.read([tmp_path]).runs
-    assert set(runs.dataset) == {"reviews", "tickets - 2024"}  # a label's parts are told apart by that dot
-    assert set(runs.block) == {"reviews · minilm · ir10 · mlp", "tickets - 2024 · minilm · ir10 · mlp"}
+    assert set(runs.dataset) == {"reviews", "tickets · 2024"}
+    assert {str(scenario) for scenario in runs.scenario} == {
+        "reviews · minilm · ir10 · mlp",
+        "tickets · 2024 · minilm · ir10 · mlp",
+    }
     assert runs.content.nunique() == 2
     words = comparison.compare(evidence.read([tmp_path]), ["accuracy"]).verdict
-    assert set(words.datasets) == {"reviews", "tickets - 2024"}
+    assert set(words.datasets) == {"reviews", "tickets · 2024"}
     assert "On reviews at 1:10" in str(words)
 
 
@@ -332,7 +338,7 @@ def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
         own_file(tmp_path / name, name, "one")
         own_file(tmp_path / name, name, "two")
         runs = evidence.read([tmp_path / name]).runs
-        assert runs.dataset.nunique() == runs.content.nunique() == runs.block.nunique() == 2
+        assert runs.dataset.nunique() == runs.content.nunique() == runs.scenario.nunique() == 2
         assert all(re.fullmatch(rf"{name} #[0-9a-f]{{6}}", shown) for shown in runs.dataset)
 
 
@@ -378,7 +384,7 @@ def test_a_class_of_any_name_stays_a_class_and_is_never_missing(tmp_path: Path) 
     fabricated.write_runs(
         tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none"], n_folds=2, class_names=CLASSES
     )
-    scores = record.load(tmp_path)
+    scores = load(tmp_path)
     of_all = {*metrics.METRICS}
     assert set(scores["class"].dropna()) == set(CLASSES)
     assert set(scores["metric"][scores["class"].isna()]) == of_all

@@ -85,9 +85,9 @@ def of(program: Program) -> list[str]:
 
 def serve() -> None:
     """Import the program once, then make a process of it for each command line that comes."""
-    import synaug.run
+    import synaug.pipeline
 
-    assert synaug.run
+    assert synaug.pipeline
     for line in sys.stdin:
         request = json.loads(line)
         answer: int | None

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from synaug.comparison.compare import compare as compare_all
 from synaug.comparison.evidence import read
+from synaug.comparison.labels import REFERENCES
 from synaug.comparison.stats import KEY, compare, with_choices
 from synaug.escaping import latex as escape
-from synaug.report.figures.material import Material
 from synaug.report.latex import comparison_table, results_table, tables
+from synaug.report.results import Results
 from synaug.scores.decision import RULES
 from tests.fabricated import write_runs
 
@@ -22,13 +23,13 @@ AUGMENTERS = ("smote", "none", "random_50 %")
 
 
 def scores(
-    seed: int = 0, blocks: Sequence[str] = ("a", "b"), augmenters: Sequence[str] = AUGMENTERS, n_folds: int = 10
+    seed: int = 0, scenarios: Sequence[str] = ("a", "b"), augmenters: Sequence[str] = AUGMENTERS, n_folds: int = 10
 ) -> pd.DataFrame:
     """Scores of methods, of which the first augmenter is far better."""
     draw = np.random.RandomState(seed)
     rows = [
-        (block, augmenter, "", rule, 0, fold, (0.8 if augmenter == augmenters[0] else 0.5) + 0.01 * draw.rand())
-        for block in blocks
+        (scenario, augmenter, "", rule, 0, fold, (0.8 if augmenter == augmenters[0] else 0.5) + 0.01 * draw.rand())
+        for scenario in scenarios
         for augmenter in augmenters
         for rule in RULES
         for fold in range(n_folds)
@@ -36,12 +37,12 @@ def scores(
     return pd.DataFrame(rows, columns=[*KEY, "value"])
 
 
-def placed(blocks: Sequence[str], per_data_set: int = 2) -> dict[str, tuple[str, str]]:
-    return {block: (f"data_{at // per_data_set}", f"1:{at + 2}") for at, block in enumerate(blocks)}
+def placed(scenarios: Sequence[str], per_data_set: int = 2) -> dict[str, tuple[str, str]]:
+    return {each: (f"data_{at // per_data_set}", f"1:{at + 2}") for at, each in enumerate(scenarios)}
 
 
-def compared(members: pd.DataFrame, validation: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    values = with_choices(members, members if validation is None else validation)
+def compared(scored: pd.DataFrame, validation: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    values = with_choices(scored, scored if validation is None else validation)
     return values, compare(values)
 
 
@@ -83,23 +84,23 @@ def test_a_cell_is_mean_and_deviation_in_per_cent() -> None:
     values, table = compared(scores())
     latex = results_table(values, table, "balanced_accuracy", placed(["a", "b"]))
     check(latex)
-    own = values.query("block == 'b' and augmenter == 'none' and decision == 'tuned'")["value"] * 100
+    own = values.query("scenario == 'b' and augmenter == 'none' and decision == 'tuned'")["value"] * 100
     assert cell(latex, "none, tuned", 1) == f"${own.mean():.1f} \\pm {own.std(ddof=1):.1f}$"
     assert r"\multicolumn{2}{c}{data\_0}" in latex
     assert r"method & 1:2 & 1:3 \\" in latex
     assert "Balanced accuracy (\\%)" in latex
     assert "Nadeau and Bengio, 2003; $\\rho = 0.1$" in latex
-    assert "Holm-adjusted over all comparisons of a block with both references" in latex
+    assert "Holm-adjusted over all comparisons of a scenario with both references" in latex
 
 
 def test_losses_are_not_per_cent_and_the_least_is_best() -> None:
-    members = scores()
-    values = with_choices(members, members, higher_is_better=False)
+    scored = scores()
+    values = with_choices(scored, scored, higher_is_better=False)
     latex = results_table(values, compare(values, higher_is_better=False), "log_loss", placed(["a", "b"]))
     check(latex)
     assert re.fullmatch(r"\$0\.80\d \\pm 0\.00\d\$", cell(latex, "smote"))
     assert r"\mathbf" not in cell(latex, "smote")
-    best = values.query("block == 'a'").groupby(["augmenter", "decision"])["value"].mean().round(3)
+    best = values.query("scenario == 'a'").groupby(["augmenter", "decision"])["value"].mean().round(3)
     bold = [line for line in latex.splitlines() if line.split(" & ")[1:2] and r"\mathbf" in line.split(" & ")[1]]
     assert len(bold) == (best == best.min()).sum()
 
@@ -108,10 +109,10 @@ def test_the_best_is_bold_and_what_is_better_is_marked() -> None:
     values, table = compared(scores())
     latex = results_table(values, table, "accuracy", placed(["a", "b"]))
     assert cell(latex, "smote").endswith(r"^{*\dagger}$")
-    for method in ("none", "none, tuned", r"random\_50 \%", "free remedy (none, rule chosen)"):
+    for method in ("none", "none, tuned", r"random\_50 \%", "best without synthesis"):
         assert "dagger" not in cell(latex, method)
         assert r"\mathbf" not in cell(latex, method)
-    means = values.query("block == 'a'").groupby(["augmenter", "decision"])["value"].mean().mul(100).round(1)
+    means = values.query("scenario == 'a'").groupby(["augmenter", "decision"])["value"].mean().mul(100).round(1)
     bold = [line for line in latex.splitlines() if line.split(" & ")[1:2] and r"\mathbf" in line.split(" & ")[1]]
     assert len(bold) == (means == means.max()).sum() > 0
 
@@ -119,37 +120,41 @@ def test_the_best_is_bold_and_what_is_better_is_marked() -> None:
 @pytest.mark.parametrize(("p", "gain", "marked"), [(0.049, 0.1, True), (0.05, 0.1, False), (0.001, -0.1, False)])
 def test_only_a_significant_gain_is_marked(p: float, gain: float, marked: bool) -> None:
     values, table = compared(scores())
-    is_smote = (table["augmenter"] == "smote") & (table["decision"] == "argmax") & (table["reference"] == "free")
+    is_smote = (
+        (table["augmenter"] == "smote")
+        & (table["decision"] == "argmax")
+        & (table["reference"] == "best_without_synthesis")
+    )
     table["p_holm"] = np.where(is_smote, p, 1.0)
     table["gain"] = np.where(is_smote, gain, 1.0)
     latex = results_table(values, table, "accuracy", placed(["a", "b"]))
     assert (r"^{\dagger}" in cell(latex, "smote")) == marked
-    assert latex.count(r"^{\dagger}") == 2 * marked  # in both blocks
+    assert latex.count(r"^{\dagger}") == 2 * marked  # in both scenarios
     assert "^{*" not in latex
 
 
-def test_members_that_lack_are_counted_in_the_cell() -> None:
-    members = scores()
-    lacking = members.query("not (block == 'a' and augmenter == 'smote' and decision == 'argmax' and fold > 6)")
+def test_splits_that_lack_are_counted_in_the_cell() -> None:
+    scored = scores()
+    lacking = scored.query("not (scenario == 'a' and augmenter == 'smote' and decision == 'argmax' and fold > 6)")
     latex = results_table(*compared(lacking), "accuracy", placed(["a", "b"]))
     check(latex)
     assert cell(latex, "smote").endswith("_{(7)}$")
     assert "subscript" in latex
     assert latex.count("_{(") == 1
-    assert "subscript" not in results_table(*compared(members), "accuracy", placed(["a", "b"]))
+    assert "subscript" not in results_table(*compared(scored), "accuracy", placed(["a", "b"]))
 
 
 def test_what_is_missing_is_a_dash() -> None:
-    members = scores().query("not (block == 'b' and augmenter == 'smote')")
-    latex = results_table(*compared(members), "accuracy", placed(["a", "b"]))
+    scored = scores().query("not (scenario == 'b' and augmenter == 'smote')")
+    latex = results_table(*compared(scored), "accuracy", placed(["a", "b"]))
     check(latex)
     assert cell(latex, "smote", 1) == "--"
 
 
-def test_more_than_six_blocks_are_several_tables_and_data_sets_stay_together() -> None:
-    blocks = [f"b{at}" for at in range(14)]
-    places = {block: ("big" if at < 8 else f"small{at % 2}", f"1:{at}") for at, block in enumerate(blocks)}
-    latex = results_table(*compared(scores(blocks=blocks, n_folds=3)), "accuracy", places)
+def test_more_than_six_scenarios_are_several_tables_and_data_sets_stay_together() -> None:
+    scenarios = [f"b{at}" for at in range(14)]
+    places = {each: ("big" if at < 8 else f"small{at % 2}", f"1:{at}") for at, each in enumerate(scenarios)}
+    latex = results_table(*compared(scores(scenarios=scenarios, n_folds=3)), "accuracy", places)
     check(latex)
     spans = [re.findall(r"multicolumn\{(\d)\}\{c\}\{(\w+)\}", part) for part in latex.split(r"\begin{table*}")[1:]]
     assert spans == [[("6", "big")], [("2", "big"), ("3", "small0")], [("3", "small1")]]
@@ -158,7 +163,7 @@ def test_more_than_six_blocks_are_several_tables_and_data_sets_stay_together() -
 
 def test_many_methods_are_several_tables() -> None:
     many = ["none", *(f"smote k={k}" for k in range(25))]
-    latex = results_table(*compared(scores(blocks=["a"], augmenters=many, n_folds=3)), "accuracy", placed(["a"]))
+    latex = results_table(*compared(scores(scenarios=["a"], augmenters=many, n_folds=3)), "accuracy", placed(["a"]))
     check(latex)
     assert latex.count(r"\begin{table*}") == 3
 
@@ -173,35 +178,40 @@ def test_none_comes_first_and_picked_last() -> None:
 
 def test_a_comparison_shows_the_gain_with_its_interval_and_tests() -> None:
     _, table = compared(scores())
-    latex = comparison_table(table, "none", "accuracy", placed(["a", "b"]))
+    latex = comparison_table(table, "baseline", "accuracy", placed(["a", "b"]))
     check(latex)
     assert latex.count(r"\begin{table*}") == 2
-    row = table.query("block == 'a' and augmenter == 'smote' and decision == 'argmax' and reference == 'none'").iloc[0]
+    row = table.query(
+        "scenario == 'a' and augmenter == 'smote' and decision == 'argmax' and reference == 'baseline'"
+    ).iloc[0]
     cells = [cell(latex, "smote", column) for column in range(9)]
     assert cells[0] == f"${100 * row['gain']:+.1f}$"
     assert cells[1] == f"$[{100 * row['low']:.1f},\\ {100 * row['high']:.1f}]$"
     assert cells[2:4] == ["$< 0.001$", "$< 0.001$"]
     assert cells[4] == f"${row['effect']:.2f}$"
     assert cells[5:] == ["0.00", "0.00", "1.00", "10"]
-    assert r"\caption{data\_0, 1:2: gain in accuracy (points) over no augmentation (argmax)" in latex
+    assert r"\caption{data\_0, 1:2: gain in accuracy (points) over the baseline (no augmentation, argmax)" in latex
     assert "none &" not in latex
-    against_free = comparison_table(table, "free", "accuracy", placed(["a", "b"]))
-    check(against_free)
-    assert "none, tuned" not in against_free
+    against_best = comparison_table(table, "best_without_synthesis", "accuracy", placed(["a", "b"]))
+    check(against_best)
+    assert "none, tuned" not in against_best
 
 
 def test_what_cannot_be_tested_is_a_dash() -> None:
     values, table = compared(scores(n_folds=1))
-    latex = comparison_table(table, "none", "accuracy", placed(["a", "b"]))
+    latex = comparison_table(table, "baseline", "accuracy", placed(["a", "b"]))
     check(latex)
     assert [cell(latex, "smote", column) for column in range(1, 9)] == [*["--"] * 7, "1"]
     check(results_table(values, table, "accuracy", placed(["a", "b"])))
 
 
 def test_nothing_compared_is_said() -> None:
-    members = scores().query("augmenter != 'none'")
-    values, table = compared(members)
-    assert comparison_table(table, "free", "accuracy", placed(["a", "b"])) == "% nothing was compared with free\n"
+    scored = scores().query("augmenter != 'none'")
+    values, table = compared(scored)
+    assert (
+        comparison_table(table, "best_without_synthesis", "accuracy", placed(["a", "b"]))
+        == "% nothing was compared with the best without synthesis\n"
+    )
     check(results_table(values, table, "accuracy", placed(["a", "b"])))
 
 
@@ -209,9 +219,11 @@ def test_there_is_a_file_for_each_metric_and_reference(tmp_path: Path) -> None:
     write_runs(tmp_path)
     evidence = read([tmp_path])
     metrics = ("balanced_accuracy", "log_loss")
-    made = tables(Material(evidence, compare_all(evidence, metrics)))
+    made = tables(Results(evidence, compare_all(evidence, metrics)))
     assert set(made) == {
-        f"{name}_{metric}.tex" for name in ("results", "against_none", "against_free") for metric in metrics
+        f"{name}_{metric}.tex"
+        for name in ("results", "against_baseline", "against_best_without_synthesis")
+        for metric in metrics
     }
     for latex in made.values():
         check(latex)
@@ -222,7 +234,7 @@ def test_there_is_a_file_for_each_metric_and_reference(tmp_path: Path) -> None:
 def test_hostile_names_do_no_harm() -> None:
     values, table = compared(scores(augmenters=("none", EVIL)))
     places = {"a": (EVIL, EVIL), "b": ("fine", "1:2")}
-    made = [comparison_table(table, reference, "accuracy", places) for reference in ("none", "free")]
+    made = [comparison_table(table, reference, "accuracy", places) for reference in REFERENCES]
     for latex in (*made, results_table(values, table, "accuracy", places)):
         check(latex)
         assert "<script>" not in latex

@@ -25,13 +25,16 @@ from hydra import compose, initialize_config_dir
 from imblearn.over_sampling.base import BaseOverSampler
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 from submitit.core.utils import FailedJobError
 
-from synaug import record, sweep
-from synaug.command import config as configuration
+from synaug import record
+from synaug.command.callbacks import SweepCallback
+from synaug.comparison.load import load
 from synaug.embeddings.cache import CHUNK_ROWS
+from synaug.settings import conf_dir
 from synaug.sweep import launchers, status
+from synaug.sweep.run_lock import claim
+from synaug.sweep.slurm import SlurmQueue
 from tests import toy
 from tests.program import TOY, Program
 
@@ -133,7 +136,7 @@ def progress(err: str) -> list[str]:
 
 
 def launcher(*overrides: str) -> Any:
-    with initialize_config_dir(str(configuration.conf_dir()), version_base="1.3"):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         return compose("config", overrides=list(overrides), return_hydra_config=True).hydra.launcher
 
 
@@ -186,7 +189,7 @@ def test_processes_share_the_work_and_tell_what_failed(program: Program, monkeyp
     seen = {tuple(map(int, line.split())) for line in (program.folder / "processes.txt").read_text().splitlines()}
     assert os.getpid() not in {pid for pid, _ in seen} or launchers.cores() == 1
     assert sum(threads for _, threads in seen) <= launchers.cores()
-    scores = record.load(program.folder / "multirun")
+    scores = load(program.folder / "multirun")
     assert scores["run"].nunique() == 2
     assert not scores.duplicated(["run", "seed", "fold", "decision", "metric", "class"]).any()
 
@@ -248,7 +251,7 @@ def test_two_sweeps_of_one_grid_at_once_do_each_run_once(program: Program) -> No
     assert len(known) + sum(map(int, re.findall(r"^(\d) of 2 jobs are already recorded", said, re.MULTILINE))) == 2, (
         said
     )
-    assert len(record.load(program.folder / "multirun")["run"].unique()) == 2
+    assert len(load(program.folder / "multirun")["run"].unique()) == 2
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="needs an environment without Ray")
@@ -280,7 +283,7 @@ def test_a_job_arrives_in_the_folder_in_which_the_sweep_was_started(
     here.mkdir()
     there.mkdir()
     monkeypatch.chdir(here)
-    callback = sweep.SweepCallback()
+    callback = SweepCallback()
     os.chdir(there)
     copy.copy(callback)  # as unpickling does
     assert Path.cwd() == here
@@ -294,14 +297,14 @@ def test_a_ray_cluster_that_does_not_answer_is_told_at_once() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # and does not listen
         address = f"127.0.0.1:{nobody.getsockname()[1]}"
-        told = launchers.unreachable(OmegaConf.create({"ray": {"init": {"address": address}}}))
+        told = launchers.unreachable("RayLauncher", address)
         assert told is not None
         assert told.startswith(f"no Ray cluster answers ({address}: [Errno 111] Connection refused): start one with")
         nobody.listen()
-        assert launchers.unreachable(OmegaConf.create({"ray": {"init": {"address": address}}})) is None
+        assert launchers.unreachable("RayLauncher", address) is None
     for local in ("auto", None, "local"):
-        assert launchers.unreachable(OmegaConf.create({"ray": {"init": {"address": local}}})) is None
-    assert launchers.unreachable(OmegaConf.create({"n_jobs": 2})) is None
+        assert launchers.unreachable("RayLauncher", local) is None
+    assert launchers.unreachable("JoblibLauncher", None) is None
 
 
 @pytest.mark.parametrize(
@@ -349,14 +352,14 @@ def test_a_claimed_run_is_waited_for(tmp_path: Path) -> None:
     entered = threading.Event()
 
     def enter() -> None:
-        with status.claim(tmp_path / "run"):
+        with claim(tmp_path / "run"):
             entered.set()
 
-    with status.claim(tmp_path / "run"):
+    with claim(tmp_path / "run"):
         other = threading.Thread(target=enter)
         other.start()
         assert not entered.wait(0.3)
-        with status.claim(tmp_path / "another run"):
+        with claim(tmp_path / "another run"):
             pass
     assert entered.wait(300)
     other.join()
@@ -364,7 +367,7 @@ def test_a_claimed_run_is_waited_for(tmp_path: Path) -> None:
 
 def test_a_claim_ends_with_its_process_however_that_ends(tmp_path: Path) -> None:
     holding = (
-        "import sys, time\nfrom pathlib import Path\nfrom synaug.sweep.status import claim\n"
+        "import sys, time\nfrom pathlib import Path\nfrom synaug.sweep.run_lock import claim\n"
         "with claim(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(600)\n"
     )
     with subprocess.Popen(
@@ -373,7 +376,7 @@ def test_a_claim_ends_with_its_process_however_that_ends(tmp_path: Path) -> None
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         process.kill()
-    with status.claim(tmp_path):  # else this waits until the test's time is over
+    with claim(tmp_path):  # else this waits until the test's time is over
         pass
 
 
@@ -383,7 +386,7 @@ def test_where_there_are_no_locks_nobody_waits(tmp_path: Path, monkeypatch: pyte
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with status.claim(tmp_path), status.claim(tmp_path):
+    with claim(tmp_path), claim(tmp_path):
         pass
 
 
@@ -392,7 +395,7 @@ def test_a_lock_that_fails_otherwise_is_no_claim(tmp_path: Path, monkeypatch: py
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(OSError, match="Input/output error"), status.claim(tmp_path):
+    with pytest.raises(OSError, match="Input/output error"), claim(tmp_path):
         pass
 
 
@@ -409,7 +412,7 @@ def test_the_queue_is_empty_only_where_slurm_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, empty: bool
 ) -> None:
     (tmp_path / "jobs" / "6_0").mkdir(parents=True)  # of an earlier sweep
-    queue = launchers.SlurmQueue(tmp_path / "jobs")
+    queue = SlurmQueue(tmp_path / "jobs")
     squeue = tmp_path / "squeue"
     squeue.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\n{script}\n')
     squeue.chmod(0o755)
@@ -428,7 +431,7 @@ def wait_for_ever(watcher: threading.Thread) -> None:
 
 
 def test_jobs_that_slurm_forgot_end_the_wait_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Empty(launchers.SlurmQueue):
+    class Empty(SlurmQueue):
         def is_empty(self) -> bool:
             return True
 

@@ -61,7 +61,7 @@ def test_the_source_distribution_holds_what_building_needs(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as opened:
         names = {name.partition("/")[2] for name in opened.getnames()}
-    assert {"pyproject.toml", "README.md", "conf/config.yaml", "synaug/app.py"} <= names
+    assert {"pyproject.toml", "README.md", "conf/config.yaml", "synaug/pipeline.py"} <= names
 
 
 def test_the_wheel_runs_in_another_folder(installed: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A record is whole or absent, and a run's name says what decides its numbers."""
+"""A record is whole or absent, and read with care."""
 
 import json
 import math
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from synaug import record
 from synaug.errors import UserError
+from synaug.record import store
 from synaug.scores import metrics
 from tests import fabricated
 
@@ -28,7 +29,7 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 @given(st.floats())
 def test_any_number_makes_valid_json(value: float) -> None:
-    text = json.dumps(record._finite({"value": [value]}), allow_nan=False)
+    text = json.dumps(store._finite({"value": [value]}), allow_nan=False)
     back = json.loads(text)["value"][0]
     assert back == value if math.isfinite(value) else back is None
 
@@ -178,8 +179,13 @@ def test_a_file_of_another_shape_gets_a_sentence(tmp_path: Path, name: str, cont
 
 
 CHANGES: list[tuple[tuple[str | int, ...], object]] = [
-    (("schema",), 1),
+    (("schema",), 0),
     (("schema",), "2"),
+    (("schema",), True),
+    (("scores",), ...),
+    (("data",), ...),
+    (("config",), ...),
+    (("validation_scores", "data"), []),
     (("choices",), ["a"]),
     (("choices", "dataset"), 3),
     (("choices", "augmenter"), ...),
@@ -283,82 +289,54 @@ def test_a_failure_says_whether_the_record_that_stands_is_older(run: Path) -> No
     assert record.is_overtaken(run, record.failure_of(run))
 
 
-def config(**changes: object) -> dict[str, object]:
-    base: dict[str, object] = {
-        "dataset": {"name": "trec", "licence": "x"},
-        "encoder": {"model": "m", "device": None},
-        "trainer": {"accelerator": "auto", "precision": "32-true"},
-        "n_folds": 10,
-        "output_dir": "here",
-        "logger": {"_target_": None},
-    }
-    return base | changes
+# What schema 1 had not yet, and what describes a run only.
+LATER = ("validation_scores", "reliability", "code")
+ADDITIVE = (*LATER, "confusion", "offsets", "balance", "diagnostics", "curves", "best", "warnings")
+OPTIONAL = ("probabilities_sha256", "git_commit", "overrides", "configs_sha256")
 
 
-def test_only_what_decides_numbers_enters_the_identity() -> None:
-    sources = {"dataset": "sha256:1", "encoder": "sha256:2"}
-    base = record.identity(config(), sources)
-    assert len(base) == 64
-    for same in (
-        {"output_dir": "there"},
-        {"logger": {"_target_": "wandb"}},
-        {"encoder": {"model": "m", "device": "cuda"}},
-        {"dataset": {"name": "trec", "licence": "y"}},
-        {"trainer": {"accelerator": "gpu", "precision": "32-true"}},
-        {"n_folds": 10.0},
-    ):
-        assert record.identity(config(**same), sources) == base
-    for other in (
-        {"n_folds": 5},
-        {"dataset": {"name": "imdb"}},
-        {"trainer": {"precision": "bf16-mixed"}},
-    ):
-        assert record.identity(config(**other), sources) != base
-    assert record.identity(config(), sources | {"dataset": "sha256:3"}) != base
+def without(run: Path, *names: str, schema: int = record.SCHEMA) -> dict[str, object]:
+    """Write a run's record again as an older synaug would have, and return what it holds."""
+    path = run / record.RECORD
+    content = json.loads(path.read_bytes())
+    kept = {key: value for key, value in content.items() if key not in names} | {"schema": schema}
+    path.write_text(json.dumps(kept))
+    return kept
 
 
-def test_settings_at_their_neutral_values_leave_the_identity_as_it_was_before_them() -> None:
-    mine: dict[str, object] = {"_target_": "synaug.dataset.FileDataset", "name": "files", "text": "text", "seed": 0}
-    neutral = {"max_rows": None, "min_per_class": None, "drop_empty": False, "separator": None, "quoting": None}
-    base = record.identity(config(dataset=mine), {})
-    for same in (neutral, {"name": None}, {**neutral, "name": None}):
-        assert record.identity(config(dataset={**mine, **same}), {}) == base
-    used = {"max_rows": 9, "min_per_class": 1, "drop_empty": True, "separator": "comma", "quoting": "double"}
-    for key, value in (*used.items(), ("name", "mine"), ("drop_empty", 0)):
-        assert record.identity(config(dataset={**mine, **neutral, key: value}), {}) != base
+@pytest.mark.parametrize("name", [*ADDITIVE, *OPTIONAL])
+def test_a_record_from_before_a_table_is_read_as_far_as_it_goes(run: Path, name: str) -> None:
+    whole = record.read(run)
+    content = without(run, name)
+    assert record.problem(run, identity_of(run)) is None
+    read = record.read(run)
+    assert {key: read[key] for key in content} == content
+    if name in ADDITIVE and name != "code":
+        empty = read[name]["data"] if isinstance(read[name], dict) else read[name]
+        assert empty == []
+        assert type(read[name]) is type(whole[name])
+        assert (name in record.lacking(read)) == (name not in ("offsets", "diagnostics", "curves", "best", "warnings"))
 
 
-def test_a_cap_in_proportion_is_another_run_than_a_cap_on_each_class() -> None:
-    capped = {"name": "trec", "max_per_class": 100}
-    thinned, natural = {"ratio": 10, "profile": "step"}, {"ratio": None, "profile": "step"}
-    science = record.science(config(dataset=capped, imbalance_ratio=natural))
-    assert science["dataset"] == {**capped, "max_per_class_in_proportion": True}
-    assert record.science(config(dataset=capped, imbalance_ratio=thinned))["dataset"] == capped
-    whole = {"name": "trec", "max_per_class": None}
-    assert record.science(config(dataset=whole, imbalance_ratio=natural))["dataset"] == whole
+def test_a_record_of_an_older_schema_is_read_as_far_as_it_goes(run: Path) -> None:
+    content = without(run, *LATER, schema=1)
+    assert record.problem(run, identity_of(run)) is None
+    read = record.read(run)
+    assert read["scores"] == content["scores"]
+    assert read["validation_scores"] == record.as_table(record.VALIDATION_COLUMNS, [])
+    assert read["code"] == "unknown"
+    assert record.lacking(read) == ["validation_scores", "reliability"]
+    assert record.lacking(record.read(run)) == ["validation_scores", "reliability"]
 
 
-def test_a_schema_of_another_version_is_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = record.identity(config(), {})
-    monkeypatch.setattr(record, "SCHEMA", record.SCHEMA + 1)
-    assert record.identity(config(), {}) != before
+def test_what_is_written_now_lacks_nothing(run: Path) -> None:
+    assert record.lacking(record.read(run)) == []
 
 
-def test_the_commit_is_that_of_this_checkout_and_of_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=tmp_path, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    module = tmp_path / "synaug" / "record.py"
-    module.parent.mkdir()
-    module.write_text("")
-    git("init", "-q")
-    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
-    git(*identity, "commit", "-q", "--allow-empty", "-m", "first")
-    monkeypatch.setattr(record, "__file__", str(module))
-    assert record.git_commit() is None  # somebody's repository around an installed package
-    git("add", "-A")
-    git(*identity, "commit", "-q", "-m", "second")
-    assert record.git_commit() == git("rev-parse", "HEAD")
-    module.write_text("changed = True")
-    assert record.git_commit() == git("rev-parse", "HEAD") + "-dirty"
+def test_a_record_of_a_newer_schema_is_refused_by_name_and_not_written_over(run: Path) -> None:
+    without(run, schema=record.SCHEMA + 1)
+    sentence = rf"{re.escape(str(run))}/record\.json is of schema 3, newer than the 2 that this synaug reads: update"
+    with pytest.raises(UserError, match=sentence):
+        record.read(run)
+    with pytest.raises(UserError, match=sentence):
+        record.problem(run, identity_of(run))

@@ -1,7 +1,9 @@
 import json
 import re
+import shutil
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -16,11 +18,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from synaug import record, report
 from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
-from synaug.report import words
+from synaug.report import draw, figures, limits, words
 from synaug.report.__main__ import main
-from synaug.report.figures import forest, heatmap, ranks, svg
-from synaug.report.figures.material import Drawing, Material, Plan
+from synaug.report.drawing import colours, style, svg
+from synaug.report.drawing.contract import Drawing, Plan
+from synaug.report.figures import forest, gains
 from synaug.report.page import again, page, tables
+from synaug.report.results import Results
 from tests.fabricated import fabricate, write, write_failure, write_runs
 
 SCRIPT = "<script>window.__pwned=1</script>"
@@ -72,10 +76,10 @@ def written(folder: Path, output: Path, metrics: Sequence[str] | None = ("accura
 
 
 def drawing_of(plan: Plan) -> Drawing:
-    """The figure that a plan makes, which must be one."""
-    made = plan()
-    assert isinstance(made, Drawing)
-    return made
+    """The figure that a plan draws, which must be one."""
+    drawing = plan.draw()
+    assert isinstance(drawing, Drawing)
+    return drawing
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +259,7 @@ def test_many_classes_are_drawn_without_numbers(tmp_path: Path) -> None:
     assert "77 classes: darker is more" in text
 
 
-def test_an_incomplete_block_is_named_with_its_reason(tmp_path: Path) -> None:
+def test_an_incomplete_scenario_is_named_with_its_reason(tmp_path: Path) -> None:
     folders = write_runs(tmp_path / "runs", n_folds=3)
     gone = next(folder for folder in folders if "imdb-minilm-ir50-smote" in folder.name)
     (gone / "record.json").unlink()
@@ -282,7 +286,7 @@ def test_losses_are_methods_of_their_own(tmp_path: Path) -> None:
     losses = [None, {"label_smoothing": 0.1}]
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=3, losses=losses)
     table = Page(written(tmp_path / "runs", tmp_path / "report")).data()["tables"]["comparisons"]
-    assert "smote, label_smoothing=0.1" in table["columns"][2]["values"]
+    assert "smote label_smoothing=0.1" in table["columns"][2]["values"]
 
 
 def test_several_encoders_are_told_apart(tmp_path: Path) -> None:
@@ -300,8 +304,8 @@ def test_several_encoders_are_told_apart(tmp_path: Path) -> None:
 def test_a_data_set_may_have_the_separator_in_its_name(tmp_path: Path) -> None:
     write_runs(tmp_path, ["mine · or · yours"], [10.0, 50.0], ["none", "smote"], n_folds=2)
     evidence = evidences.read([tmp_path])
-    material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
-    assert material.panels == ["mine · or · yours"]
+    results = Results(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
+    assert [panel.dataset for panel in results.panels] == ["mine · or · yours"]
 
 
 def test_a_second_report_replaces_the_figures_of_the_first(small: Path, tmp_path: Path) -> None:
@@ -331,8 +335,8 @@ def test_commands_of_single_runs_come_from_their_overrides(tmp_path: Path) -> No
         (folder / ".hydra").mkdir()
         (folder / ".hydra" / "overrides.yaml").write_text(f"- augmenter={folder.name.split('-')[3]}\n- cache_dir=/x\n")
     evidence = evidences.read([tmp_path / "runs"])
-    material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
-    assert again.commands(material) == ["python -m synaug augmenter=none", "python -m synaug augmenter=smote"]
+    results = Results(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
+    assert again.commands(results) == ["python -m synaug augmenter=none", "python -m synaug augmenter=smote"]
 
 
 @pytest.mark.parametrize(
@@ -349,43 +353,35 @@ def test_json_ends_no_script_element() -> None:
     assert json.loads(text) == {"a": "</script><!--&\u2028\u2029"}
 
 
-def test_bars_join_maximal_runs_of_ranks_within_the_critical_difference() -> None:
-    assert ranks.cliques(np.array([1.0, 1.5, 2.6, 4.0]), 1.2) == [(0, 1), (1, 2)]
-    assert ranks.cliques(np.array([1.0, 3.0]), 1.0) == []
-    assert ranks.cliques(np.array([1.0, 1.2, 1.4]), 5.0) == [(0, 2)]
-
-
-def test_many_blocks_are_left_out_of_figures_in_words(tmp_path: Path) -> None:
+def test_many_scenarios_are_left_out_of_figures_in_words(tmp_path: Path) -> None:
     datasets = [f"set_{index}" for index in range(25)]
     write_runs(tmp_path / "runs", datasets, (2.0, 10.0, 20.0, 50.0), ["none", "smote"], n_folds=2)
     evidence = evidences.read([tmp_path / "runs"])
-    material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
-    drawn = [drawing_of(plan) for plan in forest.draw(material, "accuracy")]
-    assert len(drawn) == forest.MOST_FIGURES
+    results = Results(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
+    drawn = [drawing_of(plan) for plan in forest.plans(results)]
+    assert len(drawn) == limits.FOREST_FIGURES
     assert "Not drawn, but in the table" in drawn[0].note
-    maps = [drawing_of(plan) for plan in heatmap.draw(material, "accuracy", "none")]
-    assert len(maps) == heatmap.MOST_FIGURES
+    maps = [drawing_of(plan) for plan in gains.plans(results) if "-over-baseline" in plan.key]
+    assert len(maps) == limits.GAINS_FIGURES
     assert "Not drawn, but in the table: set_" in maps[-1].note
     assert max(each.figure.get_figheight() for each in [*drawn, *maps]) < 30
 
 
 def test_limits_of_colours_are_symmetric(small: Path) -> None:
     evidence = evidences.read([small / "runs"])
-    material = Material(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
-    drawing = drawing_of(next(heatmap.draw(material, "accuracy", "free")))
+    results = Results(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
+    drawing = drawing_of(next(gains.plans(results)))
     norm = drawing.figure.axes[0].collections[0].norm
     assert norm.vmin == -norm.vmax < 0  # type: ignore[operator]
 
 
 def test_figures_follow_the_theme_by_classes() -> None:
-    from synaug.report.figures import style
-
     with style.applied():
         figure = style.figure(2)
-        figure.add_subplot().plot([0, 1], [0, 1], color=style.INK)
+        figure.add_subplot().plot([0, 1], [0, 1], color=colours.INK)
     text = svg.inline(svg.raw_svg(figure, "one"), "alt <&>")
     assert 'class="stroke-ink"' in text
-    assert style.INK not in text
+    assert colours.INK not in text
     assert "style=" not in text
     assert 'aria-label="alt &lt;&amp;&gt;"' in text
 
@@ -417,10 +413,10 @@ def _fail(*arguments: object, **options: object) -> None:
     ("planted", "name", "section"),
     [
         ("synaug.report.figures.classes.recalls", "classes-1", "classes"),
-        ("synaug.report.figures.forest.draw", "forest-accuracy", "forest"),
-        ("synaug.report.figures.heatmap._figure", "gains-accuracy-over-none-1", "gains"),
-        ("synaug.report.figures.ratios.draw", "ratio-accuracy", "ratio"),
-        ("synaug.report.figures.svg.raw_svg", "curves-1", "training"),
+        ("synaug.report.figures.forest._rows", "forest", "forest"),
+        ("synaug.report.figures.gains._draw", "gains-accuracy-over-baseline", "gains"),
+        ("synaug.report.figures.ratio._draw", "ratio-accuracy", "ratio"),
+        ("synaug.report.drawing.svg.raw_svg", "curves-1", "curves"),
     ],
 )
 def test_a_figure_that_fails_costs_that_figure_and_is_named(
@@ -447,6 +443,83 @@ def test_a_figure_that_fails_costs_that_figure_and_is_named(
     monkeypatch.undo()
     monkeypatch.setattr(svg, "pdf", lambda figure, *, quick=False: b"%PDF")
     written(tmp_path / "runs", tmp_path / "report")  # which has no errors.log any more
+
+
+FIGURE_OF_SOMEBODY = """
+from synaug.report.drawing import style
+from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+
+
+def draw():
+    with style.applied():
+        figure = style.figure(2)
+        figure.add_subplot().plot([0, 1])
+    return Drawing(figure, title="A line", alt="A line from 0 to 1.")
+
+
+FIGURE = FigureKind(15, "Of somebody", "An added figure.", lambda results: [Plan("one", draw)])
+"""
+
+
+@pytest.fixture
+def figure_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the folder of figures, in which files can be added and removed."""
+    folder = tmp_path / "figures"
+    shutil.copytree(figures.__path__[0], folder)
+    monkeypatch.setattr(figures, "__path__", [str(folder)])
+    before = set(sys.modules)
+    yield folder
+    for name in [name for name in sys.modules if name.startswith(f"{figures.__name__}.") and name not in before]:
+        del sys.modules[name]
+
+
+def titles(text: str) -> list[str]:
+    """Headings of the page's sections."""
+    return re.findall("<h2[^>]*>(.*?)</h2>", text)
+
+
+def test_a_file_added_is_a_figure_added_and_a_file_removed_a_figure_removed(tmp_path: Path, figure_files: Path) -> None:
+    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
+    before = titles(written(tmp_path / "runs", tmp_path / "report"))
+    (figure_files / "line.py").write_text(FIGURE_OF_SOMEBODY)
+    text = written(tmp_path / "runs", tmp_path / "report")
+    after = titles(text)
+    assert after[after.index("Gains") + 1] == "Of somebody"
+    assert [title for title in after if title != "Of somebody"] == before
+    assert 'id="figure-line-one"' in text
+    assert "A line from 0 to 1." in text
+    assert (tmp_path / "report" / "figures" / "line-one.svg").is_file()
+    for name in ("line", "ratio"):
+        (figure_files / f"{name}.py").unlink()
+    after = titles(written(tmp_path / "runs", tmp_path / "report"))
+    assert after == [title for title in before if title != "Against the imbalance ratio"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("import nothing_of_that_name", "No module named &#39;nothing_of_that_name&#39;"),
+        ("1 +", "invalid syntax"),
+        ("FIGURES = []", "line has no FIGURE"),
+        (FIGURE_OF_SOMEBODY.replace("[Plan(", "[Plans("), "name &#39;Plans&#39; is not defined"),
+        (FIGURE_OF_SOMEBODY.replace("style.figure(2)", "style.figures(2)"), "has no attribute &#39;figures&#39;"),
+    ],
+)
+def test_a_file_that_is_no_figure_costs_no_other(tmp_path: Path, figure_files: Path, content: str, reason: str) -> None:
+    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
+    (figure_files / "line.py").write_text(content)
+    path = report.write(*_compared(tmp_path / "runs"), tmp_path / "report")
+    text = path.read_text(encoding="utf-8")
+    part = text.partition('<section id="line">')[2].partition("</section>")[0]
+    assert "could not be drawn" in part
+    assert reason in part
+    assert 'id="figure-curves-1"' in text
+    assert "Traceback" in (tmp_path / "report" / report.ERRORS).read_text(encoding="utf-8")
+
+
+def _compared(folder: Path) -> tuple[evidences.Evidence, comparisons.Comparison]:
+    evidence = evidences.read([folder])
+    return evidence, comparisons.compare(evidence, metrics=["accuracy"])
 
 
 def test_a_disk_that_fails_is_no_fault_of_a_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -508,7 +581,7 @@ def test_captions_speak_of_what_is_drawn(tmp_path: Path) -> None:
         "95 % interval of the corrected test. ",
         "A dot and bold print",
         "dashed line",
-        "means over members",
+        "means over splits",
     ):
         assert absent not in re.sub("<section id=.glossary.*", "", text, flags=re.DOTALL), absent
     write_runs(tmp_path / "smote", ["imdb"], [10.0, 50.0], ["smote"], n_folds=3)
@@ -526,8 +599,6 @@ def test_long_names_are_cut_by_the_width_that_they_are_drawn_in() -> None:
 @pytest.mark.parametrize("limit", [1e-5, 0.003, 0.05, 1.0, 9.7, 123.4])
 @pytest.mark.parametrize("n_columns", [1, 8])
 def test_numbers_of_a_colour_bar_have_room(limit: float, n_columns: int) -> None:
-    from synaug.report.figures import style
-
     with style.applied():
         figure = style.figure(3)
         axes = list(figure.subplots(1, n_columns, squeeze=False)[0])
@@ -546,7 +617,7 @@ def test_a_folder_given_twice_or_within_another_counts_once(
 ) -> None:
     write_failure(tmp_path / "runs", "broken", "no")
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
-    monkeypatch.setattr(report, "drawings", lambda material: [])
+    monkeypatch.setattr(draw, "sections", lambda results: [])
     monkeypatch.chdir(tmp_path)
     assert main([*folders, "--metric", "accuracy", "--output", "report"]) == 0
     text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
@@ -556,7 +627,7 @@ def test_a_folder_given_twice_or_within_another_counts_once(
 
 def test_the_long_table_is_csv_on_request_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
-    monkeypatch.setattr(report, "drawings", lambda material: [])
+    monkeypatch.setattr(draw, "sections", lambda results: [])
     for asked, there in ((["--csv"], True), ([], False)):  # an older one must not stay
         assert main([str(tmp_path / "runs"), "--metric", "accuracy", "--output", str(tmp_path / "out"), *asked]) == 0
         assert (tmp_path / "out" / report.SCORES_CSV).exists() is there
@@ -567,7 +638,7 @@ def test_a_metric_that_no_run_has_is_said(tmp_path: Path, capsys: pytest.Capture
     write_runs(tmp_path / "runs", ["even"], [None], ["none", "smote"], n_folds=2, minority=[])
     assert main([str(tmp_path / "runs"), "--metric", "accuracy,minority_recall"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("--metric: no run has minority_recall (no class is smaller: nothing was there to augment)")
+    assert said.startswith("no run has minority_recall (no class is smaller: nothing was there to augment)")
     assert said.count("\n") == 1
 
 
@@ -636,7 +707,7 @@ def test_a_thousand_runs_fit_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_method_whose_rows_a_fallback_made_is_called_so_in_the_table(tmp_path: Path) -> None:
     write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "random", "smote"])
     comparison = comparisons.compare(evidences.read([tmp_path]), ["accuracy"])
-    (sound,) = _shown_methods(Material(evidences.read([tmp_path]), comparison))
+    (sound,) = _shown_methods(Results(evidences.read([tmp_path]), comparison))
     assert not any("fallback" in label for label in sound)
     for path in tmp_path.glob("*-smote-*/record.json"):
         written = json.loads(path.read_text())
@@ -645,14 +716,14 @@ def test_a_method_whose_rows_a_fallback_made_is_called_so_in_the_table(tmp_path:
             row[columns.index("made_by_fallback")] = row[columns.index("made")]
         path.write_text(json.dumps(written))
     evidence = evidences.read([tmp_path])
-    (fallen,) = _shown_methods(Material(evidence, comparisons.compare(evidence, ["accuracy"])))
+    (fallen,) = _shown_methods(Results(evidence, comparisons.compare(evidence, ["accuracy"])))
     assert {"smote (mostly by fallback)", "random"} <= fallen
     assert "smote" not in fallen
 
 
-def _shown_methods(material: Material) -> list[set[str]]:
+def _shown_methods(results: Results) -> list[set[str]]:
     """Labels of the methods in the page's table of comparisons, of each metric."""
-    found = tables.comparisons(material)
+    found = tables.comparisons(results)
     labels = next(column["values"] for column in found["columns"] if column["label"] == "augmenter")
     return [{labels[row[2]] for row in rows} for rows in found["rows"].values()]
 
@@ -662,6 +733,6 @@ def test_a_place_that_cannot_be_written_gets_the_remedy_of_this_command(
 ) -> None:
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
     (tmp_path / "page" / "scores.parquet").mkdir(parents=True)
-    monkeypatch.setattr(report, "drawings", lambda material: [])
+    monkeypatch.setattr(draw, "sections", lambda results: [])
     assert main([str(tmp_path / "runs"), f"--output={tmp_path / 'page'}"]) == 1
     assert "Is a directory: choose another place with --output" in capsys.readouterr().err

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 from synaug import report
 from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
-from synaug.report.figures import svg
+from synaug.report import draw
+from synaug.report.drawing import svg
 from tests.fabricated import write_failure, write_runs
 
 SCRIPT = "<script>window.__pwned=1</script>"
@@ -137,7 +138,7 @@ def test_text_and_choices_filter_rows(watched: Watched) -> None:
     some = page.locator(ROWS).count()
     assert 0 < some < everything
     assert set(column(page, 1)) == {"imdb"}
-    page.get_by_label("Comparisons of methods: over").select_option("free remedy")
+    page.get_by_label("Comparisons of methods: over").select_option("the best without synthesis")
     assert 0 < page.locator(ROWS).count() < some
     assert f"of {everything} comparisons" in page.locator("[data-table=comparisons] [role=status]").inner_text()
     page.fill("[data-table=comparisons] input[type=search]", "nothing is called so")
@@ -238,7 +239,7 @@ def test_every_figure_has_a_name_for_who_does_not_see_it(watched: Watched) -> No
 def test_a_large_table_renders_its_rows_as_they_are_asked_for(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "drawings", lambda material: [])
+    monkeypatch.setattr(draw, "sections", lambda results: [])
     datasets = [f"set_{index}" for index in range(30)]
     write_runs(tmp_path / "runs", datasets, augmenters=("none", "random", "smote"), n_folds=2)
     evidence = evidences.read([tmp_path / "runs"])

@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from synaug import record as records
+from synaug.comparison.load import load
 from synaug.errors import UserError
+from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.scores import metrics
 from tests import toy
 from tests.program import TOY, Outcome, Program, signalled, without_cost
@@ -83,7 +85,7 @@ def test_the_record_holds_what_the_design_promises(program: Program, csv: str) -
     minority = balance[balance["class"] == "trade"]
     assert (minority["made"] == minority["asked"]).all()
     assert (minority["real"] + minority["made"] == balance[balance["class"] == "sport"]["real"].to_numpy()).all()
-    assert len(record["diagnostics"]) == 8  # one VAE for each member's one minority class
+    assert len(record["diagnostics"]) == 8  # one VAE for each split's one minority class
     assert {"seed", "fold", "active_units", "variance_ratio", "reconstruction", "kl"} <= set(record["diagnostics"][0])
     curves = pd.DataFrame(record["curves"]["data"], columns=record["curves"]["columns"])
     assert sorted(set(curves.step)) == [20, 40]
@@ -94,6 +96,19 @@ def test_the_record_holds_what_the_design_promises(program: Program, csv: str) -
     np.testing.assert_allclose(joined.minority_accuracy_gap, gap)
     assert set(record["cost"]["seconds"]) == {"load", "embed", "augment", "train", "score"}
     assert record["cost"]["peak_memory_bytes"] > 50e6
+
+
+def test_minority_classes_are_found_once_a_job(program: Program, csv: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    once = ImbalanceRatio.minority_classes
+
+    def counted(*arguments: Any) -> list[int]:
+        calls.append(arguments)
+        return once(*arguments)
+
+    monkeypatch.setattr(ImbalanceRatio, "minority_classes", counted)
+    ok(program(*TOY, csv))
+    assert len(calls) == 1
 
 
 def test_scores_can_be_made_again_from_the_probabilities_beside_the_record(program: Program, csv: str) -> None:
@@ -203,23 +218,23 @@ def test_comparisons_are_paired(program: Program, csv: str) -> None:
 
 def test_load_gives_one_long_table_of_many_runs(program: Program, csv: str) -> None:
     ok(program("--multirun", *TOY, csv, "augmenter=none,random", "augmenter.amount=1.0,2.0"))
-    frame = records.load(program.folder / "multirun")
+    frame = load(program.folder / "multirun")
     described = {"name", "run", "identity", "dataset", "encoder", "imbalance_ratio", "ratio", "augmenter", "amount"}
-    assert described | {"loss", "classifier", "block"} <= set(frame.columns)
+    assert described | {"loss", "classifier", "scenario"} <= set(frame.columns)
     assert list(frame.columns[-6:]) == ["seed", "fold", "decision", "metric", "class", "value"]
     assert frame.run.nunique() == 3  # filling nothing of the gap is one run, whatever the amount
     assert set(frame.amount) == {0.0, 1.0, 2.0}
     assert set(frame.augmenter) == {"none", "random 100 %", "random 200 %"}
     ok(program(*TOY, csv, "augmenter=smote", "augmenter.k_neighbors=3", "standardize=true"))
     ok(program(*TOY, csv, "augmenter=smote", "augmenter.k_neighbors=4"))
-    frame = records.load(program.folder / "multirun")
+    frame = load(program.folder / "multirun")
     assert {"smote k_neighbors=3", "smote k_neighbors=4"} <= set(frame.augmenter)
     assert set(frame["augmenter.k_neighbors"].dropna()) == {3, 4}
     assert set(frame.standardize) == {True, False}
-    assert {block.rpartition(" · ")[2] for block in set(frame.block)} == {"standardize=True", "standardize=False"}
+    assert {label.rpartition(" · ")[2] for label in set(frame.scenario)} == {"standardize=True", "standardize=False"}
     assert "max_steps" not in frame.columns
     with pytest.raises(UserError, match="give the folder of an experiment that has run"):
-        records.load(program.folder / "nowhere")
+        load(program.folder / "nowhere")
 
 
 def test_a_user_s_own_sampler_needs_one_file(program: Program, csv: str) -> None:

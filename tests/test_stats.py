@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from synaug.comparison.labels import METHOD, Method
 from synaug.comparison.stats import (
     COLUMNS,
     EXACT_RANKS,
     KEY,
-    METHOD,
     compare,
     corrected_t_test,
     holm,
@@ -29,17 +29,17 @@ SCORES = st.integers(0, 20).map(lambda hits: hits / 20)
 
 
 def scored(
-    values: Iterable[float], method: Sequence[str] = ("none", "", "argmax"), n_folds: int = 10, block: str = "b"
+    values: Iterable[float], method: Sequence[str] = ("none", "", "argmax"), n_folds: int = 10, scenario: str = "b"
 ) -> pd.DataFrame:
-    """Scores of one method, member by member."""
-    rows = [(block, *method, at // n_folds, at % n_folds, value) for at, value in enumerate(values)]
+    """Scores of one method, split by split."""
+    rows = [(scenario, *method, at // n_folds, at % n_folds, value) for at, value in enumerate(values)]
     return pd.DataFrame(rows, columns=[*KEY, "value"])
 
 
 def compared(reference: Sequence[float], other: Sequence[float], n_folds: int = 10, **settings: float) -> pd.Series:
     """The row of smote against none."""
-    members = pd.concat([scored(reference, n_folds=n_folds), scored(other, ("smote", "", "argmax"), n_folds)])
-    return compare(members, **settings).iloc[0]  # type: ignore[arg-type]
+    scores = pd.concat([scored(reference, n_folds=n_folds), scored(other, ("smote", "", "argmax"), n_folds)])
+    return compare(scores, **settings).iloc[0]  # type: ignore[arg-type]
 
 
 # The corrected test
@@ -94,7 +94,7 @@ def test_without_variance_only_a_mean_of_zero_is_not_a_difference() -> None:
 
 
 @pytest.mark.parametrize(("n", "n_folds"), [(1, 10), (5, 1)])
-def test_too_few_members_or_folds_give_no_test(n: int, n_folds: int) -> None:
+def test_too_few_splits_or_folds_give_no_test(n: int, n_folds: int) -> None:
     test = corrected_t_test(np.full((3, n), 0.1), n_folds)
     np.testing.assert_allclose(test.mean, 0.1)
     assert np.isnan([test.t, test.p, test.low, test.high]).all()
@@ -142,12 +142,12 @@ def test_bayesian_probabilities_are_baycomps(scores: list[tuple[float, float]], 
     assert row[["p_worse", "p_equivalent", "p_better"]].tolist() == pytest.approx(expected, abs=1e-9)
 
 
-def test_members_that_do_not_divide_into_runs_are_compared_all_the_same() -> None:
+def test_splits_that_do_not_divide_into_runs_are_compared_all_the_same() -> None:
     x, y = np.random.RandomState(0).rand(2, 20)
-    members = pd.concat([scored(x), scored(y, ("smote", "", "argmax"))])
-    lacking = members[(members["augmenter"] == "none") | (members["seed"] < 1) | (members["fold"] > 2)]
+    scores = pd.concat([scored(x), scored(y, ("smote", "", "argmax"))])
+    lacking = scores[(scores["augmenter"] == "none") | (scores["seed"] < 1) | (scores["fold"] > 2)]
     row = compare(lacking).iloc[0]
-    assert (row["n_members"], row["missing"], row["n_seeds"], row["n_folds"], row["rho"]) == (17, 3, 2, 10, 0.1)
+    assert (row["n_splits"], row["missing"], row["n_seeds"], row["n_folds"], row["rho"]) == (17, 3, 2, 10, 0.1)
     kept = np.r_[0:10, 13:20]
     gains = y[kept] - x[kept]
     assert row["value"] == pytest.approx(y[kept].mean())
@@ -179,15 +179,15 @@ def test_holm_is_statsmodels_and_never_below_the_raw_p(p: list[float]) -> None:
 # The choice
 
 
-def drawn_members(
-    seed: int = 0, blocks: Sequence[str] = ("x", "y"), augmenters: Sequence[str] = ("none", "smote", "vae")
+def drawn_scores(
+    seed: int = 0, scenarios: Sequence[str] = ("x", "y"), augmenters: Sequence[str] = ("none", "smote", "vae")
 ) -> pd.DataFrame:
     """Scores of several methods, among them a loss other than cross-entropy, two seeds of three folds."""
     draw = np.random.RandomState(seed)
     losses = [(augmenter, "") for augmenter in augmenters] + [("none", "focal=2")]
     frames = [
-        scored(draw.rand(6).round(3), (augmenter, loss, rule), 3, block)
-        for block in blocks
+        scored(draw.rand(6).round(3), (augmenter, loss, rule), 3, scenario)
+        for scenario in scenarios
         for augmenter, loss in losses
         for rule in RULES
     ]
@@ -201,82 +201,86 @@ def by_key(frame: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.mark.parametrize("higher_is_better", [True, False])
 def test_the_choice_is_the_best_on_validation(higher_is_better: bool) -> None:
-    members, validation = drawn_members(0), drawn_members(1)
-    chosen = with_choices(members, validation, higher_is_better)
+    scores, validation = drawn_scores(0), drawn_scores(1)
+    chosen = with_choices(scores, validation, higher_is_better)
     best = "idxmax" if higher_is_better else "idxmin"
-    for (block, seed, fold), rows in validation.groupby(["block", "seed", "fold"]):
-        here = f"block == {block!r} and seed == {seed} and fold == {fold}"
+    for (scenario, seed, fold), rows in validation.groupby(["scenario", "seed", "fold"]):
+        here = f"scenario == {scenario!r} and seed == {seed} and fold == {fold}"
         for augmenter in ("none", "smote", "vae"):
             of_augmenter = rows[rows["augmenter"] == augmenter]
             row = of_augmenter.loc[getattr(of_augmenter["value"], best)()]
             (made,) = chosen.query(here + " and augmenter == @augmenter and decision == 'chosen'").itertuples()
-            expected = members.query(here + " and augmenter == @augmenter and loss == @row.loss")
+            expected = scores.query(here + " and augmenter == @augmenter and loss == @row.loss")
             assert made.value == expected.set_index("decision")["value"][row["decision"]]
-            assert made.chosen_from == (f"{row['loss']}, " if row["loss"] else "") + row["decision"]
-        synthetic = rows[rows["augmenter"] != "none"]
-        row = synthetic.loc[getattr(synthetic["value"], best)()]
+            assert made.chosen_from == Method(augmenter, row["loss"], row["decision"])
+        augmented = rows[rows["augmenter"] != "none"]
+        row = augmented.loc[getattr(augmented["value"], best)()]
         (made,) = chosen.query(here + " and augmenter == 'picked'").itertuples()
-        assert made.chosen_from == f"{row['augmenter']}, {row['decision']}"
-    assert chosen["chosen_from"].isna().sum() == len(members)
-    pd.testing.assert_frame_equal(chosen[: len(members)][members.columns], members, check_dtype=False)
+        assert made.chosen_from == Method(row["augmenter"], row["loss"], row["decision"])
+    assert chosen["chosen_from"].isna().sum() == len(scores)
+    pd.testing.assert_frame_equal(
+        chosen[: len(scores)][scores.columns], scores, check_dtype=False, check_categorical=False
+    )
 
 
 @settings(max_examples=40)
 @given(st.randoms(use_true_random=False), st.booleans())
 def test_the_choice_never_sees_test_scores(random: Random, permuted: bool) -> None:
-    members, validation = drawn_members(0), drawn_members(1)
+    scores, validation = drawn_scores(0), drawn_scores(1)
     columns = [*KEY, "chosen_from"]
-    expected = with_choices(members, validation)[columns]
-    others = (
-        random.sample(list(members["value"]), len(members)) if permuted else [random.random() for _ in members.index]
-    )
-    found = with_choices(members.assign(value=others), validation)[columns]
+    expected = with_choices(scores, validation)[columns]
+    others = random.sample(list(scores["value"]), len(scores)) if permuted else [random.random() for _ in scores.index]
+    found = with_choices(scores.assign(value=others), validation)[columns]
     pd.testing.assert_frame_equal(found, expected)
 
 
 def test_of_equals_the_earlier_rule_the_plain_loss_and_the_first_augmenter_are_chosen() -> None:
-    members = drawn_members(0)
-    shuffled = members.sample(frac=1, random_state=0).assign(value=0.5)
-    chosen = with_choices(members, shuffled).dropna(subset="chosen_from")
-    assert set(chosen.loc[chosen["augmenter"] != "picked", "chosen_from"]) == {"argmax"}
-    assert set(chosen.loc[chosen["augmenter"] == "picked", "chosen_from"]) == {"smote, argmax"}
+    scores = drawn_scores(0)
+    shuffled = scores.sample(frac=1, random_state=0).assign(value=0.5)
+    chosen = with_choices(scores, shuffled).dropna(subset="chosen_from")
+    unpicked = chosen[chosen["augmenter"] != "picked"]
+    assert (unpicked["chosen_from"] == unpicked["augmenter"].map(Method)).all()
+    assert set(chosen.loc[chosen["augmenter"] == "picked", "chosen_from"]) == {Method("smote")}
     without_argmax = shuffled.assign(value=np.where(shuffled["decision"] == "argmax", 0.4, 0.5))
-    chosen = with_choices(members, without_argmax).dropna(subset="chosen_from")
-    assert set(chosen.loc[chosen["augmenter"] == "none", "chosen_from"]) == {"prior_corrected"}
+    chosen = with_choices(scores, without_argmax).dropna(subset="chosen_from")
+    assert set(chosen.loc[chosen["augmenter"] == "none", "chosen_from"]) == {Method("none", "", "prior_corrected")}
 
 
-def test_a_member_without_validation_score_has_no_choice() -> None:
-    members, validation = drawn_members(0), drawn_members(1)
-    here = (validation["block"] == "x") & (validation["seed"] == 1) & (validation["fold"] == 2)
+def test_a_split_without_validation_score_has_no_choice() -> None:
+    scores, validation = drawn_scores(0), drawn_scores(1)
+    here = (validation["scenario"] == "x") & (validation["seed"] == 1) & (validation["fold"] == 2)
     validation.loc[here & (validation["augmenter"] == "smote"), "value"] = np.nan
-    chosen = with_choices(members, validation[~here | (validation["augmenter"] != "none")])
-    rows = chosen[chosen["decision"] == "chosen"].groupby(["block", "augmenter"]).size()
+    chosen = with_choices(scores, validation[~here | (validation["augmenter"] != "none")])
+    rows = chosen[chosen["decision"] == "chosen"].groupby(["scenario", "augmenter"]).size()
     assert rows.to_dict() == {
         **{("x", augmenter): 5 for augmenter in ("none", "smote")},
         **{("x", augmenter): 6 for augmenter in ("picked", "vae")},
         **{("y", augmenter): 6 for augmenter in ("none", "picked", "smote", "vae")},
     }
-    assert with_choices(members, validation[:0])["decision"].isin(RULES).all()
+    assert with_choices(scores, validation[:0])["decision"].isin(RULES).all()
 
 
 # The comparison
 
 
 def test_every_method_is_compared_with_both_references() -> None:
-    table = compare(with_choices(drawn_members(0), drawn_members(1)))
+    table = compare(with_choices(drawn_scores(0), drawn_scores(1)))
     assert list(table.columns) == COLUMNS
-    for block in ("x", "y"):
-        rows = table[table["block"] == block]
+    for scenario in ("x", "y"):
+        rows = table[table["scenario"] == scenario]
         against = {
             reference: {tuple(row) for row in same[METHOD].to_numpy()} for reference, same in rows.groupby("reference")
         }
-        synthetic = {(name, "", rule) for name in ("smote", "vae") for rule in (*RULES, "chosen")}
-        synthetic.add(("picked", "", "chosen"))
-        free = {("none", loss, rule) for loss in ("", "focal=2") for rule in RULES} | {("none", "", "chosen")}
-        assert against == {"none": (synthetic | free) - {("none", "", "argmax")}, "free": synthetic}
+        augmented = {(name, "", rule) for name in ("smote", "vae") for rule in (*RULES, "chosen")}
+        augmented.add(("picked", "", "chosen"))
+        without = {("none", loss, rule) for loss in ("", "focal=2") for rule in RULES} | {("none", "", "chosen")}
+        assert against == {
+            "baseline": (augmented | without) - {("none", "", "argmax")},
+            "best_without_synthesis": augmented,
+        }
         np.testing.assert_allclose(rows["p_holm"], multipletests(rows["p_corrected"], method="holm")[1])
     np.testing.assert_allclose(table["gain"], table["value"] - table["reference_value"], atol=1e-12)
-    assert (table["n_members"] == 6).all()
+    assert (table["n_splits"] == 6).all()
     assert (table["missing"] == 0).all()
     np.testing.assert_allclose(table["rho"], 1 / 3)
 
@@ -293,20 +297,20 @@ def test_statistics_of_a_row_are_those_of_its_differences() -> None:
     assert row["p_corrected"] > row["p_paired_t"]
 
 
-def test_a_block_without_a_reference_has_no_rows() -> None:
-    members = drawn_members()
-    assert compare(members[members["augmenter"] != "none"]).empty
-    table = compare(members[(members["augmenter"] != "none") | (members["block"] == "y")])
-    assert set(table["block"]) == {"y"}
-    assert set(table["reference"]) == {"none"}  # nothing was chosen
-    assert list(compare(members[:0]).columns) == COLUMNS
+def test_a_scenario_without_a_reference_has_no_rows() -> None:
+    scores = drawn_scores()
+    assert compare(scores[scores["augmenter"] != "none"]).empty
+    table = compare(scores[(scores["augmenter"] != "none") | (scores["scenario"] == "y")])
+    assert set(table["scenario"]) == {"y"}
+    assert set(table["reference"]) == {"baseline"}  # nothing was chosen
+    assert list(compare(scores[:0]).columns) == COLUMNS
 
 
-def test_fewer_than_two_common_members_give_no_p_value() -> None:
-    members = pd.concat([scored([0.5] * 4), scored([0.6] * 4, ("smote", "", "argmax"))], ignore_index=True)
+def test_fewer_than_two_common_splits_give_no_p_value() -> None:
+    scores = pd.concat([scored([0.5] * 4), scored([0.6] * 4, ("smote", "", "argmax"))], ignore_index=True)
     for n_common, drop in ((1, [1, 2, 7]), (0, [1, 2, 4, 7])):
-        row = compare(members.drop(index=drop)).iloc[0]
-        assert row["n_members"] == n_common
+        row = compare(scores.drop(index=drop)).iloc[0]
+        assert row["n_splits"] == n_common
         assert row["missing"] == 4 - n_common
         assert row[["low", "high", "t", "p_corrected", "p_holm", "p_wilcoxon", "p_better"]].isna().all()
         assert row["gain"] == pytest.approx(0.1) if n_common else np.isnan(row["gain"])
@@ -320,25 +324,25 @@ def test_methods_that_score_alike_do_not_differ() -> None:
     assert (row["t"], row["p_corrected"], row["p_paired_t"], row["p_better"]) == (np.inf, 0, 0, 1)
 
 
-def test_two_scores_of_one_member_are_refused() -> None:
-    with pytest.raises(ValueError, match="none, argmax of b has two scores of seed 0 fold 1"):
+def test_two_scores_of_one_split_are_refused() -> None:
+    with pytest.raises(ValueError, match="none of b has two scores of seed 0 fold 1"):
         compare(pd.concat([scored([0.5, 0.6]), scored([0.5, 0.7])[1:]]))
 
 
 @settings(max_examples=40)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(random: Random) -> None:
-    members, validation = drawn_members(0), drawn_members(1)
-    expected = compare(with_choices(members, validation))
-    shuffled, also = (frame.iloc[random.sample(range(len(frame)), len(frame))] for frame in (members, validation))
+    scores, validation = drawn_scores(0), drawn_scores(1)
+    expected = compare(with_choices(scores, validation))
+    shuffled, also = (frame.iloc[random.sample(range(len(frame)), len(frame))] for frame in (scores, validation))
     pd.testing.assert_frame_equal(by_key(compare(with_choices(shuffled, also))), by_key(expected))
 
 
 def test_labels_may_be_categories() -> None:
-    members, validation = drawn_members(0), drawn_members(1)
-    expected = compare(with_choices(members, validation))
-    categories = dict.fromkeys(["block", *METHOD], "category")
-    found = compare(with_choices(members.astype(categories), validation.astype(categories)))
+    scores, validation = drawn_scores(0), drawn_scores(1)
+    expected = compare(with_choices(scores, validation))
+    categories = dict.fromkeys(["scenario", *METHOD], "category")
+    found = compare(with_choices(scores.astype(categories), validation.astype(categories)))
     pd.testing.assert_frame_equal(found, expected)
 
 
@@ -358,15 +362,15 @@ def test_turning_the_sign_turns_the_gain(scores: list[tuple[float, float]]) -> N
 
 @settings(max_examples=50)
 @given(st.sets(st.integers(0, 47), max_size=20))
-def test_members_that_lack_are_counted(lacking: set[int]) -> None:
-    members = drawn_members(0, blocks=("x",), augmenters=("none", "smote"))
-    present = members.drop(index=sorted(lacking))
+def test_splits_that_lack_are_counted(lacking: set[int]) -> None:
+    scores = drawn_scores(0, scenarios=("x",), augmenters=("none", "smote"))
+    present = scores.drop(index=sorted(lacking))
     everyone = len(present.groupby(["seed", "fold"]))
     table = compare(present)
     have = {key: set(rows[["seed", "fold"]].itertuples(index=False)) for key, rows in present.groupby(METHOD)}
     for row in table.itertuples():
         common = have[row.augmenter, row.loss, row.decision] & have["none", "", "argmax"]
-        assert row.n_members == len(common)
+        assert row.n_splits == len(common)
         assert row.missing == everyone - len(common)
     if ("none", "", "argmax") in have:
         assert len(table) == len(have) - 1
@@ -378,7 +382,7 @@ def test_members_that_lack_are_counted(lacking: set[int]) -> None:
 def simulated_members(
     n_data_sets: int, n_seeds: int, n_folds: int, learner: str = "centroid", advantage: float = 0.0
 ) -> pd.DataFrame:
-    """Two learners, cross-validated on the folds of small data sets, each its own block.
+    """Two learners, cross-validated on the folds of small data sets, each its own scenario.
 
     Both are nearest-centroid or 1-nearest-neighbour classifiers, each on five of ten features, which
     tell two classes apart equally well; so their expected accuracies are the same, unless one is
@@ -389,13 +393,13 @@ def simulated_members(
     labels = np.arange(n_rows) % 2
     hits = {"centroid": centroid_hits, "neighbour": neighbour_hits}[learner]
     frames = []
-    for block in range(n_data_sets):
+    for scenario in range(n_data_sets):
         folds = draw.rand(n_seeds, n_rows).argsort(1) % n_folds
         tests = folds[:, None] == np.arange(n_folds)[:, None]  # [seed, fold, row]
         for name, gain in (("none", 0.0), ("smote", advantage)):
             x = draw.randn(n_rows, n_features) + np.where(labels, 1, -1)[:, None] * (shift + gain)
             accuracy = (hits(x, labels, tests) & tests).sum(-1) / tests.sum(-1)
-            frames.append(scored(accuracy.ravel(), (name, "", "argmax"), n_folds, f"data set {block}"))
+            frames.append(scored(accuracy.ravel(), (name, "", "argmax"), n_folds, f"data set {scenario}"))
     return pd.concat(frames, ignore_index=True)
 
 

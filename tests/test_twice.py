@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = """
 import json, os, sys, traceback, warnings
 from hydra.core.global_hydra import GlobalHydra
-from synaug.app import main
+from synaug.command.app import main
 
 def state():
     import torch
@@ -30,7 +30,7 @@ def state():
         "folder": os.getcwd(),
     }
 
-import synaug.run  # what its imports leave is not a command's
+import synaug.pipeline  # what its imports leave is not a command's
 before = state()
 for command in json.loads(sys.argv[1]):
     sys.argv = ["synaug", *command]

@@ -28,9 +28,9 @@ expect() { # NAME: all recorded, each once, and one table of all
   "$python" - "$folder/multirun/$1" "$N_JOBS" <<'PYTHON'
 import sys
 
-from synaug import record
+from synaug.comparison.load import load
 
-frame = record.load(sys.argv[1])
+frame = load(sys.argv[1])
 runs = frame["run"].nunique()
 assert runs == int(sys.argv[2]), runs
 assert not frame.duplicated(["run", "seed", "fold", "decision", "metric", "class"]).any()

@@ -1,76 +1,22 @@
-"""All members' classifiers as one stacked program: weights `[m, in, out]`, one batched product a layer."""
+"""The classifiers of all members as one Lightning module, which keeps the best weights of each."""
 
 import inspect
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningModule
-from pytorch_lightning.core.optimizer import LightningOptimizer
-from pytorch_lightning.trainer.states import TrainerFn
-from pytorch_lightning.utilities.types import STEP_OUTPUT
-from torch import nn
 from torch.nn import functional
 
+from synaug.classifier.batch import StackedBatch
+from synaug.classifier.stacked import StackedMLP
+from synaug.classifier.tally import ClassTally
 from synaug.errors import UserError
-from synaug.training.batches import StackedBatch, Steps
 
 # Of the widest vector registers of today's CPUs; torch's fused optimisers cut their work into such units.
 REGISTER_FLOATS = 16
-
-
-class StackedLinear(nn.Module):
-    """`m` linear layers side by side: `[m, B, n_in]` to `[m, B, n_out]`.
-
-    Parameters
-    ----------
-    n_in, n_out
-        Width before and after.
-    generators
-        One for each member; its weights are drawn from it alone, uniform in ±1/√n_in as in
-        ``torch.nn.Linear``.
-    """
-
-    def __init__(self, n_in: int, n_out: int, generators: Sequence[torch.Generator]) -> None:
-        super().__init__()
-        bound = 1 / math.sqrt(n_in)
-        weights, biases = [], []
-        for generator in generators:
-            weights.append(torch.empty(n_in, n_out).uniform_(-bound, bound, generator=generator))
-            biases.append(torch.empty(1, n_out).uniform_(-bound, bound, generator=generator))
-        self.weight = nn.Parameter(torch.stack(weights))
-        self.bias = nn.Parameter(torch.stack(biases))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply each member's layer to its own rows."""
-        return torch.baddbmm(self.bias, x, self.weight)
-
-
-class StackedMLP(nn.Sequential):
-    """`m` multilayer perceptrons with ReLU: `[m, B, n_features]` to logits `[m, B, n_classes]`.
-
-    Parameters
-    ----------
-    n_features, n_classes
-        Width of the input and of the output.
-    hidden
-        Widths of the hidden layers; none makes `m` linear (multinomial logistic) models.
-    seeds
-        One for each member; seeds its initial weights.
-    """
-
-    def __init__(self, n_features: int, n_classes: int, hidden: Sequence[int], seeds: Sequence[int]) -> None:
-        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        widths = [n_features, *hidden]
-        layers: list[nn.Module] = []
-        for n_in, n_out in pairwise(widths):
-            layers += [StackedLinear(n_in, n_out, generators), nn.ReLU()]
-        super().__init__(*layers, StackedLinear(widths[-1], n_classes, generators))
 
 
 class Classifier(LightningModule):
@@ -169,17 +115,16 @@ class Classifier(LightningModule):
     def _losses(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return self.loss(logits.flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
 
-    def training_step(self, steps: Steps, batch_idx: int) -> STEP_OUTPUT:
+    def training_step(self, steps: Iterable[StackedBatch], batch_idx: int) -> None:
         """Several optimiser steps on the members' mean losses, summed."""
         optimizer = self.optimizers()
-        assert isinstance(optimizer, LightningOptimizer)
+        assert not isinstance(optimizer, list)
         for batch in steps:
             losses = self._losses(self(batch.x), batch.y).mean(1)
             self._train_loss.append(losses.detach())
             optimizer.zero_grad()
             self.manual_backward(losses.sum())
             optimizer.step()
-        return None
 
     def on_validation_epoch_start(self) -> None:
         """Start a tally for each loader: the validation rows and the watched training rows."""
@@ -201,7 +146,7 @@ class Classifier(LightningModule):
             "train_minority_accuracy": watched.accuracy(self.is_minority),
             "validation_minority_accuracy": validation.accuracy(self.is_minority),
         }
-        if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
+        if self._train_loss:  # else the weights are only looked at
             self._keep_best(point["validation_loss"])
             point["train_loss"] = torch.stack(self._train_loss).cpu().double().mean(0)
             self._train_loss.clear()
@@ -241,34 +186,3 @@ class Classifier(LightningModule):
     def predict_step(self, batch: StackedBatch, batch_idx: int, dataloader_idx: int = 0) -> torch.Tensor:
         """Log probabilities, float64 `[m, B, n_classes]`."""
         return self(batch.x).cpu().double().log_softmax(-1)  # type: ignore[no-any-return]
-
-
-class ClassTally:
-    """Sums of losses and hits by member and class, each `[m, n_classes]`, on the CPU (not every device has float64)."""
-
-    def __init__(self, n_members: int, n_classes: int) -> None:
-        self.loss = torch.zeros(n_members, n_classes, dtype=torch.float64)
-        self.hits = torch.zeros_like(self.loss)
-        self.rows = torch.zeros_like(self.loss)
-
-    def add(self, losses: torch.Tensor, hits: torch.Tensor, batch: StackedBatch) -> None:
-        """Count a block `[m, B]`; padding does not count."""
-        real, y = batch.real.cpu().double(), batch.y.cpu()
-        self.loss.scatter_add_(1, y, losses.cpu().double() * real)
-        self.hits.scatter_add_(1, y, hits.cpu().double() * real)
-        self.rows.scatter_add_(1, y, real)
-
-    def balanced_loss(self) -> torch.Tensor:
-        """Mean over classes of the mean loss of a class's rows, `[m]`."""
-        return (self.loss / self.rows).mean(1)
-
-    def accuracy(self, classes: torch.Tensor) -> torch.Tensor:
-        """Share of hits among all rows of some classes, `[m]`; NaN where there are none."""
-        classes = classes.cpu()
-        return self.hits[:, classes].sum(1) / self.rows[:, classes].sum(1)
-
-
-def predicted(blocks: Sequence[Any], n_rows: Sequence[int]) -> list[NDArray[np.float64]]:
-    """Join ``Trainer.predict``'s blocks into log probabilities `[n_rows, n_classes]` for each member."""
-    stacked = torch.cat(list(blocks), dim=1).cpu().numpy()
-    return [stacked[index, :count] for index, count in enumerate(n_rows)]

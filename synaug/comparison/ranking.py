@@ -1,73 +1,73 @@
-"""Comparison of methods across blocks, by ranks."""
+"""Comparison of methods across scenarios, by ranks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy import stats
 
-from synaug.comparison.stats import DECIMALS, holm, signed_rank_test
+from synaug.comparison.labels import Method, Scenario
+from synaug.comparison.outcome import LEVEL
+from synaug.comparison.stats import DECIMALS
 
-FEW_BLOCKS = 10
-TOO_FEW_BLOCKS = 5
+FEW_SCENARIOS = 10
+TOO_FEW_SCENARIOS = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Methods ranked over blocks (Demšar 2006); what cannot be computed is NaN.
+    """Methods ranked over scenarios (Demšar 2006); what cannot be computed is NaN.
 
     Attributes
     ----------
-    blocks, methods
+    scenarios, methods
         What was ranked.
     mean_ranks
         Of each method; 1 is best, equals share the mean of their ranks.
-    friedman_statistic, friedman_p
+    friedman
         Friedman's χ², corrected for ties.
     iman_davenport_f, iman_davenport_p
         Its less conservative form with k − 1 and (k − 1)(N − 1) degrees of freedom (Iman and
         Davenport 1980).
-    nemenyi, wilcoxon_holm
-        p-values `[method, method]`: Nemenyi's test of mean ranks, and signed ranks for each pair
-        (`synaug.comparison.stats.signed_rank_test`), Holm-adjusted over all pairs.
+    nemenyi
+        p-values `[method, method]` of Nemenyi's test of mean ranks.
     critical_difference
         Mean ranks that differ by as much differ at the level `alpha` (Nemenyi).
     alpha
         That level.
     left_out
-        Blocks that lack a method.
+        Scenarios that lack a method.
     cautions
         Sentences on what the numbers cannot bear.
     """
 
-    blocks: tuple[str, ...]
-    methods: tuple[str, ...]
+    scenarios: tuple[Scenario, ...]
+    methods: tuple[Method, ...]
     mean_ranks: pd.Series
-    friedman_statistic: float
-    friedman_p: float
+    friedman: float
     iman_davenport_f: float
     iman_davenport_p: float
     nemenyi: pd.DataFrame
-    wilcoxon_holm: pd.DataFrame
     critical_difference: float
     alpha: float
-    left_out: tuple[str, ...]
+    left_out: tuple[Scenario, ...]
     cautions: tuple[str, ...]
 
 
 def rank(
-    values: pd.DataFrame, datasets: Mapping[str, str], *, higher_is_better: bool = True, alpha: float = 0.05
+    values: pd.DataFrame, datasets: Mapping[Scenario, str], *, higher_is_better: bool = True, alpha: float = LEVEL
 ) -> Ranking:
-    """Rank methods over blocks.
+    """Rank methods over scenarios.
 
     Parameters
     ----------
     values
-        One value for each `[block, method]`. A block that lacks one is left out, and named.
+        One value for each `[scenario, method]`. A scenario that lacks one is left out, and named.
     datasets
-        The data set of each block.
+        The data set of each scenario.
     higher_is_better
         False for losses.
     alpha
@@ -81,21 +81,19 @@ def rank(
     complete = values.dropna().round(DECIMALS)
     n, k = complete.shape
     ranks = complete.rank(axis=1, ascending=not higher_is_better)
-    friedman, friedman_p = _friedman(complete, ranks)
+    friedman = _friedman(complete, ranks)
     f, f_p = _iman_davenport(friedman, n, k)
-    methods = values.columns
+    methods: Any = values.columns
     pairs = n >= 2 and k >= 2
-    nothing = pd.DataFrame(np.nan, index=methods, columns=methods)
+    nemenyi = posthoc_nemenyi_friedman(complete.to_numpy()) if pairs else pd.DataFrame(np.full((k, k), np.nan))
     return Ranking(
-        blocks=tuple(complete.index),
+        scenarios=tuple(complete.index.tolist()),
         methods=tuple(methods),
         mean_ranks=ranks.mean(),
-        friedman_statistic=friedman,
-        friedman_p=friedman_p,
+        friedman=friedman,
         iman_davenport_f=f,
         iman_davenport_p=f_p,
-        nemenyi=_named(posthoc_nemenyi_friedman(complete.to_numpy()), methods) if pairs else nothing,
-        wilcoxon_holm=_wilcoxon(complete) if pairs else nothing,
+        nemenyi=nemenyi.set_axis(methods).set_axis(methods, axis=1),
         critical_difference=_critical_difference(n, k, alpha) if pairs else np.nan,
         alpha=alpha,
         left_out=tuple(values.index.difference(complete.index, sort=False)),
@@ -103,36 +101,21 @@ def rank(
     )
 
 
-def _friedman(complete: pd.DataFrame, ranks: pd.DataFrame) -> tuple[float, float]:
+def _friedman(complete: pd.DataFrame, ranks: pd.DataFrame) -> float:
     n, k = ranks.shape
     if n < 2 or k < 3:
-        return np.nan, np.nan
+        return np.nan
     if (ranks == (k + 1) / 2).all(axis=None):  # scipy would divide by zero
-        return 0.0, 1.0
-    statistic, p = stats.friedmanchisquare(*complete.to_numpy().T)
-    return float(statistic), float(p)
+        return 0.0
+    return float(stats.friedmanchisquare(*complete.to_numpy().T).statistic)
 
 
 def _iman_davenport(friedman: float, n: int, k: int) -> tuple[float, float]:
     if np.isnan(friedman):
         return np.nan, np.nan
     rest = n * (k - 1) - friedman
-    f = (n - 1) * friedman / rest if rest > 1e-9 else np.inf  # all blocks rank alike
+    f = (n - 1) * friedman / rest if rest > 1e-9 else np.inf  # all scenarios rank alike
     return f, float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
-
-
-def _wilcoxon(complete: pd.DataFrame) -> pd.DataFrame:
-    values = complete.to_numpy()
-    p = np.ones((values.shape[1],) * 2)
-    first, second = np.triu_indices_from(p, 1)
-    # Rounded again, as a difference of rounded numbers is not: equals must be equal.
-    raw = signed_rank_test(np.round(values[:, first] - values[:, second], DECIMALS).T)
-    p[first, second] = p[second, first] = holm(raw)
-    return _named(pd.DataFrame(p), complete.columns)
-
-
-def _named(p: pd.DataFrame, methods: pd.Index) -> pd.DataFrame:
-    return p.set_axis(methods).set_axis(methods, axis=1)
 
 
 def _critical_difference(n: int, k: int, alpha: float) -> float:
@@ -140,22 +123,24 @@ def _critical_difference(n: int, k: int, alpha: float) -> float:
     return float(q * np.sqrt(k * (k + 1) / (6 * n)))
 
 
-def _cautions(complete: pd.DataFrame, datasets: Mapping[str, str]) -> list[str]:
+def _cautions(complete: pd.DataFrame, datasets: Mapping[Scenario, str]) -> list[str]:
     n, k = complete.shape
-    blocks = "1 complete block" if n == 1 else f"{n} complete blocks"
-    n_datasets = len({datasets[block] for block in complete.index})
-    said: list[str] = []
+    scenarios = "1 complete scenario" if n == 1 else f"{n} complete scenarios"
+    n_datasets = len({datasets[scenario] for scenario in complete.index})
+    sentences: list[str] = []
     if not n:
-        return said  # there is no ranking
-    if n < TOO_FEW_BLOCKS:
-        said.append(f"With {blocks} this ranking describes, it does not test.")
-    elif n < FEW_BLOCKS:
-        said.append(f"With {blocks}, fewer than {FEW_BLOCKS}, only large differences between methods can be shown.")
+        return sentences  # there is no ranking
+    if n < TOO_FEW_SCENARIOS:
+        sentences.append(f"With {scenarios} this ranking describes, it does not test.")
+    elif n < FEW_SCENARIOS:
+        sentences.append(
+            f"With {scenarios}, fewer than {FEW_SCENARIOS}, only large differences between methods can be shown."
+        )
     if n > n_datasets:
-        said.append(
-            f"The {blocks} come from {'1 data set' if n_datasets == 1 else f'{n_datasets} data sets'}; blocks that "
-            "share a data set are not independent, so the p-values of the ranks are too small."
+        sentences.append(
+            f"The {scenarios} come from {'1 data set' if n_datasets == 1 else f'{n_datasets} data sets'}; scenarios "
+            "that share a data set are not independent, so the p-values of the ranks are too small."
         )
     if k < 3:
-        said.append(f"Friedman's test needs 3 methods, and {k} {'was' if k == 1 else 'were'} ranked.")
-    return said
+        sentences.append(f"Friedman's test needs 3 methods, and {k} {'was' if k == 1 else 'were'} ranked.")
+    return sentences

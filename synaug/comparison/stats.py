@@ -1,8 +1,7 @@
-"""Paired comparison inside a block, pure functions of a DataFrame.
+"""Paired comparison inside a scenario, pure functions of a DataFrame.
 
-A member is one (seed, fold), a method is (augmenter, loss, decision), a block is all else. Two
-references: `none` = (none, plain loss, argmax), and `free` = (none, plain loss, chosen), the best
-remedy that synthesises nothing. Comparison across blocks is in `synaug.comparison.ranking`.
+A split is one (seed, fold); methods, scenarios and the two references are those of `synaug.comparison.labels`.
+Comparison across scenarios is in `synaug.comparison.ranking`.
 """
 
 from functools import lru_cache
@@ -14,21 +13,22 @@ from baycomp.single import Posterior
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from synaug.comparison.labels import CHOSEN, METHOD, NO_AUGMENTER, PICKED, PLAIN_LOSS, REFERENCES, Method, methods_of
+from synaug.comparison.outcome import CONFIDENCE, ROPE, outcomes
 from synaug.errors import UserError
 from synaug.scores.decision import RULES
 
-MEMBER = ["seed", "fold"]
-METHOD = ["augmenter", "loss", "decision"]
-KEY = ["block", *METHOD, *MEMBER]
-LABELS = dict.fromkeys(["block", *METHOD], "str")  # they may come as categories
-REFERENCES = {"none": ("none", "", "argmax"), "free": ("none", "", "chosen")}
+SPLIT = ["seed", "fold"]
+KEY = ["scenario", *METHOD, *SPLIT]
+# All may come as categories; scenarios stay so, as values are slow to group.
+KINDS = {"scenario": "category", **dict.fromkeys(METHOD, "str")}
 TESTED = [
     *("value", "value_std", "reference_value", "gain", "low", "high", "t", "p_corrected", "p_wilcoxon", "p_paired_t"),
     *("effect", "p_worse", "p_equivalent", "p_better"),
 ]
 COLUMNS = [
-    *("block", *METHOD, "reference", "n_members", "n_seeds", "n_folds", "rho"),
-    *(*TESTED[:8], "p_holm", *TESTED[8:], "missing"),
+    *("scenario", *METHOD, "reference", "n_splits", "n_seeds", "n_folds", "rho"),
+    *(*TESTED[:8], "p_holm", "outcome", *TESTED[8:], "missing"),
 ]
 # Scores that differ by less are equal: the same hits, added up in another order.
 DECIMALS = 12
@@ -48,13 +48,13 @@ class CorrectedTTest(NamedTuple):
     high: Array
 
 
-def with_choices(members: pd.DataFrame, validation: pd.DataFrame, higher_is_better: bool = True) -> pd.DataFrame:
-    """Add the methods that choose by validation score, for each member alone.
+def with_choices(scores: pd.DataFrame, validation: pd.DataFrame, higher_is_better: bool = True) -> pd.DataFrame:
+    """Add the methods that choose by validation score, for each split alone.
 
     Parameters
     ----------
-    members
-        Test scores: block, augmenter, loss, decision, seed, fold, value.
+    scores
+        Of test rows: scenario, augmenter, loss, decision, seed, fold, value.
     validation
         The same columns, scores on validation rows. Only these decide.
     higher_is_better
@@ -63,41 +63,37 @@ def with_choices(members: pd.DataFrame, validation: pd.DataFrame, higher_is_bett
     Returns
     -------
     DataFrame
-        `members` with a column `chosen_from`, and with the rows of
+        `scores` with a column `chosen_from`, and with the rows of
 
-        - each augmenter under decision `chosen`, loss "": its best loss and rule (`chosen_from` is
-          such as "prior_corrected" or "label_smoothing=0.1, tuned");
-        - augmenter `picked`, decision `chosen`, loss "": the best augmenter other than none, with its
-          loss and rule ("smote, tuned").
+        - each augmenter under decision `chosen`, plain loss: its best loss and rule;
+        - augmenter `picked`, decision `chosen`, plain loss: the best augmenter other than none, with its
+          loss and rule.
 
-        Of equals the earlier rule of `RULES` is taken, then the plain loss, then the augmenter that
-        appears first. A member without validation score, or without test score of what was chosen,
-        gets no such row.
+        `chosen_from` is the `Method` that was taken. Of equals the earlier rule of `RULES` is taken, then the plain
+        loss, then the augmenter that appears first. A split without validation score, or without test score of what
+        was chosen, gets no such row.
     """
-    members, validation = (frame.astype(LABELS) for frame in (members, validation))
+    scores, validation = (frame.astype(KINDS) for frame in (scores, validation))
     candidates = validation[validation["decision"].isin(RULES)].dropna(subset="value")
-    first = {augmenter: place for place, augmenter in enumerate(members["augmenter"].unique())}
+    first = {augmenter: place for place, augmenter in enumerate(scores["augmenter"].unique())}
     order = candidates.assign(
         _value=-candidates["value"] if higher_is_better else candidates["value"],
         _rule=candidates["decision"].map(RULES.index),
-        _loss=candidates["loss"] != "",
+        _loss=candidates["loss"] != PLAIN_LOSS,
         _augmenter=candidates["augmenter"].map(first),
     ).sort_values(["_value", "_rule", "_loss", "_augmenter"])
-    chosen = order.drop_duplicates(["block", "augmenter", *MEMBER])
-    picked = order[order["augmenter"] != "none"].drop_duplicates(["block", *MEMBER])
-    added = [
-        _scored(members, chosen, ["loss", "decision"]),
-        _scored(members, picked, METHOD).assign(augmenter="picked"),
-    ]
-    return pd.concat([members, *(rows.assign(loss="", decision="chosen") for rows in added)], ignore_index=True)
+    chosen = order.drop_duplicates(["scenario", "augmenter", *SPLIT])
+    picked = order[order["augmenter"] != NO_AUGMENTER].drop_duplicates(["scenario", *SPLIT])
+    added = [_scored(scores, chosen), _scored(scores, picked).assign(augmenter=PICKED)]
+    return pd.concat([scores, *(rows.assign(loss=PLAIN_LOSS, decision=CHOSEN) for rows in added)], ignore_index=True)
 
 
-def _scored(members: pd.DataFrame, best: pd.DataFrame, parts: list[str]) -> pd.DataFrame:
-    scored = best[KEY].merge(members, on=KEY).dropna(subset="value")
-    return scored.assign(chosen_from=[", ".join(filter(None, names)) for names in scored[parts].to_numpy()])
+def _scored(scores: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
+    scored = best[KEY].merge(scores, on=KEY).dropna(subset="value")
+    return scored.assign(chosen_from=methods_of(scored))
 
 
-def corrected_t_test(differences: ArrayLike, n_folds: int, confidence: float = 0.95) -> CorrectedTTest:
+def corrected_t_test(differences: ArrayLike, n_folds: int, confidence: float = CONFIDENCE) -> CorrectedTTest:
     """Test the mean of the differences of r × k folds, whose training sets overlap.
 
     The variance of the mean is s² · (1 / n + ρ / (1 − ρ)) with ρ = 1 / k, the share of the rows that
@@ -107,7 +103,7 @@ def corrected_t_test(differences: ArrayLike, n_folds: int, confidence: float = 0
     Parameters
     ----------
     differences
-        `[..., n]`, n = r · k, or fewer where members are missing.
+        `[..., n]`, n = r · k, or fewer where splits are missing.
     n_folds
         k.
     confidence
@@ -179,7 +175,7 @@ def signed_rank_test(differences: ArrayLike) -> Array:
     below = np.where(flat < 0, doubled, 0).sum(-1)
     ranks = np.sort(np.where(flat == 0, 0, doubled), axis=-1)
     tails = zip(ranks.tolist(), np.minimum(above, below).tolist(), strict=True)
-    p = np.array([_share_of_signs(tuple(own), sum_of_fewer) for own, sum_of_fewer in tails])
+    p = np.array([_share_of_signs(tuple(signed), sum_of_fewer) for signed, sum_of_fewer in tails])
     return p.reshape(values.shape[:-1])
 
 
@@ -199,64 +195,61 @@ def _cumulated(ranks: tuple[int, ...]) -> Array:
     return counts.cumsum()
 
 
-def compare(
-    members: pd.DataFrame, *, higher_is_better: bool = True, rope: float = 0.01, confidence: float = 0.95
-) -> pd.DataFrame:
-    """Compare every method of a block with both references, paired by member.
+def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float = ROPE) -> pd.DataFrame:
+    """Compare every method of a scenario with both references, paired by split.
 
     Parameters
     ----------
-    members
+    scores
         What `with_choices` returns: the scores of one metric.
     higher_is_better
         False for losses: then gains are turned, so that a positive one is always better.
     rope
         Half width of the region of practical equivalence, in units of the metric.
-    confidence
-        Of the interval low … high.
 
     Returns
     -------
     DataFrame
-        A row for each (block, method, reference): block, augmenter, loss, decision, reference, the
-        common members' n_members, the block's n_seeds and n_folds, rho = 1 / n_folds; mean and standard
+        A row for each (scenario, method, reference): scenario, augmenter, loss, decision, reference, the
+        common splits' n_splits, the scenario's n_seeds and n_folds, rho = 1 / n_folds; mean and standard
         deviation of the method (value, value_std) and mean of the reference; gain with the interval, t
         and p_corrected of `corrected_t_test`; p_holm, Holm's step-down over all p_corrected of the
-        block; p_wilcoxon (`signed_rank_test`) and p_paired_t, which take members for independent and so are too small;
-        effect, the gain in standard deviations of the differences; p_worse, p_equivalent and p_better of
-        the Bayesian correlated t-test (Corani and Benavoli 2015); missing, the members of the block that
-        the method or the reference lacks. A reference is not compared with itself, nor `free` with what
-        it chose from; a block without the reference has no rows. With fewer than 2 common members, or
-        one fold, what cannot be computed is NaN.
+        scenario; outcome, of `synaug.comparison.outcome`; p_wilcoxon (`signed_rank_test`) and p_paired_t, which take
+        splits for independent and so are too small; effect, the gain in standard deviations of the differences;
+        p_worse, p_equivalent and p_better of the Bayesian correlated t-test (Corani and Benavoli 2015); missing, the
+        splits of the scenario that the method or the reference lacks. A reference is not compared with itself, nor
+        the best without synthesis with what it chose from; a scenario without the reference has no rows. With fewer
+        than 2 common splits, or one fold, what cannot be computed is NaN.
     """
-    scored = members.astype(LABELS).dropna(subset="value")
+    scored = scores.astype(KINDS).dropna(subset="value")
     twice = scored.duplicated(KEY)
     if twice.any():
-        block, *method, seed, fold = scored.loc[twice, KEY].iloc[0]
+        scenario, augmenter, loss, decision, seed, fold = scored.loc[twice, KEY].iloc[0]
         raise UserError(
-            f"{', '.join(filter(None, method))} of {block} has two scores of seed {seed} fold {fold}, "
-            "and a member has one: leave one of the runs out"
+            f"{Method(augmenter, loss, decision)} of {scenario} has two scores of seed {seed} fold {fold}, "
+            "and a split has one: leave one of the runs out"
         )
     rows, values = _pairs(scored)
-    design = scored.groupby("block")[MEMBER].nunique().set_axis(["n_seeds", "n_folds"], axis=1)
-    design["members"] = scored.drop_duplicates(["block", *MEMBER])["block"].value_counts()
-    rows = rows.join(design, on="block")
-    own, other = values[rows["own"]], values[rows["other"]]
-    common = ~np.isnan(own + other)
-    rows["n_members"] = common.sum(1)
+    by_scenario = scored[["scenario", *SPLIT]].drop_duplicates().astype({"scenario": object}).groupby("scenario")
+    design = by_scenario[SPLIT].nunique().set_axis(["n_seeds", "n_folds"], axis=1).assign(splits=by_scenario.size())
+    rows = rows.join(design, on="scenario")
+    method, reference = values[rows["of_method"]], values[rows["of_reference"]]
+    common = ~np.isnan(method + reference)
+    rows["n_splits"] = common.sum(1)
     tested = [pd.DataFrame(columns=TESTED, dtype=np.float64)]
     # Comparisons of one shape are tested in one call.
-    for _, same in rows[rows["n_members"] > 0].groupby(["n_members", "n_folds"]):
-        n, n_folds = map(int, same[["n_members", "n_folds"]].iloc[0])
-        x, y = (side[same.index][common[same.index]].reshape(-1, n) for side in (own, other))
+    for _, same in rows[rows["n_splits"] > 0].groupby(["n_splits", "n_folds"]):
+        n, n_folds = map(int, same[["n_splits", "n_folds"]].iloc[0])
+        x, y = (side[same.index][common[same.index]].reshape(-1, n) for side in (method, reference))
         gains = np.round(x - y if higher_is_better else y - x, DECIMALS)
         columns = {"value": x.mean(-1), "value_std": _deviation(x), "reference_value": y.mean(-1)}
-        columns |= _tests(gains, n_folds, rope, confidence)
+        columns |= _tests(gains, n_folds, rope)
         tested.append(pd.DataFrame(columns, index=same.index))
     rows = rows.join(pd.concat(tested))
-    rows["missing"] = rows["members"] - rows["n_members"]
+    rows["missing"] = rows["splits"] - rows["n_splits"]
     rows["rho"] = 1 / rows["n_folds"]
-    rows["p_holm"] = rows.groupby("block")["p_corrected"].transform(lambda p: holm(p))
+    rows["p_holm"] = rows.groupby("scenario")["p_corrected"].transform(lambda p: holm(p))
+    rows["outcome"] = outcomes(rows)
     return rows[COLUMNS]
 
 
@@ -271,33 +264,35 @@ def holm(p: ArrayLike) -> Array:
 
 
 def _pairs(scored: pd.DataFrame) -> tuple[pd.DataFrame, Array]:
-    """Who is compared with whom, as rows (`own`, `other`) of the scores `[method in block, member]`."""
-    methods = scored[["block", *METHOD]].drop_duplicates(ignore_index=True)
-    row = scored.groupby(["block", *METHOD], sort=False).ngroup()
-    member = scored.groupby(MEMBER, sort=False).ngroup()
-    values = np.full((len(methods), member.max() + 1 if len(member) else 0), np.nan)
-    values[row, member] = scored["value"]
-    methods["own"] = methods.index
+    """Who is compared with whom, as rows (`of_method`, `of_reference`) of the scores `[method in scenario, split]`."""
+    methods = scored[["scenario", *METHOD]].drop_duplicates(ignore_index=True).astype({"scenario": object})
+    row = scored.groupby(["scenario", *METHOD], sort=False, observed=True).ngroup()
+    split = scored.groupby(SPLIT, sort=False).ngroup()
+    values = np.full((len(methods), split.max() + 1 if len(split) else 0), np.nan)
+    values[row, split] = scored["value"]
+    methods["of_method"] = methods.index
+    method = methods_of(methods)
     pairs = []
-    for reference, method in REFERENCES.items():
-        is_reference = (methods[METHOD] == list(method)).all(axis=1)
-        other = methods["block"].map(methods[is_reference].set_index("block")["own"])
-        compared = other.notna() & ~is_reference
-        if reference == "free":
-            compared &= methods["augmenter"] != "none"
-        pairs.append(methods[compared].assign(reference=reference, other=other[compared].astype(int)))
+    for name, reference in REFERENCES.items():
+        is_reference = method == reference
+        of_reference = methods["scenario"].map(methods[is_reference].set_index("scenario")["of_method"])
+        compared = of_reference.notna() & ~is_reference
+        if reference.decision == CHOSEN:
+            compared &= methods["augmenter"] != reference.augmenter
+        pairs.append(methods[compared].assign(reference=name, of_reference=of_reference[compared].astype(int)))
     rows = pd.concat(pairs)
-    return rows.iloc[np.lexsort((rows["own"], pd.factorize(rows["block"])[0]))].reset_index(drop=True), values
+    in_order = np.lexsort((rows["of_method"], pd.factorize(rows["scenario"])[0]))
+    return rows.iloc[in_order].reset_index(drop=True), values
 
 
-def _tests(gains: Array, n_folds: int, rope: float, confidence: float) -> dict[str, Array]:
-    """Tests of comparisons with the same number of common members, gains `[c, n]`."""
+def _tests(gains: Array, n_folds: int, rope: float) -> dict[str, Array]:
+    """Tests of comparisons with the same number of common splits, gains `[c, n]`."""
     n = gains.shape[-1]
-    test = corrected_t_test(gains, n_folds, confidence)
+    test = corrected_t_test(gains, n_folds)
     if n < 2:
         return {"gain": test.mean}
     deviation = _deviation(gains)
-    found = {
+    columns = {
         "gain": test.mean,
         "low": test.low,
         "high": test.high,
@@ -308,15 +303,15 @@ def _tests(gains: Array, n_folds: int, rope: float, confidence: float) -> dict[s
         "effect": _in_units_of(deviation, test.mean),
     }
     varies = deviation > 0  # scipy warns of the others
-    found["p_paired_t"][varies] = stats.ttest_1samp(gains[varies], 0, axis=-1).pvalue
+    columns["p_paired_t"][varies] = stats.ttest_1samp(gains[varies], 0, axis=-1).pvalue
     if n_folds < 2:
-        return found
+        return columns
     variance = deviation**2 * _variance_factor(n, n_folds)
     posteriors = (
         Posterior(*mean_and_variance, n - 1, rope) for mean_and_variance in zip(test.mean, variance, strict=True)
     )
     worse, *equivalent, better = np.array([posterior.probs() for posterior in posteriors]).T
-    return found | {
+    return columns | {
         "p_worse": worse,
         "p_equivalent": equivalent[0].clip(0) if equivalent else np.zeros_like(worse),
         "p_better": better,

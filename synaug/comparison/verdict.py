@@ -1,39 +1,42 @@
-"""The comparison in words, none of them stronger than its test."""
+"""The verdict: every sentence of it, none stronger than its test."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from synaug.comparison.ranking import TOO_FEW_BLOCKS
-from synaug.comparison.stats import holm
-from synaug.comparison.wording import (
-    LEVEL,
+from synaug.comparison.evidence import Evidence
+from synaug.comparison.formatting import Unit, counted, words_for_p
+from synaug.comparison.labels import (
+    ARGMAX,
+    BASELINE,
+    BEST_WITHOUT_SYNTHESIS,
+    CHOSEN,
+    DECISIONS,
     MOSTLY_BY_FALLBACK,
-    OUTCOMES,
-    Unit,
-    counted,
-    effect,
-    first_of,
+    NO_AUGMENTER,
+    PICKED,
+    REFERENCE_LABELS,
+    REFERENCES,
+    Method,
+    Scenario,
     is_mostly_by_fallback,
-    method,
-    outcome,
-    said,
-    split,
-    words_for_p,
+    methods_of,
 )
+from synaug.comparison.outcome import BETTER, EQUIVALENT, INCONCLUSIVE, INTERVAL, LEVEL, OUTCOMES, WORSE, outcomes
+from synaug.comparison.ranking import TOO_FEW_SCENARIOS, Ranking
+from synaug.comparison.stats import holm
 from synaug.escaping import shown
-
-if TYPE_CHECKING:
-    from synaug.comparison.evidence import Evidence
-    from synaug.comparison.ranking import Ranking
 
 MOST_PLACES = 4
 MOST_LEFT_OUT = 5
+MOST_NAMED = 8
 NOTHING_SMALLER = "no class is smaller: nothing was there to augment"
+PICKING = "choosing augmenter and rule on validation"
+THE_BASELINE, THE_BEST = (REFERENCE_LABELS[name] for name in REFERENCES)
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Verdict:
     datasets
         By data set, sentences; the first sums up the others.
     overall
-        Sentences about all blocks.
+        Sentences about all scenarios.
     cautions
         What a reader must know before believing any of it.
     """
@@ -71,11 +74,11 @@ def _filled(sentence: str, bullet: str = "") -> str:
 
 
 def verdict(
-    evidence: "Evidence",
+    evidence: Evidence,
     metric: str,
     comparisons: pd.DataFrame,
-    members: pd.DataFrame,
-    ranking: "Ranking",
+    scores: pd.DataFrame,
+    ranking: Ranking,
     gaps: pd.DataFrame,
     rope: float,
 ) -> Verdict:
@@ -83,36 +86,39 @@ def verdict(
 
     Parameters
     ----------
-    comparisons, members
+    comparisons, scores
         `synaug.comparison.stats.compare`'s frame, and the frame it was made of.
     """
-    blocks = evidence.runs.drop_duplicates("block").set_index("block", drop=False)
-    rows = {str(row["block"]): row for _, row in blocks.iterrows()}
-    idle = evidence.idle_blocks()
-    told = {
-        str(block): part
-        for block, part in comparisons.groupby("block", observed=True)
-        if block not in idle and _has_verdict(part)
+    runs = evidence.runs
+    idle = evidence.idle_scenarios()
+    parts: dict[Any, pd.DataFrame] = {
+        scenario: part
+        for scenario, part in comparisons.groupby("scenario")
+        if scenario not in idle and _has_verdict(part)
     }
     unit = Unit(metric, rope)
+    several = [column for column in ("classifier", "encoder") if len(set(runs[column])) > 1]
     datasets: dict[str, list[str]] = {}
-    several = {column for column in ("encoder", "classifier") if len(set(blocks[column])) > 1}
-    for dataset, own in blocks.groupby("dataset", sort=False):
-        in_order = sorted(own["block"], key=lambda block: _order(rows[block]))
-        each = [block for block in in_order if block in told]
-        sentences = [s for block in each for s in _of_block(rows[block], several, told[block], members, unit)]
-        if len(each) > 1:
-            sentences.insert(0, f"On {dataset}, {_counted([told[block] for block in each])}")
-        sentences += [f"{_where(rows[block], several)}, {NOTHING_SMALLER}." for block in in_order if block in idle]
+    for dataset, of_dataset in runs.groupby("dataset", sort=False):
+        scenarios = sorted(of_dataset["scenario"].unique(), key=_order)
+        with_verdict = [scenario for scenario in scenarios if scenario in parts]
+        sentences: list[str] = []
+        if len(with_verdict) > 1:
+            sentences.append(f"On {dataset}, {_counts([parts[scenario] for scenario in with_verdict])}")
+        for scenario in with_verdict:
+            sentences += _of_scenario(scenario, several, parts[scenario], scores, unit)
+        sentences += [
+            f"On {_place(scenario, several)}, {NOTHING_SMALLER}." for scenario in scenarios if scenario in idle
+        ]
         datasets[str(dataset)] = sentences or [
             "There is nothing to compare: it takes runs of augmenter=none and of an augmenter, of the same settings."
         ]
-    tables = list(told.values())
-    places = [_where(rows[str(block)], several).removeprefix("On ") for block in told]
-    of_block = dict(zip(blocks["block"], blocks["content"], strict=True))
-    ranks = list(_ranks(ranking, of_block, _shares(evidence.runs), unit)) if tables else []
+    tables = list(parts.values())
+    places = [_place(scenario, several) for scenario in parts]
+    contents = dict(zip(runs["scenario"], runs["content"], strict=True))
+    ranks = list(_ranks(ranking, contents, _shares_by_fallback(runs), unit)) if tables else []
     return Verdict(
-        headline=_headline(tables, places, unit, bool(idle)) if len(evidence.runs) else _nothing_ran(evidence),
+        headline=_headline(tables, places, unit, bool(idle)) if len(evidence.validation) else _no_choice(evidence),
         datasets=datasets,
         overall=[*_overall(tables, unit), *ranks],
         # What the ranks cannot bear is of interest to who was told of ranks.
@@ -121,159 +127,216 @@ def verdict(
 
 
 def _has_verdict(part: pd.DataFrame) -> bool:
-    return all(len(_rows(part, *each)) for each in (("picked", "none"), ("picked", "free"), ("none", "none")))
+    asked = ((PICKED, BASELINE), (PICKED, BEST_WITHOUT_SYNTHESIS), (NO_AUGMENTER, BASELINE))
+    return all(len(_rows(part, augmenter, reference)) for augmenter, reference in asked)
 
 
-def _rows(part: pd.DataFrame, augmenter: str, reference: str) -> pd.DataFrame:
+def _rows(part: pd.DataFrame, augmenter: str, reference: Method) -> pd.DataFrame:
     """Rows of an augmenter whose rule was chosen on validation, over a reference."""
-    return part[(part["augmenter"] == augmenter) & (part["decision"] == "chosen") & (part["reference"] == reference)]
+    over = part["reference"].map(REFERENCES) == reference
+    return part[over & (part["augmenter"] == augmenter) & (part["decision"] == CHOSEN)]
 
 
-def _row(part: pd.DataFrame, augmenter: str, reference: str) -> pd.Series:
+def _row(part: pd.DataFrame, augmenter: str, reference: Method) -> pd.Series:
     return _rows(part, augmenter, reference).iloc[0]
 
 
-def _order(block: pd.Series) -> tuple[float, str]:
-    return (block["ratio"] if np.isfinite(block["ratio"]) else 0.0, str(block["block"]))
+def _order(scenario: Scenario) -> tuple[float, Scenario]:
+    return 0.0 if scenario.is_natural else scenario.ratio, scenario
 
 
-def _where(row: pd.Series, several: set[str]) -> str:
-    ratio = "its natural imbalance" if not np.isfinite(row["ratio"]) else f"1:{row['ratio']:g}"
-    settings = row["block"].split(" · ")[4:]
-    if row["imbalance_ratio"].rpartition("_")[2] in ("linear", "exponential"):
-        settings.insert(0, row["imbalance_ratio"].rpartition("_")[2])
-    named = [str(row[column]) for column in sorted(several)] + settings
-    return f"On {row['dataset']} at {ratio}" + (f" ({', '.join(named)})" if named else "")
+def _place(scenario: Scenario, several: Sequence[str]) -> str:
+    """A scenario by its data set and ratio, and what else there are several of."""
+    ratio = "its natural imbalance" if scenario.is_natural else f"1:{scenario.ratio:g}"
+    choices = [getattr(scenario, column) for column in several]
+    named = [*choices, *filter(None, [scenario.profile]), *scenario.settings]
+    return f"{scenario.dataset} at {ratio}" + (f" ({', '.join(named)})" if named else "")
 
 
-def _of_block(
-    row: pd.Series, several: set[str], part: pd.DataFrame, members: pd.DataFrame, unit: Unit
+def _of_scenario(
+    scenario: Scenario, several: Sequence[str], part: pd.DataFrame, scores: pd.DataFrame, unit: Unit
 ) -> Iterator[str]:
-    where = _where(row, several)
-    own = members[(members["block"] == row["block"]) & (members["decision"] == "chosen")]
-    alone, both = _row(part, "none", "none"), _row(part, "picked", "none")
-    by_fallback = part["augmenter"][is_mostly_by_fallback(part["by_fallback"])].astype(str).unique()
+    at = f"On {_place(scenario, several)}"
+    chosen = scores[(scores["scenario"] == scenario) & (scores["decision"] == CHOSEN)]
+    by_fallback = set(part["augmenter"][is_mostly_by_fallback(part["by_fallback"])])
     yield (
-        f"{where}, choosing the decision rule on validation ({_most(own, 'none')}), which costs nothing, "
-        f"{effect(alone, unit, 'argmax')}."
+        f"{at}, {THE_BEST} ({_most_chosen(chosen, NO_AUGMENTER)}) "
+        f"{effect(_row(part, NO_AUGMENTER, BASELINE), unit, f'{THE_BASELINE}, no augmentation with argmax')}."
     )
     yield (
-        f"{where}, choosing augmenter and rule on validation ({_most(own, 'picked', by_fallback)}) "
-        f"{effect(both, unit, 'no augmentation with argmax')}, and "
-        f"{effect(_row(part, 'picked', 'free'), unit, 'choosing the rule alone, which costs nothing')}."
+        f"{at}, {PICKING} ({_most_chosen(chosen, PICKED, by_fallback)}) "
+        f"{effect(_row(part, PICKED, BASELINE), unit, THE_BASELINE)}, and "
+        f"{effect(_row(part, PICKED, BEST_WITHOUT_SYNTHESIS), unit, THE_BEST)}."
     )
-    argmax = part[(part["decision"] == "argmax") & (part["reference"] == "none") & (part["augmenter"] != "none")]
-    fair = part[(part["decision"] == "chosen") & (part["reference"] == "free") & (part["augmenter"] != "picked")]
+    references = part["reference"].map(REFERENCES)
+    argmax = part[(part["decision"] == ARGMAX) & (references == BASELINE) & (part["augmenter"] != NO_AUGMENTER)]
+    fair = part[(part["decision"] == CHOSEN) & (references == BEST_WITHOUT_SYNTHESIS) & (part["augmenter"] != PICKED)]
     yield (
-        f"{where}, each augmenter by itself: over no augmentation, argmax for both, {split(argmax, unit)}; "
-        f"against what costs nothing, each with its rule chosen on validation, {split(fair, unit)}."
+        f"{at}, each augmenter by itself: against {THE_BASELINE}, argmax for both, {by_outcome(argmax, unit)}; "
+        f"against {THE_BEST}, each with its rule chosen on validation, {by_outcome(fair, unit)}."
     )
 
 
-def _most(own: pd.DataFrame, augmenter: str, mostly_by_fallback: Iterable[str] = ()) -> str:
-    """Name what was chosen most often, of `picked` the augmenter, else the decision rule."""
-    chosen = own.loc[own["augmenter"] == augmenter, "chosen_from"].astype(str)
-    names = chosen.str.rpartition(", ")[0 if augmenter == "picked" else 2]
-    counts = names.value_counts()
+def _most_chosen(chosen: pd.DataFrame, augmenter: str, by_fallback: "set[str] | frozenset[str]" = frozenset()) -> str:
+    """Name what was chosen most often: of `PICKED` the augmenter, else the decision rule."""
+    methods: list[Method] = chosen.loc[chosen["augmenter"] == augmenter, "chosen_from"].tolist()
+    names = [
+        method.label_without_rule if augmenter == PICKED else DECISIONS.get(method.decision, method.decision)
+        for method in methods
+    ]
+    counts = pd.Series(names).value_counts()
     name, n = str(counts.index[0]), len(names)
-    if any(name == each or name.startswith(f"{each}, ") for each in mostly_by_fallback):
+    if methods[names.index(name)].augmenter in by_fallback:
         name = f"{name} {MOSTLY_BY_FALLBACK}"
-    return f"{name} in {'its only member' if n == 1 else f'{counts.iloc[0]} of {n} members'}"
+    return f"{name} in {'its only split' if n == 1 else f'{counts.iloc[0]} of {n} splits'}"
 
 
-def _outcomes(tables: Sequence[pd.DataFrame], augmenter: str, reference: str) -> dict[str, int]:
-    found = [outcome(_row(part, augmenter, reference)) for part in tables]
-    return {name: found.count(name) for name in OUTCOMES}
+def effect(row: "pd.Series[Any]", unit: Unit, other: str) -> str:
+    """Say what one comparison told, as what follows a subject."""
+    if not np.isfinite(row["p_holm"]):
+        return f"cannot be compared with {other} by a test, as {_too_little(int(row['n_splits']))}"
+    evidence = f"{INTERVAL} {unit.of(row['low'])} to {unit.of(row['high'])}, corrected {words_for_p(row['p_holm'])}"
+    if row["outcome"] in (BETTER, WORSE):
+        return f"{unit.change(row['gain'], other)} ({evidence})"
+    if row["outcome"] == EQUIVALENT:
+        sure = f"within ±{unit.of(unit.rope)}{unit.points} with probability {row['p_equivalent']:.2f}"
+        return f"is equivalent in {unit.name} to {other} ({unit.signed(row['gain'])}, {sure})"
+    return f"is inconclusive in {unit.name} against {other} ({unit.signed(row['gain'])}{unit.points}, {evidence})"
 
 
-def _counted(tables: Sequence[pd.DataFrame]) -> str:
-    none, free = _outcomes(tables, "picked", "none"), _outcomes(tables, "picked", "free")
+def _too_little(n_splits: int) -> str:
+    if n_splits > 1:
+        return "there is only 1 fold"
+    return f"they have {'only 1 split' if n_splits else 'no split'} in common"
+
+
+def by_outcome(rows: pd.DataFrame, unit: Unit) -> str:
+    """Name the methods by outcome with their gains, of many only the first and the last."""
+    if rows.empty:
+        return "there is nothing to compare"
+    tiny = f"by {unit.size(0.0)}"
+    named: dict[str, list[str]] = {key: [] for key in (*OUTCOMES, tiny)}
+    in_order = rows.sort_values("gain", ascending=False)
+    for method, (_, row) in zip(methods_of(in_order), in_order.iterrows(), strict=True):
+        is_tiny = row["outcome"] in (BETTER, WORSE) and unit.is_nothing(row["gain"])
+        label = _with_fallback(method.label_without_rule, row["by_fallback"])
+        named[tiny if is_tiny else row["outcome"]].append(f"{label} ({unit.signed(row['gain'])})")
+    parts = []
+    for key, names in named.items():
+        verb = ("differs" if key == tiny else "is") if len(names) == 1 else ("differ" if key == tiny else "are")
+        if len(names) > MOST_NAMED:
+            parts.append(f"{len(names)} methods, from {names[0]} to {names[-1]}, {verb} {key}")
+        elif names:
+            parts.append(f"{', '.join(names)} {verb} {key}")
+    return "; ".join(parts)
+
+
+def _with_fallback(label: str, share: float) -> str:
+    return f"{label} ({MOSTLY_BY_FALLBACK})" if is_mostly_by_fallback(share) else label
+
+
+def _counts(tables: Sequence[pd.DataFrame]) -> str:
+    """Count the scenarios by outcome, over either reference."""
+
+    def against(reference: Method) -> str:
+        results = [_row(part, PICKED, reference)["outcome"] for part in tables]
+        return ", ".join(f"{name} in {results.count(name)}" for name in OUTCOMES if name in results)
+
     return (
-        f"in {counted(len(tables), 'block')}, choosing augmenter and rule on validation is, against no augmentation "
-        f"with argmax, {said(none)}; against choosing the rule alone, which costs nothing, {said(free)}."
+        f"in {counted(len(tables), 'scenario')}, {PICKING} is, against {THE_BASELINE}, {against(BASELINE)}; "
+        f"against {THE_BEST}, {against(BEST_WITHOUT_SYNTHESIS)}."
     )
 
 
-def _nothing_ran(evidence: "Evidence") -> str:
-    """Count the runs that the last sweep wanted; those that an earlier one did are another story."""
+def _no_choice(evidence: Evidence) -> str:
+    """Say why no rule can be chosen; of failures, those count that the last sweep wanted, if there are any."""
+    if len(evidence.runs):
+        return (
+            "No verdict: the records are of an older version and have no validation scores, by which a rule is chosen: "
+            "make them anew with force=true."
+        )
     failures = [each for each in evidence.failures if each["current"]] or evidence.failures
     all_of_them = "the only run" if len(failures) == 1 else f"all {len(failures)} runs"
-    return f"No verdict: {all_of_them} failed{first_of([each['sentence'] for each in failures])}"
+    return f"No verdict: {all_of_them} failed{_first_of([each['sentence'] for each in failures])}"
+
+
+def _first_of(sentences: Sequence[str]) -> str:
+    """What follows what was counted: ``: …``, or ``; the first: …``."""
+    return f"{': ' if len(sentences) == 1 else '; the first: '}{sentences[0]}"
 
 
 def _headline(tables: Sequence[pd.DataFrame], places: Sequence[str], unit: Unit, is_idle: bool) -> str:
-    """Count the one question of each block, whose p-values Holm's step-down now corrects over the blocks, too."""
+    """Count the one question of each scenario, whose p-values Holm's step-down now corrects over scenarios, too."""
     if not tables and is_idle:
         return f"No verdict, as {NOTHING_SMALLER}."
     if not tables:
         return (
-            f"No verdict: no block has {unit.name} of both augmenter=none and an augmenter with plain cross-entropy: "
+            f"No verdict: no scenario has {unit.name} of augmenter=none and an augmenter with plain cross-entropy: "
             "run both under one name with the same settings (augmenter=none adds the reference)."
         )
-    rows = pd.DataFrame([_row(part, "picked", "free") for part in tables]).reset_index(drop=True)
+    rows = pd.DataFrame([_row(part, PICKED, BEST_WITHOUT_SYNTHESIS) for part in tables]).reset_index(drop=True)
     rows["p_holm"] = holm(rows["p_holm"])
-    found = rows.apply(outcome, axis=1)
-    n, won = len(rows), int((found == "better").sum())
-    rest = {"lost": "worse", "made no practical difference": "equal", "could not be told apart": "open"}
-    others = "".join(f", {word} in {(found == key).sum()}" for word, key in rest.items() if (found == key).any())
-    if n == 1:
-        others = others.removesuffix(" in 1")
+    results = outcomes(rows)
+    n, won = len(rows), int((results == BETTER).sum())
+    others = [
+        f"{name} in {n_of}" for name in (WORSE, EQUIVALENT, INCONCLUSIVE) if (n_of := int((results == name).sum()))
+    ]
     if not won:
-        where = "the only block" if n == 1 else f"any of {n} blocks"
-        rule_helps = any(outcome(_row(part, "none", "none")) == "better" for part in tables)
+        where, how = ("the only scenario", results[0]) if n == 1 else (f"any of {n} scenarios", ", ".join(others))
+        rule_helps = any(_row(part, NO_AUGMENTER, BASELINE)["outcome"] == BETTER for part in tables)
         return (
-            f"Augmenting the minority was not shown to beat what costs nothing in {where} "
-            f"({others.removeprefix(', ')}){': choose the decision rule first' if rule_helps else ''}."
+            f"Augmenting the minority was not shown to beat {THE_BEST} in {where} "
+            f"({how}){': choose the decision rule first' if rule_helps else ''}."
         )
-    gains = rows["gain"][found == "better"]
+    gains = rows["gain"][results == BETTER]
+    where_won = [place for place, name in zip(places, results, strict=True) if name == BETTER]
     if won <= MOST_PLACES:
-        where = ", ".join(
-            f"{unit.size(gain)} on {places[at]}" for at, gain in enumerate(rows["gain"]) if found[at] == "better"
-        )
+        where = ", ".join(f"{unit.size(gain)} on {place}" for gain, place in zip(gains, where_won, strict=True))
         size = f"in {unit.name} ({where})"
     else:
         size = f"(by {unit.size(float(gains.median()))} of {unit.name} in the median of these)"
-    return f"Augmenting the minority beat what costs nothing in {won} of {counted(n, 'block')} {size}{others}."
+    return (
+        ", ".join([f"Augmenting the minority beat {THE_BEST} in {won} of {counted(n, 'scenario')} {size}", *others])
+        + "."
+    )
 
 
 def _overall(tables: Sequence[pd.DataFrame], unit: Unit) -> Iterator[str]:
     if len(tables) < 2:  # whose sentences say it all
         return
-    yield f"Over all, each block corrected by itself: {_counted(tables)}"
-    free = [_row(part, "none", "none") for part in tables]
-    counts = [outcome(row) for row in free]
-    mean = float(np.mean([row["gain"] for row in free]))
-    sure = [f"{name} in {counts.count(name)}" for name in ("better", "worse") if name in counts]
+    yield f"Over all, each scenario corrected by itself: {_counts(tables)}"
+    best = [_row(part, NO_AUGMENTER, BASELINE) for part in tables]
+    results = [row["outcome"] for row in best]
+    mean = float(np.mean([row["gain"] for row in best]))
+    sure = [f"{name} in {results.count(name)}" for name in (BETTER, WORSE) if name in results]
     yield (
-        f"Choosing the rule alone {unit.change(mean, 'no augmentation with argmax')} in the mean of "
-        f"{counted(len(tables), 'block')}, significantly {' and '.join(sure) if sure else 'in none of them'}."
+        f"{THE_BEST.capitalize()} {unit.change(mean, THE_BASELINE)} in the mean of "
+        f"{counted(len(tables), 'scenario')}, significantly {' and '.join(sure) if sure else 'in none of them'}."
     )
 
 
-def _shares(runs: pd.DataFrame) -> dict[str, float]:
-    """Which share of a method's rows a fallback made at least, in whatever block."""
-    names = (runs["augmenter"] + " " + runs["loss"]).str.strip()
-    return {str(name): float(share) for name, share in runs.groupby(names)["by_fallback"].min().items()}
+def _shares_by_fallback(runs: pd.DataFrame) -> dict[Method, float]:
+    """Which share of a method's rows a fallback made at least, in whatever scenario."""
+    shares = runs["by_fallback"].groupby(methods_of(runs, ARGMAX)).min()
+    return dict(zip(shares.index.tolist(), shares.tolist(), strict=True))
 
 
 def _ranks(
-    ranking: "Ranking", datasets: Mapping[str, str], by_fallback: Mapping[str, float], unit: Unit
+    ranking: Ranking, contents: Mapping[Scenario, str], by_fallback: Mapping[Method, float], unit: Unit
 ) -> Iterator[str]:
     if len(ranking.methods) < 3 or not np.isfinite(ranking.iman_davenport_p):
         return
     ranks = ranking.mean_ranks.sort_values()
-    listed = ", ".join(
-        f"{method(str(name), '', by_fallback.get(str(name), 0))} {rank:.1f}" for name, rank in ranks.items()
-    )
-    yield (
-        f"Mean ranks by {unit.name} over {counted(len(ranking.blocks), 'block')} (1 is best; argmax, and the free "
-        f"remedy): {listed}."
-    )
+    methods: list[Method] = ranks.index.tolist()
+    labels = [_with_fallback(method.label, by_fallback.get(method, 0.0)) for method in methods]
+    listed = ", ".join(f"{label} {rank:.1f}" for label, rank in zip(labels, ranks, strict=True))
+    n = len(ranking.scenarios)
+    yield (f"Mean ranks by {unit.name} over {counted(n, 'scenario')} (1 is best; argmax, and {THE_BEST}): {listed}.")
     p = words_for_p(ranking.iman_davenport_p)
-    if len({datasets[block] for block in ranking.blocks}) < len(ranking.blocks):
-        yield f"Blocks share data sets, so the ranks describe and do not test (Friedman, as if independent: {p})."
-    elif len(ranking.blocks) < TOO_FEW_BLOCKS:
-        yield f"{counted(len(ranking.blocks), 'block')} are too few for Friedman's test: the ranks describe."
+    if len({contents[scenario] for scenario in ranking.scenarios}) < n:
+        yield f"Scenarios share data sets, so the ranks describe and do not test (Friedman, as if independent: {p})."
+    elif n < TOO_FEW_SCENARIOS:
+        yield f"{counted(n, 'scenario')} are too few for Friedman's test: the ranks describe."
     elif ranking.iman_davenport_p < LEVEL:
         yield (
             f"By Friedman's test (Iman–Davenport {p}) the methods differ; by Nemenyi's, those whose ranks lie further "
@@ -283,7 +346,7 @@ def _ranks(
         yield f"By Friedman's test (Iman–Davenport {p}) the methods are not shown to differ."
 
 
-def _cautions(evidence: "Evidence", gaps: pd.DataFrame) -> Iterator[str]:
+def _cautions(evidence: Evidence, gaps: pd.DataFrame) -> Iterator[str]:
     versions = evidence.code_versions()
     if len(versions) > 1:
         yield f"{len(versions)} versions of the code are mixed, as was asked for; differences may come from them."
@@ -291,20 +354,27 @@ def _cautions(evidence: "Evidence", gaps: pd.DataFrame) -> Iterator[str]:
         n, named = len(evidence.left_out), evidence.left_out[:MOST_LEFT_OUT]
         more = f"; and {n - len(named)} more" if n > len(named) else ""
         yield f"{counted(n, 'file')} {'was' if n == 1 else 'were'} left out: {'; '.join(named)}{more}."
+    if evidence.lacking:
+        tables = ", ".join(dict.fromkeys(table for of_run in evidence.lacking.values() for table in of_run))
+        is_of, lack, them = ("is", "lacks", "it") if len(evidence.lacking) == 1 else ("are", "lack", "them")
+        yield (
+            f"{counted(len(evidence.lacking), 'record')} {is_of} of an older version and {lack} {tables}: "
+            f"force=true makes {them} anew."
+        )
     current = [each for each in evidence.failures if each["current"]]
     missing = [each["sentence"] for each in current if not each["recorded"]]
     if missing:
         verb = "is missing" if len(missing) == 1 else "are missing"
-        yield f"{counted(len(missing), 'run')} failed and {verb}{first_of(missing)}"
+        yield f"{counted(len(missing), 'run')} failed and {verb}{_first_of(missing)}"
     older = [each["sentence"] for each in current if each["recorded"]]
     if older:
-        yield f"{counted(len(older), 'run')} failed when run again{first_of(older)}"
+        yield f"{counted(len(older), 'run')} failed when run again{_first_of(older)}"
     if len(gaps):
-        n = gaps["block"].nunique()
-        yield f"{counted(n, 'block')} {'is' if n == 1 else 'are'} incomplete ({counted(len(gaps), 'gap')})."
+        n = gaps["scenario"].nunique()
+        yield f"{counted(n, 'scenario')} {'is' if n == 1 else 'are'} incomplete ({counted(len(gaps), 'gap')})."
 
 
-def _of_settings(evidence: "Evidence") -> Iterator[str]:
+def _of_settings(evidence: Evidence) -> Iterator[str]:
     configs = [record["config"] for record in evidence.records.values()]
     if configs and all(len(config["seeds"]) == 1 for config in configs):
         yield "One seed draws the folds once; seeds=[0,1,2] tells how far a result depends on that draw."
@@ -326,9 +396,9 @@ def _of_fallbacks(runs: pd.DataFrame) -> Iterator[str]:
             "(the report's balance table says which and why)."
         )
     mostly = runs[is_mostly_by_fallback(runs["by_fallback"])]
-    for augmenter, own in mostly.groupby("augmenter", sort=False):
-        n, of = own["block"].nunique(), runs.loc[runs["augmenter"] == augmenter, "block"].nunique()
-        least, most = (f"{100 * share:.0f} %" for share in (own["by_fallback"].min(), own["by_fallback"].max()))
+    for augmenter, part in mostly.groupby("augmenter", sort=False):
+        n, of = part["scenario"].nunique(), runs.loc[runs["augmenter"] == augmenter, "scenario"].nunique()
+        least, most = (f"{100 * share:.0f} %" for share in (part["by_fallback"].min(), part["by_fallback"].max()))
         share = most if least == most else f"{least} to {most}"
-        where = "" if of == 1 else f" in {n} of {of} blocks"
+        where = "" if of == 1 else f" in {n} of {of} scenarios"
         yield f"A fallback made {share} of the rows of {augmenter}{where}, so that its scores tell of the fallback."

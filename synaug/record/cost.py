@@ -20,7 +20,7 @@ class Cost:
         Of wall time.
     rows
         Rows worked on: texts encoded (cached ones are none), synthetic rows made, rows of all members trained on (a
-        row counts as often as it is drawn), rows of all members scored.
+        row counts as often as it is drawn), rows of all splits scored.
     flops
         Floating-point operations of the matrix products that the stage needed, without padding, where they
         are known.

@@ -16,12 +16,21 @@ from typing import Annotated, Any, NotRequired
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict  # which pydantic needs below Python 3.12
 
-LARGEST = 2**27  # bytes; a record of 151 classes and 100 members has a fifth of it
+from synaug.record.tables import (
+    BALANCE_COLUMNS,
+    BEST_COLUMNS,
+    CURVE_COLUMNS,
+    SCORE_COLUMNS,
+    VALIDATION_COLUMNS,
+    as_table,
+)
+
+# It rises only where an older synaug would misread what a newer one writes; a new table or column is no reason.
+SCHEMA = 2
+LARGEST = 2**27  # bytes; a record of 151 classes and 100 splits has a fifth of it
 DEEPEST = 100  # levels of lists and objects
 # A record writes characters beyond ASCII as \u…; halves of a pair come from a path, say, that is no Unicode.
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
-SCORE_COLUMNS = ("seed", "fold", "decision", "metric", "class", "value")
-VALIDATION_COLUMNS = ("seed", "fold", "decision", "metric", "value")
 BALANCE_NEEDED = ("seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason")
 # Where a score lies that is not a share. No log loss of float64 probabilities is larger: −log 5e-324 is 744.4.
 RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, 745.0), "brier_score": (0.0, 2.0)}
@@ -38,6 +47,14 @@ Size = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 
 class MisshapenError(ValueError):
     """A file that is not as we write it; what is wrong, as it follows the file's name."""
+
+    remedy = "remove it and run again"
+
+
+class NewerSchemaError(MisshapenError):
+    """A record of a later synaug, which may mean another thing by the same name."""
+
+    remedy = "update synaug, or remove it and run again"
 
 
 _open = with_config(ConfigDict(strict=True, extra="allow"))
@@ -143,26 +160,32 @@ class Cost(TypedDict):
 
 @_open
 class Record(TypedDict):
-    """A run's record; what else stands there, as of a later version, is kept."""
+    """A run's record; what else stands there, as of a later version, is kept.
 
-    schema: int
+    What older records lack is not required: `_empty` stands for it.
+    """
+
+    schema: Annotated[int, Field(ge=1)]
     run: str
     name: str
     identity: str
     choices: Choices
     config: Config
     versions: dict[str, str]
-    code: str
+    code: NotRequired[str]
     git_commit: NotRequired[str | None]
     data: Data
     encoder: dict[str, Any]
     scores: Table
-    validation_scores: Table
-    confusion: list[Confusion]
-    reliability: list[Reliability]
-    balance: Table
-    curves: Table
-    warnings: list[str]
+    validation_scores: NotRequired[Table]
+    confusion: NotRequired[list[Confusion]]
+    reliability: NotRequired[list[Reliability]]
+    balance: NotRequired[Table]
+    curves: NotRequired[Table]
+    best: NotRequired[Table]
+    offsets: NotRequired[list[dict[str, Any]]]
+    diagnostics: NotRequired[list[dict[str, Any]]]
+    warnings: NotRequired[list[str]]
     cost: Cost
     probabilities_sha256: NotRequired[str | None]
     overrides: NotRequired[list[str] | None]
@@ -248,13 +271,10 @@ def sweep(path: Path) -> dict[str, Any]:
     return _of_shape(Sweep, read_json(path))
 
 
-def record(path: Path, schema: int) -> dict[str, Any]:
+def record(path: Path) -> dict[str, Any]:
     """Read a record, and see that its tables hold what they should.
 
-    Parameters
-    ----------
-    schema
-        The only one that is read.
+    A record of an older schema is read as far as it goes: the tables that it lacks are empty (`lacking` names them).
 
     Raises
     ------
@@ -262,27 +282,55 @@ def record(path: Path, schema: int) -> dict[str, Any]:
         If there is none.
     MisshapenError
         If a part is missing or of another type, or a score is out of its metric's range.
+    NewerSchemaError
+        If its schema is newer than `SCHEMA`.
     """
-    found = read_json(path)
-    if isinstance(found, dict) and found.get("schema", schema) != schema:
-        raise MisshapenError(f"is of schema {str(found['schema'])[:20]}, this synaug reads {schema}")
-    _of_shape(Record, found)
-    _are_shallow({key: found.get(key) for key in ("config", "encoder", "diagnostics", "data")})
-    names = found["data"]["class_names"]
+    content = read_json(path)
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise NewerSchemaError(f"is of schema {str(schema)[:20]}, newer than the {SCHEMA} that this synaug reads")
+    _of_shape(Record, content)
+    _are_shallow({key: content.get(key) for key in ("config", "encoder", "diagnostics", "data")})
+    names = content["data"]["class_names"]
     if len(set(names)) < len(names):
         raise MisshapenError("names a class twice")
-    if len(found["data"]["rows_per_class"]) != len(names) or not set(found["data"]["minority"]) <= set(names):
+    if len(content["data"]["rows_per_class"]) != len(names) or not set(content["data"]["minority"]) <= set(names):
         raise MisshapenError("counts rows of other classes than it names")
-    for entry in found["confusion"]:
+    for name, columns in (("scores", SCORE_COLUMNS), ("validation_scores", VALIDATION_COLUMNS)):
+        if name in content:
+            _are_scores(name, _columns(name, content[name], columns), content)
+    complete: dict[str, Any] = {**content, **{name: table for name, table in _empty().items() if name not in content}}
+    for entry in complete["confusion"]:
         if {len(names)} != {len(entry["matrix"]), *map(len, entry["matrix"])}:
             raise MisshapenError(f"has a confusion matrix that is not of {len(names)} classes")
-    for name, columns in (("scores", SCORE_COLUMNS), ("validation_scores", VALIDATION_COLUMNS)):
-        _are_scores(name, _columns(name, found[name], columns), found)
-    _is_balance(_columns("balance", found["balance"], BALANCE_NEEDED), names)
-    curves = _columns("curves", found["curves"], ("seed", "fold", "step"))
+    _is_balance(_columns("balance", complete["balance"], BALANCE_NEEDED), names)
+    curves = _columns("curves", complete["curves"], ("seed", "fold", "step"))
     if any(not NUMBER.issuperset(map(type, column)) for column in curves.values()):
         raise MisshapenError("has a curve that is not of numbers")
-    return found  # type: ignore[no-any-return]
+    return complete
+
+
+def _empty() -> dict[str, Any]:
+    """What came into records later, or describes a run only, as a record that lacks it is read."""
+    return {
+        "code": "unknown",
+        "validation_scores": as_table(VALIDATION_COLUMNS, ()),
+        "confusion": [],
+        "reliability": [],
+        "offsets": [],
+        "balance": as_table(BALANCE_COLUMNS, ()),
+        "diagnostics": [],
+        "curves": as_table(CURVE_COLUMNS, ()),
+        "best": as_table(BEST_COLUMNS, ()),
+        "warnings": [],
+    }
+
+
+def lacking(record: Mapping[str, Any]) -> list[str]:
+    """Names of the tables that a record was read without, though every run has something to put there."""
+    return [
+        name for name in ("validation_scores", "confusion", "reliability", "balance") if record[name] == _empty()[name]
+    ]
 
 
 def _of_shape(kind: Any, found: Any) -> dict[str, Any]:

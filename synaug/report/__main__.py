@@ -1,47 +1,45 @@
 """``python -m synaug.report FOLDER…``: tables, figures, one page, and a verdict in words."""
 
 import argparse
-import difflib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from synaug.errors import UserError, user_sentence
 from synaug.escaping import console, make_console_safe, say
+from synaug.report import limits
 from synaug.scores.metrics import METRICS
-
-if TYPE_CHECKING:
-    from synaug.comparison.evidence import Evidence
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(
+    command_line = argparse.ArgumentParser(
         prog="python -m synaug.report", description="Compare all runs below some folders, and write a report of them."
     )
-    made.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of an experiment, e.g. multirun/paper")
-    made.add_argument(
+    command_line.add_argument(
+        "folders", nargs="+", type=Path, metavar="FOLDER", help="of an experiment, e.g. multirun/paper"
+    )
+    command_line.add_argument(
         "--metric",
         metavar="A,B,…",
         help=f"metrics, the one that the verdict speaks of first; of: {', '.join(METRICS)}",
     )
-    made.add_argument(
+    command_line.add_argument(
         "--output", type=Path, metavar="FOLDER", help="where to write; FOLDER/report of the first folder if not given"
     )
-    made.add_argument(
+    command_line.add_argument(
         "--mixed", action="store_true", help="compare runs of different versions of the code all the same"
     )
-    made.add_argument(
-        "--rope", type=float, default=0.01, help="differences up to it are of no practical importance (default 0.01)"
+    command_line.add_argument(
+        "--rope", type=float, help="differences up to it are of no practical importance; one point if not given"
     )
-    made.add_argument(
+    command_line.add_argument(
         "--csv",
         action="store_true",
         help="write the long table as scores.csv.gz, too, with an apostrophe before what looks like a formula",
     )
-    return made
+    return command_line
 
 
 def metrics_asked_for(text: str | None) -> tuple[str, ...] | None:
@@ -50,32 +48,14 @@ def metrics_asked_for(text: str | None) -> tuple[str, ...] | None:
     Raises
     ------
     UserError
-        If a name is no metric's.
+        If it names none.
     """
     if text is None:
         return None
     names = tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
     if not names:
         raise UserError(f"--metric={text!r} names no metric: choose among {', '.join(METRICS)}")
-    for name in names:
-        if name not in METRICS:
-            near = difflib.get_close_matches(name, METRICS, n=1)
-            remedy = f"did you mean {near[0]}? " if near else ""
-            raise UserError(f"--metric: {name!r} is no metric: {remedy}Known are {', '.join(METRICS)}")
     return names
-
-
-def rope_asked_for(rope: float) -> float:
-    """Read ``--rope``.
-
-    Raises
-    ------
-    UserError
-        If it is no size that a difference can have.
-    """
-    if not 0 < rope <= 1:
-        raise UserError(f"--rope={rope:g} must be positive, and at most 1: 0.01 is one point, 0.01 nats of a loss")
-    return rope
 
 
 def distinct(folders: Sequence[Path]) -> list[Path]:
@@ -94,7 +74,7 @@ def place_for(folder: Path) -> Path:
     UserError
         If no folder can be there.
     """
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not there.is_dir():
         raise UserError(f"no report can be written to {folder}, as {there} is a file: give a folder with --output")
     if not os.access(there, os.W_OK | os.X_OK):
@@ -104,37 +84,24 @@ def place_for(folder: Path) -> Path:
     return folder
 
 
-def check_metrics(asked: Sequence[str] | None, evidence: "Evidence") -> None:
-    """Refuse metrics that no run has.
-
-    Raises
-    ------
-    UserError
-        If one has no score; the mean recall of the minority has none where no class is smaller.
-    """
-    known = list(evidence.scores["metric"][evidence.scores["class"].isna()].unique())
-    missing = [name for name in asked or () if name not in known]
-    if missing and known:
-        why = " (no class is smaller: nothing was there to augment)" if missing[0] == "minority_recall" else ""
-        raise UserError(f"--metric: no run has {missing[0]}{why}: choose among {', '.join(sorted(known))}")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit code."""
     make_console_safe()
     asked = parser().parse_args(arguments)
     try:
-        metrics, rope = metrics_asked_for(asked.metric), rope_asked_for(asked.rope)
+        metrics = metrics_asked_for(asked.metric)
         folders = distinct(asked.folders)
         output = place_for(asked.output or asked.folders[0] / "report")
-        # After what needs no data, as these take seconds.
+        # After what needs none of them, as they take seconds.
         from synaug import report
         from synaug.comparison import compare as comparisons
         from synaug.comparison import evidence as evidences
 
+        rope = comparisons.ROPE if asked.rope is None else asked.rope
+        comparisons.check_metrics(metrics or ())
+        comparisons.check_rope(rope)
         evidence = evidences.read(folders)
-        check_metrics(metrics, evidence)
-        if len(evidence.runs) > report.LARGE:
+        if len(evidence.runs) > limits.LARGE:
             sys.stderr.write(f"comparing {len(evidence.runs):,} runs, then drawing: this may take minutes\n")
         comparison = comparisons.compare(evidence, metrics=metrics, rope=rope, mixed=asked.mixed)
         page = report.write(evidence, comparison, output, csv=asked.csv)

@@ -1,36 +1,35 @@
 r"""Tables for a paper: LaTeX with booktabs, of which `\usepackage{booktabs}` is all they need."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from synaug.comparison.stats import METHOD, REFERENCES
+from synaug.comparison.labels import NO_AUGMENTER, PICKED, PLAIN_LOSS, REFERENCE_LABELS, Method, methods_of
+from synaug.comparison.outcome import INTERVAL, LEVEL
 from synaug.escaping import latex
-from synaug.report import words
+from synaug.report import limits, words
+from synaug.report.results import Results
 from synaug.scores.decision import RULES
 from synaug.scores.metrics import LOSSES
 
-if TYPE_CHECKING:
-    from synaug.report.figures.material import Material
-
-COLUMNS_OF_A_TABLE = 6
-ROWS_OF_A_TABLE = 40
-LEVEL = 0.05
-MARKS = {"none": "*", "free": r"\dagger"}
-NAMES = {
-    "none": "no augmentation (argmax)",
-    "free": "the free remedy (no augmentation, loss and decision rule chosen on validation scores)",
+MARKS = {"baseline": "*", "best_without_synthesis": r"\dagger"}
+WHAT_REFERENCES_ARE = {
+    "baseline": "no augmentation, argmax",
+    "best_without_synthesis": "no augmentation, loss and decision rule chosen on validation scores",
 }
 TEST = "the corrected resampled $t$-test (Nadeau and Bengio, 2003; {rho})"
-FAMILY = "Holm-adjusted over all comparisons of a block with both references"
-Blocks = Mapping[str, tuple[str, str]]
-Method = tuple[str, str, str]
+FAMILY = "Holm-adjusted over all comparisons of a scenario with both references"
+MISSING = "--"
+LAYOUT: Any = {"hrules": True, "environment": "table*", "position_float": "centering", "multicol_align": "c"}
+SMALL: Any = [{"selector": "footnotesize", "props": ":"}, {"selector": "setlength", "props": r":{\tabcolsep}{3pt}"}]
+Headings = Mapping[Any, tuple[str, str]]
 Item = TypeVar("Item")
 
 
-def tables(material: "Material") -> dict[str, str]:
+def tables(results: Results) -> dict[str, str]:
     """Make every table of every metric.
 
     Returns
@@ -38,111 +37,109 @@ def tables(material: "Material") -> dict[str, str]:
     dict
         LaTeX by file name.
     """
-    comparison = material.comparison
-    blocks = {str(block): (str(row["panel"]), str(row["at"])) for block, row in material.blocks.iterrows()}
-    made = {}
+    comparison = results.comparison
+    headings = {scenario: (panel.label, scenario.at) for scenario, panel in results.panel_of.items()}
+    by_name = {}
     for metric, table in comparison.tables.items():
-        made[f"results_{metric}.tex"] = results_table(comparison.values[metric], table, metric, blocks)
-        for reference in REFERENCES:
-            made[f"against_{reference}_{metric}.tex"] = comparison_table(table, reference, metric, blocks)
-    return made
+        by_name[f"results_{metric}.tex"] = results_table(comparison.values[metric], table, metric, headings)
+        for reference in REFERENCE_LABELS:
+            by_name[f"against_{reference}_{metric}.tex"] = comparison_table(table, reference, metric, headings)
+    return by_name
 
 
-def results_table(members: pd.DataFrame, comparisons: pd.DataFrame, metric: str, blocks: Blocks) -> str:
-    """Tabulate mean ± standard deviation, methods × blocks: the best in bold, what is significantly better marked.
+def results_table(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str, headings: Headings) -> str:
+    """Tabulate mean ± standard deviation, methods × scenarios: the best in bold, what is significantly better marked.
 
     Parameters
     ----------
-    members
+    values
         Scores of one metric, as `synaug.comparison.stats.with_choices` returns them.
     comparisons
         What `synaug.comparison.stats.compare` makes of them.
     metric
         Its name.
-    blocks
-        In the order of columns, for each block its data set and its own heading, such as "1:10".
+    headings
+        In the order of columns, for each scenario its data set and its own heading, such as "1:10".
 
     Returns
     -------
     str
-        Tables of at most 6 blocks and 40 methods each.
+        Tables of at most `limits.LATEX_COLUMNS` scenarios and `limits.LATEX_ROWS` methods each.
     """
-    cells = _cells(members, comparisons, metric)
+    cells = _cells(values, comparisons, metric)
+    marked = ", ".join(f"$^{mark}$ better than {_reference(name)}" for name, mark in MARKS.items())
     caption = (
-        f"{_sentence(words.level_label(metric))}: mean $\\pm$ standard deviation over members (seed and fold). Bold: "
-        f"best of a column, as printed. $^*$ better than {NAMES['none']}, $^\\dagger$ better than {NAMES['free']}: "
-        f"$p < {LEVEL}$ of {TEST.format(rho=_rho(comparisons))}, {FAMILY}."
+        f"{_sentence(words.level_label(metric))}: mean $\\pm$ standard deviation over splits (seed and fold). Bold: "
+        f"best of a column, as printed. {marked}: "
+        f"$p < {LEVEL:g}$ of {TEST.format(rho=_rho(comparisons))}, {FAMILY}."
     )
-    if any("_{(" in cell for cell in cells.values()):
-        caption += " A subscript counts the members where some are missing."
-    made: list[str] = []
-    for columns in _packed(blocks):
-        for methods in _chunks(_methods(members), ROWS_OF_A_TABLE):
-            rows = [
-                _row([latex(words.method(*method)), *(cells.get((block, *method), "--") for block in columns)])
-                for method in methods
-            ]
-            for at in range(len(methods) - 1, 0, -1):
-                if methods[at][0] != methods[at - 1][0]:
-                    rows.insert(at, r"\addlinespace")
-            head = _spans([blocks[block][0] for block in columns])
-            head.append(_row(["method", *(latex(blocks[block][1]) for block in columns)]))
-            label = f"tab:{metric}-{len(made) + 1}"
-            made.append(_table("l" + "c" * len(columns), head, rows, caption, label))
-    return "\n".join(made) or "% there are no scores\n"
+    if any("_{(" in cell for cell in cells.to_numpy().flat):
+        caption += " A subscript counts the splits where some are missing."
+    parts: list[str] = []
+    for scenarios in _packed(headings):
+        heads = [headings[scenario] for scenario in scenarios]
+        for methods in _chunks(_in_order(values), limits.LATEX_ROWS):
+            table = cells.reindex(index=methods, columns=scenarios, fill_value=MISSING)
+            table.index = pd.Index(_rows_in_groups(methods))
+            table.columns = pd.MultiIndex.from_tuples([(latex(dataset), latex(own)) for dataset, own in heads])
+            table.columns.names = ["", f"{_rules(heads)}\nmethod"]
+            parts.append(_table(table, "l" + "c" * len(scenarios), caption, f"tab:{metric}-{len(parts) + 1}"))
+    return "\n".join(parts) or "% there are no scores\n"
 
 
-def comparison_table(comparisons: pd.DataFrame, reference: str, metric: str, blocks: Blocks) -> str:
+def comparison_table(comparisons: pd.DataFrame, reference: str, metric: str, headings: Headings) -> str:
     """Tabulate every method's gain over a reference, with its interval and tests.
 
     Parameters
     ----------
     comparisons
-        What `synaug.comparison.stats.compare` returns, with the interval at 95 %.
+        What `synaug.comparison.stats.compare` returns.
     reference
-        `none` or `free`.
+        One of `synaug.comparison.labels.REFERENCES`.
     metric
         Its name.
-    blocks
-        For each block its data set and its own heading.
+    headings
+        For each scenario its data set and its own heading.
 
     Returns
     -------
     str
-        Tables of one block and at most 40 rows each; a comment where nothing was compared.
+        Tables of one scenario and at most `limits.LATEX_ROWS` rows each; a comment where nothing was compared.
     """
-    own = comparisons[comparisons["reference"] == reference]
+    over = comparisons[comparisons["reference"] == reference]
     what = (
-        f"{latex(words.gain_label(metric))} over {NAMES[reference]}, positive where better, with its 95\\,\\% "
-        f"interval. $p$: of {TEST.format(rho=_rho(own))}; $p_\\mathrm{{H}}$: {FAMILY}; "
+        f"{latex(words.gain_label(metric))} over {_reference(reference)}, positive where better, with its "
+        f"{latex(INTERVAL)} interval. $p$: of {TEST.format(rho=_rho(over))}; $p_\\mathrm{{H}}$: {FAMILY}; "
         "$d$: gain in standard deviations of the differences; $P_-$, $P_=$, $P_+$: posterior probability of worse, "
-        "practically equivalent and better (Bayesian correlated $t$-test); $n$: members in common."
+        "practically equivalent and better (Bayesian correlated $t$-test); $n$: splits in common."
     )
-    head = ["method", "gain", r"95\,\%", "$p$", r"$p_\mathrm{H}$", "$d$", "$P_-$", "$P_=$", "$P_+$", "$n$"]
-    methods = _methods(own)
-    lines = {
-        (row.block, row.augmenter, row.loss, row.decision): _row(_comparison(row, metric))
-        for row in own.itertuples(index=False)
-    }
-    made: list[str] = []
-    for block, (dataset, heading) in blocks.items():
-        rows = [lines[block, *method] for method in methods if (block, *method) in lines]
-        for some in _chunks(rows, ROWS_OF_A_TABLE):
+    head = ["gain", latex(INTERVAL), "$p$", r"$p_\mathrm{H}$", "$d$", "$P_-$", "$P_=$", "$P_+$", "$n$"]
+    methods = _in_order(over)
+    over = over.assign(method=methods_of(over))
+    parts: list[str] = []
+    for scenario, (dataset, heading) in headings.items():
+        lines = {row.method: list(_line(row, metric)) for row in over[over["scenario"] == scenario].itertuples()}
+        for some in _chunks([method for method in methods if method in lines], limits.LATEX_ROWS):
+            names = [latex(method) for method in some]
+            table = pd.DataFrame([lines[method] for method in some], names, pd.Index(head, name="method"))
             caption = f"{latex(dataset)}, {latex(heading)}: {what}"
-            made.append(_table("lrcrrrrrrr", [_row(head)], some, caption, f"tab:{reference}-{metric}-{len(made) + 1}"))
-    return "\n".join(made) or f"% nothing was compared with {reference}\n"
+            parts.append(_table(table, "lrcrrrrrrr", caption, f"tab:{reference}-{metric}-{len(parts) + 1}"))
+    return "\n".join(parts) or f"% nothing was compared with {REFERENCE_LABELS[reference]}\n"
 
 
-def _cells(members: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> dict[tuple[str, ...], str]:
-    """By block and method, what stands in the table."""
-    found = members.groupby(["block", *METHOD], observed=True)["value"].agg(["mean", "std", "count"])
+def _cells(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """What stands in the table `[method, scenario]`."""
+    keys = ["scenario", "method"]
+    scores = (
+        values.assign(method=methods_of(values)).groupby(keys, observed=True)["value"].agg(["mean", "std", "count"])
+    )
     better = comparisons[(comparisons["p_holm"] < LEVEL) & (comparisons["gain"] > 0)]
-    marked = better.groupby(["block", *METHOD], observed=True)["reference"].agg(set).to_dict()
-    by_block = found.groupby("block", observed=True)
-    best = by_block["mean"].agg("min" if metric in LOSSES else "max")
-    most = by_block["count"].max()
+    marked = better.assign(method=methods_of(better)).groupby(keys, observed=True)["reference"].agg(set).to_dict()
+    by_scenario = scores.groupby("scenario", observed=True)
+    best = by_scenario["mean"].agg("min" if metric in LOSSES else "max")
+    most = by_scenario["count"].max()
     cells = {}
-    for key, mean, std, count in found.dropna(subset="mean").itertuples():
+    for key, mean, std, count in scores.dropna(subset="mean").itertuples():
         text = _number(mean, metric)
         bold = text == _number(best[key[0]], metric)
         text += f" \\pm {_number(std, metric)}" if np.isfinite(std) else ""
@@ -150,44 +147,47 @@ def _cells(members: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> dic
         counted = f"_{{({count})}}" if count < most[key[0]] else ""
         text = rf"\mathbf{{{text}}}" if bold else text
         cells[key] = f"${text}^{{{marks}}}{counted}$" if marks else f"${text}{counted}$"
-    return cells
+    return (
+        pd.Series(cells, dtype=object, index=pd.MultiIndex.from_tuples(cells, names=keys))
+        .unstack("scenario")
+        .fillna(MISSING)
+    )
 
 
-def _comparison(row: Any, metric: str) -> Iterator[str]:
-    yield latex(words.method(row.augmenter, row.loss, row.decision))
+def _line(row: Any, metric: str) -> Iterator[str]:
     yield f"${_number(row.gain, metric, '+')}$"
     known = np.isfinite(row.low)
-    yield f"$[{_number(row.low, metric)},\\ {_number(row.high, metric)}]$" if known else "--"
+    yield f"$[{_number(row.low, metric)},\\ {_number(row.high, metric)}]$" if known else MISSING
     for p in (row.p_corrected, row.p_holm):
-        yield f"${words.p_value(p)}$" if np.isfinite(p) else "--"
-    yield f"${row.effect:.2f}$".replace("inf", r"\infty") if not np.isnan(row.effect) else "--"
+        yield f"${words.p_value(p)}$" if np.isfinite(p) else MISSING
+    yield f"${row.effect:.2f}$".replace("inf", r"\infty") if not np.isnan(row.effect) else MISSING
     for p in (row.p_worse, row.p_equivalent, row.p_better):
-        yield f"{p:.2f}" if np.isfinite(p) else "--"
-    yield str(row.n_members)
+        yield f"{p:.2f}" if np.isfinite(p) else MISSING
+    yield str(row.n_splits)
 
 
-def _methods(frame: pd.DataFrame) -> list[Method]:
+def _in_order(frame: pd.DataFrame) -> list[Method]:
     """None first, augmenters and losses as they appear, rules in their order; what was picked last."""
     augmenters, losses = (list(frame[name].unique()) for name in ("augmenter", "loss"))
-    rules = [*RULES, "chosen"]
 
     def place(method: Method) -> tuple[bool, bool, int, bool, int, int]:
-        augmenter, loss, rule = method
-        first = augmenter == "picked", augmenter != "none", augmenters.index(augmenter)
-        return *first, loss != "", losses.index(loss), rules.index(rule)
+        rule = RULES.index(method.decision) if method.decision in RULES else len(RULES)
+        first = method.augmenter == PICKED, method.augmenter != NO_AUGMENTER, augmenters.index(method.augmenter)
+        return *first, method.loss != PLAIN_LOSS, losses.index(method.loss), rule
 
-    return sorted(frame[METHOD].drop_duplicates().itertuples(index=False, name=None), key=place)
+    return sorted(methods_of(frame).unique(), key=place)
 
 
-def _packed(blocks: Blocks) -> Iterator[list[str]]:
-    """Blocks of one table: data sets stay together where they fit."""
-    columns: list[str] = []
-    for dataset in dict.fromkeys(dataset for dataset, _ in blocks.values()):
-        for own in _chunks([block for block, (of, _) in blocks.items() if of == dataset], COLUMNS_OF_A_TABLE):
-            if len(columns) + len(own) > COLUMNS_OF_A_TABLE:
+def _packed(headings: Headings) -> Iterator[list[Any]]:
+    """Scenarios of one table: data sets stay together where they fit."""
+    columns: list[Any] = []
+    for dataset in dict.fromkeys(dataset for dataset, _ in headings.values()):
+        of_dataset = [scenario for scenario, (of, _) in headings.items() if of == dataset]
+        for some in _chunks(of_dataset, limits.LATEX_COLUMNS):
+            if len(columns) + len(some) > limits.LATEX_COLUMNS:
                 yield columns
                 columns = []
-            columns += own
+            columns += some
     if columns:
         yield columns
 
@@ -197,26 +197,32 @@ def _chunks(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
         yield list(items[start : start + size])
 
 
-def _spans(datasets: Sequence[str]) -> list[str]:
-    """Data sets over their columns, with a rule below each."""
-    counts = {dataset: datasets.count(dataset) for dataset in dict.fromkeys(datasets)}
-    cells, rules, first = [""], [], 2
-    for dataset, count in counts.items():
-        cells.append(rf"\multicolumn{{{count}}}{{c}}{{{latex(dataset)}}}")
-        rules.append(rf"\cmidrule(lr){{{first}-{first + count - 1}}}")
-        first += count
-    return [_row(cells), "".join(rules)]
+def _rows_in_groups(methods: Sequence[Method]) -> list[str]:
+    """Names of rows, with some space before each further augmenter."""
+    starts = [False, *(before.augmenter != after.augmenter for before, after in pairwise(methods))]
+    return [
+        f"\\addlinespace\n{latex(method)}" if new else latex(method)
+        for method, new in zip(methods, starts, strict=True)
+    ]
 
 
-def _row(cells: Iterable[str]) -> str:
-    return " & ".join(cells) + r" \\"
+def _rules(heads: Sequence[tuple[str, str]]) -> str:
+    """A rule below each data set, which pandas does not draw."""
+    rules, first = "", 2
+    for _, columns in groupby(heads, key=lambda head: head[0]):
+        last = first + len(list(columns)) - 1
+        rules, first = rules + rf"\cmidrule(lr){{{first}-{last}}}", last + 1
+    return rules
 
 
-def _table(columns: str, head: Sequence[str], rows: Sequence[str], caption: str, label: str) -> str:
-    lines = [r"\begin{table*}", r"\centering\footnotesize\setlength{\tabcolsep}{3pt}"]
-    lines += [rf"\caption{{{caption}}}", rf"\label{{{label}}}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
-    lines += [*head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}", r"\end{table*}"]
-    return "\n".join([*lines, ""])
+def _table(table: pd.DataFrame, columns: str, caption: str, label: str) -> str:
+    """Write a table whose names and cells are LaTeX already."""
+    styler = table.style.set_table_styles(SMALL)
+    return str(styler.to_latex(column_format=columns, caption=caption, label=label, **LAYOUT))
+
+
+def _reference(name: str) -> str:
+    return f"{REFERENCE_LABELS[name]} ({WHAT_REFERENCES_ARE[name]})"
 
 
 def _sentence(text: str) -> str:

@@ -5,41 +5,20 @@ import unicodedata
 from collections.abc import Iterable
 from itertools import accumulate
 
-from synaug.comparison.wording import metric as metric
-from synaug.comparison.wording import p_value as p_value
-from synaug.comparison.wording import signed as signed
-from synaug.comparison.wording import unit as unit
+from synaug.comparison.formatting import counted as counted
+from synaug.comparison.formatting import metric as metric
+from synaug.comparison.formatting import p_value as p_value
+from synaug.comparison.formatting import signed as signed
+from synaug.comparison.formatting import unit as unit
+from synaug.comparison.labels import DECISIONS
 from synaug.escaping import shown
+from synaug.report import limits
 from synaug.scores.metrics import LOSSES
-
-DECISIONS = {
-    "argmax": "argmax",
-    "prior_corrected": "prior corrected",
-    "tuned": "tuned",
-    "chosen": "rule chosen",
-}
-REFERENCES = {"none": "no augmentation", "free": "the free remedy"}
-FREE = "free remedy (none, rule chosen)"
 
 
 def decision(name: str) -> str:
     """Name a decision rule."""
     return DECISIONS.get(name, name)
-
-
-def method(augmenter: str, loss: str, rule: str) -> str:
-    """Name a method; argmax goes without saying."""
-    if augmenter == "none" and rule == "chosen":
-        return FREE
-    if augmenter == "picked":
-        return "picked (best on validation)"
-    parts = [augmenter, loss] if loss else [augmenter]
-    return ", ".join(parts if rule == "argmax" else [*parts, decision(rule)])
-
-
-def ratio(value: float) -> str:
-    """``1:10``, or natural."""
-    return "natural" if math.isnan(value) else f"1:{value:g}"
 
 
 def level(value: float, name: str) -> str:
@@ -82,14 +61,10 @@ def _width(sign: str) -> int:
     return 2 if unicodedata.east_asian_width(sign) in "WF" else int(not unicodedata.combining(sign))
 
 
-def listed(names: Iterable[str], most: int = 8) -> str:
+def listed(names: Iterable[object]) -> str:
     """``a, b and c``, or the first few and how many more."""
-    found = list(names)
-    if len(found) > most:
-        return f"{', '.join(found[:most])} and {len(found) - most} more"
-    return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}" if found else "none"
-
-
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """``1 run``, ``2 runs``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    whole = list(map(str, names))
+    most = limits.NAMES_IN_A_SENTENCE
+    if len(whole) > most:
+        return f"{', '.join(whole[:most])} and {len(whole) - most} more"
+    return whole[0] if len(whole) == 1 else f"{', '.join(whole[:-1])} and {whole[-1]}" if whole else "none"

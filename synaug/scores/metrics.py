@@ -45,7 +45,7 @@ Array = NDArray[np.float64]
 def scores(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], minority: Sequence[int]
 ) -> Iterator[tuple[str, int | None, float]]:
-    """Score one member under one decision rule.
+    """Score one split under one decision rule.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -
     Returns
     -------
     ndarray
-        `[15, 3]`: rows, sum of the confidences, hits. Sums of several members may be added.
+        `[15, 3]`: rows, sum of the confidences, hits. Sums of several splits may be added.
     """
     confidence = probabilities.max(1)
     hit = probabilities.argmax(1) == labels

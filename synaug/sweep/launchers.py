@@ -3,26 +3,8 @@
 import os
 import shutil
 import socket
-import subprocess
 import sys
-import time
-from pathlib import Path
 
-from hydra.errors import MissingConfigException
-from omegaconf import DictConfig, OmegaConf
-
-GROUP = "hydra/launcher"
-# Options of ours and of the plugins -> the extra that brings the plugin.
-EXTRAS = {
-    "joblib": "joblib",
-    "cores": "joblib",
-    "ray": "ray",
-    "ray_cluster": "ray",
-    "submitit_local": "slurm",
-    "submitit_slurm": "slurm",
-    "slurm": "slurm",
-}
-QUEUE_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
 REST = "what is recorded is kept, and the same command does the rest"
 
@@ -71,16 +53,23 @@ def sentence(error: BaseException) -> str | None:
     return None
 
 
-def unreachable(launcher: DictConfig) -> str | None:
+def unreachable(target: str, ray_address: str | None) -> str | None:
     """A sentence where a launcher's machines are out of reach: no SLURM, or no answer from the Ray cluster it names.
 
     Ray itself tells after minutes, submitit by an error like any other.
+
+    Parameters
+    ----------
+    target
+        The launcher's ``_target_``.
+    ray_address
+        Of a cluster, as in ``hydra.launcher.ray.init.address``.
     """
-    if str(OmegaConf.select(launcher, "_target_")).endswith("SlurmLauncher") and shutil.which("srun") is None:
+    if target.endswith("SlurmLauncher") and shutil.which("srun") is None:
         return (
             "there is no SLURM here (srun is not found): give the command where sbatch works, or hydra/launcher=cores"
         )
-    address = str(OmegaConf.select(launcher, "ray.init.address"))
+    address = str(ray_address)
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdecimal():
         return None
@@ -102,55 +91,3 @@ def stop() -> None:
     """End what Ray still runs of a sweep that it gave up: what is told as missing must not come a moment later."""
     if "ray" in sys.modules:
         sys.modules["ray"].shutdown()
-
-
-def missing_plugin(error: BaseException) -> str | None:
-    """A sentence for an option whose plugin is not installed; None for any other error."""
-    if not isinstance(error, MissingConfigException) or error.missing_cfg_file is None:
-        return None
-    group, _, option = error.missing_cfg_file.rpartition("/")
-    if group != GROUP or option not in EXTRAS:
-        return None
-    return f"{GROUP}={option} needs a plugin that is not installed: pip install 'synaug[{EXTRAS[option]}]'"
-
-
-class SlurmQueue:
-    """What SLURM still has of a sweep.
-
-    submitit asks SLURM's accounting for jobs that died, which many clusters do not keep, and then waits for ever;
-    and it raises at the first of them, while the others go on. The queue itself tells both.
-
-    Parameters
-    ----------
-    folder
-        Where submitit makes a folder for each job, named by its number.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._earlier = self._names()
-
-    def _names(self) -> set[str]:
-        return {path.name for path in self.folder.glob("[0-9]*")}
-
-    @property
-    def numbers(self) -> str:
-        """SLURM's numbers of the arrays of this sweep, with commas between."""
-        return ",".join(sorted({name.partition("_")[0] for name in self._names() - self._earlier}))
-
-    def is_empty(self) -> bool:
-        """Whether all that was handed to SLURM is over; not before something was."""
-        if not self.numbers:
-            return False
-        command = ["squeue", "--noheader", f"--jobs={self.numbers}"]
-        try:
-            asked = subprocess.run(command, capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            return True
-        # SLURM forgets numbers some minutes after their end. Out of reach, it says nothing about jobs.
-        return not asked.stdout.strip() if asked.returncode == 0 else "Invalid job id" in asked.stderr
-
-    def outlast(self) -> None:
-        """Wait until it is empty."""
-        while self.numbers and not self.is_empty():
-            time.sleep(QUEUE_SECONDS)

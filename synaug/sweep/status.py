@@ -7,8 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -16,14 +15,12 @@ from typing import Any
 
 from synaug import record
 from synaug.files.atomic import replacing
-from synaug.files.locks import locked
-from synaug.sweep.launchers import QUEUE_SECONDS, SlurmQueue
+from synaug.sweep.slurm import QUEUE_SECONDS, SlurmQueue
 
 log = logging.getLogger(__name__)
 
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
 STARTED = "started"  # and, once nothing runs any more, died
-LOCK = ".lock"
 PAUSE_SECONDS = 0.5
 NO_ROOM = "did not say how it ended, as the disk is full: make room there"
 
@@ -44,28 +41,21 @@ def noted(folder: Path) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a job ended, and how many of its seconds (imports, texts embedded) the next job will not need."""
+    """How a job ended.
+
+    Attributes
+    ----------
+    how
+        DONE, SKIPPED or FAILED.
+    once
+        How many of its seconds (imports, texts embedded) the next job will not need.
+    sentence
+        Why it failed.
+    """
 
     how: str
     once: float = 0.0
-
-
-@contextmanager
-def claim(folder: Path) -> Iterator[None]:
-    """Hold a folder while it is written to; another process that wants it waits, on this machine or another.
-
-    The system's own lock on ``<folder>/.lock``: it ends with its process, however that ends, so there is no
-    stale one and no clock to trust. The empty file stays, because removing it would let two processes hold
-    two files of one name. On a file system without locks nobody waits: files still appear whole, the last wins.
-    """
-    path = folder / LOCK
-    with locked(path, wait=False) as held:
-        if held:
-            yield
-            return
-    log.info("another process is writing there, waiting: %s", folder)
-    with locked(path, wait=True):
-        yield
+    sentence: str | None = None
 
 
 class Progress(threading.Thread):

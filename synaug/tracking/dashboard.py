@@ -14,9 +14,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from synaug.command.config import GROUPS, conf_dir
+from synaug.comparison.labels import BEST_WITHOUT_SYNTHESIS, NO_AUGMENTER, PICKED, REFERENCE_LABELS
 from synaug.errors import UserError
 from synaug.scores.decision import RULES
+from synaug.settings import GROUPS, conf_dir
 from synaug.tracking import report as wandb_run
 from synaug.tracking import run as tracking
 
@@ -31,14 +32,13 @@ WORDS = {
     "Gains": "Of each method, over both references; below, the scores themselves under each decision rule.",
     "Figures": "Of the report; those that a sweep does not have stay empty, and the page above has all.",
     "Groups": "One line a run: its five choices, and what they led to.",
-    "Curves": "Mean over members after each epoch.",
-    "Confusion matrices": "Summed over members, under each decision rule.",
+    "Curves": "Mean over splits after each epoch.",
+    "Confusion matrices": "Summed over splits, under each decision rule.",
 }
 SCORES = ("balanced_accuracy", "minority_recall")
 COORDINATES = ("argmax/balanced_accuracy", "prior_corrected/balanced_accuracy", "argmax/minority_recall")
 DRAWN = (  # of the report's figures
-    f"gains-{SCORES[0]}-over-none",
-    f"gains-{SCORES[0]}-over-free",
+    *(f"gains-{SCORES[0]}-over-{reference}" for reference in REFERENCE_LABELS),
     f"ratio-{SCORES[0]}",
     f"forest-{SCORES[0]}-1",
     "classes-1",
@@ -180,8 +180,8 @@ def _placed(columns: int, row_by_row: list[Any], below: int = 0) -> list[PanelTy
 def gain_keys(gain: str) -> list[str]:
     """Keys of one of the gains, of the augmenters that synaug ships; the bar charts have those of any other."""
     shipped = sorted(path.stem for path in (conf_dir() / "augmenter").glob("*.yaml"))
-    beside = wandb_run.FREE if gain == wandb_run.GAINS["none"] else wandb_run.PICKED
-    return [f"{gain}/{name}" for name in [*shipped, beside] if name != "none"]
+    beside = BEST_WITHOUT_SYNTHESIS.label if gain == wandb_run.GAINS["baseline"] else PICKED
+    return [f"{gain}/{name}" for name in [*shipped, beside] if name != NO_AUGMENTER]
 
 
 def specification(board: Workspace | Report) -> dict[str, Any]:

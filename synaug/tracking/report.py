@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from synaug import escaping, record
+from synaug.comparison.labels import (
+    ARGMAX,
+    BEST_WITHOUT_SYNTHESIS,
+    CHOSEN,
+    REFERENCE_LABELS,
+    as_text,
+    methods_of,
+)
 from synaug.tracking import run as tracking
 
 if TYPE_CHECKING:
@@ -25,11 +33,9 @@ log = logging.getLogger(__name__)
 JOB_TYPE = "report"
 # What the run is asked for by name, as `synaug.tracking.dashboard` does.
 VERDICT, PAGE, COMPARISONS, SCORES, FIGURES = "verdict", "page", "comparisons", "scores", "figures"
-FREE, PICKED = "free remedy", "picked"
-GAINS = {"none": "gain_over_none", "free": "gain_over_free"}
+GAINS = {reference: f"gain_over_{reference}" for reference in REFERENCE_LABELS}  # by reference, keys of the summary
 GAIN_TITLES = {
-    "gain_over_none": "Gain over no augmentation, mean over blocks",
-    "gain_over_free": "Gain over the free remedy, mean over blocks",
+    GAINS[reference]: f"Gain over {label}, mean over scenarios" for reference, label in REFERENCE_LABELS.items()
 }
 BARS, BAR_FIELDS = "wandb/bar/v0", {"label": "method", "value": "gain"}  # W&B's own bar chart
 ATTACHED = ("index.html", "comparisons.csv", "errors.log", "scores.parquet", "tables/*.tex", "figures/*")
@@ -67,7 +73,7 @@ def log_report(
         Seconds to wait for the server when the run starts and when it ends.
     """
     name = escaping.shown(name or ", ".join(evidence.runs["name"].unique()))
-    blocks = int(evidence.runs["block"].nunique())
+    n_scenarios = int(evidence.runs["scenario"].nunique())
     run = tracking.start_run(
         project=project,
         entity=entity,
@@ -75,7 +81,7 @@ def log_report(
         name=f"report of {name}",
         group=name,
         job_type=JOB_TYPE,
-        config={"name": name, "metric": comparison.metrics[0], "runs": len(evidence.runs), "blocks": blocks},
+        config={"name": name, "metric": comparison.metrics[0], "runs": len(evidence.runs), "scenarios": n_scenarios},
         init_timeout=init_timeout,
         finish_timeout=finish_timeout,
     )
@@ -105,9 +111,9 @@ def _log(run: wandb.Run, evidence: Evidence, comparison: Comparison, folder: Pat
 
 
 def mean_gains(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Mean gain over blocks: of each augmenter's argmax over `none`, and of its chosen rule over `free`.
+    """Mean gain over scenarios: of argmax over the baseline, and of the chosen rule over the best without synthesis.
 
-    What costs nothing stands beside the augmenters as the method `free remedy` (over `none`).
+    The latter stands beside the augmenters over the baseline, too.
 
     Parameters
     ----------
@@ -117,16 +123,18 @@ def mean_gains(comparisons: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `reference`, `method`, `gain`, `blocks` (how many have the method), best first.
+        `reference`, `method` (its label), `gain`, `scenarios` (how many have the method), best first.
     """
-    methods = (comparisons["augmenter"].astype(str) + " " + comparisons["loss"].astype(str)).str.strip()
-    frame = comparisons.assign(method=methods)
-    free = (frame["augmenter"] == "none") & (frame["loss"] == "") & (frame["decision"] == "chosen")
-    frame.loc[free, "method"] = FREE
-    over_none = (frame["reference"] == "none") & ((frame["decision"] == "argmax") | free)
-    over_free = (frame["reference"] == "free") & (frame["decision"] == "chosen") & ~free
-    gains = frame[over_none | over_free].groupby(["reference", "method"])["gain"].agg(["mean", "count"]).reset_index()
-    gains = gains.rename(columns={"mean": "gain", "count": "blocks"})
+    methods = methods_of(comparisons)
+    is_best = methods == BEST_WITHOUT_SYNTHESIS
+    labels = [
+        method.label if best else method.label_without_rule for method, best in zip(methods, is_best, strict=True)
+    ]
+    over_baseline = (comparisons["reference"] == "baseline") & ((comparisons["decision"] == ARGMAX) | is_best)
+    over_best = (comparisons["reference"] == "best_without_synthesis") & (comparisons["decision"] == CHOSEN)
+    rows = comparisons.assign(method=labels)[over_baseline | over_best]
+    gains = rows.groupby(["reference", "method"])["gain"].agg(["mean", "count"]).reset_index()
+    gains = gains.rename(columns={"mean": "gain", "count": "scenarios"})
     return gains.dropna().sort_values("gain", ascending=False, ignore_index=True)
 
 
@@ -162,7 +170,7 @@ def _pages(verdict: Verdict, folder: Path) -> dict[str, wandb.Html]:
 
 
 def _tables(comparison: Comparison, folder: Path) -> dict[str, wandb.Table]:
-    frames = {COMPARISONS: pd.concat(comparison.tables, names=["metric"]).reset_index("metric")}
+    frames = {COMPARISONS: as_text(pd.concat(comparison.tables, names=["metric"]).reset_index("metric"))}
     if (folder / "scores.parquet").is_file():
         frames[SCORES] = pd.read_parquet(folder / "scores.parquet")
     return {key: table(key, frame) for key, frame in frames.items()}
@@ -190,10 +198,10 @@ def table(key: str, frame: pd.DataFrame) -> wandb.Table:
         overall_first = frame["class"].notna() if "class" in frame else pd.Series(0, frame.index)
         frame = frame.loc[overall_first.sort_values(kind="stable").index[:limit]]
     kinds = [float if pd.api.types.is_numeric_dtype(dtype) else str for dtype in frame.dtypes]
-    found = wandb.Table(columns=[escaping.shown(name) for name in frame], data=[], dtype=kinds)
+    rows = wandb.Table(columns=[escaping.shown(name) for name in frame], data=[], dtype=kinds)
     # Row by row, as add_data takes them, each value's type is looked at anew: 20 s for 200,000 rows.
-    found.data = _rows(escaping.shown_frame(frame))
-    return found
+    rows.data = _rows(escaping.shown_frame(frame))
+    return rows
 
 
 def _rows(frame: pd.DataFrame) -> list[list[Any]]:
@@ -213,7 +221,9 @@ def chart_key(gain: str) -> str:
 def _bars(gains: pd.DataFrame, title: str) -> Any:
     import wandb
 
-    return wandb.plot_table(BARS, table("gains", gains[[*BAR_FIELDS.values(), "blocks"]]), BAR_FIELDS, {"title": title})
+    return wandb.plot_table(
+        BARS, table("gains", gains[[*BAR_FIELDS.values(), "scenarios"]]), BAR_FIELDS, {"title": title}
+    )
 
 
 def _artifact(evidence: Evidence, comparison: Comparison, folder: Path, name: str) -> wandb.Artifact:

@@ -2,53 +2,20 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synaug.augmenter import Augmented, interpolate
-from synaug.splits import Member
+from synaug.augmenter import interpolate
+from synaug.classifier.batch import StackedBatch
+from synaug.training.training_sets import TrainingSet
 
 # Rows are evaluated in blocks of one shape, so that a member's numbers do not depend on how many
 # rows the others of its stack have.
 EVALUATION_ROWS = 256
 # Optimiser steps in one of Lightning's, whose own work for each costs as much as half a step of ours.
 BLOCK_STEPS = 10
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """What one member trains on.
-
-    Attributes
-    ----------
-    member
-        Its real rows.
-    augmented
-        What the sampler made of them.
-    mean, scale
-        float32 `[d]`, of the real rows; 0 and 1 where embeddings are taken as they are.
-    """
-
-    member: Member
-    augmented: Augmented
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class StackedBatch:
-    """Rows of all members: `x` float32 `[m, B, d]`, `y` int64 `[m, B]`, `real` bool `[m, B]` (False: padding)."""
-
-    x: torch.Tensor
-    y: torch.Tensor
-    real: torch.Tensor
-
-    def to(self, device: torch.device) -> "StackedBatch":
-        """The same rows on a device."""
-        return StackedBatch(self.x.to(device), self.y.to(device), self.real.to(device))
 
 
 class RowPool:

@@ -1,25 +1,26 @@
 """Losses over the steps, and the gap between training and validation accuracy of minority classes."""
 
+from collections.abc import Iterator
+from functools import partial
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from synaug.report import words
-from synaug.report.figures import style
-from synaug.report.figures.material import Drawing, Material
+from synaug.comparison.labels import Scenario
+from synaug.report import limits, words
+from synaug.report.drawing import colours, style
+from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.results import Results
 
-MOST_AUGMENTERS = 6
+
+def plans(results: Results) -> Iterator[Plan]:
+    """One for each example."""
+    for number, scenario in enumerate(results.examples, start=1):
+        yield Plan(str(number), partial(_draw, results, scenario))
 
 
-def draw(material: Material, panel: str, number: int) -> Drawing | None:
-    """Draw, for a data set at one ratio, means over members: losses at the left, the gap at the right."""
-    block = material.example_block(panel)
-    curves = {
-        name: pd.DataFrame(**record["curves"]).astype(float).groupby("step").mean()
-        for name, record in material.main_records(block, MOST_AUGMENTERS).items()
-        if record["curves"]["data"]
-    }
-    return _figure(material, block, curves, number) if curves else None
+FIGURE = FigureKind(100, "Training", "Losses, and what is learnt by heart.", plans, shows_minority=True)
 
 
 def gap(curve: pd.DataFrame) -> pd.Series:
@@ -27,45 +28,51 @@ def gap(curve: pd.DataFrame) -> pd.Series:
     return curve["train_minority_accuracy"] - curve["validation_minority_accuracy"]
 
 
-def _figure(material: Material, block: str, curves: dict[str, pd.DataFrame], number: int) -> Drawing:
+def _draw(results: Results, scenario: Scenario) -> Drawing | None:
+    """Draw means over splits: losses at the left, the gap at the right."""
+    curves = {
+        name: pd.DataFrame(**record["curves"]).astype(float).groupby("step").mean()
+        for name, record in results.main_records(scenario, limits.CURVE_AUGMENTERS).items()
+        if record["curves"]["data"]
+    }
+    if not curves:
+        return None
     gaps = {name: gap(curve) for name, curve in curves.items()}
     has_gaps = any(each.notna().any() for each in gaps.values())  # none where no class is a minority
-    order = material.main_augmenters
+    looks = colours.Looks(results.main_augmenters, results.option_of)
     with style.applied():
         figure = style.figure(4.5, style.WIDTH if has_gaps else 7.5)
         grid = figure.subplots(1, 1 + has_gaps, squeeze=False)[0]
         losses = grid[0]
         for name, curve in curves.items():
-            losses.plot(curve.index, curve["train_loss"], color=style.colour(name, order), linestyle=":")
-            _with_markers(losses, curve["validation_loss"], name, order)
+            losses.plot(curve.index, curve["train_loss"], color=looks.colour(name), linestyle=":")
+            _with_markers(losses, curve["validation_loss"], name, looks)
         style.title(losses, "loss")
         if has_gaps:
             for name, each in gaps.items():
-                _with_markers(grid[1], 100 * each, name, order)
+                _with_markers(grid[1], 100 * each, name, looks)
             style.title(grid[1], "minority accuracy: training − validation (points)")
-            grid[1].axhline(0, color=style.SOFT, linewidth=1)
+            grid[1].axhline(0, color=colours.SOFT, linewidth=1)
         for axes in grid:
             axes.set_xlabel("step")
             style.rule_grid(axes)
         losses.legend(
             handles=[
-                Line2D([], [], color=style.SOFT, label="validation"),
-                Line2D([], [], color=style.SOFT, linestyle=":", label="training"),
+                Line2D([], [], color=colours.SOFT, label="validation"),
+                Line2D([], [], color=colours.SOFT, linestyle=":", label="training"),
             ]
         )
-        handles, labels = losses.get_legend_handles_labels()
-        style.legend(figure, handles, labels)
+        style.legend_of(figure, grid[:1])
     told = "; ".join(_told(name, curve, gaps[name]) for name, curve in curves.items())
-    n_all = len(material.records_of(block))
-    note = f"{material.over_members(block).capitalize()}. Weights are those of the best class-balanced validation loss."
+    means = results.over_splits(scenario)
+    n_all = len(results.records_of(scenario))
+    note = f"{means.capitalize()}. Weights are those of the best class-balanced validation loss."
     if n_all > len(curves):
         note += f" {len(curves)} of {n_all} augmenters are drawn."
     return Drawing(
-        name=f"curves-{number + 1}",
-        section="training",
-        title=f"Training on {words.short(material.label(block), 60)}",
-        alt=f"Loss curves on {material.label(block)}, {material.over_members(block)}. {told}.",
         figure=figure,
+        title=f"Training on {words.short(results.label(scenario), 60)}",
+        alt=f"Loss curves on {results.label(scenario)}, {means}. {told}.",
         note=note,
     )
 
@@ -77,12 +84,12 @@ def _told(name: str, curve: pd.DataFrame, gaps: pd.Series) -> str:
     return f"{name}: {lowest}" + (f", gap in the end {100 * known.iloc[-1]:+.0f} points" if len(known) else "")
 
 
-def _with_markers(axes: Axes, curve: pd.Series, name: str, order: list[str]) -> None:
+def _with_markers(axes: Axes, curve: pd.Series, name: str, looks: colours.Looks) -> None:
     axes.plot(
         curve.index,
         curve,
-        color=style.colour(name, order),
-        marker=style.marker(name, order),
+        color=looks.colour(name),
+        marker=looks.marker(name),
         markevery=max(1, len(curve) // 6),
         markeredgecolor="none",
         label=words.short(name),

@@ -1,5 +1,6 @@
 """Forest plots: differences with their intervals, over both references."""
 
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -8,181 +9,195 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from synaug.report import words
-from synaug.report.figures import style
-from synaug.report.figures.material import Drawing, Material, Plan, is_significant
+from synaug.comparison.labels import (
+    ARGMAX,
+    BASELINE,
+    BEST_WITHOUT_SYNTHESIS,
+    CHOSEN,
+    NO_AUGMENTER,
+    PICKED,
+    REFERENCE_LABELS,
+    Method,
+    Scenario,
+    methods_of,
+)
+from synaug.comparison.outcome import INTERVAL, LEVEL
+from synaug.report import limits, words
+from synaug.report.drawing import colours, style
+from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.results import Panel, Results
 
-MOST_ROWS = 50
-MOST_FIGURES = 6
 # What each row shows: decision, how far it stands off the middle of the row, and whether its marker is filled.
-SHOWN = (("argmax", -0.17, True), ("chosen", 0.17, False))
+SHOWN = ((ARGMAX, -0.17, True), (CHOSEN, 0.17, False))
+Line = tuple[Scenario, Method]  # a row of the figure: its method under whichever rule
 
 
-def draw(material: Material, metric: str, most_figures: int = MOST_FIGURES) -> list[Plan]:
-    """Plan one figure for each data set (and setting)."""
-    rows = material.table(metric).dropna(subset=["gain"])
+def plans(results: Results) -> Iterator[Plan]:
+    """One for each metric and data set (and setting)."""
+    for metric in results.metrics_drawn:
+        most = limits.FOREST_FIGURES - 2 * results.is_large if metric == results.metric else 1 - results.is_large
+        rows = _rows(results, metric)
+        present = set(rows["scenario"])
+        panels = [panel for panel in results.panels if present & set(results.scenarios_of(panel))]
+        for number, panel in enumerate(panels[:most], start=1):
+            left_out = panels[most:] if number == 1 else []
+            yield Plan(f"{metric}-{number}", partial(_draw, results, metric, rows, panel, left_out), metric)
+
+
+FIGURE = FigureKind(30, "Differences with intervals", "How sure each gain is, over both references.", plans)
+
+
+def _rows(results: Results, metric: str) -> pd.DataFrame:
+    rows = results.table(metric).dropna(subset=["gain"])
     rows = rows[rows["decision"].isin([decision for decision, *_ in SHOWN])]
-    rows = rows.assign(row=_row_labels(rows), significant=is_significant(rows))
-    present = set(rows["block"])
-    panels = [panel for panel in material.panels if present & set(material.blocks_of(panel).index)]
-    left_out = panels[most_figures:]
-    return [
-        partial(_figure, material, metric, rows, panel, index, left_out)
-        for index, panel in enumerate(panels[:most_figures])
-    ]
+    return rows.assign(line=methods_of(rows, ARGMAX), significant=rows["p_holm"] < LEVEL)
 
 
-def _row_labels(rows: pd.DataFrame) -> pd.Series:
-    names = rows["augmenter"].astype(str).where(rows["augmenter"] != "none", "none (free remedy)")
-    return (names + " " + rows["loss"].astype(str)).str.strip()
+def _label(line: Method) -> str:
+    """Name a row; the baseline itself is compared with nothing, and stands there with its rule chosen."""
+    return BEST_WITHOUT_SYNTHESIS.label if line == BASELINE else line.label_without_rule
 
 
-def _figure(
-    material: Material, metric: str, rows: pd.DataFrame, panel: str, number: int, left_out: list[str]
-) -> Drawing:
-    lines, cut = _lines(material, rows, panel)
-    shown = rows[pd.MultiIndex.from_frame(rows[["block", "row"]]).isin(lines)]
+def _draw(results: Results, metric: str, rows: pd.DataFrame, panel: Panel, left_out: list[Panel]) -> Drawing:
+    lines, cut = _lines(results, rows, panel)
+    shown = rows[pd.MultiIndex.from_frame(rows[["scenario", "line"]]).isin(lines)]
     positions = _positions(lines)
     with style.applied():
         figure = style.figure(0.31 * (positions[lines[-1]] + 1) + 1.9)
-        references = [name for name in words.REFERENCES if (shown["reference"] == name).any()]
+        references = [name for name in REFERENCE_LABELS if (shown["reference"] == name).any()]
         grid = figure.subplots(1, len(references), sharey=True, sharex=True, squeeze=False)[0]
         for axes, reference in zip(grid, references, strict=True):
-            _panel(axes, shown[shown["reference"] == reference], positions, metric, material)
-            style.title(axes, f"over {words.REFERENCES[reference]}")
-        grid[0].set_yticks(list(positions.values()), [words.short(label, 34) for _, label in lines])
+            _panel(axes, shown[shown["reference"] == reference], positions, metric, results)
+            style.title(axes, f"over {REFERENCE_LABELS[reference]}")
+        grid[0].set_yticks(list(positions.values()), [words.short(_label(line), 34) for _, line in lines])
         grid[0].set_ylim(positions[lines[-1]] + 0.7, -1.6)
         for axes in grid:
             axes.set_xlabel(words.gain_label(metric))
-        _headings(grid, material, lines, positions)
-        handles = _legend(material, metric, shown)
+        _headings(grid, lines, positions)
+        handles = _legend(results, metric, shown)
         style.legend(figure, handles, [str(each.get_label()) for each in handles])
-    note = (
-        "Bars: 95 % interval of the corrected test." if shown["low"].notna().any() else "Too few members for intervals."
+    return Drawing(
+        figure=figure,
+        title=f"Differences in {words.metric(metric)} on {words.short(panel, 60)}",
+        alt=_alt(metric, shown, panel),
+        note=_note(shown, cut, left_out),
     )
-    marks = {"argmax": "filled: argmax", "chosen": "hollow: decision rule chosen on validation rows"}
+
+
+def _note(shown: pd.DataFrame, cut: int, left_out: list[Panel]) -> str:
+    has_intervals = shown["low"].notna().any()
+    note = f"Bars: {INTERVAL} interval of the corrected test." if has_intervals else "Too few splits for intervals."
+    marks = {ARGMAX: "filled: argmax", CHOSEN: "hollow: decision rule chosen on validation rows"}
     drawn = [mark for decision, mark in marks.items() if (shown["decision"] == decision).any()]
     note += f" {'; '.join(drawn).capitalize()}."
     if cut > 0:
         note += f" {cut} further rows of this data set are in the table only."
-    if number == 0 and left_out:
-        note += f" Not drawn, but in the table: {words.listed([words.short(each) for each in left_out])}."
-    return Drawing(
-        name=f"forest-{metric}-{number + 1}",
-        section="forest",
-        title=f"Differences in {words.metric(metric)} on {words.short(panel, 60)}",
-        alt=_alt(material, metric, shown, panel),
-        figure=figure,
-        note=note,
-        metric=metric,
-    )
+    if left_out:
+        note += f" Not drawn, but in the table: {words.listed(map(words.short, left_out))}."
+    return note
 
 
-def _lines(material: Material, rows: pd.DataFrame, panel: str) -> tuple[list[tuple[str, str]], int]:
-    """Blocks and row labels that fit a figure, and how many do not: whole blocks, the harshest ratios first."""
-    order = [*material.augmenters, "picked"]
-    by_block: dict[str, list[tuple[str, str]]] = {}
-    for block in material.blocks_of(panel).index:
-        own = rows[rows["block"] == block].drop_duplicates("row")
-        places = own["augmenter"].map(order.index)
-        found = own.assign(place=places).sort_values(["place", "loss"], kind="stable")
-        by_block[block] = list(zip(found["augmenter"], found["row"], strict=True))
-    n_all = sum(map(len, by_block.values()))
-    if n_all > MOST_ROWS:
-        main = {*material.main_augmenters, "picked"}
-        by_block = {block: [line for line in lines if line[0] in main] for block, lines in by_block.items()}
-    kept: list[tuple[str, str]] = []
-    for block, lines in reversed(by_block.items()):
-        room = MOST_ROWS - len(kept)
-        if len(lines) <= room or not kept:
-            kept = [*((block, label) for _, label in lines[:room]), *kept]
+def _lines(results: Results, rows: pd.DataFrame, panel: Panel) -> tuple[list[Line], int]:
+    """Rows that fit a figure, and how many do not: whole scenarios, the harshest ratios first."""
+    order = [*results.augmenters, PICKED]
+    by_scenario: dict[Scenario, list[Method]] = {}
+    for scenario in results.scenarios_of(panel):
+        methods = set(rows["line"][rows["scenario"] == scenario])
+        by_scenario[scenario] = sorted(methods, key=lambda method: (order.index(method.augmenter), method.loss))
+    n_all = sum(map(len, by_scenario.values()))
+    if n_all > limits.FOREST_ROWS:
+        main = {*results.main_augmenters, PICKED}
+        by_scenario = {
+            scenario: [method for method in methods if method.augmenter in main]
+            for scenario, methods in by_scenario.items()
+        }
+    kept: list[Line] = []
+    for scenario, of_scenario in reversed(by_scenario.items()):
+        room = limits.FOREST_ROWS - len(kept)
+        if len(of_scenario) <= room or not kept:
+            kept = [*((scenario, method) for method in of_scenario[:room]), *kept]
     return kept, n_all - len(kept)
 
 
-def _positions(lines: list[tuple[str, str]]) -> dict[tuple[str, str], float]:
-    """Rows from above, with room for a heading over each block."""
-    found, position, previous = {}, 0.0, None
+def _positions(lines: list[Line]) -> dict[Line, float]:
+    """Rows from above, with room for a heading over each scenario."""
+    positions: dict[Line, float] = {}
+    position, previous = 0.0, None
     for line in lines:
         if previous is not None and line[0] != previous:
             position += 1.4
-        found[line] = position
+        positions[line] = position
         position, previous = position + 1.0, line[0]
-    return found
+    return positions
 
 
-def _panel(
-    axes: Axes, rows: pd.DataFrame, positions: dict[tuple[str, str], float], metric: str, material: Material
-) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, positions: dict[Line, float], metric: str, results: Results) -> None:
     scale = words.scale(metric)
-    rope = material.comparison.rope * scale
-    axes.axvspan(-rope, rope, color=style.FAINT, alpha=0.55, linewidth=0, zorder=0)
-    axes.axvline(0, color=style.INK, linewidth=1.2, zorder=1)
+    rope = results.comparison.rope * scale
+    axes.axvspan(-rope, rope, color=colours.FAINT, alpha=0.55, linewidth=0, zorder=0)
+    axes.axvline(0, color=colours.INK, linewidth=1.2, zorder=1)
     for decision, aside, filled in SHOWN:
-        own = rows[rows["decision"] == decision]
-        for augmenter, part in own.groupby("augmenter", observed=True, sort=False):
-            colour = style.FREE if augmenter == "none" else _colour(str(augmenter), material)
-            y = np.array([positions[key] for key in zip(part["block"], part["row"], strict=True)]) + aside
+        under_rule = rows[rows["decision"] == decision]
+        for augmenter, part in under_rule.groupby("augmenter", observed=True, sort=False):
+            colour = _colour(str(augmenter), results)
+            y = np.array([positions[key] for key in zip(part["scenario"], part["line"], strict=True)]) + aside
             low, high = part["low"].to_numpy() * scale, part["high"].to_numpy() * scale
             axes.hlines(y, low, high, color=colour, linewidth=1.6, zorder=2)
-            face = colour if filled else style.PAGE
+            face = colour if filled else colours.PAGE
             axes.plot(part["gain"] * scale, y, "o", color=colour, markerfacecolor=face, markersize=6, zorder=3)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     style.rule_grid(axes, "x")
 
 
-def _colour(augmenter: str, material: Material) -> str:
-    main = material.main_augmenters
-    order = main if augmenter in main else material.augmenters
-    return style.PICKED if augmenter == "picked" else style.colour(augmenter, order)
+def _colour(augmenter: str, results: Results) -> str:
+    if augmenter == NO_AUGMENTER:
+        return colours.WITHOUT_SYNTHESIS
+    main = results.main_augmenters
+    return colours.Looks(main if augmenter in main else results.augmenters, results.option_of).colour(augmenter)
 
 
-def _headings(
-    grid: np.ndarray, material: Material, lines: list[tuple[str, str]], positions: dict[tuple[str, str], float]
-) -> None:
-    seen = set()
-    for line in lines:
-        if line[0] not in seen:
-            seen.add(line[0])
-            grid[0].text(
-                -0.02,
-                positions[line] - 1.0,
-                material.blocks.loc[line[0], "at"],
-                transform=grid[0].get_yaxis_transform(),
-                ha="right",
-                va="center",
-                fontweight="bold",
-            )
-            for axes in grid:
-                axes.axhline(positions[line] - 1.0, color=style.FAINT, linewidth=1, zorder=0)
+def _headings(grid: np.ndarray, lines: list[Line], positions: dict[Line, float]) -> None:
+    for scenario in dict.fromkeys(scenario for scenario, _ in lines):
+        y = min(position for line, position in positions.items() if line[0] == scenario) - 1.0
+        grid[0].text(
+            -0.02,
+            y,
+            scenario.at,
+            transform=grid[0].get_yaxis_transform(),
+            ha="right",
+            va="center",
+            fontweight="bold",
+        )
+        for axes in grid:
+            axes.axhline(y, color=colours.FAINT, linewidth=1, zorder=0)
 
 
-def _legend(material: Material, metric: str, shown: pd.DataFrame) -> list[Line2D | Patch]:
-    rope = words.signed(material.comparison.rope, metric).lstrip("+")
+def _legend(results: Results, metric: str, shown: pd.DataFrame) -> list[Line2D | Patch]:
+    rope = words.signed(results.comparison.rope, metric).lstrip("+")
     looks = {
-        "argmax": Line2D([], [], color=style.SOFT, marker="o", label="argmax"),
-        "chosen": Line2D(
-            [], [], color=style.SOFT, marker="o", markerfacecolor=style.PAGE, label="rule chosen on validation"
+        ARGMAX: Line2D([], [], color=colours.SOFT, marker="o", label="argmax"),
+        CHOSEN: Line2D(
+            [], [], color=colours.SOFT, marker="o", markerfacecolor=colours.PAGE, label="rule chosen on validation"
         ),
     }
     drawn: list[Line2D | Patch] = [look for rule, look in looks.items() if (shown["decision"] == rule).any()]
-    return [*drawn, Patch(color=style.FAINT, alpha=0.55, label=f"practically equal (±{rope})")]
+    return [*drawn, Patch(color=colours.FAINT, alpha=0.55, label=f"practically equivalent (±{rope})")]
 
 
-def _alt(material: Material, metric: str, shown: pd.DataFrame, panel: str) -> str:
+def _alt(metric: str, shown: pd.DataFrame, panel: Panel) -> str:
     parts = []
-    for reference in ("none", "free"):
-        own = shown[shown["reference"] == reference]
-        if own.empty:
+    for reference, label in REFERENCE_LABELS.items():
+        over = shown[shown["reference"] == reference]
+        if over.empty:
             continue
-        better = int((own["significant"] & own["gain"].gt(0)).sum())
-        worse = int((own["significant"] & own["gain"].lt(0)).sum())
-        best = own.iloc[int(own["gain"].argmax())]
-        name = words.method(best["augmenter"], best["loss"], best["decision"])
-        interval = f"95 % {words.signed(best['low'], metric)} to {words.signed(best['high'], metric)}"
+        better = int((over["significant"] & over["gain"].gt(0)).sum())
+        worse = int((over["significant"] & over["gain"].lt(0)).sum())
+        best = over.iloc[int(over["gain"].argmax())]
+        method = Method(best["augmenter"], best["loss"], best["decision"])
+        interval = f"{INTERVAL} {words.signed(best['low'], metric)} to {words.signed(best['high'], metric)}"
         parts.append(
-            f"over {words.REFERENCES[reference]} {better} of {len(own)} are significantly better and {worse} worse, "
-            f"the largest {name} at {material.blocks.loc[best['block'], 'at']} with "
-            f"{words.signed(best['gain'], metric)} ({interval})"
+            f"over {label} {better} of {len(over)} are significantly better and {worse} worse, the largest {method} "
+            f"at {best['scenario'].at} with {words.signed(best['gain'], metric)} ({interval})"
         )
     return f"Forest plot of differences in {words.metric(metric)} on {panel}: {'; '.join(parts)}."

@@ -1,118 +1,97 @@
 """The critical-difference diagram."""
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scikit_posthocs import critical_difference_diagram
 
-from synaug.report import words
-from synaug.report.figures import style
-from synaug.report.figures.material import Drawing, Material
+from synaug.comparison.labels import BEST_WITHOUT_SYNTHESIS
+from synaug.comparison.ranking import Ranking
+from synaug.report import limits, words
+from synaug.report.drawing import colours, style
+from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.results import Results
 
-MOST_METHODS = 30
-STEP = 0.42  # inches between names
-LETTER = 0.115  # inches, of a letter of a name in the mean
-LONGEST_NAME = 28
-MOST_BESIDE = 4.2  # inches for names at either side
+ROW = 0.42  # inches, of a name or a bar
+ABOVE = 1.6  # rows, from the axis to the critical difference
 
 
-def draw(material: Material, metric: str) -> Drawing | None:
-    """Draw mean ranks over blocks, and bars over those that Nemenyi's test does not tell apart."""
-    ranking = material.comparison.rankings.get(metric)
-    if ranking is None or len(ranking.mean_ranks) < 2 or not np.isfinite(ranking.mean_ranks).all():
+def plans(results: Results) -> Iterator[Plan]:
+    """One for each metric."""
+    for metric in results.metrics_drawn:
+        yield Plan(metric, partial(_draw, results, metric), metric)
+
+
+FIGURE = FigureKind(40, "Ranks over all scenarios", "Which methods rank first across data sets and ratios.", plans)
+
+
+def _draw(results: Results, metric: str) -> Drawing | None:
+    """Draw mean ranks over scenarios, and bars over those that Nemenyi's test does not tell apart."""
+    ranking = results.comparison.rankings[metric]
+    if len(ranking.mean_ranks) < 2 or not np.isfinite(ranking.mean_ranks).all():
         return None
     if not np.isfinite(ranking.critical_difference):
-        return None  # one block: without bars, the diagram would say that all methods differ
-    ranks = ranking.mean_ranks.sort_values(kind="stable")
-    left_out = len(ranks) - MOST_METHODS
-    if left_out > 0:
-        ranks = ranks.iloc[:MOST_METHODS]
-    difference = float(ranking.critical_difference)
-    groups = cliques(ranks.to_numpy(dtype=float), difference)
-    n_left = -(-len(ranks) // 2)
-    depth = 0.55 + 0.2 * len(groups)  # of the bars, below the axis
-    height = depth + STEP * n_left + 1.1
+        return None  # one scenario: without bars, the diagram would say that all methods differ
+    ranks = ranking.mean_ranks.sort_values(kind="stable")[: limits.RANKED_METHODS]
+    left_out = len(ranking.mean_ranks) - len(ranks)
     with style.applied():
-        figure = style.figure(height)
-        axes = figure.add_subplot()
-        _axis(axes, len(ranking.mean_ranks), difference)
-        for row, (start, end) in enumerate(groups):
-            y = 0.35 + 0.2 * row
-            axes.plot([ranks.iloc[start] - 0.04, ranks.iloc[end] + 0.04], [y, y], color=style.INK, linewidth=5)
-        _names(axes, ranks, n_left, depth, len(ranking.mean_ranks))
-        axes.set_ylim(depth + STEP * n_left, -0.95)
-    n_blocks = len(ranking.blocks)
-    over = words.counted(n_blocks, "block")
-    p = words.p_value(ranking.iman_davenport_p)
+        figure = _diagram(ranks, ranking)
+    over = words.counted(len(ranking.scenarios), "scenario")
+    p, difference = words.p_value(ranking.iman_davenport_p), f"{ranking.critical_difference:.2f}"
     note = (
         f"Mean rank over {over}, 1 is best; a bar joins methods that Nemenyi's test does not tell apart (critical "
-        f"difference {difference:.2f}). Friedman with Iman–Davenport: p {'' if '<' in p else '= '}{p}."
+        f"difference {difference}). Friedman with Iman–Davenport: p {'' if '<' in p else '= '}{p}."
     )
-    if left_out > 0:
-        note += f" The best {MOST_METHODS} are drawn, {left_out} more are left out."
+    if left_out:
+        note += f" The best {len(ranks)} are drawn, {left_out} more are left out."
     return Drawing(
-        name=f"ranks-{metric}",
-        section="ranks",
+        figure=figure,
         title=f"Mean ranks by {words.metric(metric)}",
         alt=(
             f"Critical-difference diagram by {words.metric(metric)} over {over}, mean ranks from "
-            f"the best: {', '.join(f'{name} {rank:.2f}' for name, rank in ranks.items())}; critical difference "
-            f"{difference:.2f}."
+            f"the best: {', '.join(f'{method} {rank:.2f}' for method, rank in ranks.items())}; critical difference "
+            f"{difference}."
         ),
-        figure=figure,
         note=" ".join([note, *ranking.cautions]),
-        metric=metric,
     )
 
 
-def cliques(ranks: np.ndarray, difference: float) -> list[tuple[int, int]]:
-    """Maximal runs of sorted ranks that lie within the critical difference, as first and last index."""
-    found: list[tuple[int, int]] = []
-    for start in range(len(ranks)):
-        end = int(np.searchsorted(ranks, ranks[start] + difference, side="right")) - 1
-        if end > start and (not found or end > found[-1][1]):
-            found.append((start, end))
-    return found
-
-
-def _axis(axes: Axes, n_methods: int, difference: float) -> None:
-    axes.plot([1, n_methods], [0, 0], color=style.INK, linewidth=1.6)
-    step = -(-n_methods // 12)
-    for rank in range(1, n_methods + 1):
-        axes.plot([rank, rank], [0, -0.1], color=style.INK, linewidth=1.2)
-        if (rank - 1) % step == 0 or rank == n_methods:
-            axes.text(rank, -0.16, str(rank), ha="center", va="bottom", fontsize=style.SMALL)
-    if np.isfinite(difference):
-        end = 1 + difference
-        axes.plot([1, end], [-0.6, -0.6], color=style.SOFT, linewidth=2)
-        for edge in (1, end):
-            axes.plot([edge, edge], [-0.67, -0.53], color=style.SOFT, linewidth=2)
-        axes.text(
-            end + 0.02 * n_methods, -0.6, f"critical difference {difference:.2f}", va="center", fontsize=style.SMALL
-        )
-    axes.set_axis_off()
-
-
-def _names(axes: Axes, ranks: pd.Series, n_left: int, depth: float, n_methods: int) -> None:
-    """Names at both sides, each at the end of a line that goes down from its rank and then aside."""
-    labels = [words.short(name, LONGEST_NAME) for name in ranks.index]
-    beside = min(LETTER * max(map(words.width, labels)) + 1.0, MOST_BESIDE)  # inches, with the rank
-    span = n_methods - 1
-    margin = span * beside / (style.WIDTH - 2 * beside)
-    left, right = 1 - 0.06 * span, n_methods + 0.06 * span
-    for index, (name, rank) in enumerate(ranks.items()):
-        is_left = index < n_left
-        row = index if is_left else len(ranks) - 1 - index
-        y = depth + STEP * row
-        edge = left if is_left else right
-        colour = style.FREE if name == "free remedy" else style.INK
-        axes.plot([rank, rank, edge], [0, y, y], color=colour, linewidth=1.2)
-        label = f"{labels[index]}  {rank:.2f}" if is_left else f"{rank:.2f}  {labels[index]}"
-        axes.text(
-            edge - 0.01 * span if is_left else edge + 0.01 * span,
-            y,
-            label,
-            ha="right" if is_left else "left",
-            va="center",
-            color=colour,
-        )
-    axes.set_xlim(left - margin, right + margin)
+def _diagram(ranks: pd.Series, ranking: Ranking) -> Figure:
+    n_methods, difference = len(ranking.mean_ranks), ranking.critical_difference
+    figure = style.figure(1)
+    axes = figure.add_subplot()
+    # Methods go by their number, as names may be cut to the same text.
+    p = ranking.nemenyi.loc[ranks.index, ranks.index]
+    numbers = range(len(ranks))
+    best = list(ranks.index == BEST_WITHOUT_SYNTHESIS)
+    drawn = critical_difference_diagram(
+        ranks.set_axis(numbers),
+        p.set_axis(numbers).set_axis(numbers, axis="columns"),
+        alpha=ranking.alpha,
+        ax=axes,
+        label_fmt_left="{label}",
+        label_fmt_right="{label}",
+        color_palette={at: colours.WITHOUT_SYNTHESIS if best[at] else colours.INK for at in numbers},
+        marker_props={"s": 25, "clip_on": False},
+        elbow_props={"linewidth": 1.2, "clip_on": False},
+        crossbar_props={"color": colours.INK, "linewidth": 5},
+        text_h_margin=0.03 * n_methods,
+    )
+    gap = 0.01 * n_methods
+    for label in drawn["labels"]:
+        at = int(label.get_text())
+        name, rank = words.short(ranks.index[at], 28), f"{ranks.iloc[at]:.2f}"
+        is_left = label.get_ha() == "right"
+        label.set_text(f"{name}  {rank}" if is_left else f"{rank}  {name}")
+        label.set_x(label.get_position()[0] + (-gap if is_left else gap))
+    depth = 0.3 - axes.get_ylim()[0]
+    end = 1 + difference
+    axes.plot([1, end], [ABOVE, ABOVE], color=colours.SOFT, marker="|", markersize=12, clip_on=False)
+    axes.text(end + gap, ABOVE, f"critical difference {difference:.2f}", va="center", fontsize=style.SMALL)
+    axes.spines["top"].set_visible(True)
+    axes.set(xlim=(1, n_methods), xticks=range(1, n_methods + 1, -(-n_methods // 12)), ylim=(-depth, ABOVE + 0.4))
+    figure.set_figheight(0.3 + ROW * (depth + ABOVE))
+    return figure

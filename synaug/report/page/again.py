@@ -12,9 +12,9 @@ import yaml
 
 from synaug import record as records
 from synaug.errors import UserError
-from synaug.report.figures.material import Material
+from synaug.report import limits
+from synaug.report.results import Results
 
-MOST_COMMANDS = 200
 LARGEST_YAML = 2**18  # bytes; what Hydra writes of a sweep has a few thousand
 # They say where and how to run, not what, and hold the paths of one machine.
 LEFT_OUT = (
@@ -29,16 +29,16 @@ LEFT_OUT = (
 )
 
 
-def commands(material: Material) -> list[str]:
+def commands(results: Results) -> list[str]:
     """One line a sweep where the sweep noted it, else one a run."""
     by_sweep: dict[Path, list[str]] = defaultdict(list)
-    for folder in material.evidence.runs["folder"]:
+    for folder in results.evidence.runs["folder"]:
         by_sweep[Path(folder).parent].append(folder)
-    found: list[str] = []
+    lines: list[str] = []
     for sweep, folders in by_sweep.items():
-        told = _of_sweep(sweep)
-        found += [told] if told else filter(None, map(_of_run, map(Path, folders)))
-    return list(dict.fromkeys(found))
+        of_sweep = _of_sweep(sweep)
+        lines += [of_sweep] if of_sweep else filter(None, map(_of_run, map(Path, folders)))
+    return list(dict.fromkeys(lines))
 
 
 def _of_sweep(folder: Path) -> str | None:
@@ -75,11 +75,11 @@ def _plain_yaml(path: Path) -> Any:
         return None
 
 
-def _overrides(found: Any, *keys: str) -> list[str] | None:
+def _overrides(content: Any, *keys: str) -> list[str] | None:
     for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    is_list = isinstance(found, list) and all(isinstance(each, str | int | float) for each in found)
-    return [str(each) for each in found] if is_list else None
+        content = content.get(key) if isinstance(content, dict) else None
+    is_list = isinstance(content, list) and all(isinstance(each, str | int | float) for each in content)
+    return [str(each) for each in content] if is_list else None
 
 
 def _command(arguments: Iterable[str]) -> str:
@@ -93,13 +93,13 @@ def is_left_out(argument: str) -> bool:
     return any(key == name or key.startswith(f"{name}.") for name in LEFT_OUT)
 
 
-def facts(material: Material) -> list[tuple[str, list[str]]]:
+def facts(results: Results) -> list[tuple[str, list[str]]]:
     """What decided the numbers, each with all of its values."""
-    found: dict[str, dict[str, None]] = {}
-    for record in material.evidence.records.values():
+    values_of: dict[str, dict[str, None]] = {}
+    for record in results.evidence.records.values():
         for key, value in _facts(record):
-            found.setdefault(key, {})[value] = None
-    return [(key, list(values)) for key, values in found.items()]
+            values_of.setdefault(key, {})[value] = None
+    return [(key, list(values)) for key, values in values_of.items()]
 
 
 def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -114,13 +114,16 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     yield f"data of {data['name']}", f"{data['source']}; fingerprint {data['fingerprint']}"
     rows = ", ".join(f"{name} {n}" for name, n in zip(data["class_names"], data["rows_per_class"], strict=True))
-    yield f"rows of {data['name']}", rows if len(data["class_names"]) <= 20 else f"{sum(data['rows_per_class'])} in all"
+    yield (
+        f"rows of {data['name']}",
+        rows if len(data["class_names"]) <= limits.CLASSES_WITH_COUNTS else f"{sum(data['rows_per_class'])} in all",
+    )
     weights = record["encoder"].get("weights_sha256")
     yield f"encoder {record['choices']['encoder']}", f"weights {weights}" if weights else json.dumps(record["encoder"])
 
 
-def example_config(material: Material) -> str:
+def example_config(results: Results) -> str:
     """The scientific part of one run's config, as JSON."""
-    for record in material.evidence.records.values():
+    for record in results.evidence.records.values():
         return json.dumps(records.science(record["config"]), indent=1, ensure_ascii=False)
     return ""

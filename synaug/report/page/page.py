@@ -3,45 +3,30 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from synaug.comparison.outcome import CONFIDENCE, INTERVAL, LEVEL
 from synaug.escaping import console, shown
-from synaug.report import words
-from synaug.report.figures.material import Drawing, Failed, Material
+from synaug.report import limits, words
+from synaug.report.draw import Section
 from synaug.report.page import again, tables
+from synaug.report.results import Results
 
 HERE = Path(__file__).parent
-# Sections that hold figures, in the order of the page.
-SECTIONS = {
-    "gains": ("Gains", "What each method adds, by data set and imbalance ratio."),
-    "ratio": ("Against the imbalance ratio", "Scores at each ratio: the larger it is, the rarer the minority."),
-    "forest": ("Differences with intervals", "How sure each gain is, over both references."),
-    "ranks": ("Ranks over all blocks", "Which methods rank first across data sets and ratios."),
-    "sweeps": ("Settings swept", "What an augmenter's amount and neighbours change."),
-    "classes": ("Recall of each class", "Who gains and who pays."),
-    "confusion": ("Confusion", "What is taken for what."),
-    "calibration": ("Reliability", "Whether probabilities mean what they say, before and after each decision rule."),
-    "training": ("Training", "Losses, and what is learnt by heart."),
-}
-OF_THE_MINORITY = ("ratio", "training")  # sections whose figures show it, where there is one
 
 
-def render(
-    material: Material, drawings: Sequence[Drawing], svgs: Mapping[str, str], failed: Sequence[Failed] = ()
-) -> str:
+def render(results: Results, sections: Sequence[Section]) -> str:
     """Render the page.
 
     Parameters
     ----------
-    svgs
-        The figures by name, as `synaug.report.figures.svg.inline` gives them.
-    failed
-        Figures that could not be drawn, which are named where they would stand.
+    sections
+        Of figures, and of those that could not be drawn, which are named where they would stand.
     """
     environment = Environment(
         loader=FileSystemLoader(HERE),
@@ -51,28 +36,36 @@ def render(
         lstrip_blocks=True,
         finalize=_visible,
     )
-    environment.filters |= {"shown": shown, "metric": words.metric, "counted": words.counted}
+    environment.filters |= {
+        "shown": shown,
+        "metric": words.metric,
+        "counted": words.counted,
+        "inline": Markup,  # of a figure, as serialised by ElementTree
+    }
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    found = tables.all_tables(material)
-    data = {"tables": found, "metrics": [_metric(name) for name in material.comparison.metrics]}
+    all_tables = tables.all_tables(results)
+    data = {"tables": all_tables, "metrics": [_metric(name) for name in results.comparison.metrics]}
     context: dict[str, Any] = {
         "style": Markup(style),  # noqa: S704 (a file of ours)
         "script": Markup(script),  # noqa: S704 (a file of ours)
         "policy": policy(style, script),
         "data": json_for_script(data),
-        "tables": found,
-        "metrics": material.comparison.metrics,
-        "verdict": material.comparison.verdict,
-        "summary": summary(material),
-        "sections": _sections(material, drawings, failed),
-        "svgs": {name: Markup(text) for name, text in svgs.items()},  # noqa: S704 (serialised by ElementTree)
-        "warnings": warnings(material),
-        "commands": again.commands(material),
-        "most_commands": again.MOST_COMMANDS,
-        "facts": again.facts(material),
-        "config": again.example_config(material),
-        "rope": words.signed(material.comparison.rope, material.metric).lstrip("+") + words.unit(material.metric),
-        "rhos": rhos(material),
+        "tables": all_tables,
+        "metrics": results.comparison.metrics,
+        "verdict": results.comparison.verdict,
+        "summary": summary(results),
+        "sections": sections,
+        "without_minority": without_minority(results),
+        "limits": limits,
+        "warnings": warnings(results),
+        "commands": again.commands(results),
+        "facts": again.facts(results),
+        "config": again.example_config(results),
+        "rope": words.signed(results.comparison.rope, results.metric).lstrip("+") + words.unit(results.metric),
+        "rhos": rhos(results),
+        "level": f"{LEVEL:g}",
+        "confidence": f"{CONFIDENCE:g}",
+        "interval": INTERVAL,
     }
     return environment.get_template("page.html.jinja").render(context)
 
@@ -94,37 +87,37 @@ def json_for_script(value: Any) -> Markup:
     return Markup(text)  # noqa: S704 (escaped above)
 
 
-def summary(material: Material) -> list[str]:
+def summary(results: Results) -> list[str]:
     """What was looked at, in a few numbers."""
-    runs = material.evidence.runs
-    failures = [each for each in material.evidence.failures if each["current"]]  # the table lists older ones, too
-    found = [words.counted(len(runs), "run")]
+    runs = results.evidence.runs
+    failures = [each for each in results.evidence.failures if each["current"]]  # the table lists older ones, too
+    counts = [words.counted(len(runs), "run")]
     if len(runs):
-        records = material.evidence.records.values()
-        members = sum(len(record["config"]["seeds"]) * record["config"]["n_folds"] for record in records)
-        found += [
+        configs = [record["config"] for record in results.evidence.records.values()]
+        n_trained = sum(len(config["seeds"]) * config["n_folds"] for config in configs)
+        counts += [
             words.counted(runs["dataset"].nunique(), "data set"),
-            words.counted(len(material.blocks), "block"),
-            words.counted(len(material.augmenters), "augmenter"),
-            f"{words.counted(members, 'classifier')} trained",
+            words.counted(len(results.scenarios), "scenario"),
+            words.counted(len(results.augmenters), "augmenter"),
+            f"{words.counted(n_trained, 'classifier')} trained",
         ]
     if failures:
-        found.append(words.counted(len(failures), "failure"))
-    return found
+        counts.append(words.counted(len(failures), "failure"))
+    return counts
 
 
-def warnings(material: Material) -> list[tuple[str, int]]:
+def warnings(results: Results) -> list[tuple[str, int]]:
     """What runs warned of, each with how many did."""
     counts: dict[str, int] = {}
-    for record in material.evidence.records.values():
+    for record in results.evidence.records.values():
         for each in record["warnings"]:
             counts[str(each)] = counts.get(str(each), 0) + 1
     return sorted(counts.items(), key=lambda item: -item[1])
 
 
-def rhos(material: Material) -> str:
+def rhos(results: Results) -> str:
     """The share of rows that test, as the corrected test takes it."""
-    values = sorted({f"{value:.2g}" for value in material.table(material.metric)["rho"].dropna()})
+    values = sorted({f"{value:.2g}" for value in results.table(results.metric)["rho"].dropna()})
     return words.listed(values) if values else "one over the number of folds"
 
 
@@ -137,25 +130,10 @@ def _metric(name: str) -> dict[str, Any]:
     return {"name": name, "label": words.metric(name), "digits": 3 if words.scale(name) == 1 else 1}
 
 
-def _sections(material: Material, drawings: Sequence[Drawing], failed: Sequence[Failed]) -> list[dict[str, Any]]:
-    found = [
-        {
-            "id": key,
-            "title": title,
-            "lead": lead,
-            "drawings": [each for each in drawings if each.section == key],
-            "failed": [each for each in failed if each.section == key],
-            "missing": without_minority(material) if key in OF_THE_MINORITY else "",
-        }
-        for key, (title, lead) in SECTIONS.items()
-    ]
-    return [section for section in found if section["drawings"] or section["failed"]]
-
-
-def without_minority(material: Material) -> str:
+def without_minority(results: Results) -> str:
     """Say where there is no minority to show, and why."""
-    bare = material.without_minority
+    bare = results.without_minority
     if not bare:
         return ""
     said = "no class is smaller: nothing was there to augment, and no minority to show."
-    return said.capitalize() if bare == material.panels else f"{words.listed(bare)}: {said}"
+    return said.capitalize() if bare == [panel.label for panel in results.panels] else f"{words.listed(bare)}: {said}"

@@ -6,17 +6,27 @@ from typing import Any
 
 import pandas as pd
 
+from synaug.comparison.labels import (
+    ARGMAX,
+    DECISIONS,
+    MOSTLY_BY_FALLBACK,
+    NO_AUGMENTER,
+    PICKED,
+    REFERENCE_LABELS,
+    Scenario,
+    is_mostly_by_fallback,
+    methods_of,
+)
+from synaug.comparison.outcome import BETTER, EQUIVALENT, INCONCLUSIVE, INTERVAL, WORSE
 from synaug.comparison.stats import EXACT_RANKS
-from synaug.comparison.wording import MOSTLY_BY_FALLBACK, is_mostly_by_fallback, outcome
 from synaug.escaping import shown
-from synaug.report import words
-from synaug.report.figures.material import Material
+from synaug.report import limits
+from synaug.report.results import Results
 from synaug.scores.metrics import LOSSES
 
 Table = dict[str, Any]
-MOST_COMPARISONS = 60_000
-MOST_BALANCES = 4_000
-OUTCOMES = {"better": "▲ better", "worse": "▼ worse", "equal": "≈ equal", "open": "? open"}
+# page.js colours the first two.
+OUTCOME_LABELS = {BETTER: "▲ better", WORSE: "▼ worse", EQUIVALENT: "≈ equivalent", INCONCLUSIVE: "? inconclusive"}
 STAGES = ("load", "embed", "augment", "train", "score")
 
 
@@ -25,34 +35,38 @@ def column(label: str, kind: str, at: int, **options: Any) -> dict[str, Any]:
     return {"label": label, "kind": kind, "at": at, **options}
 
 
-def name_column(label: str, at: int, values: Sequence[str], **options: Any) -> dict[str, Any]:
+def name_column(label: str, at: int, values: Iterable[object], **options: Any) -> dict[str, Any]:
     """Describe a column of names, whose cells are places in `values`."""
     return column(label, "name", at, values=[shown(value) for value in values], **options)
 
 
-def comparisons(material: Material) -> Table:
+def comparisons(results: Results) -> Table:
     """Every comparison of as many metrics as the page can carry."""
-    blocks = material.blocks
-    panels, ats = material.panels, _ordered_ratios(blocks)
-    augmenters = [*material.augmenters, "picked"]
-    losses, rules = material.losses, list(words.DECISIONS)
-    labels = [", ".join(filter(None, (name, loss))) for name in augmenters for loss in losses]
-    if any(is_mostly_by_fallback(table["by_fallback"]).any() for table in material.comparison.tables.values()):
-        labels += [f"{label} ({MOSTLY_BY_FALLBACK})" for label in labels]
+    tables = {metric: _with_methods(results.table(metric)) for metric in results.comparison.metrics}
+    order = [*results.augmenters, PICKED]
+    methods = sorted(
+        {key for table in tables.values() for key in table["method"]},
+        key=lambda key: (key[1], order.index(key[0].augmenter), key[0].loss),
+    )
+    labels = [
+        f"{method.label_without_rule} ({MOSTLY_BY_FALLBACK})" if mostly else method.label_without_rule
+        for method, mostly in methods
+    ]
+    ats = _ats(results)
     columns = [
-        name_column("data set", 0, panels, filter=True),
+        name_column("data set", 0, results.panels, filter=True),
         name_column("ratio", 1, ats, filter=True, ordered=True),
         name_column("augmenter", 2, labels, filter=True),
-        name_column("decision", 3, [words.decision(rule) for rule in rules], filter=True),
-        name_column("over", 4, ["no augmentation", "free remedy"], filter=True),
+        name_column("decision", 3, DECISIONS.values(), filter=True),
+        name_column("over", 4, REFERENCE_LABELS.values(), filter=True),
         column("mean", "level", 5),
         column("reference", "level", 6, help="mean of the reference"),
         column("gain", "gain", 7, strong=True),
-        column("95 % interval", "interval", 8),
-        column("p (Holm)", "p", 10, help="Nadeau–Bengio corrected t-test, Holm over all comparisons of the block"),
-        name_column("verdict", 11, list(OUTCOMES.values()), filter=True, outcome=True),
+        column(f"{INTERVAL} interval", "interval", 8),
+        column("p (Holm)", "p", 10, help="Nadeau–Bengio corrected t-test, Holm over all comparisons of the scenario"),
+        name_column("verdict", 11, OUTCOME_LABELS.values(), filter=True, outcome=True),
         column("P(worse)", "probability", 12, more=True, help="Bayesian correlated t-test"),
-        column("P(equal)", "probability", 13, more=True, help="within the region of practical equivalence"),
+        column("P(equivalent)", "probability", 13, more=True, help="within the region of practical equivalence"),
         column("P(better)", "probability", 14, more=True),
         column("effect", "decimal", 15, more=True, help="gain in standard deviations of the differences"),
         column("p corrected", "p", 16, more=True, help="before Holm"),
@@ -61,64 +75,64 @@ def comparisons(material: Material) -> Table:
             "p",
             17,
             more=True,
-            help=f"exact up to {EXACT_RANKS} members, else the normal approximation; too liberal on overlapping folds",
+            help=f"exact up to {EXACT_RANKS} splits, else the normal approximation; too liberal on overlapping folds",
         ),
         column("p paired t", "p", 18, more=True, help="too liberal on overlapping folds"),
-        column("members", "count", 19, more=True),
+        column("splits", "count", 19, more=True),
         column("missing", "count", 20, more=True),
     ]
-    place: dict[str, dict[Any, int]] = {
-        "panel": {block: panels.index(panel) for block, panel in blocks["panel"].items()},
-        "at": {block: ats.index(at) for block, at in blocks["at"].items()},
-        "order": material.order,
-        "augmenter": {name: index for index, name in enumerate(augmenters)},
-        "loss": {name: index for index, name in enumerate(losses)},
+    places: dict[str, dict[Any, int]] = {
+        "scenario": _places(results.scenarios),
+        "panel": {scenario: results.panels.index(panel) for scenario, panel in results.panel_of.items()},
+        "at": {scenario: ats.index(scenario.at) for scenario in results.scenarios},
+        "method": _places(methods),
+        "decision": _places(DECISIONS),
+        "reference": _places(REFERENCE_LABELS),
+        "outcome": _places(OUTCOME_LABELS),
     }
     rows: dict[str, list[list[Any]]] = {}
-    for metric in material.comparison.metrics:
-        if metric == material.metric or sum(map(len, rows.values())) < MOST_COMPARISONS:
-            rows[metric] = _comparison_rows(material.table(metric), metric, place, rules, len(losses))
+    for metric, table in tables.items():
+        if metric == results.metric or sum(map(len, rows.values())) < limits.COMPARISONS:
+            rows[metric] = _comparison_rows(table, metric, places)
     return {"columns": columns, "rows": rows, "noun": ["comparison", "comparisons"]}
 
 
-def _ordered_ratios(blocks: pd.DataFrame) -> list[str]:
-    return list(blocks.sort_values(["ratio", "at"], na_position="last")["at"].drop_duplicates())
+def _with_methods(table: pd.DataFrame) -> pd.DataFrame:
+    """Comparisons with their method under whichever rule, and whether its rows were made mostly by a fallback."""
+    mostly = is_mostly_by_fallback(table["by_fallback"])
+    methods: list[Any] = list(zip(methods_of(table, ARGMAX), mostly.tolist(), strict=True))
+    return table.assign(method=methods)
 
 
-def _comparison_rows(
-    table: pd.DataFrame, metric: str, place: Mapping[str, Mapping[Any, int]], rules: list[str], n_losses: int
-) -> list[list[Any]]:
+def _places(names: Iterable[Any]) -> dict[Any, int]:
+    return {name: place for place, name in enumerate(names)}
+
+
+def _ats(results: Results) -> list[str]:
+    """Ratios in words, by size; natural imbalance last."""
+    ordered = sorted(
+        results.scenarios, key=lambda each: (each.is_natural, each.ratio if not each.is_natural else 0, each.at)
+    )
+    return list(dict.fromkeys(scenario.at for scenario in ordered))
+
+
+def _comparison_rows(table: pd.DataFrame, metric: str, places: Mapping[str, Mapping[Any, int]]) -> list[list[Any]]:
     scale, digits = (1.0, 4) if metric in LOSSES else (100.0, 2)
-    frame = table.iloc[table["block"].map(place["order"]).argsort(kind="stable")]
-    augmenters, losses = (frame[name].map(place[name]).fillna(0).astype(int) for name in ("augmenter", "loss"))
-    n_labels = len(place["augmenter"]) * n_losses
-    # Of each label there is a second one, for methods most of whose rows a fallback made.
-    methods = augmenters * n_losses + losses + n_labels * is_mostly_by_fallback(frame["by_fallback"])
-    references = {name: index for index, name in enumerate(words.REFERENCES)}
+    frame = table.iloc[table["scenario"].map(places["scenario"]).argsort(kind="stable")]
     columns: list[list[Any]] = [
-        frame["block"].map(place["panel"]).tolist(),
-        frame["block"].map(place["at"]).tolist(),
-        methods.tolist(),
-        frame["decision"].map(rules.index).tolist(),
-        frame["reference"].map(references).tolist(),
+        frame["scenario"].map(places["panel"]).tolist(),
+        frame["scenario"].map(places["at"]).tolist(),
+        *(frame[name].map(places[name]).tolist() for name in ("method", "decision", "reference")),
         *(_rounded(frame[name] * scale, digits) for name in ("value", "reference_value", "gain", "low", "high")),
         _significant(frame["p_holm"]),
-        outcomes(frame),
+        frame["outcome"].map(places["outcome"]).tolist(),
         *(_rounded(frame[name], 3) for name in ("p_worse", "p_equivalent", "p_better")),
         _rounded(frame["effect"], 2),
         *(_significant(frame[name]) for name in ("p_corrected", "p_wilcoxon", "p_paired_t")),
-        frame["n_members"].astype(int).tolist(),
+        frame["n_splits"].astype(int).tolist(),
         frame["missing"].astype(int).tolist(),
     ]
     return [list(row) for row in zip(*columns, strict=True)]
-
-
-def outcomes(rows: pd.DataFrame) -> list[int]:
-    """Say for each row, as a place in `OUTCOMES`, what `synaug.comparison.wording.outcome` says of it."""
-    names = list(OUTCOMES)
-    needed = rows[["p_holm", "gain", "p_equivalent"]]
-    told = (outcome(dict(zip(needed.columns, row, strict=True))) for row in needed.itertuples(index=False))  # type: ignore[arg-type]
-    return [names.index(name) for name in told]
 
 
 def _rounded(values: Iterable[float], digits: int) -> list[float | None]:
@@ -129,37 +143,37 @@ def _significant(values: Iterable[float]) -> list[float | None]:
     return [float(f"{p:.3g}") if math.isfinite(p) else None for p in values]
 
 
-def balance(material: Material) -> Table:
-    """Rows asked for and made, by block, augmenter and class, summed over members."""
-    entries: list[list[Any]] = []
-    labels = material.evidence.runs[["block", "augmenter", "loss", "identity"]].itertuples(index=False)
-    for block, augmenter, loss, identity in sorted(labels, key=lambda row: (material.order[row[0]], *row[1:])):
-        if loss == material.losses[0] or len(material.losses) == 1:  # augmentation comes before the loss
-            entries += _balance_rows(material, block, augmenter, material.evidence.records[identity])
-    kept = sorted(entries, key=lambda entry: (entry[5] == entry[6] and not entry[7], entry[0]))[:MOST_BALANCES]
-    blocks = material.blocks
-    panels, ats = material.panels, _ordered_ratios(blocks)
-    panel_of, at_of = blocks["panel"].to_dict(), blocks["at"].to_dict()
-    classes, reasons = (list(dict.fromkeys(entry[index] for entry in kept)) for index in (2, 8))
-    places = [{name: index for index, name in enumerate(names)} for names in (panels, ats, material.augmenters)]
-    class_places, reason_places = ({name: index for index, name in enumerate(each)} for each in (classes, reasons))
+def balance(results: Results) -> Table:
+    """Rows asked for and made, by scenario, augmenter and class, in the mean over splits."""
+    records = results.evidence.records
+    order = _places(results.scenarios)
+    labels = results.evidence.runs[["scenario", "augmenter", "loss", "identity"]].itertuples(index=False)
+    entries: list[tuple[Scenario, str, str, list[float | None], str]] = []
+    for scenario, augmenter, loss, identity in sorted(labels, key=lambda row: (order[row[0]], *row[1:])):
+        # Augmentation comes before the loss.
+        if augmenter != NO_AUGMENTER and loss == results.losses[0]:
+            entries += ((scenario, augmenter, *of_class) for of_class in _balance(records[identity]["balance"]))
+    kept = sorted(entries, key=lambda entry: (_is_as_asked(entry[3]), order[entry[0]]))[: limits.BALANCE_ROWS]
+    ats = _ats(results)
+    augmenters = _places(results.augmenters)
+    classes, reasons = (_places(dict.fromkeys(entry[index] for entry in kept)) for index in (2, 4))
     rows = [
         [
-            places[0][panel_of[entry[9]]],
-            places[1][at_of[entry[9]]],
-            places[2][entry[1]],
-            class_places[entry[2]],
-            *entry[4:8],
-            reason_places[entry[8]],
+            results.panels.index(results.panel_of[scenario]),
+            ats.index(scenario.at),
+            augmenters[augmenter],
+            classes[name],
+            *counts,
+            reasons[reason],
         ]
-        for entry in kept
+        for scenario, augmenter, name, counts, reason in kept
     ]
     columns = [
-        name_column("data set", 0, panels, filter=True),
+        name_column("data set", 0, results.panels, filter=True),
         name_column("ratio", 1, ats, filter=True, ordered=True),
-        name_column("augmenter", 2, material.augmenters, filter=True),
+        name_column("augmenter", 2, augmenters, filter=True),
         name_column("class", 3, classes),
-        column("real", "count", 4, help="real rows that train, a member"),
+        column("real", "count", 4, help="real rows that train, a split"),
         column("asked", "count", 5),
         column("made", "count", 6),
         column("by fallback", "count", 7),
@@ -168,22 +182,23 @@ def balance(material: Material) -> Table:
     return {"columns": columns, "rows": rows, "noun": ["class", "classes"], "left_out": len(entries) - len(kept)}
 
 
-def _balance_rows(material: Material, block: str, augmenter: str, record: Mapping[str, Any]) -> Iterable[list[Any]]:
-    """Means over members, by class."""
-    if augmenter == "none":
-        return
-    columns = record["balance"]["columns"]
+def _is_as_asked(counts: Sequence[float | None]) -> bool:
+    _, asked, made, by_fallback = counts
+    return asked == made and not by_fallback
+
+
+def _balance(balance: Mapping[str, Any]) -> Iterable[tuple[str, list[float | None], str]]:
+    """Of each class its name, its numbers in the mean over splits, and a reason where it is not as asked."""
+    columns = balance["columns"]
     at = [columns.index(name) for name in ("real", "asked", "made", "made_by_fallback")]
     name_at, reason_at = columns.index("class"), columns.index("reason")
     by_class: dict[str, list[list[Any]]] = {}
-    for row in record["balance"]["data"]:
+    for row in balance["data"]:
         by_class.setdefault(row[name_at], []).append(row)
-    place = material.order[block]
     for name, rows in by_class.items():
-        numbers = [_mean_of_known(row[index] for row in rows) for index in at]
-        if any(numbers[1:]):  # negative where a sampler removes rows; asked is None where it decides by itself
-            reason = next((row[reason_at] for row in rows if row[reason_at]), "")
-            yield [place, augmenter, str(name), 0, *numbers, reason, block]
+        counts = [_mean_of_known(row[index] for row in rows) for index in at]
+        if any(counts[1:]):  # negative where a sampler removes rows; asked is None where it decides by itself
+            yield str(name), counts, next((row[reason_at] for row in rows if row[reason_at]), "")
 
 
 def _mean_of_known(values: Iterable[float | None]) -> float | None:
@@ -191,10 +206,10 @@ def _mean_of_known(values: Iterable[float | None]) -> float | None:
     return round(sum(known) / len(known), 1) if known else None
 
 
-def runs(material: Material) -> Table:
+def runs(results: Results) -> Table:
     """What each run took."""
-    frame = material.evidence.runs
-    records = material.evidence.records
+    frame = results.evidence.runs
+    records = results.evidence.records
     stages = [stage for stage in STAGES if any(stage in record["cost"]["seconds"] for record in records.values())]
     rows = [
         [
@@ -220,39 +235,38 @@ def runs(material: Material) -> Table:
     return {"columns": columns, "rows": rows, "noun": ["run", "runs"]}
 
 
-def holes(material: Material) -> Table:
-    """What incomplete blocks lack."""
-    gaps = material.comparison.gaps
-    labels = [", ".join(filter(None, (str(a), str(b)))) for a, b in zip(gaps["augmenter"], gaps["loss"], strict=True)]
+def holes(results: Results) -> Table:
+    """What incomplete scenarios lack."""
+    gaps = results.comparison.gaps
     columns = [
-        name_column("block", 0, [str(block) for block in gaps["block"]]),
-        name_column("lacks", 1, labels),
-        column("members missing", "count", 2),
-        name_column("because", 3, [str(reason) for reason in gaps["reason"]]),
+        name_column("scenario", 0, gaps["scenario"]),
+        name_column("lacks", 1, [method.label_without_rule for method in methods_of(gaps, ARGMAX)]),
+        column("splits missing", "count", 2),
+        name_column("because", 3, gaps["reason"]),
     ]
     rows = [[index, index, int(missing), index] for index, missing in enumerate(gaps["missing"])]
     return {"columns": columns, "rows": rows, "noun": ["gap", "gaps"]}
 
 
-def failures(material: Material) -> Table:
+def failures(results: Results) -> Table:
     """Runs that failed, with their sentence and what they were asked for."""
-    found = material.evidence.failures
+    failures = results.evidence.failures
     columns = [
-        name_column("run", 0, [each["run"] for each in found]),
-        name_column("why", 1, [each["sentence"] for each in found]),
-        name_column("kind", 2, [each["type"] for each in found]),
-        name_column("asked for", 3, [" ".join(each["overrides"]) for each in found]),
-        name_column("of the last sweep", 4, ["yes" if each.get("current") else "no" for each in found]),
+        name_column("run", 0, [each["run"] for each in failures]),
+        name_column("why", 1, [each["sentence"] for each in failures]),
+        name_column("kind", 2, [each["type"] for each in failures]),
+        name_column("asked for", 3, [" ".join(each["overrides"]) for each in failures]),
+        name_column("of the last sweep", 4, ["yes" if each.get("current") else "no" for each in failures]),
     ]
-    return {"columns": columns, "rows": [[i] * 5 for i in range(len(found))], "noun": ["failure", "failures"]}
+    return {"columns": columns, "rows": [[i] * 5 for i in range(len(failures))], "noun": ["failure", "failures"]}
 
 
-def all_tables(material: Material) -> dict[str, Table]:
+def all_tables(results: Results) -> dict[str, Table]:
     """The page's tables by name."""
     return {
-        "comparisons": comparisons(material),
-        "balance": balance(material),
-        "failures": failures(material),
-        "holes": holes(material),
-        "runs": runs(material),
+        "comparisons": comparisons(results),
+        "balance": balance(results),
+        "failures": failures(results),
+        "holes": holes(results),
+        "runs": runs(results),
     }

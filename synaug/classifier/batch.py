@@ -1,0 +1,18 @@
+"""What a stack takes: rows of all members, side by side."""
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class StackedBatch:
+    """Rows of all members: `x` float32 `[m, B, d]`, `y` int64 `[m, B]`, `real` bool `[m, B]` (False: padding)."""
+
+    x: torch.Tensor
+    y: torch.Tensor
+    real: torch.Tensor
+
+    def to(self, device: torch.device) -> "StackedBatch":
+        """The same rows on a device."""
+        return StackedBatch(self.x.to(device), self.y.to(device), self.real.to(device))

@@ -1,0 +1,171 @@
+"""What a command line cannot ask for: before Hydra starts and makes a folder, and what Hydra could not place."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, Override, RangeSweep
+from omegaconf import DictConfig, OmegaConf
+
+from synaug.command import own_files
+from synaug.command.check.sentences import example, raise_problems, several, type_said
+from synaug.command.overrides import choice
+from synaug.files import places
+from synaug.settings import GROUPS, OWN_TRAINER_ARGUMENTS, conf_dir, did_you_mean, written
+
+ONE_A_SWEEP = ("experiment", "name", "output_dir")
+
+_KEYS_OF_A_COMMAND = (*GROUPS, "logger", *ONE_A_SWEEP, "cache_dir")
+
+
+def check_command_line(overrides: Sequence[str], config_dir: str | None = None) -> None:
+    """Find what a command line cannot ask for, before Hydra starts and makes a folder.
+
+    Parameters
+    ----------
+    overrides
+        The command line's ``key=value`` parts.
+    config_dir
+        The user's ``--config-dir``, whose files are looked at where the command line chooses them.
+
+    Raises
+    ------
+    UserError
+        If a chosen file of the user's cannot be read, a group is given a list, several experiments, names or output
+        folders are given, or a name or a folder cannot be used.
+    """
+    found = [said for path in own_files.chosen(overrides, config_dir) if (said := own_files.problem_of(path))]
+    for each in OverridesParser.create().parse_overrides(list(overrides)):
+        key = each.key_or_group
+        if each.is_delete():
+            continue
+        if (problem := _axis_problem(each, config_dir)) is not None:
+            found.append(problem)
+            continue
+        if key not in _KEYS_OF_A_COMMAND:
+            continue
+        if each.is_sweep_override():
+            if key in ONE_A_SWEEP:
+                found.append(f"{each.input_line} names several, but a sweep has one folder: give one command for each")
+            continue
+        value = each.value()
+        if key in (*GROUPS, "logger") and isinstance(value, list):
+            problem = several(key, value)
+        elif key == "name" and not _is_interpolation(value):
+            problem = places.name_problem(value)
+        elif key in ("output_dir", "cache_dir") and not _is_interpolation(value):
+            problem = places.place_problem(key, value)
+        found += [problem] if problem else []
+    raise_problems(found)
+
+
+def _axis_problem(override: Override, config_dir: str | None) -> str | None:
+    """What is wrong with the values of a sweep, whatever setting they are of."""
+    key = override.key_or_group
+    if key in ("hydra.launcher", "hydra.sweeper"):
+        return f"{override.input_line} is no setting: an option of Hydra's is chosen by {key.replace('.', '/')}=..."
+    if override.is_interval_sweep():
+        return f"{override.input_line} is an interval, which no sweep here can try: list the values, {key}=1,2,3"
+    value: Any = override.value()
+    if isinstance(value, Glob) and key not in (*GROUPS, "logger", "experiment") and not key.startswith("hydra/"):
+        return f"{override.input_line} looks for options, but {key} is no group: list the values, {key}=1,2,3"
+    if isinstance(value, Glob) and key in GROUPS:
+        roots = [conf_dir(), *([Path(config_dir)] if config_dir else [])]
+        known = sorted({path.stem for root in roots for path in root.glob(f"{key}/*.yaml")})
+        if not value.filter(known):
+            return f"{override.input_line} finds no option: choose among {', '.join(known)}"
+    if isinstance(value, RangeSweep) and (not value.step or next(iter(value.range()), None) is None):
+        return f"{override.input_line} is an empty range, so no job: give the first value and one above the last"
+    return None
+
+
+def _is_interpolation(value: Any) -> bool:
+    return isinstance(value, str) and "${" in value
+
+
+def unplaced(overrides: Sequence[str], config_dir: str | None) -> list[str]:
+    """Say what Hydra could not place, with near misses.
+
+    Parameters
+    ----------
+    overrides
+        The command line's ``key=value`` parts.
+    config_dir
+        The user's ``--config-dir``.
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+        options = {group: _options(group, config_dir) for group in (*GROUPS, "logger", "experiment")}
+        problems: list[str] = []
+        chosen: dict[str, list[str]] = {}
+        for each in parsed:
+            known = options.get(each.key_or_group)
+            if known is None:
+                continue
+            if each.is_delete():
+                problems.append(f"{each.input_line} removes what every run needs: choose among {', '.join(known)}")
+                continue
+            values = list(each.sweep_string_iterator()) if each.is_sweep_override() else [each.value()]
+            values = ["null" if value is None else str(value) for value in values]
+            for value in values:
+                if value in known:
+                    chosen.setdefault(each.key_or_group, []).append(choice(each.key_or_group, value))
+                else:
+                    near = (
+                        did_you_mean("none" if value == "null" else value, known, "")
+                        or f": choose among {', '.join(known)}"
+                    )
+                    problems.append(f"{each.key_or_group}={value} is no option{near}")
+        first = [values[0] for values in chosen.values()]
+        others = [value for values in chosen.values() for value in values[1:]]
+        composed = [compose(config_name="config", overrides=[*search, *first, *other]) for other in ([], *zip(others))]
+        for each in parsed:
+            key = each.key_or_group
+            if key in options or key.startswith("hydra") or each.is_delete() or each.is_add() or each.is_force_add():
+                continue
+            parent, _, leaf = key.rpartition(".")
+            if not leaf:
+                problems.append(f"{each.input_line} names no setting: write key=value or group=option")
+                continue
+            keys = {name for config in composed for name in _keys(config, parent)}
+            if leaf in keys:
+                problems += _unmergeable(key, each, composed)
+                continue
+            if parent == "trainer" and leaf in OWN_TRAINER_ARGUMENTS:
+                problems.append(f"{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[leaf]}")
+            else:
+                near = did_you_mean(leaf, keys, f"{parent}." if parent else "")
+                if key == "dataset.path":
+                    near = " of this data set: give dataset=files, too"
+                other = "--cfg job lists them all"
+                if parent.partition(".")[0] in (*GROUPS, "logger"):
+                    other = f"write +{key}=... if the class or function it is for takes it"
+                problems.append(f"{key} is no setting{near or f': {other}'}")
+    return problems
+
+
+def _unmergeable(key: str, override: Override, composed: Sequence[DictConfig]) -> list[str]:
+    """A list where there are settings, or settings where there is a list: Hydra cannot put one into the other."""
+    if override.is_sweep_override():
+        return []
+    value = override.value()
+    here = [expected for config in composed if OmegaConf.is_config(expected := OmegaConf.select(config, key))]
+    if not here or not isinstance(value, list | dict) or isinstance(value, list) == OmegaConf.is_list(here[0]):
+        return []
+    return [f"{key}={written(value)} must be {type_said(here[0])}, as in {example(key, here[0])}"]
+
+
+def _options(group: str, config_dir: str | None) -> list[str]:
+    names = set(GlobalHydra.instance().config_loader().get_group_options(group))
+    if config_dir:
+        names |= {path.stem for path in Path(config_dir, group).glob("*.yaml")}
+    return sorted(names)
+
+
+def _keys(config: DictConfig, parent: str) -> list[str]:
+    node = OmegaConf.select(config, parent) if parent else config
+    return [str(name) for name in node] if isinstance(node, DictConfig) else []

@@ -1,0 +1,116 @@
+"""What the folders of runs and experiments are called."""
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.errors import HydraException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from synaug import record
+from synaug.files import places
+from synaug.settings import GROUPS, is_number
+
+# What a run's folder is called whose identity cannot be told.
+INVALID = "invalid"
+
+# Bytes of a run's readable choices: with its hash, and as the name of a file beside it, it still fits a file system.
+LONGEST_RUN = 200
+
+SHIPPED_RATIOS = ("natural", "balanced", "ir2", "ir5", "ir10", "ir20", "ir50", "ir100")
+
+
+def experiment_folder(_root_: DictConfig) -> str:
+    """Name the folder of an experiment, ``<output_dir>/<name>``, inside which everything is made.
+
+    A name or an output folder that cannot be used ends the program, before Hydra makes anything: an exception would
+    lose its sentence in OmegaConf, and in a callback of Hydra's become a warning.
+    """
+    name, output_dir = _root_.get("name"), _root_.get("output_dir")
+    problem = places.name_problem(name) or places.place_problem("output_dir", output_dir)
+    if problem is not None:
+        sys.exit(problem)
+    return str(Path(output_dir).expanduser() / name)
+
+
+def run_folder(_root_: DictConfig) -> str:
+    """Name a run's folder: readable choices and a hash of all that decides its numbers."""
+    try:
+        choices = run_choices(_root_, _root_.hydra.runtime.choices)
+        readable = "-".join(choices.values()).encode()[:LONGEST_RUN].decode(errors="ignore")
+        return f"{readable}-{identified(_root_).identity[:8]}"
+    except (OmegaConfBaseException, KeyError, AttributeError, TypeError, ValueError, OverflowError):
+        return INVALID  # the check says why; Hydra would show a traceback from within an interpolation
+
+
+@dataclass(frozen=True)
+class Identified:
+    """A run's identity, and what its data and weights were when it was told."""
+
+    identity: str
+    sources: Mapping[str, str]
+
+
+def identified(config: DictConfig) -> Identified:
+    """The identity of a composed config; told once, when its folder is named, and kept with the config and its copies.
+
+    Files may be large, and their digests are asked for.
+    """
+    kept = OmegaConf.get_cache(config)["synaug.identified"]
+    if "told" not in kept:
+        science = {key: config[key] for key in record.SCIENTIFIC}
+        resolved = {
+            key: OmegaConf.to_container(part, resolve=True) if OmegaConf.is_config(part) else part
+            for key, part in science.items()
+        }
+        sources = scientific_sources(config)
+        kept["told"] = Identified(record.identity(resolved, sources), sources)
+    found: Identified = kept["told"]
+    return found
+
+
+def scientific_sources(config: DictConfig) -> dict[str, str]:
+    """What data and weights a config stands for; `unknown` where that cannot be told (the check says why)."""
+    sources = {}
+    for group in ("dataset", "encoder"):
+        try:
+            sources[group] = instantiate(config[group], _convert_="all").source()
+        except (HydraException, OmegaConfBaseException, OSError, ValueError, ImportError, AttributeError, TypeError):
+            sources[group] = "unknown"
+    return sources
+
+
+def run_choices(config: DictConfig, choices: Mapping[str, str]) -> dict[str, str]:
+    """The five choices by name, but for two that settings may change.
+
+    A ratio is named by its value, and `none` is what augments nothing, whatever it is called.
+    """
+    named = {group: str(choices[group]) for group in GROUPS}
+    if record.is_idle(config.augmenter):
+        named["augmenter"] = "none"
+    elif named["augmenter"] == "none":  # given another target
+        named["augmenter"] = str(config.augmenter.get("_target_")).rpartition(".")[2]
+    ratio = config.imbalance_ratio
+    if "ratio" in ratio and "profile" in ratio and named["imbalance_ratio"] in SHIPPED_RATIOS:
+        value = ratio.ratio
+        name = (
+            "natural"
+            if value is None
+            else "balanced"
+            if value == 1
+            else f"ir{value:g}"
+            if is_number(value)
+            else str(value)
+        )
+        named["imbalance_ratio"] = name if ratio.profile == "step" or value in (None, 1) else f"{name}_{ratio.profile}"
+    return {group: re.sub(r"[^\w.]+", "_", name) for group, name in named.items()}
+
+
+def register_resolvers() -> None:
+    """Make ``${synaug.run_folder:}`` and ``${synaug.experiment_folder:}`` known to OmegaConf."""
+    OmegaConf.register_new_resolver("synaug.run_folder", run_folder, replace=True)
+    OmegaConf.register_new_resolver("synaug.experiment_folder", experiment_folder, replace=True)

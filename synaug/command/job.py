@@ -1,0 +1,156 @@
+"""One job of Hydra's: the run that a config asks for, and what is said and kept where it fails."""
+
+import logging
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from synaug import record
+from synaug.command import folders
+from synaug.command.check.parts import check_parts
+from synaug.command.check.settings import check_settings
+from synaug.command.overrides import given
+from synaug.command.process import without_collecting
+from synaug.command.recorded import configs_sha256
+from synaug.errors import UserError, user_sentence
+from synaug.escaping import console
+from synaug.sweep import interrupts, sweep
+from synaug.sweep.interrupts import Terminated
+from synaug.sweep.run_lock import claim
+from synaug.sweep.status import DONE, FAILED, SKIPPED, Ended
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[DictConfig], Ended]
+
+
+def task(config: DictConfig) -> Ended:
+    """Make the run, or skip it. What it needs is imported here, so that --help and completion stay quick."""
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    # Also of a run that is recorded: settings that do not decide its numbers may be wrong, too.
+    reference = check_settings(config)
+    named = folders.identified(config)
+    with ExitStack() as stack:
+        problem = record.problem(folder, named.identity)
+        if config.force or problem is not None:
+            stack.enter_context(claim(folder))  # another sweep may be at this very run, here or elsewhere
+            problem = record.problem(folder, named.identity)
+        if problem is None and (not config.force or sweep.did(folder)):
+            log.info("already recorded, skipped (force=true runs it again): %s", folder)
+            return Ended(SKIPPED)
+        if (folder / record.RECORD).is_dir():  # no file can take its place: not to be found out after the training
+            raise UserError(f"{folder / record.RECORD} is a folder, where the run's record is to stand: remove it")
+        if problem is not None and os.path.lexists(folder / record.RECORD):
+            log.warning("%s: %s: the run is made again", folder, problem)
+        started = time.monotonic()
+        with without_collecting():
+            check_parts(config, reference)
+            from synaug.pipeline import Asked, run
+
+        imports = time.monotonic() - started
+        asked = Asked(
+            identity=named.identity,
+            sources=named.sources,
+            choices=folders.run_choices(config, hydra.runtime.choices),
+            overrides=given(hydra),
+            configs_sha256=configs_sha256(OmegaConf.create({"hydra": hydra})),
+        )
+        recorded = run(config, folder, asked)
+        sweep.remember(folder)
+        return Ended(DONE, once=imports + recorded["cost"]["seconds"]["embed"])
+
+
+class Attempt:
+    """A job as Hydra is given it: it ends by returning or by an interruption, never by an error or `sys.exit`.
+
+    Hydra takes a SystemExit for the end of the whole program, and its code for the program's own; whatever else is no
+    Exception ends a sweep unseen. Lightning answers Ctrl-C and signals by one; a library, or a sampler of the user's,
+    may call `sys.exit` at any time. Of an error Hydra's launchers of processes hand on no traceback, so it is said
+    here: on the console, in the job's log, and in its ``failure.json``.
+
+    Parameters
+    ----------
+    job
+        What is done.
+
+    Attributes
+    ----------
+    folder, ended, error
+        Of the last job in this very process: its folder, how it ended, and the error that it failed with.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.folder: Path | None = None
+        self.ended: Ended | None = None
+        self.error: Exception | None = None
+        self._shown: set[str] = set()  # tracebacks
+
+    def __call__(self, config: DictConfig) -> Ended:
+        """Do the job."""
+        self.folder = Path(HydraConfig.get().runtime.output_dir)
+        self.error = None
+        try:
+            self.ended = self._done(config)
+        except Exception as error:
+            self.error = error
+            said = sentence(error)
+            log.error("%s: %s", self.folder.name, said, exc_info=error)
+            if sweep.is_job() and user_sentence(error) is None:
+                self._show_once(error)
+            keep(self.folder, error, said)
+            self.ended = Ended(FAILED, sentence=said)
+        return self.ended
+
+    def _done(self, config: DictConfig) -> Ended:
+        try:
+            return self.job(config)
+        except SystemExit as stop:
+            interruption = interrupts.behind(stop)
+            if interruption is not None:
+                raise interruption from stop
+            raise RuntimeError(f"something in the run ended the program (sys.exit({stop.code!r}))") from stop
+        except (Exception, KeyboardInterrupt, Terminated):
+            raise
+        except (
+            BaseException
+        ) as error:  # a panic of a library in Rust, asyncio's CancelledError: Hydra would not note it
+            raise RuntimeError(f"the run was ended by {type(error).__name__} ({error})") from error
+
+    def _show_once(self, error: BaseException) -> None:
+        """Show a traceback on the console, for all jobs of a sweep that fail alike only the first time."""
+        text = "".join(traceback.format_exception(error))
+        if text not in self._shown:
+            self._shown.add(text)
+            sys.stderr.write(console(text))
+
+
+def sentence(error: BaseException) -> str:
+    """What to say of an error in one line; of a fault of the program, where its traceback stands."""
+    said = user_sentence(error)
+    at = f"the log beside {record.FAILURE} has the traceback"
+    return said if said is not None else f"{type(error).__name__}: {error} ({at})"
+
+
+def keep(folder: Path, error: Exception, said: str) -> None:
+    """Write an error into the folder of the run that failed by it."""
+    failure = {
+        "sentence": said,
+        "error": str(error),
+        "type": type(error).__name__,
+        "traceback": "".join(traceback.format_exception(error)),
+        "overrides": given(HydraConfig.get()),
+    }
+    try:
+        record.write_failure(folder, failure)
+    except OSError:  # the disk is full, say; what an earlier try left would be read as this one's
+        with suppress(OSError):
+            (folder / record.FAILURE).unlink(missing_ok=True)

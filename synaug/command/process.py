@@ -1,0 +1,113 @@
+"""The process around a command: what Hydra and the libraries set for the whole of it is put back afterwards."""
+
+import gc
+import logging
+import os
+import random
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+
+
+@contextmanager
+def as_before() -> Iterator[None]:
+    """Leave environment, folder, arguments, logging, filters of warnings, random states and Hydra as they are.
+
+    A notebook runs several commands, and code of its own between them. Signals are `synaug.sweep.interrupts`'s,
+    torch's threads `synaug.encoder.workers`'s.
+    """
+    with _environment(), _logging(), _hydra(), _torch(), _random_states(), warnings.catch_warnings():
+        yield
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    environment, folder, arguments = dict(os.environ), os.getcwd(), sys.argv
+    try:
+        yield
+    finally:
+        sys.argv = arguments
+        if os.getcwd() != folder:
+            os.chdir(folder)
+        for key in os.environ.keys() - environment.keys():
+            del os.environ[key]
+        os.environ.update(environment)
+
+
+@contextmanager
+def _logging() -> Iterator[None]:
+    """Hydra replaces the handlers of the root logger, and a run opens a log: close what was opened."""
+    known = {
+        logger: (logger.handlers[:], logger.filters[:], logger.level, logger.propagate, logger.disabled)
+        for logger in (logging.getLogger(), *logging.Logger.manager.loggerDict.values())
+        if isinstance(logger, logging.Logger)
+    }
+    try:
+        yield
+    finally:
+        for logger, (handlers, filters, level, propagate, disabled) in known.items():
+            for handler in logger.handlers:
+                if handler not in handlers:
+                    handler.close()
+            logger.handlers[:], logger.filters[:] = handlers, filters
+            logger.setLevel(level)
+            logger.propagate, logger.disabled = propagate, disabled
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    """Whoever has initialized Hydra for themselves finds it again; within, it is as in a fresh process."""
+    composer, config = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra, HydraConfig.instance().cfg = composer, config
+
+
+@contextmanager
+def _torch() -> Iterator[None]:
+    """Lightning's Trainer sets these by its arguments `deterministic` and `benchmark`."""
+    deterministic = warn_only = benchmark = False  # torch's defaults, where it is not imported yet
+    if (torch := sys.modules.get("torch")) is not None:
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+        benchmark = torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+            torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
+def _random_states() -> Iterator[None]:
+    """A run draws from generators of its own; what libraries draw from the shared ones is not the user's."""
+    python, numpy, torch = random.getstate(), sys.modules.get("numpy"), sys.modules.get("torch")
+    of_numpy = None if numpy is None else numpy.random.get_state()
+    of_torch = None if torch is None else torch.random.get_rng_state()
+    try:
+        yield
+    finally:
+        random.setstate(python)
+        if numpy is not None:
+            numpy.random.set_state(of_numpy)
+        if torch is not None:
+            torch.random.set_rng_state(of_torch)
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Look for no garbage among what is imported, which is none: a fifth of the imports' time went into that."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

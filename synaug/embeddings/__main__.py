@@ -1,0 +1,6 @@
+"""``python -m synaug.embeddings``: fill the cache of embeddings and stop; see `synaug.command.embed`."""
+
+from synaug.command.embed import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""The digest of the code that decides numbers: of what runs, whatever is said beside it."""
+
+import ast
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from synaug.files.digest import json_sha256
+
+# What stands directly below synaug/: rooms and modules. Those that decide a run's numbers …
+DECIDES_NUMBERS = (
+    "augmenter",
+    "classifier",
+    "dataset",
+    "embeddings",
+    "encoder",
+    "imbalance_ratio",
+    "names",
+    "pipeline",
+    "scores",
+    "seeding",
+    "splits",
+    "training",
+)
+# … and those that read records, check, draw, talk, or keep files.
+DECIDES_NONE = (
+    "__init__",
+    "__main__",
+    "command",
+    "comparison",
+    "embed",
+    "errors",
+    "escaping",
+    "files",
+    "record",
+    "report",
+    "settings",
+    "sweep",
+    "tracking",
+)
+# Calls whose arguments are for a reader: of an object, a method; or a function alone.
+TELLING_METHODS = {
+    **dict.fromkeys(
+        ("log", "logger", "logging"), ("debug", "info", "warning", "error", "exception", "critical", "log")
+    ),
+    "warnings": ("warn",),
+    "escaping": ("say",),
+}
+TELLING_FUNCTIONS = ("print", "say", "warn")
+
+
+@cache  # what runs was read once, too
+def code_sha256() -> str:
+    """Digest of the source that decides numbers: runs of one digest (and of one `versions`) may be compared."""
+    package = Path(__file__).parents[1]
+    return sources_sha256(modules(package, DECIDES_NUMBERS), package)
+
+
+def modules(package: Path, names: Iterable[str]) -> Iterator[Path]:
+    """The Python files of some rooms and modules of a package."""
+    for name in names:
+        if (package / name).is_dir():
+            yield from (package / name).rglob("*.py")
+        else:
+            yield package / f"{name}.py"
+
+
+def sources_sha256(paths: Iterable[Path], root: Path) -> str:
+    """Digest of what runs in some files, and of their names below `root`.
+
+    Comments, layout, docstrings and what is only told (the arguments of exceptions, warnings, log and console lines)
+    do not count, nor does the version of Python: what is hashed is `form` of the syntax tree.
+    """
+    forms = [(path.relative_to(root).as_posix(), form(ast.parse(path.read_bytes()))) for path in sorted(paths)]
+    return json_sha256(forms)
+
+
+def form(node: Any) -> Any:
+    """A syntax tree as lists and texts: each node's type, then the fields that are set, by name.
+
+    Fields without a value are left out, so that one which a later Python adds changes nothing.
+    """
+    if isinstance(node, list):
+        return [form(each) for each in node if not _is_remark(each)]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, value) for name, value in _running(node) if value is not None and value != []]
+    return [type(node).__name__, *([name, form(value)] for name, value in fields)]
+
+
+def _running(node: ast.AST) -> Iterator[tuple[str, Any]]:
+    """The fields of a node that have a part in what runs."""
+    is_told = isinstance(node, ast.Call) and _tells(node.func)
+    for name, value in ast.iter_fields(node):
+        if name in ("ctx", "kind", "type_comment", "type_ignores") or (is_told and name in ("args", "keywords")):
+            continue
+        if isinstance(node, ast.Assert) and name == "msg":
+            continue
+        if isinstance(node, ast.Raise) and isinstance(value, ast.Call):
+            # Other arguments than texts may be looked at by what catches it.
+            arguments = [each for each in value.args if not _is_text(each)]
+            named = [each for each in value.keywords if not _is_text(each.value)]
+            value = ast.Call(func=value.func, args=arguments, keywords=named)
+        yield name, value
+
+
+def _is_remark(node: Any) -> bool:
+    """Whether a statement is a text alone, as a docstring is."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _is_text(node: ast.expr) -> bool:
+    """Whether an expression is a text, as far as can be seen: written so, put together, or chosen among such."""
+    if isinstance(node, ast.BinOp):
+        return _is_text(node.left) or _is_text(node.right)
+    if isinstance(node, ast.IfExp):
+        return _is_text(node.body) or _is_text(node.orelse)
+    if isinstance(node, ast.Call):  # "...".join(...)
+        return isinstance(node.func, ast.Attribute) and _is_text(node.func.value)
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _tells(function: ast.expr) -> bool:
+    if isinstance(function, ast.Name):
+        return function.id in TELLING_FUNCTIONS
+    return (
+        isinstance(function, ast.Attribute)
+        and isinstance(function.value, ast.Name)
+        and function.attr in TELLING_METHODS.get(function.value.id, ())
+    )

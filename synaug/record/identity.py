@@ -1,0 +1,116 @@
+"""A run's identity: a hash of what decides its numbers, and of nothing else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from synaug.files.digest import json_sha256
+from synaug.seeding import OWN_FILE
+
+# The form of what is hashed. It stays as it is, whatever becomes of the records, or every run would have another name.
+FORM = {"schema": 2}
+# Enters the identity, and is no setting: a cap under a natural ratio.
+IN_PROPORTION = "max_per_class_in_proportion"
+
+# What decides a run's numbers. Logging, devices and output folders do not.
+SCIENTIFIC = (
+    "dataset",
+    "encoder",
+    "imbalance_ratio",
+    "augmenter",
+    "classifier",
+    "n_folds",
+    "seeds",
+    "max_steps",
+    "steps_per_epoch",
+    "batch_size",
+    "standardize",
+    "target_prior",
+    "validation",
+    "trainer",
+)
+NOT_SCIENTIFIC = {
+    # Where data and weights lie does not matter: `source()` says what they are.
+    "dataset": ("licence", "paper", "path"),
+    "encoder": ("model", "revision", "package", "sha256", "batch_tokens", "device"),
+    "trainer": (
+        "accelerator",
+        "devices",
+        "num_nodes",
+        "enable_progress_bar",
+        "enable_model_summary",
+        "log_every_n_steps",
+        "profiler",
+        "default_root_dir",
+    ),
+}
+# Settings that change nothing where they have these values: older runs, which did not know them, are the same runs.
+NEUTRAL = {
+    "dataset": {
+        "max_rows": None,
+        "min_per_class": None,
+        "drop_empty": False,
+        "separator": None,
+        "quoting": None,
+    },
+}
+
+
+def identity(config: Mapping[str, Any], sources: Mapping[str, str]) -> str:
+    """Hash what decides a run's numbers.
+
+    Parameters
+    ----------
+    config
+        The resolved config; only its scientific part counts.
+    sources
+        What the data and the weights are (digests or pinned revisions), whatever they are called.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    return json_sha256({**FORM, "config": science(config), "sources": dict(sources)})
+
+
+def science(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a resolved config that decides numbers; what is the same by two ways of writing is written as one."""
+    found: dict[str, Any] = {key: config[key] for key in SCIENTIFIC if key in config}
+    for group, left_out in NOT_SCIENTIFIC.items():
+        if group in found:
+            neutral = NEUTRAL.get(group, {})
+            found[group] = {
+                key: value
+                for key, value in found[group].items()
+                if key not in left_out and not (key in neutral and value is neutral[key])
+            }
+    if "dataset" in found:
+        found["dataset"] = _dataset(found["dataset"], config.get("imbalance_ratio", {}))
+    if "augmenter" in found and is_idle(found["augmenter"]):
+        found["augmenter"] = {"amount": 0}
+    return {key: _whole_numbers(value) for key, value in found.items()}
+
+
+def _dataset(dataset: Mapping[str, Any], imbalance_ratio: Mapping[str, Any]) -> dict[str, Any]:
+    """The data set's settings as they enter the identity."""
+    found = dict(dataset)
+    if "name" in found and found["name"] is None:
+        found["name"] = OWN_FILE
+    if found.get("max_per_class") is not None and imbalance_ratio.get("ratio", 1) is None:
+        found[IN_PROPORTION] = True  # other rows than a cap on each class would leave
+    return found
+
+
+def is_idle(augmenter: Mapping[str, Any]) -> bool:
+    """Whether nothing is added: nothing is asked for, or the sampler is imbalanced-learn's identity."""
+    is_identity = augmenter.get("_target_") == "imblearn.FunctionSampler" and augmenter.get("func") is None
+    return augmenter.get("amount") == 0 or is_identity
+
+
+def _whole_numbers(value: Any) -> Any:
+    """Write 10.0 as 10, so that both ways of giving a ratio are one run."""
+    if isinstance(value, Mapping):
+        return {str(key): _whole_numbers(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole_numbers(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,130 @@
+"""Draws all figures of a report, each by itself: one that fails costs no other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from tqdm.auto import tqdm
+
+from synaug.report import figures
+from synaug.report.drawing import svg
+from synaug.report.drawing.contract import FigureKind, Plan
+from synaug.report.results import Results
+
+LAST = 1000  # place of a module that does not even say what it draws
+Outcome = TypeVar("Outcome")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure on its way to the disk and the page.
+
+    Attributes
+    ----------
+    name
+        Of its files.
+    metric, title, alt, note
+        As its plan and its drawing have them.
+    inline
+        An SVG element for the page.
+    files
+        Contents by file name.
+    """
+
+    name: str
+    metric: str | None
+    title: str
+    alt: str
+    note: str
+    inline: str
+    files: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A figure that could not be drawn.
+
+    Attributes
+    ----------
+    name
+        Of the figure, or of its kind where that fails as a whole.
+    error
+        Why; a fault of the program.
+    """
+
+    name: str
+    error: Exception
+
+    @property
+    def reason(self) -> str:
+        """The error in one line."""
+        return f"{type(self.error).__name__}: {self.error}"
+
+
+@dataclass(frozen=True)
+class Section:
+    """The figures of one kind; its name is the kind's."""
+
+    name: str
+    kind: FigureKind
+    drawn: list[Drawn] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+
+
+def sections(results: Results) -> list[Section]:
+    """Draw all figures that these results call for, by kind, in the order of the page.
+
+    Raises
+    ------
+    OSError
+        Of the disk, most likely: what comes after needs it as well.
+    """
+    sections = [_section(name) for name in figures.names()]
+    planned: list[tuple[Section, Plan]] = []
+    for section in sections:
+        plans = _attempt(section.name, partial(_plans, section.kind, results))
+        if isinstance(plans, Failed):
+            section.failed.append(plans)
+        else:
+            planned += [(section, plan) for plan in plans]
+    for section, plan in tqdm(planned, desc="figures", unit="figure", disable=None):
+        name = f"{section.name}-{plan.key}"
+        outcome = _attempt(name, partial(_draw, name, plan, results))
+        if isinstance(outcome, Failed):
+            section.failed.append(outcome)
+        elif outcome is not None:
+            section.drawn.append(outcome)
+    there = [section for section in sections if section.drawn or section.failed]
+    return sorted(there, key=lambda section: (section.kind.place, section.name))
+
+
+def _section(name: str) -> Section:
+    kind = _attempt(name, partial(figures.kind, name))
+    if isinstance(kind, Failed):
+        return Section(name, FigureKind(LAST, name, "", lambda results: ()), failed=[kind])
+    return Section(name, kind)
+
+
+def _plans(kind: FigureKind, results: Results) -> list[Plan]:
+    return [] if results.evidence.runs.empty else list(kind.plans(results))
+
+
+def _draw(name: str, plan: Plan, results: Results) -> Drawn | None:
+    drawing = plan.draw()
+    if drawing is None:
+        return None
+    raw = svg.raw_svg(drawing.figure, name)
+    files = {f"{name}.svg": svg.standalone(raw, drawing.title, drawing.alt).encode()}
+    if plan.metric in (None, results.metric) or not results.is_large:
+        files[f"{name}.pdf"] = svg.pdf(drawing.figure, quick=results.is_large)
+    return Drawn(name, plan.metric, drawing.title, drawing.alt, drawing.note, svg.inline(raw, drawing.alt), files)
+
+
+def _attempt(name: str, make: Callable[[], Outcome]) -> Outcome | Failed:
+    try:
+        return make()
+    except OSError:  # of the disk, most likely, and the rest needs it as well
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with one figure must not cost the others, nor the report)
+        return Failed(name, error)

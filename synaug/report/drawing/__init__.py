@@ -1,0 +1,1 @@
+"""What all figures share: what a figure is, how it looks, how it becomes a file."""

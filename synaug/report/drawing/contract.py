@@ -1,0 +1,72 @@
+"""What a module of `synaug.report.figures` gives: one kind of figure, which says itself what it draws and when."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from synaug.report.results import Results
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that is drawn, and what is said of it.
+
+    Attributes
+    ----------
+    figure
+        Of matplotlib, made within `synaug.report.drawing.style.applied`.
+    title
+        Its heading.
+    alt
+        Says in words and numbers what the figure shows, to those who do not see it.
+    note
+        How to read it, and what was left out.
+    """
+
+    figure: Figure
+    title: str
+    alt: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One figure to be drawn.
+
+    Attributes
+    ----------
+    key
+        Which one of its kind; its files are called after the kind and this.
+    draw
+        Draws it, when it is called: so that each figure can fail by itself. None where there is nothing to show.
+    metric
+        The page shows it where this metric is asked for; None for a figure that goes with every metric.
+    """
+
+    key: str
+    draw: Callable[[], Drawing | None]
+    metric: str | None = None
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """One kind of figure, and its section of the page.
+
+    Attributes
+    ----------
+    place
+        In the order of the page; of equals the name decides.
+    title, lead
+        The section's heading, and the sentence below it.
+    plans
+        The figures of this kind that these results call for: none, one, or several.
+    shows_minority
+        Whether to say in the section where there is no minority to show.
+    """
+
+    place: int
+    title: str
+    lead: str
+    plans: Callable[[Results], Iterable[Plan]]
+    shows_minority: bool = False

@@ -1,0 +1,99 @@
+"""Confusion matrices: what is taken for what."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+
+from synaug.comparison.labels import BASELINE, NO_AUGMENTER, Method, Scenario
+from synaug.report import limits, words
+from synaug.report.drawing import colours, style
+from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.results import Results
+
+
+def plans(results: Results) -> Iterator[Plan]:
+    """One for each example."""
+    for number, scenario in enumerate(results.examples, start=1):
+        yield Plan(str(number), partial(_draw, results, scenario))
+
+
+FIGURE = FigureKind(80, "Confusion", "What is taken for what.", plans)
+
+
+def _draw(results: Results, scenario: Scenario) -> Drawing | None:
+    """Draw the baseline, the baseline with its prior corrected, and the best augmenter."""
+    records = results.records_of(scenario)
+    best = results.best_on_validation(scenario)
+    wanted = [BASELINE, Method(NO_AUGMENTER, decision="prior_corrected"), *([Method(best)] if best else [])]
+    matrices = {
+        method: confusion(records[method.augmenter], method.decision)
+        for method in wanted
+        if method.augmenter in records
+    }
+    if not matrices:
+        return None
+    classes = next(iter(records.values()))["data"]["class_names"]
+    with style.applied():
+        n = len(classes)
+        figure = style.figure(min(5.4, 3.2 + 0.2 * n) if n <= limits.CONFUSION_LABELS else 4.6)
+        grid = figure.subplots(1, len(matrices), squeeze=False)[0]
+        for index, (axes, (method, shares)) in enumerate(zip(grid, matrices.items(), strict=True)):
+            _matrix(axes, shares, classes, names_rows=index == 0)
+            axes.set_title(words.short(method, 22), loc="center")  # a square stands in the middle of its room
+            axes.set_xlabel("decided")
+        grid[0].set_ylabel("actual")
+    diagonals = {method: float(np.diag(shares).mean()) for method, shares in matrices.items()}
+    note = "Shares of each actual class in per cent, all splits together."
+    if any(method.augmenter != NO_AUGMENTER for method in matrices):
+        note += " The augmenter is the best on validation rows."
+    if n > limits.CONFUSION_NUMBERS:
+        note += f" {n} classes: darker is more" + ("; names are left out." if n > limits.CONFUSION_LABELS else ".")
+    largest = {method: _largest_error(shares, classes) for method, shares in matrices.items()}
+    told = "; ".join(f"{method}: {100 * diagonals[method]:.0f} %, {largest[method]}" for method in matrices)
+    return Drawing(
+        title=f"Confusion matrices on {words.short(results.label(scenario), 60)}",
+        alt=f"Confusion matrices on {results.label(scenario)}: mean of the diagonal and largest error. {told}.",
+        figure=figure,
+        note=note,
+    )
+
+
+def confusion(record: dict[str, Any], rule: str) -> np.ndarray:
+    """Shares of each actual class, `[actual, decided]`, summed over splits first."""
+    matrices = [entry["matrix"] for entry in record["confusion"] if entry["decision"] == rule]
+    total = np.sum(np.array(matrices, dtype=float), axis=0)
+    rows = total.sum(1, keepdims=True)
+    shares: np.ndarray = np.divide(total, rows, out=np.zeros_like(total), where=rows > 0)
+    return shares
+
+
+def _matrix(axes: Axes, shares: np.ndarray, classes: list[str], *, names_rows: bool) -> None:
+    n = len(classes)
+    norm = Normalize(0, 1)
+    axes.imshow(shares, cmap=colours.SEQUENTIAL, norm=norm, interpolation="none", aspect="equal")
+    if n <= limits.CONFUSION_NUMBERS:
+        for row, column in np.ndindex(n, n):
+            colour = colours.text_on(colours.SEQUENTIAL(norm(shares[row, column])))
+            text = f"{100 * shares[row, column]:.0f}"
+            style.cell(axes, column, row, text, colour)
+    if n <= limits.CONFUSION_LABELS:
+        size = style.SMALL if n <= 12 else 9
+        labels = [words.short(name, 14) for name in classes]
+        axes.set_xticks(range(n), labels, rotation=90 if n > 2 else 0, fontsize=size)
+        axes.set_yticks(range(n), labels if names_rows else [], fontsize=size)
+    else:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _largest_error(shares: np.ndarray, classes: list[str]) -> str:
+    errors = shares.copy()
+    np.fill_diagonal(errors, -1)
+    row, column = np.unravel_index(errors.argmax(), errors.shape)
+    return f"{100 * shares[row, column]:.0f} % of {classes[row]} taken for {classes[column]}"

@@ -1,0 +1,93 @@
+"""Reliability diagrams, before and after each decision rule."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from synaug.comparison.labels import DECISIONS, NO_AUGMENTER, Scenario
+from synaug.report import limits, words
+from synaug.report.drawing import colours, style
+from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.results import Results
+from synaug.scores.decision import RULES
+
+FEWEST_ROWS = 10  # in a bin: fewer say little
+
+
+def plans(results: Results) -> Iterator[Plan]:
+    """One for each example."""
+    for number, scenario in enumerate(results.examples, start=1):
+        yield Plan(str(number), partial(_draw, results, scenario))
+
+
+FIGURE = FigureKind(
+    90,
+    "Reliability",
+    "Whether probabilities mean what they say, before and after each decision rule.",
+    plans,
+)
+
+
+def _draw(results: Results, scenario: Scenario) -> Drawing | None:
+    """Draw confidence against the share of hits, with axes for each rule."""
+    sums = {
+        augmenter: {entry["decision"]: np.array(entry["rows_confidence_hits"]) for entry in record["reliability"]}
+        for augmenter, record in results.main_records(scenario, limits.CURVE_AUGMENTERS).items()
+    }
+    if not sums:
+        return None
+    looks = colours.Looks(results.main_augmenters, results.option_of)
+    with style.applied():
+        figure = style.figure(4.6)
+        grid = figure.subplots(1, len(RULES), sharey=True)
+        for axes, rule in zip(grid, RULES, strict=True):
+            _panel(axes, {name: by_rule[rule] for name, by_rule in sums.items() if rule in by_rule}, looks)
+            style.title(axes, DECISIONS[rule])
+        grid[0].set_ylabel("hits (%)")
+        style.legend_of(figure, grid[:1])
+    errors = "; ".join(
+        f"{name}: {', '.join(f'{DECISIONS[rule]} {100 * calibration_error(by_rule[rule]):.1f}' for rule in by_rule)}"
+        for name, by_rule in sums.items()
+    )
+    n_all = len(results.records_of(scenario))
+    note = "On the diagonal confidence is right; below it, too high. "
+    note += f"Bins with fewer than {FEWEST_ROWS} rows are not drawn."
+    if n_all > len(sums):
+        note += f" The first {len(sums)} of {n_all} augmenters."
+    return Drawing(
+        figure=figure,
+        title=f"Reliability on {words.short(results.label(scenario), 60)}",
+        alt=(
+            f"Reliability diagrams on {results.label(scenario)}, all splits together; calibration errors in points: "
+            f"{errors}."
+        ),
+        note=note,
+    )
+
+
+def calibration_error(sums: np.ndarray) -> float:
+    """Expected calibration error of pooled sums `[bins, (rows, confidence, hits)]` (Guo et al. 2017)."""
+    rows = sums[:, 0].sum()
+    return float(np.abs(sums[:, 1] - sums[:, 2]).sum() / rows) if rows else float("nan")
+
+
+def _panel(axes: Axes, sums: dict[str, np.ndarray], looks: colours.Looks) -> None:
+    axes.plot([0, 100], [0, 100], color=colours.SOFT, linewidth=1, linestyle=":")
+    for name, of_bins in sums.items():
+        kept = of_bins[of_bins[:, 0] >= FEWEST_ROWS]
+        if not len(kept):
+            continue
+        axes.plot(
+            100 * kept[:, 1] / kept[:, 0],
+            100 * kept[:, 2] / kept[:, 0],
+            color=looks.colour(name),
+            marker=looks.marker(name),
+            markersize=9 if name == NO_AUGMENTER else 5,
+            markeredgecolor="none",
+            label=words.short(name),
+        )
+    axes.set_xlabel("confidence (%)")
+    axes.set(xlim=(0, 102), ylim=(0, 102), xticks=range(0, 101, 20), yticks=range(0, 101, 20))
+    style.rule_grid(axes, "both")

@@ -1,0 +1,35 @@
+"""How much a report shows at most: figures of a page, labels, rows and panels of a figure, rows of a table."""
+
+LARGE = 300  # runs: of more, fewer figures are drawn, lest the report take minutes
+
+# Figures of a page.
+METRICS_DRAWN = 4  # the tables have all
+GAINS_FIGURES = 3
+FOREST_FIGURES = 6
+EXAMPLES = 4  # data sets whose classes, probabilities and training are drawn
+
+# Labels, rows and panels of one figure.
+GAINS_COLUMNS = 18
+GAINS_ROWS = 30
+FOREST_ROWS = 50
+RANKED_METHODS = 30
+LINE_PANELS = 6  # scores and gains against a ratio or a setting
+RATIO_AUGMENTERS = 10
+CURVE_AUGMENTERS = 6  # of training curves and reliability diagrams
+RECALL_CLASSES = 24
+RECALL_METHODS = 16
+CONFUSION_LABELS = 30  # classes: of more, the axes name none
+CONFUSION_NUMBERS = 10  # classes: of more, the cells hold none
+
+# Rows of the page's tables, and lines of its lists.
+COMPARISONS = 60_000
+BALANCE_ROWS = 4_000
+COMMANDS = 200
+WARNINGS = 20
+VALUES_OF_A_FACT = 12
+CLASSES_WITH_COUNTS = 20
+NAMES_IN_A_SENTENCE = 8
+
+# One LaTeX table.
+LATEX_COLUMNS = 6
+LATEX_ROWS = 40

