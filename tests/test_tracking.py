@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from pytorch_lightning.loggers import CSVLogger, WandbLogger
 
+from synaug.command.process import as_before
 from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
 from synaug.comparison.evidence import Evidence
@@ -288,6 +290,25 @@ def test_unreachable_server_means_offline_said_once(
     assert f"`wandb sync {folder}`" in warning
     assert inspect(folder)["config"]["run"] == "first"
     assert inspect(run_folder(tmp_path / "second", "offline-run"))["config"]["run"] == "second"
+
+
+def test_a_server_that_was_out_of_reach_is_asked_again_by_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    for name in ("first", "second"):
+        with as_before():
+            tracking.finish(start(tmp_path / name, init_timeout=2), 0)
+        assert wandb.setup().settings.mode == "online"
+    assert len(said(caplog)) == 2
+
+
+def test_without_w_and_b_s_private_error_its_public_ones_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tracking.server_trouble()
+    assert whole[:2] == (OSError, wandb.Error)
+    assert len(whole) == 3
+    monkeypatch.setitem(sys.modules, "wandb.sdk.lib.service.service_connection", None)
+    assert tracking.server_trouble() == whole[:2]
 
 
 def test_a_server_that_only_listens_does_not_hang(

@@ -30,6 +30,9 @@ CONFUSION_CHART = "wandb/confusion_matrix/v1"  # W&B's own, which names the colu
 CONFUSION_COLUMNS = ("Actual", "Predicted", "nPredictions")
 STEP = "trainer/global_step"
 JOB_TYPE = "train"
+# Set where a server was out of reach: the later jobs of a sweep should not wait for it again. The environment is put
+# back when a command has ended (`synaug.command.process`).
+OUT_OF_REACH = "SYNAUG_WANDB_OUT_OF_REACH"
 
 
 def start_run(
@@ -70,7 +73,8 @@ def start_run(
 
     # Reports of W&B's own errors hold the process at exit for 20 s where a firewall drops packets.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    checked = run_settings(
+    checked = partial(
+        run_settings,
         project=project,
         save_dir=save_dir,
         name=name,
@@ -80,24 +84,25 @@ def start_run(
         job_type=job_type,
         init_timeout=init_timeout,
         finish_timeout=finish_timeout,
-        **settings,
     )
     start = partial(
         wandb.init,
         dir=save_dir,
         config=dict(config or {}),
         reinit="create_new",  # never the run that an earlier job of this process left open
-        settings=checked,
     )
+    if os.environ.get(OUT_OF_REACH):
+        return start(settings=checked(**{"mode": "offline", **settings}))
+    given = checked(**settings)
     try:
-        require_key()
-        return start()
+        if given.mode == "online":
+            require_key()
+        return start(settings=given)
     except (wandb.errors.CommError, wandb.errors.UsageError) as error:
-        # For the whole process: the later jobs of a sweep should not wait for the server again.
-        wandb.setup(wandb.Settings(mode="offline"))
-        run = start()
+        os.environ[OUT_OF_REACH] = "1"
+        run = start(settings=checked(**{**settings, "mode": "offline"}))
         log.warning(
-            "W&B did not start (%s), so this process logs offline: `wandb sync %s` sends this run "
+            "W&B did not start (%s), so this command logs offline: `wandb sync %s` sends this run "
             "later, and WANDB_MODE=offline saves the attempt.",
             first_line(error),
             run.sync_dir,
@@ -283,8 +288,11 @@ def require_key() -> None:
 def server_trouble() -> tuple[type[Exception], ...]:
     """What W&B raises where a server is out of reach, dies or refuses; a TimeoutError is an OSError."""
     import wandb
-    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
+    try:
+        from wandb.sdk.lib.service.service_connection import WandbApiFailedError  # private: what its service refused
+    except ImportError:
+        return OSError, wandb.Error
     return OSError, wandb.Error, WandbApiFailedError
 
 
