@@ -19,11 +19,6 @@ PROBABILITIES = "probabilities.npz"
 Content = TypeVar("Content")
 
 
-def is_done(folder: Path) -> bool:
-    """Whether a record stands there, of whatever run and shape; `problem` tells whether it is sound."""
-    return (folder / RECORD).is_file()
-
-
 def problem(folder: Path, identity: str) -> str | None:
     """Say why a run is not done.
 
@@ -75,22 +70,9 @@ def write_failure(folder: Path, failure: Mapping[str, Any]) -> None:
     """Say why a run has no record, or, by its digest, why one that stands there could not be made again."""
     older = None
     with suppress(OSError):
-        older = file_sha256(folder / RECORD) if is_done(folder) else None
+        older = file_sha256(folder / RECORD) if (folder / RECORD).is_file() else None
     with replacing(folder / FAILURE) as file:
         file.write(json.dumps({**failure, "record": older}, indent=1).encode())
-
-
-def failure_of(folder: Path) -> dict[str, Any]:
-    """Read why a run has no record.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it does not say.
-    UserError
-        If the file is not as we write it.
-    """
-    return _mended_by_removing(folder / FAILURE, shapes.failure)
 
 
 def is_overtaken(folder: Path, failure: Mapping[str, Any]) -> bool:
