@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import process
-from benchmarks.measure import Arrays, Differs, Row, Stage, interleave, require_close
+from benchmarks.measure import Arrays, Differs, Row, interleave, require_close
+from benchmarks.stage import Stage
 
 if TYPE_CHECKING:
     from synaug.splits import Split

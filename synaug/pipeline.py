@@ -18,6 +18,7 @@ from pytorch_lightning.loggers import Logger
 from synaug import record
 from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import warn_of_fallbacks
+from synaug.augmenter.samplers import check_parameters
 from synaug.dataset import LabelledTexts
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
 from synaug.encoder.workers import torch_threads
@@ -118,21 +119,12 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
             predictions = fit(make_training(config, logger), data, cost)
             scored = score(config, folder, data, predictions, cost)
             recorded = {
-                **told(config, folder, asked),
-                "data": {"source": asked.sources["dataset"], **describe(prepared)},
-                "encoder": prepared.encoder,
+                **provenance(config, folder, asked),
+                **describe(prepared, asked.sources["dataset"]),
                 **scored,
-                "balance": tables.balance(data),
-                "diagnostics": tables.diagnostics(data),
-                "curves": tables.curves(data, predictions.curves),
-                "best": tables.best(data, predictions.curves),
+                **training_tables(data, predictions),
                 "warnings": fallbacks,
-                "cost": {
-                    **cost.table(),
-                    "encoded": asdict(prepared.encoded),
-                    "peak_memory_bytes": record.peak_memory(),
-                    "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                },
+                "cost": spent(cost, prepared.encoded),
             }
             record.write(folder, recorded)
             log.info("%s", cost.line())
@@ -240,7 +232,7 @@ def score(config: DictConfig, folder: Path, data: TrainingData, predictions: Pre
     return {**scored, "probabilities_sha256": digest}
 
 
-def told(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
+def provenance(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
     """What was asked for, and by which code it was done."""
     return {
         "schema": record.SCHEMA,
@@ -257,11 +249,12 @@ def told(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
     }
 
 
-def describe(prepared: Prepared) -> dict[str, Any]:
-    """What the data are: names, counts and digests."""
+def describe(prepared: Prepared, source: str) -> dict[str, Any]:
+    """What the data are (names, counts, digests), and the encoder."""
     texts = prepared.texts
     validation_labels = texts.labels[prepared.splits[0].validation]
-    return {
+    data = {
+        "source": source,
         "name": texts.title,
         "fingerprint": texts.fingerprint,
         "embeddings_sha256": prepared.embeddings_sha256,
@@ -270,6 +263,27 @@ def describe(prepared: Prepared) -> dict[str, Any]:
         "validation_rows_per_class": np.bincount(validation_labels, minlength=len(texts.class_names)).tolist(),
         "rows_per_class": texts.rows_per_class.tolist(),
         "minority": [texts.class_names[label] for label in prepared.minority],
+    }
+    return {"data": data, "encoder": prepared.encoder}
+
+
+def training_tables(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
+    """What was trained on, and how it went."""
+    return {
+        "balance": tables.balance(data),
+        "diagnostics": tables.diagnostics(data),
+        "curves": tables.curves(data, predictions.curves),
+        "best": tables.best(data, predictions.curves),
+    }
+
+
+def spent(cost: Cost, encoded: Encoded) -> dict[str, Any]:
+    """What the run took, and when it was done."""
+    return {
+        **cost.table(),
+        "encoded": asdict(encoded),
+        "peak_memory_bytes": record.peak_memory(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 
 
@@ -308,17 +322,7 @@ def make_augmenter(config: DictConfig) -> Augmenter:
     """
     sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("amount", "strict")])
     sampler = instantiate(sampler_config, _convert_="all")
-    validate = getattr(sampler, "_validate_params", None)
-    if validate is not None and hasattr(
-        sampler, "_parameter_constraints"
-    ):  # scikit-learn's check, which would otherwise wait for fit_resample
-        try:
-            validate()
-        except AttributeError as error:  # get_params finds no attribute of a parameter's name
-            raise UserError(
-                f"{type(sampler).__name__} hides a parameter ({error}): let its constructor store each argument under "
-                "its own name, as scikit-learn's estimators do"
-            ) from error
+    check_parameters(sampler)
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="synaug-tests-huggingface-")
 os.environ["WANDB_MODE"] = "disabled"
+
+# Whatever starts the tests may ignore signals (nohup, a script's background), and processes hand that on to their own.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 # The same examples each time, and no deadline: two cores are shared.
 settings.register_profile("synaug", deadline=None, derandomize=True)
@@ -39,6 +45,7 @@ INTEGRATION_MODULES = {
     "test_fit",
     "test_latex",
     "test_launchers",
+    "test_older_records",
     "test_packaging",
     "test_report",
     "test_report_browser",

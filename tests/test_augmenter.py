@@ -18,10 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imblearn import FunctionSampler
 from imblearn.combine import SMOTEENN, SMOTETomek
-from imblearn.over_sampling import ADASYN, SMOTE, SVMSMOTE, BorderlineSMOTE, KMeansSMOTE, RandomOverSampler
+from imblearn.over_sampling import ADASYN, SMOTE, SMOTENC, SVMSMOTE, BorderlineSMOTE, KMeansSMOTE, RandomOverSampler
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.pipeline import make_pipeline
 from imblearn.under_sampling import ClusterCentroids, EditedNearestNeighbours, RandomUnderSampler, TomekLinks
+from imblearn.utils.testing import all_estimators
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
@@ -34,6 +35,7 @@ from sklearn.utils import check_random_state
 from synaug.augmenter import VAE, Augmented, Augmenter, Balance, TooFewRowsError, nearest_neighbours, segment_parents
 from synaug.augmenter.balance import warn_of_fallbacks
 from synaug.augmenter.global_state import seeded
+from synaug.augmenter.samplers import check_parameters, sampling_type
 from synaug.errors import UserError
 from synaug.pipeline import make_augmenter
 from synaug.settings import conf_dir
@@ -632,6 +634,33 @@ def test_strict_raises_for_a_vae_of_one_row() -> None:
 def test_strict_is_content_where_nothing_is_asked(name: str) -> None:
     X, y = mixed((3, 3))
     assert len(run(make(name, strict=True), X, y).synthetic) == 0
+
+
+# Kinds
+
+
+def test_where_imbalanced_learn_s_mark_is_gone_its_classes_tell_a_sampler_s_kind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    samplers = [kind() for _, kind in all_estimators(type_filter="sampler") if kind is not SMOTENC]
+    by_mark = [sampling_type(sampler) for sampler in samplers]
+    assert set(by_mark) == {"over-sampling", "under-sampling", "clean-sampling", "bypass"}
+    for kind in {base for sampler in samplers for base in type(sampler).__mro__ if "_sampling_type" in vars(base)}:
+        monkeypatch.delattr(kind, "_sampling_type")
+    assert [sampling_type(sampler) for sampler in samplers] == by_mark
+
+
+def test_parameters_are_checked_early_where_scikit_learn_s_check_is_there_and_else_by_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wrong, message = SMOTE(k_neighbors=0), "The 'k_neighbors' parameter of SMOTE must be"
+    with pytest.raises(ValueError, match=message):
+        check_parameters(wrong)
+    monkeypatch.setattr(SMOTE, "_validate_params", None)
+    check_parameters(wrong)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=message):
+        run(Augmenter(wrong), *mixed((60, 15)))
 
 
 # Errors that are no shortage

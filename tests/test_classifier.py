@@ -270,3 +270,18 @@ def test_the_loss_is_what_the_config_says() -> None:
 def test_a_width_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match=r"classifier.hidden=\[0\] must hold positive widths"):
         Classifier(n_features=2, n_classes=2, minority=[1], seeds=[0], hidden=[0])
+
+
+def test_steps_without_torch_s_fused_optimiser_agree_to_rounding(
+    data: tuple[NDArray[np.float32], LabelledTexts],
+) -> None:
+    module = datamodule(data, splits_of(data)[:2])
+    choices: tuple[dict[str, Any], ...] = ({}, {"fused": False})
+    fused, plain = (
+        fit(module, classifier(module, optimizer=functools.partial(torch.optim.Adam, **options))) for options in choices
+    )
+    for (name, weight), (_, other) in zip(
+        fused.network.named_parameters(), plain.network.named_parameters(), strict=True
+    ):
+        torch.testing.assert_close(weight, other, atol=1e-4, rtol=1e-3, msg=name)
+    np.testing.assert_array_equal(fused.best_step, plain.best_step)

@@ -10,6 +10,7 @@ import pytest
 from imblearn.over_sampling import SMOTE
 from numpy.typing import NDArray
 from pytorch_lightning import Trainer
+from pytorch_lightning.loggers import CSVLogger
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestCentroid
 
@@ -22,6 +23,7 @@ from synaug.record.cost import Cost
 from synaug.scores.probabilities import write_probabilities
 from synaug.scores.score import score
 from synaug.splits import make_splits
+from synaug.tracking import run as tracking
 from synaug.training import fit, tables
 from synaug.training.fit import Curves, Fits, Predictions, StackedTraining
 from synaug.training.training_sets import TrainingData, augment, neighbour_graphs
@@ -110,6 +112,16 @@ def test_any_classifier_is_scored_and_recorded_alike(data: TrainingData, tmp_pat
 def test_a_classifier_without_steps_has_neither_curves_nor_best_steps(data: TrainingData) -> None:
     none = ScikitLearn(LogisticRegression).fit(data).curves
     assert tables.curves(data, none)["data"] == tables.best(data, none)["data"] == []
+
+
+def test_a_logger_takes_the_scores_of_a_classifier_without_steps(data: TrainingData, tmp_path: Path) -> None:
+    (folder,) = fabricated.write_runs(tmp_path, ["toy"], [4.0], ["smote"], n_folds=3)
+    curves = tables.curves(data, ScikitLearn(LogisticRegression).fit(data).curves)
+    logger = CSVLogger(str(tmp_path / "logs"))
+    tracking.log_result(logger, {**record.read(folder), "curves": curves})
+    logged = pd.read_csv(Path(logger.log_dir) / "metrics.csv")
+    assert logged["step"].tolist() == [0]
+    assert "argmax/accuracy" in logged
 
 
 def test_the_stack_predicts_every_row_of_validation_and_test(data: TrainingData) -> None:

@@ -4,9 +4,11 @@ import math
 
 import pandas as pd
 
+from synaug.command.check import settings
 from synaug.comparison.labels import (
     BASELINE,
     BEST_WITHOUT_SYNTHESIS,
+    PICKED,
     REFERENCES,
     Method,
     Scenario,
@@ -59,3 +61,7 @@ def test_the_methods_of_a_frame_are_those_of_its_columns() -> None:
     text = as_text(frame.assign(method=methods_of(frame), chosen_from=chosen_from))
     assert text["method"].tolist() == ["best without synthesis", "smote, tuned"]
     assert text["chosen_from"].isna().tolist() == [True, False]
+
+
+def test_the_name_that_no_augmenter_may_have_is_the_one_of_what_is_picked() -> None:
+    assert settings.PICKED == PICKED

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -430,7 +430,17 @@ def wait_for_ever(watcher: threading.Thread) -> None:
         time.sleep(0.05)
 
 
-def test_jobs_that_slurm_forgot_end_the_wait_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+def interrupted(request: pytest.FixtureRequest) -> Iterator[object]:
+    """What Ctrl-C does in this process."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield request.param
+    signal.signal(signal.SIGINT, before)
+
+
+def test_jobs_that_slurm_forgot_end_the_wait_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted: object
+) -> None:
     class Empty(SlurmQueue):
         def is_empty(self) -> bool:
             return True
@@ -441,7 +451,8 @@ def test_jobs_that_slurm_forgot_end_the_wait_for_them(tmp_path: Path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         wait_for_ever(watcher)
     assert watcher.gave_up
-    watcher.join()
+    watcher.stop()
+    assert signal.getsignal(signal.SIGINT) is interrupted
     status.note(tmp_path, {"number": 0, "status": "done", "run": "a-run", "seconds": 1.0})
     ended = status.Progress(tmp_path, 1, Empty(tmp_path))
     ended.start()

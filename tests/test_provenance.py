@@ -29,6 +29,8 @@ def half(rows, times=1):
         warnings.warn("that is much", stacklevel=2)
         print("much")
     assert times, "none"
+    error = KeyError("no such row")
+    getLogger("other").debug("done with %d", times)
     return [row * STEP ** times for row in rows]
 '''
 
@@ -53,6 +55,8 @@ def digest(folder: Path, text: str) -> str:
         ('"that is much", stacklevel=2', '"much"'),
         ('print("much")', 'print("very", "much")'),
         ('assert times, "none"', "assert times"),
+        ("no such row", "there is none"),
+        ("done with %d", "%d done"),
         ("row * STEP ** times", "(row * (STEP ** times))"),
         ("[row * STEP ** times for row in rows]", "[\n        row * STEP**times\n        for row in rows\n    ]"),
     ],
@@ -76,6 +80,8 @@ def test_what_is_said_beside_the_code_changes_no_digest(tmp_path: Path, old: str
         ("ValueError(f", "ValueError(rows, f"),
         ("assert times", "assert rows"),
         ("for row in rows", "for row in rows[1:]"),
+        ('KeyError("no such row")', 'KeyError("no such row", rows)'),
+        ('.debug("done with %d", times)', '.handle("done with %d", times)'),
         ("    if times > 9:", "    log = half\n    if times > 9:"),
         ("def half", "def third"),
         ("STEP = 0.5", "STEP = 0.5\nNAME = 'a text that is used'"),

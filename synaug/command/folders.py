@@ -42,7 +42,7 @@ def run_folder(_root_: DictConfig) -> str:
     try:
         choices = run_choices(_root_, _root_.hydra.runtime.choices)
         readable = "-".join(choices.values()).encode()[:LONGEST_RUN].decode(errors="ignore")
-        return f"{readable}-{identified(_root_).identity[:8]}"
+        return f"{readable}-{identified(_root_).identity[: record.RUN_DIGITS]}"
     except (OmegaConfBaseException, KeyError, AttributeError, TypeError, ValueError, OverflowError):
         return INVALID  # the check says why; Hydra would show a traceback from within an interpolation
 

@@ -16,7 +16,7 @@ def help_text(config_dir: str | None = None) -> str:
         The user's ``--config-dir``, whose options are listed, too.
     """
     lines = [
-        "synaug: does making synthetic minority embeddings help, which method, and against what costs nothing?",
+        "synaug: do synthetic minority embeddings help, which method, and does it beat the best without synthesis?",
         "",
         "  python -m synaug augmenter=adasyn dataset=ag_news",
         "  python -m synaug --multirun augmenter=none,smote,adasyn dataset=rotten_tomatoes,trec",

@@ -102,7 +102,11 @@ def _by_overrides(folder: Path, digest: str) -> dict[tuple[str, ...], tuple[str,
         overrides = stands.get("overrides") or []
         same = stands.get("configs_sha256") == digest
         # Read twice, but for the shape and the digest of its probabilities there is one place.
-        if same and path.parent.name.endswith(f"-{identity[:8]}") and record.problem(path.parent, identity) is None:
+        if (
+            same
+            and path.parent.name.endswith(f"-{identity[: record.RUN_DIGITS]}")
+            and record.problem(path.parent, identity) is None
+        ):
             found[tuple(sorted(overrides))] = (path.parent.name, settings, identity)
     return found
 

@@ -13,7 +13,7 @@ from synaug.comparison import evidence as evidences
 from synaug.comparison import ranking, stats
 from synaug.comparison.evidence import LABELS, Evidence
 from synaug.comparison.labels import ARGMAX, BEST_WITHOUT_SYNTHESIS, Method, as_text, methods_of
-from synaug.comparison.outcome import ROPE
+from synaug.comparison.outcome import ROPE as ROPE
 from synaug.comparison.verdict import NOTHING_SMALLER, Verdict, verdict
 from synaug.errors import UserError
 from synaug.scores import metrics as known_metrics

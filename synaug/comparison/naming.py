@@ -8,7 +8,6 @@ from typing import Any
 
 from synaug import record as records
 from synaug.comparison.labels import NO_AUGMENTER, PLAIN_LOSS, Scenario
-from synaug.comparison.reading import RUN_DIGITS
 from synaug.files.digest import json_sha256, text_sha256
 
 CROSS_ENTROPY = {"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0}
@@ -160,7 +159,7 @@ def _without_shared_loss(scenarios: Sequence[Scenario], losses: Sequence[str]) -
 def _apart_by_identity(
     augmenters: Sequence[str], scenarios: Sequence[Scenario], losses: Sequence[str], runs: Sequence[Record]
 ) -> list[str]:
-    digits = [record["identity"][:RUN_DIGITS] for record in runs]
+    digits = [record["identity"][: records.RUN_DIGITS] for record in runs]
     names = list(zip(scenarios, augmenters, losses, strict=True))
     return [
         f"{augmenter} #{identity}" if ambiguous else augmenter

@@ -38,8 +38,6 @@ class Ranking:
         Mean ranks that differ by as much differ at the level `alpha` (Nemenyi).
     alpha
         That level.
-    left_out
-        Scenarios that lack a method.
     cautions
         Sentences on what the numbers cannot bear.
     """
@@ -53,7 +51,6 @@ class Ranking:
     nemenyi: pd.DataFrame
     critical_difference: float
     alpha: float
-    left_out: tuple[Scenario, ...]
     cautions: tuple[str, ...]
 
 
@@ -65,7 +62,7 @@ def rank(
     Parameters
     ----------
     values
-        One value for each `[scenario, method]`. A scenario that lacks one is left out, and named.
+        One value for each `[scenario, method]`. A scenario that lacks one is left out.
     datasets
         The data set of each scenario.
     higher_is_better
@@ -96,7 +93,6 @@ def rank(
         nemenyi=nemenyi.set_axis(methods).set_axis(methods, axis=1),
         critical_difference=_critical_difference(n, k, alpha) if pairs else np.nan,
         alpha=alpha,
-        left_out=tuple(values.index.difference(complete.index, sort=False)),
         cautions=tuple(_cautions(complete, datasets)),
     )
 

@@ -12,8 +12,6 @@ from synaug import record as records
 from synaug.errors import UserError
 from synaug.record import shapes
 
-RUN_DIGITS = 8  # of its identity, at the end of the name of a run's folder
-
 
 @dataclass
 class Folders:
@@ -43,8 +41,10 @@ def read_folders(folders: Sequence[Path]) -> Folders:
     Raises
     ------
     UserError
-        If there is neither a sound record nor a failure below the folders.
+        If no folder is given, one is none, or there is neither a sound record nor a failure below them.
     """
+    if not folders:
+        raise UserError("no folder is given: give the folder of an experiment that has run, e.g. multirun/mine")
     contents = Folders()
     paths: dict[str, list[Path]] = {records.RECORD: [], records.FAILURE: []}
     for folder in folders:
@@ -94,8 +94,8 @@ def _below(folder: Path, wanted: Sequence[str], left_out: list[str]) -> dict[str
 def _take(contents: Folders, path: Path, record: dict[str, Any]) -> bool:
     """Add a record; False where it is of another run than its folder's, or contradicts one that was read before."""
     identity, folder = record["identity"], path.parent
-    hyphen, digits = folder.name[-RUN_DIGITS - 1 : -RUN_DIGITS], folder.name[-RUN_DIGITS:]
-    if hyphen == "-" and _are_hexadecimal(digits) and digits != identity[:RUN_DIGITS]:
+    hyphen, digits = folder.name[-records.RUN_DIGITS - 1 : -records.RUN_DIGITS], folder.name[-records.RUN_DIGITS :]
+    if hyphen == "-" and _are_hexadecimal(digits) and digits != identity[: records.RUN_DIGITS]:
         contents.left_out.append(f"{path} is the record of another run, {record['run']}")
         return False
     if identity not in contents.records:
@@ -109,7 +109,7 @@ def _take(contents: Folders, path: Path, record: dict[str, Any]) -> bool:
 
 
 def _are_hexadecimal(digits: str) -> bool:
-    return len(digits) == RUN_DIGITS and set(digits) <= set("0123456789abcdef")
+    return len(digits) == records.RUN_DIGITS and set(digits) <= set("0123456789abcdef")
 
 
 def _wanted(contents: Folders, folder: Path) -> set[str] | None:

@@ -279,7 +279,7 @@ class FileDataset(TextSource):
 
     def _parquet(self, *, rows: bool) -> list[tuple[Any, Any]]:
         """Find the two columns and read them, if rows are asked for; its other columns stay unread."""
-        from pyarrow.lib import ArrowException
+        from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
 
         try:

@@ -1,7 +1,7 @@
 """A run's identity, and its record on disk: whole or absent."""
 
 from synaug.record.code import code_sha256
-from synaug.record.identity import IN_PROPORTION, SCIENTIFIC, identity, is_idle, science
+from synaug.record.identity import IN_PROPORTION, RUN_DIGITS, SCIENTIFIC, identity, is_idle, science
 from synaug.record.provenance import git_commit, peak_memory, versions
 from synaug.record.shapes import SCHEMA, lacking
 from synaug.record.store import (
@@ -26,6 +26,7 @@ __all__ = [
     "IN_PROPORTION",
     "PROBABILITIES",
     "RECORD",
+    "RUN_DIGITS",
     "SCHEMA",
     "SCIENTIFIC",
     "SCORE_COLUMNS",

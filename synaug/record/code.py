@@ -39,15 +39,10 @@ DECIDES_NONE = (
     "sweep",
     "tracking",
 )
-# Calls whose arguments are for a reader: of an object, a method; or a function alone.
-TELLING_METHODS = {
-    **dict.fromkeys(
-        ("log", "logger", "logging"), ("debug", "info", "warning", "error", "exception", "critical", "log")
-    ),
-    "warnings": ("warn",),
-    "escaping": ("say",),
-}
+# What talks to a reader: functions, and methods of a log. What is given to them does not count.
 TELLING_FUNCTIONS = ("print", "say", "warn")
+LOGS = ("log", "logger", "logging", "getLogger")
+LOG_METHODS = ("debug", "info", "warning", "error", "exception", "critical")
 
 
 @cache  # what runs was read once, too
@@ -91,18 +86,22 @@ def form(node: Any) -> Any:
 
 def _running(node: ast.AST) -> Iterator[tuple[str, Any]]:
     """The fields of a node that have a part in what runs."""
-    is_told = isinstance(node, ast.Call) and _tells(node.func)
     for name, value in ast.iter_fields(node):
-        if name in ("ctx", "kind", "type_comment", "type_ignores") or (is_told and name in ("args", "keywords")):
+        if name in ("ctx", "kind", "type_comment", "type_ignores") or (isinstance(node, ast.Assert) and name == "msg"):
             continue
-        if isinstance(node, ast.Assert) and name == "msg":
-            continue
+        if isinstance(node, ast.Call) and name in ("args", "keywords"):
+            if _tells(node.func):
+                continue
+            if _last_name(node.func).endswith(("Error", "Warning")):
+                value = _without_texts(value)
         if isinstance(node, ast.Raise) and isinstance(value, ast.Call):
-            # Other arguments than texts may be looked at by what catches it.
-            arguments = [each for each in value.args if not _is_text(each)]
-            named = [each for each in value.keywords if not _is_text(each.value)]
-            value = ast.Call(func=value.func, args=arguments, keywords=named)
+            value = ast.Call(value.func, _without_texts(value.args), _without_texts(value.keywords))
         yield name, value
+
+
+def _without_texts(arguments: list[Any]) -> list[Any]:
+    """What an exception is given but for its message: what catches it may look at that."""
+    return [each for each in arguments if not _is_text(each.value if isinstance(each, ast.keyword) else each)]
 
 
 def _is_remark(node: Any) -> bool:
@@ -122,10 +121,16 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def _tells(function: ast.expr) -> bool:
-    if isinstance(function, ast.Name):
-        return function.id in TELLING_FUNCTIONS
-    return (
-        isinstance(function, ast.Attribute)
-        and isinstance(function.value, ast.Name)
-        and function.attr in TELLING_METHODS.get(function.value.id, ())
-    )
+    """Whether a function is called to talk to a reader."""
+    if isinstance(function, ast.Attribute) and function.attr in LOG_METHODS:
+        return _last_name(function.value).strip("_") in LOGS
+    return _last_name(function) in TELLING_FUNCTIONS
+
+
+def _last_name(node: ast.expr) -> str:
+    """`c` of `a.b.c`, and of `a.b.c(...)`; empty of anything else."""
+    if isinstance(node, ast.Call):
+        return _last_name(node.func)
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""

@@ -8,6 +8,7 @@ from synaug.seeding import OWN_FILE
 
 # The form of what is hashed. It stays as it is, whatever becomes of the records, or every run would have another name.
 FORM = {"schema": 2}
+RUN_DIGITS = 8  # of an identity, at the end of the name of a run's folder
 # Enters the identity, and is no setting: a cap under a natural ratio.
 IN_PROPORTION = "max_per_class_in_proportion"
 

@@ -96,8 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from synaug import report
         from synaug.comparison import compare as comparisons
         from synaug.comparison import evidence as evidences
+        from synaug.comparison.outcome import ROPE
 
-        rope = comparisons.ROPE if asked.rope is None else asked.rope
+        rope = ROPE if asked.rope is None else asked.rope
         comparisons.check_metrics(metrics or ())
         comparisons.check_rope(rope)
         evidence = evidences.read(folders)

@@ -1,6 +1,6 @@
 """Draws all figures of a report, each by itself: one that fails costs no other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -81,13 +81,7 @@ def sections(results: Results) -> list[Section]:
         Of the disk, most likely: what comes after needs it as well.
     """
     sections = [_section(name) for name in figures.names()]
-    planned: list[tuple[Section, Plan]] = []
-    for section in sections:
-        plans = _attempt(section.name, partial(_plans, section.kind, results))
-        if isinstance(plans, Failed):
-            section.failed.append(plans)
-        else:
-            planned += [(section, plan) for plan in plans]
+    planned = [(section, plan) for section in sections for plan in _plans(section, results)]
     for section, plan in tqdm(planned, desc="figures", unit="figure", disable=None):
         name = f"{section.name}-{plan.key}"
         outcome = _attempt(name, partial(_draw, name, plan, results))
@@ -106,8 +100,20 @@ def _section(name: str) -> Section:
     return Section(name, kind)
 
 
-def _plans(kind: FigureKind, results: Results) -> list[Plan]:
-    return [] if results.evidence.runs.empty else list(kind.plans(results))
+def _plans(section: Section, results: Results) -> Iterator[Plan]:
+    """What a kind plans, as far as it comes."""
+    if results.evidence.runs.empty:
+        return
+    plans = _attempt(section.name, lambda: iter(section.kind.plans(results)))
+    while not isinstance(plans, Failed):
+        plan = _attempt(section.name, partial(next, plans, None))
+        if plan is None:
+            return
+        if isinstance(plan, Failed):
+            plans = plan
+        else:
+            yield plan
+    section.failed.append(plans)
 
 
 def _draw(name: str, plan: Plan, results: Results) -> Drawn | None:

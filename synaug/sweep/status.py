@@ -4,6 +4,7 @@ import _thread
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from types import FrameType
 from typing import Any
 
 from synaug import record
@@ -84,6 +86,19 @@ class Progress(threading.Thread):
         self._started_at = time.monotonic()
         self._said: list[dict[str, Any]] = []
         self._over = threading.Event()
+        self._ignores_interrupts = False
+
+    def start(self) -> None:
+        """Start to look."""
+        # A shell's script has what it starts in the background ignore Ctrl-C, and Python then our own interrupt, too.
+        if self.queue is not None and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            self._ignores_interrupts = True
+            signal.signal(signal.SIGINT, self._interrupt)
+        super().start()
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self.gave_up:
+            raise KeyboardInterrupt
 
     def run(self) -> None:
         """Look, until `stop`."""
@@ -104,6 +119,9 @@ class Progress(threading.Thread):
         self._over.set()
         if self.is_alive():
             self.join()
+        if self._ignores_interrupts:
+            self._ignores_interrupts = False
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.say()
 
     def say(self) -> None:

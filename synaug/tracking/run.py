@@ -208,7 +208,7 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
     scores = pd.DataFrame(**record["scores"]).astype({"value": float})
     if not isinstance(logger, WandbLogger):
         curves = pd.DataFrame(**record["curves"])
-        last = int(curves["step"].max())
+        last = int(curves["step"].max()) if len(curves) else 0  # of what is not trained in steps
         logger.log_metrics(_over_members(scores), step=last)
         logger.save()
         return

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +11,16 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 LANES = 16
+# torch.optim.Adam's own constants, and its quickest kernel.
+ADAM: dict[str, Any] = {
+    "beta1": 0.9,
+    "beta2": 0.999,
+    "eps": 1e-8,
+    "weight_decay": 0.0,
+    "amsgrad": False,
+    "maximize": False,
+    "fused": True,
+}
 
 
 def padded(width: int) -> int:
@@ -157,7 +168,7 @@ class StackedVAE:
         torch.sum(by_leaving, 1, keepdim=True, out=self.gradients[layer + 1])
 
     def step(self, lr: float) -> None:
-        """Adam's step along `gradients`, with torch's own constants."""
+        """Adam's step along `gradients`."""
         # What torch.optim.Adam calls: the class itself would hold the moments out of reach of `keep`.
         weights, gradients, means, squares = self._flat
         adam(
@@ -167,14 +178,8 @@ class StackedVAE:
             [squares],
             [],
             self._steps,
-            fused=True,
             lr=lr,
-            beta1=0.9,
-            beta2=0.999,
-            weight_decay=0.0,
-            eps=1e-8,
-            amsgrad=False,
-            maximize=False,
+            **ADAM,
         )
 
     def keep(self, places: Sequence[int]) -> None:

@@ -15,8 +15,8 @@ from synaug.command.overrides import choice
 from synaug.files import places
 from synaug.settings import GROUPS, LARGEST, OF_A_RUN, OWN_TRAINER_ARGUMENTS, did_you_mean, is_number, kind_of, written
 
-# Names of what a comparison makes.
-COMPARISON_NAMES = ("picked", "free")
+# What a comparison calls the augmenter that it picks: `synaug.comparison.labels.PICKED`, whose import is slow.
+PICKED = "picked"
 
 
 def check_settings(config: DictConfig) -> DictConfig:
@@ -198,5 +198,5 @@ def _at_odds(config: DictConfig, found: Iterable[str]) -> Iterator[str]:
         and config.imbalance_ratio.get("ratio")
     ):
         yield "target_prior=natural needs imbalance_ratio=natural: where classes are thinned, test folds are balanced"
-    if HydraConfig.get().runtime.choices.get("augmenter") in COMPARISON_NAMES:
-        yield f"no augmenter may be called {' or '.join(COMPARISON_NAMES)}, the comparison's names: rename its file"
+    if HydraConfig.get().runtime.choices.get("augmenter") == PICKED:
+        yield f"no augmenter may be called {PICKED}, as the comparison calls what it picks so: rename its file"

@@ -32,7 +32,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     matrices = {
         method: confusion(records[method.augmenter], method.decision)
         for method in wanted
-        if method.augmenter in records
+        if method.augmenter in records and records[method.augmenter]["confusion"]  # which an older record may lack
     }
     if not matrices:
         return None

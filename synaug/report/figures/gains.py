@@ -40,6 +40,8 @@ class Gains:
 
     Attributes
     ----------
+    methods, scenarios
+        In the order in which they are shown.
     gains, significant
         Frames `[method, scenario]`; where a method was not compared, NaN.
     left_out
@@ -50,6 +52,8 @@ class Gains:
 
     metric: str
     reference: str
+    methods: list[Method]
+    scenarios: list[Scenario]
     gains: pd.DataFrame
     significant: pd.DataFrame
     left_out: int
@@ -72,7 +76,7 @@ def plans(results: Results) -> Iterator[Plan]:
         most = limits.GAINS_FIGURES - results.is_large if metric == results.metric else 1
         for reference in REFERENCES:
             gains = gains_over(results, metric, reference)
-            chunks = _chunks(results, gains.gains.columns.tolist())
+            chunks = _chunks(results, gains.scenarios)
             unseen = [scenario for chunk in chunks[most:] for scenario in chunk]
             drawn = chunks[:most]
             for number, chunk in enumerate(drawn, start=1):
@@ -98,7 +102,7 @@ def gains_over(results: Results, metric: str, reference: str) -> Gains:
         for name in ("gain", "significant")
     )
     tested = bool(rows["p_holm"].notna().any())
-    return Gains(metric, reference, gains.astype(float), significant.eq(True), left_out, tested)
+    return Gains(metric, reference, methods, scenarios, gains.astype(float), significant.eq(True), left_out, tested)
 
 
 def methods_shown(rows: pd.DataFrame, augmenters: Sequence[str]) -> tuple[list[Method], int]:
@@ -139,7 +143,7 @@ def _draw(results: Results, gains: Gains, scenarios: list[Scenario], part: str, 
     norm = Normalize(-gains.limit, gains.limit)
     panels = list(dict.fromkeys(results.panel_of[scenario] for scenario in scenarios))
     columns = {panel: [scenario for scenario in scenarios if results.panel_of[scenario] == panel] for panel in panels}
-    methods = list(gains.gains.index)
+    methods = gains.methods
     rows = _rows(methods)
     n_columns = max(FEWEST_COLUMNS, len(scenarios))  # a few are not stretched over the whole width
     names = [words.short(method, 40) for method in methods]
@@ -243,7 +247,7 @@ def _alt(results: Results, gains: Gains, scenarios: list[Scenario]) -> str:
     def named(place: np.intp) -> str:
         row, column = np.unravel_index(place, values.shape)
         where = results.label(scenarios[column])
-        return f"{gains.gains.index[row]} on {where} ({words.signed(values[row, column], gains.metric)})"
+        return f"{gains.methods[row]} on {where} ({words.signed(values[row, column], gains.metric)})"
 
     return (
         f"Heat map of gains in {words.metric(gains.metric)} over {gains.over}: "

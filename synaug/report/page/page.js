@@ -163,7 +163,7 @@
           const cell = document.createElement("td");
           const text = write(column, row, digits);
           cell.textContent = text;
-          const classes = [isName(column) ? (text.length > 40 ? "long" : "short") : "number"];
+          const classes = [isName(column) ? (text.length > 40 ? "long" : text.length > 16 ? "short phrase" : "short") : "number"];
           if (column.strong) classes.push("strong");
           if (column.outcome) classes.push("verdict");
           if (column.outcome && row[column.at] < 2) classes.push(row[column.at] === 0 ? "better" : "worse");

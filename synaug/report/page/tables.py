@@ -12,7 +12,7 @@ from synaug.comparison.labels import (
     MOSTLY_BY_FALLBACK,
     NO_AUGMENTER,
     PICKED,
-    REFERENCE_LABELS,
+    REFERENCES,
     Scenario,
     is_mostly_by_fallback,
     methods_of,
@@ -58,7 +58,7 @@ def comparisons(results: Results) -> Table:
         name_column("ratio", 1, ats, filter=True, ordered=True),
         name_column("augmenter", 2, labels, filter=True),
         name_column("decision", 3, DECISIONS.values(), filter=True),
-        name_column("over", 4, REFERENCE_LABELS.values(), filter=True),
+        name_column("over", 4, [name.replace("_", " ") for name in REFERENCES], filter=True),
         column("mean", "level", 5),
         column("reference", "level", 6, help="mean of the reference"),
         column("gain", "gain", 7, strong=True),
@@ -87,7 +87,7 @@ def comparisons(results: Results) -> Table:
         "at": {scenario: ats.index(scenario.at) for scenario in results.scenarios},
         "method": _places(methods),
         "decision": _places(DECISIONS),
-        "reference": _places(REFERENCE_LABELS),
+        "reference": _places(REFERENCES),
         "outcome": _places(OUTCOME_LABELS),
     }
     rows: dict[str, list[list[Any]]] = {}
