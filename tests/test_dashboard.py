@@ -22,6 +22,7 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
+from synaug.comparison.labels import as_text
 from synaug.report import draw
 from synaug.report.results import Results
 from synaug.scores.decision import RULES
@@ -83,7 +84,7 @@ def send_sweep(folder: Path, patch: pytest.MonkeyPatch) -> Sent:
         (written / "figures").mkdir(parents=True)
         (written / "index.html").write_text("<title>page</title>")
         (written / "figures" / "forest.svg").write_text("<svg><title>forest</title></svg>")
-        found.scores.to_parquet(written / "scores.parquet")
+        as_text(found.scores).to_parquet(written / "scores.parquet")
         wandb_run.log_report(found, comparison.compare(found), written, project="synaug")
 
         arrived = server.get("/api/v2/projects/default/synaug/runs")["runs"]

@@ -23,6 +23,7 @@ from synaug.command.process import as_before
 from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
 from synaug.comparison.evidence import Evidence
+from synaug.comparison.labels import as_text
 from synaug.comparison.verdict import Verdict
 from synaug.tracking import report as wandb_run
 from synaug.tracking import run as tracking
@@ -408,13 +409,13 @@ def write_report(folder: Path, found: Evidence) -> Path:
     (folder / "figures").mkdir(parents=True)
     (folder / "tables").mkdir()
     (folder / "index.html").write_text("<!doctype html><title>page</title>")
-    (folder / "comparisons.csv").write_text("block\n")
-    (folder / "scores.csv").write_text("block\n")
+    (folder / "comparisons.csv").write_text("scenario\n")
+    (folder / "scores.csv").write_text("scenario\n")
     (folder / "tables" / "gains.tex").write_text("\\toprule")
     drawing = '<svg xmlns="http://www.w3.org/2000/svg"><title>gains</title></svg>'
     (folder / "figures" / "forest.svg").write_text(f'<?xml version="1.0"?>\n{drawing}\n')
     (folder / "figures" / "forest.pdf").write_bytes(b"%PDF")
-    found.scores.to_parquet(folder / "scores.parquet")
+    as_text(found.scores).to_parquet(folder / "scores.parquet")
     return folder
 
 
@@ -457,7 +458,7 @@ def test_a_report_is_one_run_in_the_group_of_its_sweep(
     }
 
 
-def test_gains_of_a_report_are_means_over_blocks(
+def test_gains_of_a_report_are_means_over_scenarios(
     tmp_path: Path, sweep: Evidence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -469,20 +470,25 @@ def test_gains_of_a_report_are_means_over_blocks(
     summary = inspect(logged)["summary"]
     table = compared.tables["balanced_accuracy"].set_index(["augmenter", "loss", "decision", "reference"])["gain"]
     for key, method in {
-        "gain_over_none/smote k_neighbors=3": ("smote k_neighbors=3", "", "argmax", "none"),
-        "gain_over_free/smote k_neighbors=5": ("smote k_neighbors=5", "", "chosen", "free"),
-        "gain_over_none/free remedy": ("none", "", "chosen", "none"),
-        "gain_over_free/picked": ("picked", "", "chosen", "free"),
-        "gain_over_none/none label_smoothing=0.1": ("none", "label_smoothing=0.1", "argmax", "none"),
+        "gain_over_baseline/smote k_neighbors=3": ("smote k_neighbors=3", "", "argmax", "baseline"),
+        "gain_over_best_without_synthesis/smote k_neighbors=5": (
+            "smote k_neighbors=5",
+            "",
+            "chosen",
+            "best_without_synthesis",
+        ),
+        "gain_over_baseline/best without synthesis": ("none", "", "chosen", "baseline"),
+        "gain_over_best_without_synthesis/picked": ("picked", "", "chosen", "best_without_synthesis"),
+        "gain_over_baseline/none label_smoothing=0.1": ("none", "label_smoothing=0.1", "argmax", "baseline"),
     }.items():
         gains = table.loc[method]
-        assert len(gains) == 2  # blocks
+        assert len(gains) == 2  # scenarios
         assert summary[key] == pytest.approx(gains.mean()), key
-    chart = tables(logged)["gain_over_none/chart_table"]
-    assert {blocks for *_, blocks in chart} == {2}
+    chart = tables(logged)["gain_over_baseline/chart_table"]
+    assert {n_scenarios for *_, n_scenarios in chart} == {2}
     bars = {name: gain for name, gain, _ in chart}
-    assert {f"gain_over_none/{name}": gain for name, gain in bars.items()} == {
-        key: value for key, value in summary.items() if key.startswith("gain_over_none/") and "chart" not in key
+    assert {f"gain_over_baseline/{name}": gain for name, gain in bars.items()} == {
+        key: value for key, value in summary.items() if key.startswith("gain_over_baseline/") and "chart" not in key
     }
 
 
@@ -515,7 +521,7 @@ def test_rows_that_wandb_does_not_show_are_said_and_kept(
 
 
 def test_a_table_made_at_once_is_one_made_row_by_row(sweep: Evidence) -> None:
-    frame = sweep.scores.tail(50)
+    frame = as_text(sweep.scores.tail(50))
     rows = frame.astype(object).where(frame.notna(), None).to_numpy()
     slow, quick = wandb.Table(columns=[str(name) for name in frame], data=rows), wandb_run.table("scores", frame)
     assert quick.data == slow.data
@@ -536,7 +542,7 @@ def test_a_report_of_nothing_to_compare_is_logged(
     wandb_run.log_report(found, comparison.compare(found), write_report(tmp_path / "report", found), project="synaug")
     assert said(caplog) == []
     logged = run_folder(tmp_path / "report", "offline-run")
-    assert tables(logged)["gain_over_none/chart_table"] == []
+    assert tables(logged)["gain_over_baseline/chart_table"] == []
     assert inspect(logged)["run"].get("run_group", "") == (name if augmenters else "")
 
 

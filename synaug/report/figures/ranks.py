@@ -92,6 +92,9 @@ def _diagram(ranks: pd.Series, ranking: Ranking) -> Figure:
     axes.plot([1, end], [ABOVE, ABOVE], color=colours.SOFT, marker="|", markersize=12, clip_on=False)
     axes.text(end + gap, ABOVE, f"critical difference {difference:.2f}", va="center", fontsize=style.SMALL)
     axes.spines["top"].set_visible(True)
-    axes.set(xlim=(1, n_methods), xticks=range(1, n_methods + 1, -(-n_methods // 12)), ylim=(-depth, ABOVE + 0.4))
+    axes.spines["top"].set_bounds(1, n_methods)
+    axes.set(
+        xlim=(1, max(n_methods, end)), xticks=range(1, n_methods + 1, -(-n_methods // 12)), ylim=(-depth, ABOVE + 0.4)
+    )
     figure.set_figheight(0.3 + ROW * (depth + ABOVE))
     return figure
