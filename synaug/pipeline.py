@@ -210,7 +210,7 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
             ratio=prepared.imbalance_ratio.ratio,
             standardize=config.standardize,
         )
-    n_synthetic = sum(len(each.augmented.made) for each in data.training_sets)
+    n_synthetic = sum(len(each.augmented.synthetic) for each in data.training_sets)
     cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()))
     return data
 

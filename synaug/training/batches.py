@@ -28,23 +28,25 @@ class RowPool:
         self, embeddings: NDArray[np.float32], labels: NDArray[np.int64], training_sets: Sequence[TrainingSet]
     ) -> None:
         augmented = [each.augmented for each in training_sets]
-        others = [each.made.others for each in augmented if len(each.made.others)]
+        others = [each.synthetic.others for each in augmented if len(each.synthetic.others)]
         with warnings.catch_warnings():
             # The cache's matrix may be read-only, and nothing writes into the pool.
             warnings.filterwarnings("ignore", message=".*not writable")
             self.rows = torch.from_numpy(np.concatenate([embeddings, *others]) if others else embeddings)
         self.n_real = len(embeddings)
         self.labels = torch.from_numpy(np.concatenate([labels, *(each.labels for each in augmented)]).astype(np.int16))
-        ends = np.empty((sum(len(each.made) for each in augmented), 2), dtype=np.int32)
+        ends = np.empty((sum(len(each.synthetic) for each in augmented), 2), dtype=np.int32)
         start, other = 0, self.n_real
         for each in augmented:
-            block = ends[start : start + len(each.made)]
-            block[:] = each.given.index[each.made.between]
-            is_other = each.made.is_other
-            block[is_other] = np.arange(other, other + len(each.made.others))[:, None]
-            start, other = start + len(block), other + len(each.made.others)
+            block = ends[start : start + len(each.synthetic)]
+            block[:] = each.given.index[each.synthetic.between]
+            is_other = each.synthetic.is_other
+            block[is_other] = np.arange(other, other + len(each.synthetic.others))[:, None]
+            start, other = start + len(block), other + len(each.synthetic.others)
         self.ends = torch.from_numpy(ends)
-        self.step = torch.from_numpy(np.concatenate([np.zeros(0, np.float32), *(each.made.step for each in augmented)]))
+        self.step = torch.from_numpy(
+            np.concatenate([np.zeros(0, np.float32), *(each.synthetic.step for each in augmented)])
+        )
         self.interpolated = bool(self.step.any())
         mean = np.stack([each.mean for each in training_sets])[:, None]
         scale = np.stack([each.scale for each in training_sets])[:, None]
