@@ -202,7 +202,7 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
             ratio=prepared.imbalance_ratio.ratio,
             standardize=config.standardize,
         )
-    n_synthetic = sum(len(training_set.augmented.made) for training_set in data.training_sets)
+    n_synthetic = sum(len(training_set.augmented.synthetic) for training_set in data.training_sets)
     cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()))
     return data
 

@@ -28,7 +28,7 @@ class RowPool:
         self, embeddings: NDArray[np.float32], labels: NDArray[np.int64], training_sets: Sequence[TrainingSet]
     ) -> None:
         of_members = [training_set.augmented for training_set in training_sets]
-        synthetic = [augmented.made for augmented in of_members]
+        synthetic = [augmented.synthetic for augmented in of_members]
         others = [rows.others for rows in synthetic if len(rows.others)]
         with warnings.catch_warnings():
             # The cache's matrix may be read-only, and nothing writes into the pool.
