@@ -239,7 +239,7 @@ def test_nothing_that_existed_is_lost_when_a_forced_run_fails(
 ) -> None:
     assert program(*TOY, csv).code == 0
     before = {path: path.read_bytes() for path in program.run_folders[0].iterdir() if path.suffix in (".json", ".npz")}
-    monkeypatch.setattr("synaug.scores.score.score", lambda *_: 1 / 0)
+    monkeypatch.setattr("synaug.pipeline.score_splits", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         program(*TOY, csv, "force=true")
     assert {path: path.read_bytes() for path in before} == before

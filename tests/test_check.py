@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from sklearn.base import BaseEstimator
 
 from synaug import settings
-from synaug.command import own_files
+from synaug.command import user_configs
 from synaug.command.overrides import as_written
 from synaug.errors import UserError
 from synaug.files import places
@@ -391,7 +391,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytes
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "read_bytes", refuse)  # since root may read everything
-    assert own_files.problem_of(path) == f"{path} cannot be read (Permission denied): change its permissions"
+    assert user_configs.problem_of(path) == f"{path} cannot be read (Permission denied): change its permissions"
 
 
 @pytest.mark.parametrize("option", ["augmenter=[smote,adasyn]", "imbalance_ratio=[ir5,ir10]", "logger=[csv,wandb]"])

@@ -59,8 +59,8 @@ def parser() -> argparse.ArgumentParser:
 
 def parsed(words: Sequence[str]) -> Arguments:
     """Part a command line, without the program's name; settings may stand before, between and behind the flags."""
-    found, _ = parser().parse_known_intermixed_args(list(words))  # unknown flags are for Hydra to refuse
+    options, _ = parser().parse_known_intermixed_args(list(words))  # unknown flags are for Hydra to refuse
     flags = list(words)
-    for override in found.overrides:
+    for override in options.overrides:
         flags.remove(override)
-    return Arguments(tuple(found.overrides), tuple(flags), found.config_dir, found.multirun, found.help)
+    return Arguments(tuple(options.overrides), tuple(flags), options.config_dir, options.multirun, options.help)

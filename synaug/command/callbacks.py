@@ -99,7 +99,7 @@ class SweepCallback(Callback):
         running = sweep.current()
         if running is not None and running.progress is None:
             elapsed = time.monotonic() - running.started
-            others = [each for each in running.jobs() if each["number"] != job["number"]]
+            others = [other for other in running.jobs() if other["number"] != job["number"]]
             log.info(status.progress_line([*others, job], running.n_jobs, elapsed, len(running.recorded)))
 
     def _tell(self, job: dict[str, Any]) -> None:

@@ -51,8 +51,8 @@ def explained(error: Exception, arguments: Arguments, of_a_job: bool = False) ->
 def _output_folder(arguments: Arguments) -> str:
     if (running := sweep.current()) is not None:
         return str(running.folder)
-    given = [each for each in arguments.overrides if each.startswith("output_dir=")]
-    return given[-1].partition("=")[2] if given else "multirun"
+    folders = [override for override in arguments.overrides if override.startswith("output_dir=")]
+    return folders[-1].partition("=")[2] if folders else "multirun"
 
 
 def _of_hydra(error: Exception, arguments: Arguments, of_a_job: bool) -> str | None:
@@ -73,7 +73,7 @@ def _of_hydra(error: Exception, arguments: Arguments, of_a_job: bool) -> str | N
     if isinstance(error, SearchPathException):
         return f"{error}: give an existing folder"
     if isinstance(error, ConfigCompositionException) and "Ambiguous value" in str(error):
-        several = next((each for each in arguments.overrides if f"'{each}'" in str(error)), "a setting")
+        several = next((override for override in arguments.overrides if f"'{override}'" in str(error)), "a setting")
         key, _, value = several.partition("=")
         return (
             f"{several} names several values, but this is one run: add --multirun for a run of each, or give one"
@@ -87,9 +87,9 @@ def _of_hydra(error: Exception, arguments: Arguments, of_a_job: bool) -> str | N
             problems = []
         if problems:
             return "\n".join(problems)
-    found = NOT_OF_ALL.match(str(error)) if isinstance(error, CompactHydraException) else None
-    if found is not None and (group := found[1].partition(".")[0]) in GROUPS:
-        key = found[1]
+    named = NOT_OF_ALL.match(str(error)) if isinstance(error, CompactHydraException) else None
+    if named is not None and (group := named[1].partition(".")[0]) in GROUPS:
+        key = named[1]
         return (
             f"{key} is a setting of some options of {group} in this sweep, but not of all: leave it out here, and give "
             f"the option that has it a second command with the same name=... (--multirun {group}=... {key}=...); the "
@@ -98,7 +98,7 @@ def _of_hydra(error: Exception, arguments: Arguments, of_a_job: bool) -> str | N
     if isinstance(error, MissingConfigException):
         return f"{str(error).splitlines()[0].rstrip('.')}: choose one that there is (--help lists them)"
     if isinstance(error, CompactHydraException):
-        said = [_first_sentence(each) for each in (error, error.__cause__) if each is not None]
+        said = [_first_sentence(cause) for cause in (error, error.__cause__) if cause is not None]
         return said[0] if len(said) == 1 else f"{said[0]} ({said[1]})"
     return None
 

@@ -141,9 +141,11 @@ def _literal(key: str, value: Any) -> str:
         value = str(value)
         return value if _is_text(f"x={value}", value) else quote(value)
     if isinstance(value, list | tuple | range):
-        return f"[{','.join(_literal(key, each) for each in value)}]"
+        return f"[{','.join(_literal(key, element) for element in value)}]"
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{_literal(key, name)}:{_literal(key, each)}" for name, each in value.items()) + "}"
+        return (
+            "{" + ",".join(f"{_literal(key, name)}:{_literal(key, element)}" for name, element in value.items()) + "}"
+        )
     raise UserError(
         f"{key}={value!r:.80} is of a type that no setting has ({type(value).__name__}): give text, a number, True, "
         "False, None, a path, or a list of them"

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from synaug.command import own_files
+from synaug.command import user_configs
 from synaug.settings import conf_dir
 
 
@@ -39,7 +39,7 @@ def help_text(config_dir: str | None = None) -> str:
 
 
 def _first_comment(path: Path) -> str:
-    if (problem := own_files.problem_of(path)) is not None:
+    if (problem := user_configs.problem_of(path)) is not None:
         return f"(cannot be used: {problem})"
     with path.open(encoding="utf-8") as file:
         lines = (line for line in file if not line.startswith("# @"))  # Hydra's own header

@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from synaug import settings
-from synaug.command import own_files
+from synaug.command import user_configs
 from synaug.settings import GROUPS
 
 
@@ -36,13 +36,13 @@ def as_written(overrides: Sequence[str], config_dir: str | None = None, *, sever
         quoted(each, several=several, null=True) if key in (*GROUPS, "logger") else each
         for key, each in zip(keys, overrides, strict=True)
     ]
-    of_theirs = {path.parent.name for path in own_files.chosen(written, config_dir) if _is_theirs(path)}
+    of_theirs = {path.parent.name for path in user_configs.chosen(written, config_dir) if _is_theirs(path)}
     texts = {name for name in settings.text_settings() if name.partition(".")[0] not in of_theirs}
     return [quoted(each, several=several) if key in texts else each for key, each in zip(keys, written, strict=True)]
 
 
 def _is_theirs(path: Path) -> bool:
-    return own_files.problem_of(path) is None and "_target_: synaug." not in path.read_text(encoding="utf-8")
+    return user_configs.problem_of(path) is None and "_target_: synaug." not in path.read_text(encoding="utf-8")
 
 
 def quoted(override: str, *, several: bool = False, null: bool = False) -> str:

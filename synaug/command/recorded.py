@@ -36,7 +36,7 @@ def configs_sha256(config: DictConfig) -> str | None:
     config
         With the part that is Hydra's own.
     """
-    found = []
+    digests = []
     for source in config.hydra.runtime.config_sources:
         if source.schema != "file":
             if source.provider.startswith("hydra.searchpath"):  # a package of the user's
@@ -48,8 +48,8 @@ def configs_sha256(config: DictConfig) -> str | None:
         for path in sorted(root.rglob("*.yaml")):
             if FROM_ELSEWHERE.search(path.read_text(encoding="utf-8", errors="replace")):
                 return None
-            found.append((source.provider, path.relative_to(root).as_posix(), file_sha256(path)))
-    return json_sha256(found)
+            digests.append((source.provider, path.relative_to(root).as_posix(), file_sha256(path)))
+    return json_sha256(digests)
 
 
 def recorded(grid: Sequence[Job], config: DictConfig, folder: Path) -> dict[int, str]:
@@ -71,11 +71,11 @@ def recorded(grid: Sequence[Job], config: DictConfig, folder: Path) -> dict[int,
     """
     digest = configs_sha256(config)
     # Hydra's sweeper escapes what is interpolated.
-    if digest is None or any(FROM_ELSEWHERE.search(each.replace("\\", "")) for job in grid for each in job):
+    if digest is None or any(FROM_ELSEWHERE.search(override.replace("\\", "")) for job in grid for override in job):
         return {}
     known = _by_overrides(folder, digest)
     sources: dict[str, dict[str, str] | None] = {}
-    found = {}
+    runs = {}
     for place, job in enumerate(grid):
         stands = known.get(tuple(sorted(job)))
         if stands is None:
@@ -86,13 +86,13 @@ def recorded(grid: Sequence[Job], config: DictConfig, folder: Path) -> dict[int,
             sources[pair] = _sources(config, job, settings)
         now = sources[pair]
         if now is not None and record.identity(settings, now) == identity:
-            found[place] = run
-    return found
+            runs[place] = run
+    return runs
 
 
 def _by_overrides(folder: Path, digest: str) -> dict[tuple[str, ...], tuple[str, Mapping[str, Any], str]]:
     """Of each sound record: its run, its config and its identity, by the overrides that led to it."""
-    found = {}
+    by_overrides = {}
     for path in sorted(folder.glob(f"*/{record.RECORD}")):
         try:
             stands = record.read(path.parent)
@@ -107,8 +107,8 @@ def _by_overrides(folder: Path, digest: str) -> dict[tuple[str, ...], tuple[str,
             and path.parent.name.endswith(f"-{identity[: record.RUN_DIGITS]}")
             and record.problem(path.parent, identity) is None
         ):
-            found[tuple(sorted(overrides))] = (path.parent.name, settings, identity)
-    return found
+            by_overrides[tuple(sorted(overrides))] = (path.parent.name, settings, identity)
+    return by_overrides
 
 
 def _sources(config: DictConfig, job: Job, settings: Mapping[str, Any]) -> dict[str, str] | None:
@@ -136,7 +136,7 @@ def narrow(config: DictConfig, wanted: Sequence[Job]) -> list[list[str]]:
     list
         The smaller grid: all that is wanted, and what of the rest a grid cannot do without.
     """
-    needed = {each for job in wanted for each in job}
+    needed = {override for job in wanted for override in job}
     left = {key: [pair for pair in pairs if pair in needed] for key, pairs in axes(config).items()}
     arguments = []
     for key, pairs in left.items():

@@ -32,7 +32,7 @@ def sentence(error: BaseException) -> str | None:
 
     Told by the names of the error's classes: the plugins' packages need not be installed.
     """
-    names = {each.__name__ for each in type(error).__mro__}
+    names = {base.__name__ for base in type(error).__mro__}
     text = str(error).strip()
     first = text.splitlines()[0].split(". ")[0] if text else "it says no more"
     if "RayTaskError" in names:  # its text is a traceback

@@ -153,13 +153,13 @@ def progress_line(ended: Sequence[dict[str, Any]], n_jobs: int | None, elapsed: 
     how = f"{job['status']} in {job['seconds']:.0f} s" if job["status"] != SKIPPED else "already recorded"
     n_ended = len(ended) + n_recorded
     line = f"[{n_ended:>{len(total)}}/{total}] {job['run']}: {how} · {clock(elapsed)} elapsed"
-    worked = [each for each in ended if each["status"] != SKIPPED]
+    worked = [other for other in ended if other["status"] != SKIPPED]
     if n_jobs is None or not worked:
         return line
     # As if none of the others were recorded. What the first job did for all (imports, embedding) is not left to do.
-    each = median(max(job["seconds"] - job.get("once", 0.0), 0.0) for job in worked)
+    seconds = median(max(job["seconds"] - job.get("once", 0.0), 0.0) for job in worked)
     at_once = max(sum(job["seconds"] for job in worked) / max(elapsed, 1e-9), 1.0)
-    return f"{line}, about {clock(each * (n_jobs - n_ended) / at_once)} left"
+    return f"{line}, about {clock(seconds * (n_jobs - n_ended) / at_once)} left"
 
 
 def clock(seconds: float) -> str:
@@ -195,16 +195,16 @@ def lost(jobs: Sequence[dict[str, Any]], grid: Sequence[Sequence[str]] | None, f
 def _has_room(folder: Path) -> bool:
     """Whether the disk of a folder has blocks and files left; True where nothing tells."""
     try:
-        found = os.statvfs(next(each for each in (folder, *folder.parents) if each.is_dir()))
+        disk = os.statvfs(next(place for place in (folder, *folder.parents) if place.is_dir()))
     except (AttributeError, OSError, StopIteration):  # Windows has no statvfs
         return True
-    return found.f_bavail > 0 and (found.f_favail > 0 or not found.f_files)
+    return disk.f_bavail > 0 and (disk.f_favail > 0 or not disk.f_files)
 
 
 def _swept(grid: Sequence[Sequence[str]]) -> list[list[str]]:
     """Of each job, the overrides that not all jobs share."""
     shared = set(grid[0]).intersection(*grid) if len(grid) > 1 else set()
-    return [[each for each in job if each not in shared] for job in grid]
+    return [[override for override in job if override not in shared] for job in grid]
 
 
 def missing_table(

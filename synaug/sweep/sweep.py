@@ -140,7 +140,7 @@ def _is_alive(pid: int) -> bool:
 
 def has_reference(grid: Sequence[Sequence[str]], folder: Path) -> bool:
     """Whether some job of a grid, or some run that stands in its folder, augments nothing."""
-    idle = any(re.fullmatch(r"augmenter=none|augmenter\.amount=0(\.0*)?", each) for job in grid for each in job)
+    idle = any(re.fullmatch(r"augmenter=none|augmenter\.amount=0(\.0*)?", override) for job in grid for override in job)
     return idle or any(folder.glob(f"*-none-*/{record.RECORD}"))
 
 

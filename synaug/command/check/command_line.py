@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, RangeSweep
 from omegaconf import DictConfig, OmegaConf
 
-from synaug.command import own_files
+from synaug.command import user_configs
 from synaug.command.check.sentences import example, raise_problems, several, type_said
 from synaug.command.overrides import choice
 from synaug.files import places
@@ -37,29 +37,31 @@ def check_command_line(overrides: Sequence[str], config_dir: str | None = None) 
         If a chosen file of the user's cannot be read, a group is given a list, several experiments, names or output
         folders are given, or a name or a folder cannot be used.
     """
-    found = [said for path in own_files.chosen(overrides, config_dir) if (said := own_files.problem_of(path))]
-    for each in OverridesParser.create().parse_overrides(list(overrides)):
-        key = each.key_or_group
-        if each.is_delete():
+    problems = [said for path in user_configs.chosen(overrides, config_dir) if (said := user_configs.problem_of(path))]
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key = override.key_or_group
+        if override.is_delete():
             continue
-        if (problem := _axis_problem(each, config_dir)) is not None:
-            found.append(problem)
+        if (problem := _axis_problem(override, config_dir)) is not None:
+            problems.append(problem)
             continue
         if key not in _KEYS_OF_A_COMMAND:
             continue
-        if each.is_sweep_override():
+        if override.is_sweep_override():
             if key in ONE_A_SWEEP:
-                found.append(f"{each.input_line} names several, but a sweep has one folder: give one command for each")
+                problems.append(
+                    f"{override.input_line} names several, but a sweep has one folder: give one command for each"
+                )
             continue
-        value = each.value()
+        value = override.value()
         if key in (*GROUPS, "logger") and isinstance(value, list):
             problem = several(key, value)
         elif key == "name" and not _is_interpolation(value):
             problem = places.name_problem(value)
         elif key in ("output_dir", "cache_dir") and not _is_interpolation(value):
             problem = places.place_problem(key, value)
-        found += [problem] if problem else []
-    raise_problems(found)
+        problems += [problem] if problem else []
+    raise_problems(problems)
 
 
 def _axis_problem(override: Override, config_dir: str | None) -> str | None:
@@ -102,38 +104,44 @@ def unplaced(overrides: Sequence[str], config_dir: str | None) -> list[str]:
         options = {group: _options(group, config_dir) for group in (*GROUPS, "logger", "experiment")}
         problems: list[str] = []
         chosen: dict[str, list[str]] = {}
-        for each in parsed:
-            known = options.get(each.key_or_group)
+        for override in parsed:
+            known = options.get(override.key_or_group)
             if known is None:
                 continue
-            if each.is_delete():
-                problems.append(f"{each.input_line} removes what every run needs: choose among {', '.join(known)}")
+            if override.is_delete():
+                problems.append(f"{override.input_line} removes what every run needs: choose among {', '.join(known)}")
                 continue
-            values = list(each.sweep_string_iterator()) if each.is_sweep_override() else [each.value()]
+            values = list(override.sweep_string_iterator()) if override.is_sweep_override() else [override.value()]
             values = ["null" if value is None else str(value) for value in values]
             for value in values:
                 if value in known:
-                    chosen.setdefault(each.key_or_group, []).append(choice(each.key_or_group, value))
+                    chosen.setdefault(override.key_or_group, []).append(choice(override.key_or_group, value))
                 else:
                     near = (
                         did_you_mean("none" if value == "null" else value, known, "")
                         or f": choose among {', '.join(known)}"
                     )
-                    problems.append(f"{each.key_or_group}={value} is no option{near}")
+                    problems.append(f"{override.key_or_group}={value} is no option{near}")
         first = [values[0] for values in chosen.values()]
         others = [value for values in chosen.values() for value in values[1:]]
         composed = [compose(config_name="config", overrides=[*search, *first, *other]) for other in ([], *zip(others))]
-        for each in parsed:
-            key = each.key_or_group
-            if key in options or key.startswith("hydra") or each.is_delete() or each.is_add() or each.is_force_add():
+        for override in parsed:
+            key = override.key_or_group
+            if (
+                key in options
+                or key.startswith("hydra")
+                or override.is_delete()
+                or override.is_add()
+                or override.is_force_add()
+            ):
                 continue
             parent, _, leaf = key.rpartition(".")
             if not leaf:
-                problems.append(f"{each.input_line} names no setting: write key=value or group=option")
+                problems.append(f"{override.input_line} names no setting: write key=value or group=option")
                 continue
             keys = {name for config in composed for name in _keys(config, parent)}
             if leaf in keys:
-                problems += _unmergeable(key, each, composed)
+                problems += _unmergeable(key, override, composed)
                 continue
             if parent == "trainer" and leaf in OWN_TRAINER_ARGUMENTS:
                 problems.append(f"{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[leaf]}")

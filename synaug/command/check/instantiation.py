@@ -46,17 +46,17 @@ def parameters(config: DictConfig) -> set[str] | None:
     if target is None:
         return set()
     try:
-        found = get_object(target)
+        target_class = get_object(target)
     except (ImportError, ValueError, AttributeError, TypeError, HydraException):
         return None  # instantiating it says what is wrong
     names: set[str] = {"_partial_", "_target_", "_convert_", "_recursive_"}
-    for owner in found.__mro__ if inspect.isclass(found) else (found,):
+    for owner in target_class.__mro__ if inspect.isclass(target_class) else (target_class,):
         try:
             taken = inspect.signature(owner).parameters.values()
         except (TypeError, ValueError):  # no function, or one of C without a signature
             return None
-        names |= {each.name for each in taken}
-        if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken):
+        names |= {parameter.name for parameter in taken}
+        if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken):
             return names
     return None
 

@@ -121,14 +121,14 @@ def _logger_problems(config: DictConfig) -> Iterator[str]:
     arguments: dict[str, Any] = plain(config)
     del arguments["_target_"]
     try:
-        found = get_object(target)
-        if found is tracking.wandb_logger:
+        make = get_object(target)
+        if make is tracking.wandb_logger:
             tracking.run_settings(**arguments)
-        elif found is CSVLogger:
+        elif make is CSVLogger:
             instantiate(config, _convert_="all")  # which writes nothing before the first number
-        elif not callable(found) or (inspect.isclass(found) and not issubclass(found, Logger)):
+        elif not callable(make) or (inspect.isclass(make) and not issubclass(make, Logger)):
             yield f"logger._target_={target} is no logger of Lightning's: choose one with logger=..."
         else:  # one of the user's own, which may start something when it is made
-            inspect.signature(found).bind(**{key: value for key, value in arguments.items() if key[:1] != "_"})
+            inspect.signature(make).bind(**{key: value for key, value in arguments.items() if key[:1] != "_"})
     except (*REFUSALS, ImportError) as error:
         yield refusal("logger", error)

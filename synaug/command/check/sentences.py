@@ -9,12 +9,14 @@ from synaug.errors import UserError
 from synaug.settings import written
 
 
-def raise_problems(found: Sequence[str]) -> None:
+def raise_problems(problems: Sequence[str]) -> None:
     """Raise a UserError where there are any."""
-    if len(found) == 1:
-        raise UserError(found[0])
-    if found:
-        raise UserError(f"{len(found)} problems in the configuration:\n" + "\n".join(f"  - {each}" for each in found))
+    if len(problems) == 1:
+        raise UserError(problems[0])
+    if problems:
+        raise UserError(
+            f"{len(problems)} problems in the configuration:\n" + "\n".join(f"  - {problem}" for problem in problems)
+        )
 
 
 def several(group: str, options: Iterable[Any]) -> str:

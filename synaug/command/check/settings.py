@@ -78,17 +78,17 @@ def _removed(config: DictConfig, reference: DictConfig, prefix: str = "") -> Ite
 
 def _light_problems(config: DictConfig, reference: DictConfig) -> list[str]:
     """All that can be said without importing what augments, trains or logs."""
-    found = {key: f"{key} is required: give {key}=..." for key in sorted(OmegaConf.missing_keys(config))}
+    by_setting = {key: f"{key} is required: give {key}=..." for key in sorted(OmegaConf.missing_keys(config))}
     for key in _removed(config, reference):
         group, _, leaf = key.rpartition(".")
-        found[key] = (
+        by_setting[key] = (
             f"{group} has no _target_, which names what is made: write one into its file, or choose another option"
             if leaf == "_target_"
             else f"{key} is missing, but every run needs it: give it, or leave it as it is in --cfg job"
         )
     for key, sentence in (*_values(config), *_unlike(config, reference, ""), *_of_places(config)):
-        found.setdefault(key, sentence)
-    sentences = [*found.values(), *_at_odds(config, found)]
+        by_setting.setdefault(key, sentence)
+    sentences = [*by_setting.values(), *_at_odds(config, by_setting)]
     for key in map(str, config.trainer):
         if key in OWN_TRAINER_ARGUMENTS:
             sentences.append(f"trainer.{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[key]}")
@@ -98,7 +98,7 @@ def _light_problems(config: DictConfig, reference: DictConfig) -> list[str]:
                 f"trainer.{key} is no argument of Lightning's Trainer{did_you_mean(key, known, 'trainer.')}"
             )
     for group, needed in LIGHT.items():
-        if not _touches(found, group):
+        if not _touches(by_setting, group):
             sentences += part_problems(group, config[group], needed)
     return sentences
 
@@ -125,17 +125,17 @@ def _values(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _unusable(name: str, value: Any) -> str | None:
-    for each in value if isinstance(value, list) else [value]:
-        if isinstance(each, int | float) and (not math.isfinite(each) or abs(each) > LARGEST):
+    for element in value if isinstance(value, list) else [value]:
+        if isinstance(element, int | float) and (not math.isfinite(element) or abs(element) > LARGEST):
             return f"{name}={written(value)} must be finite and at most {LARGEST:,}"
-        if isinstance(each, str) and "\0" in each:
+        if isinstance(element, str) and "\0" in element:
             return f"{name}={written(value)} must be text that can be printed"
     return None
 
 
-def _touches(found: Iterable[str], group: str) -> bool:
+def _touches(settings: Iterable[str], group: str) -> bool:
     """Whether a problem is of a group: a part of it is not made, as it would say the same again."""
-    return any(key.split(".")[0] == group for key in found)
+    return any(key.split(".")[0] == group for key in settings)
 
 
 def _of_places(config: DictConfig) -> Iterator[tuple[str, str]]:
@@ -183,9 +183,9 @@ def _same_kind(value: Any, expected: Any) -> bool:
     return type_said(value) == type_said(expected) or (type_said(expected) == "a number" and is_number(value))
 
 
-def _at_odds(config: DictConfig, found: Iterable[str]) -> Iterator[str]:
+def _at_odds(config: DictConfig, wrong_settings: Iterable[str]) -> Iterator[str]:
     """Settings that are sound by themselves but not together."""
-    wrong = set(found)
+    wrong = set(wrong_settings)
     if not wrong & {"max_steps", "steps_per_epoch"} and config.max_steps % config.steps_per_epoch:
         yield (
             f"max_steps={config.max_steps} must be a multiple of steps_per_epoch={config.steps_per_epoch}, "
