@@ -1,6 +1,6 @@
 """Side-by-side measurements against what a careful user would run instead: `python -m benchmarks` or `… .<stage>`.
 
-A stage is a module with ``STAGE = measure.Stage(name, about, sizes, measure, sides)``:
+A stage is a module with ``STAGE = stage.Stage(name, about, sizes, measure, sides)``:
 
 - `sizes`: name → (default, help); each becomes a command-line argument of the stage (``--short-texts 600``);
 - `measure(args) -> list[measure.Row]`: its comparisons. `args` holds the sizes and `repetitions`. A row keeps every

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import process
-from benchmarks.measure import Arrays, Differs, Row, Run, Stage, interleave
+from benchmarks.measure import Arrays, Differs, Row, Run, interleave
+from benchmarks.stage import Stage
 
 MAX_LENGTH = 256
 PLAIN_BATCH = 32

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from benchmarks import process
 from benchmarks.generator import D, ten_folds
-from benchmarks.measure import Arrays, Differs, Row, Run, Stage
+from benchmarks.measure import Arrays, Differs, Row, Run
+from benchmarks.stage import Stage
 
 # Above the interpreter, of the size of the embeddings.
 MOST_MEMORY = 1.5

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import process
-from benchmarks.measure import Arrays, Differs, Row, Run, Stage, interleave
+from benchmarks.measure import Arrays, Differs, Row, Run, interleave
+from benchmarks.stage import Stage
 from benchmarks.sweep import NAIVE, Sweeps, require_alike
 
 HELP_TARGET = 1.0

@@ -12,7 +12,8 @@ import numpy as np
 
 from benchmarks import process
 from benchmarks.encode import CONF
-from benchmarks.measure import Arrays, Differs, Row, Run, Stage, interleave
+from benchmarks.measure import Arrays, Differs, Row, Run, interleave
+from benchmarks.stage import Stage
 
 NAIVE = "the naive program"
 WARM_TARGET = 8.0

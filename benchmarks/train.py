@@ -10,7 +10,8 @@ import numpy as np
 
 from benchmarks import process
 from benchmarks.generator import BATCH_SIZE, N_FOLDS, TRAINING_SHARE, D, augmented, embeddings, ten_folds
-from benchmarks.measure import Arrays, Differs, Row, Stage, interleave, require_close
+from benchmarks.measure import Arrays, Differs, Row, interleave, require_close
+from benchmarks.stage import Stage
 
 if TYPE_CHECKING:
     from synaug.splits import Split

@@ -18,6 +18,7 @@ from pytorch_lightning.loggers import Logger
 from synaug import record
 from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import warn_of_fallbacks
+from synaug.augmenter.samplers import check_parameters
 from synaug.dataset import LabelledTexts
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
 from synaug.encoder.workers import torch_threads
@@ -113,7 +114,8 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
     with torch_threads(config.threads):
         prepared = prepare(config, folder.name, asked, cost)
         data = augment(config, prepared, cost)
-        fallbacks = warn_of_fallbacks([each.augmented.balance for each in data.training_sets], data.class_names)
+        balances = [training_set.augmented.balance for training_set in data.training_sets]
+        fallbacks = warn_of_fallbacks(balances, data.class_names)
         with logging_to(config.logger) as logger:
             predictions = fit(make_training(config, logger), data, cost)
             scored = score(config, folder, data, predictions, cost)
@@ -200,7 +202,7 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
             ratio=prepared.imbalance_ratio.ratio,
             standardize=config.standardize,
         )
-    n_synthetic = sum(len(each.augmented.made) for each in data.training_sets)
+    n_synthetic = sum(len(training_set.augmented.synthetic) for training_set in data.training_sets)
     cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()))
     return data
 
@@ -321,16 +323,7 @@ def make_augmenter(config: DictConfig) -> Augmenter:
     """
     sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("amount", "strict")])
     sampler = instantiate(sampler_config, _convert_="all")
-    # scikit-learn's check of parameters, which it keeps to itself; without it, `fit_resample` checks them, only later.
-    validate = getattr(sampler, "_validate_params", None)
-    if validate is not None and hasattr(sampler, "_parameter_constraints"):
-        try:
-            validate()
-        except AttributeError as error:  # get_params finds no attribute of a parameter's name
-            raise UserError(
-                f"{type(sampler).__name__} hides a parameter ({error}): let its constructor store each argument under "
-                "its own name, as scikit-learn's estimators do"
-            ) from error
+    check_parameters(sampler)
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
 
 

@@ -15,7 +15,8 @@ from hydra.core.config_store import ConfigStore
 
 from benchmarks import __main__ as every
 from benchmarks import encode, measure, naive, process, start, sweep, train, vae
-from benchmarks.measure import Differs, Row, Run, Stage
+from benchmarks.measure import Differs, Row, Run
+from benchmarks.stage import Stage
 from synaug.command.process import as_before
 from synaug.encoder.transformer import TransformerEncoder
 from tests import program, toy
@@ -27,7 +28,7 @@ ROW = Row("rows", (2.0, 1.0, 4.0), "peer", (6.0, 5.0, 4.0), 2.0, gflop=100.0, ge
 TOY = {
     encode: ["--short-texts", "6", "--long-texts", "2"],
     train: ["--rows", "640", "--epochs", "3"],
-    vae: ["--rows", "300", "--max-epochs", "3"],
+    vae: ["--rows", "300", "--max-epochs", "3", "--gradient-epochs", "2"],
     sweep: ["--rows-per-class", "60", "--folds", "3", "--steps", "20", "--augmenters", "none,smote", "--ratios", "5"],
     start: ["--rows-per-class", "60", "--folds", "3", "--steps", "20"],
 }
@@ -163,7 +164,7 @@ def test_a_worker_times_and_weighs_what_its_process_does(tmp_path: Path, monkeyp
     module = tmp_path / "held.py"
     module.write_text(
         "import numpy as np\n"
-        "from benchmarks.measure import Stage\n"
+        "from benchmarks.stage import Stage\n"
         "def hold(args):\n"
         "    print('not an answer')\n"
         "    return lambda times: {'sum': np.ones((args.megabytes, 125_000)).sum(0) * int(times)}\n"
@@ -277,14 +278,17 @@ def test_a_member_that_depends_on_its_stack_is_found(
 
 
 def test_vaes_are_compared(here: Callable[..., list[Row]]) -> None:
-    (row,) = here(vae)
+    row, of_gradients = here(vae)
     assert row.gflop is not None
     assert row.gflop > 0
+    assert of_gradients.peer == "the same, gradients by autograd"
     with pytest.raises(Differs, match="made no row"):
         vae.require_same({name: {"synthetic": np.empty((0, 3))} for name in ("one_by_one", "synaug")})
     rows = np.ones((2, 3), np.float32)
     with pytest.raises(Differs, match="synthetic rows: 6 of 6"):
         vae.require_same({"one_by_one": {"synthetic": rows}, "synaug": {"synthetic": np.nextafter(rows, 2)}})
+    with pytest.raises(Differs, match="synthetic rows by both gradients: differ"):
+        vae.require_alike({"by_hand": {"synthetic": rows}, "by_autograd": {"synthetic": rows + 0.5}})
 
 
 def test_sweeps_are_compared(here: Callable[..., list[Row]], monkeypatch: pytest.MonkeyPatch) -> None:

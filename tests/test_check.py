@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from hydra.utils import get_object
+from omegaconf import OmegaConf
+from sklearn.base import BaseEstimator
 
 from synaug import settings
 from synaug.command import own_files
 from synaug.command.overrides import as_written
 from synaug.errors import UserError
 from synaug.files import places
+from synaug.pipeline import make_augmenter
 from tests import toy
 from tests.leaves import cases
 from tests.program import TOY, Outcome, Program, run
@@ -33,6 +36,19 @@ def said(outcome: Outcome) -> str:
     assert outcome.code == 1
     assert "Traceback" not in outcome.err
     return "\n".join(line for line in outcome.err.splitlines() if "overrides: [" not in line)
+
+
+# ---- what libraries keep to themselves
+
+
+def test_without_scikit_learn_s_private_check_a_sampler_is_made_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = OmegaConf.create(
+        {"_target_": "imblearn.over_sampling.SMOTE", "k_neighbors": "many", "amount": 1.0, "strict": False}
+    )
+    with pytest.raises(ValueError, match="k_neighbors"):
+        make_augmenter(config)
+    monkeypatch.delattr(BaseEstimator, "_validate_params")
+    assert make_augmenter(config).name == "SMOTE"  # which says it when it draws
 
 
 # ---- places

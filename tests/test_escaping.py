@@ -244,7 +244,7 @@ def test_confusion_charts_and_config_of_wandb_hold_nothing_unseen(hostile: Path)
         log=sent.update,
     )
     tracking.log_result(_Logger(run), record)
-    tables = [sent["members"], sent["balance"], *(sent[tracking.confusion_key(rule)] for rule in ("argmax", "tuned"))]
+    tables = [sent["splits"], sent["balance"], *(sent[tracking.confusion_key(rule)] for rule in ("argmax", "tuned"))]
     told = [*map(_cells, tables), sent["config"], sent["summary"]]
     for each in told:
         assert not UNSEEN.search(json.dumps(each, ensure_ascii=False, default=str))

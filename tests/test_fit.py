@@ -59,7 +59,7 @@ class ScikitLearn:
             def scaled(rows: NDArray[Any], mean: Any = training_set.mean, scale: Any = training_set.scale) -> Any:
                 return (rows - mean) / scale
 
-            X = np.concatenate([data.embeddings[training_set.real], synthetic.synthetic])
+            X = np.concatenate([data.embeddings[training_set.real], synthetic.synthetic_embeddings])
             y = np.concatenate([data.labels[training_set.real], synthetic.labels])
             fitted = self.estimator().fit(scaled(X), y)
             validation.append(np.log(fitted.predict_proba(scaled(data.embeddings[split.validation]))))

@@ -18,6 +18,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 import synaug
+from synaug import record
 from synaug.command.from_python import written
 from synaug.errors import UserError
 from synaug.settings import conf_dir
@@ -66,7 +67,7 @@ def test_importing_the_package_imports_next_to_nothing() -> None:
 
 
 def test_what_the_package_offers_is_listed_and_nothing_else_is_there() -> None:
-    assert {"run", "load", "__version__"} <= set(dir(synaug))
+    assert {"run", "load", "compare", "__version__"} <= set(dir(synaug))
     with pytest.raises(AttributeError, match="module 'synaug' has no attribute 'nonsense'"):
         _ = synaug.nonsense
 
@@ -268,9 +269,10 @@ on_the_command_line()
 states.append(("command", process_state.snapshot()))
 again(augmenter="none")
 states.append(("run after the command", process_state.snapshot()))
-import synaug.pipeline, synaug.record
 again(augmenter="none")
-states.append(("module imported again", process_state.snapshot()))
+synaug.load(settings["output_dir"])
+synaug.compare(settings["output_dir"])
+states.append(("compared", process_state.snapshot()))
 found = {}
 for (_, before), (name, after) in zip(states, states[1:]):
     changed = process_state.changes(before, after)
@@ -287,6 +289,18 @@ def test_nothing_of_the_process_is_left_changed(settings: dict[str, Any]) -> Non
     command = [TOY[0], "--multirun", *(f"{key}={value}" for key, value in plain.items()), "report=false"]
     said = in_a_new_process(STATES, json.dumps(plain), str(OWN_CONF), *command, "augmenter=none,smote")
     assert json.loads(said.rpartition("\0")[2]) == {}
+
+
+def test_the_identity_of_a_config_is_told_once_a_run(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    identity = record.identity
+
+    def counted(*arguments: Any) -> str:
+        told.append(identity(*arguments))
+        return told[-1]
+
+    monkeypatch.setattr("synaug.record.identity", counted)
+    assert told == [run(settings).record["identity"]]
 
 
 def test_load_gives_the_scores_of_what_was_run(settings: dict[str, Any]) -> None:

@@ -1,10 +1,14 @@
 """oneDNN's linear layers say what torch's say, and give way where they cannot be had."""
 
+from collections.abc import Callable, Iterator
+
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import linear as by_torch
 
-from synaug.encoder.linear import OneDNNLinear, linear, prepare
+from synaug.augmenter.neighbours.brute_force import nearest
+from synaug.encoder.linear import OneDNNLinear, has_onednn, linear, prepare
 
 IDS = {"input_ids": torch.tensor([[3, 1, 4, 1, 5]])}
 
@@ -22,20 +26,53 @@ def test_the_products_are_torch_s(shape: tuple[int, int, int], biased: bool) -> 
         torch.testing.assert_close(linear(weight, bias, 64)(rows[None])[0], product, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("error", [AttributeError, RuntimeError])
-def test_where_torch_has_no_onednn_its_own_product_serves(
-    error: type[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise error
+def missing(*_: object) -> torch.Tensor:
+    raise AttributeError("'_OpNamespace' 'mkldnn' object has no attribute '_linear_pointwise'")
 
-    monkeypatch.setattr(OneDNNLinear, "__init__", fail)
-    rows, weight = torch.randn(5, 3), torch.randn(4, 3)
-    torch.testing.assert_close(linear(weight, None, 64)(rows), rows @ weight.T)
+
+def refusing(*_: object) -> torch.Tensor:
+    raise RuntimeError("mkldnn_linear_pointwise: expected 7 arguments")
+
+
+def adding_no_bias(rows: torch.Tensor, weight: torch.Tensor, *_: object) -> torch.Tensor:
+    return rows @ weight.to_dense().T
+
+
+def of_another_shape(rows: torch.Tensor, weight: torch.Tensor, *_: object) -> torch.Tensor:
+    return weight.to_dense() @ rows[0].T
+
+
+@pytest.fixture
+def forget_what_was_tried() -> Iterator[None]:
+    has_onednn.cache_clear()
+    yield
+    has_onednn.cache_clear()
+
+
+@pytest.mark.usefixtures("forget_what_was_tried")
+@pytest.mark.parametrize("operator", [missing, refusing, adding_no_bias, of_another_shape])
+def test_where_onednn_s_operators_are_not_what_they_were_torch_s_product_serves(
+    operator: Callable[..., torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", operator)
+    assert not has_onednn()
+    rows, weight, bias = torch.randn(5, 3), torch.randn(4, 3), torch.randn(4)
+    assert torch.equal(linear(weight, bias, 64)(rows), by_torch(rows, weight, bias))
     model = Model()
     before = model.dense
     assert not prepare(model, 64, IDS)
     assert model.dense is before
+
+
+def test_neighbours_are_the_same_whoever_multiplies(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.RandomState(0)
+    embeddings = draw.standard_normal((700, 40)).astype(np.float32)
+    every, chosen = np.arange(700), np.arange(0, 700, 3)
+    by_onednn = nearest(embeddings.__getitem__, every, chosen, 6, "cosine")
+    monkeypatch.setattr("synaug.encoder.linear.has_onednn", lambda: False)
+    by_torch_alone = nearest(embeddings.__getitem__, every, chosen, 6, "cosine")
+    np.testing.assert_array_equal(by_onednn[1], by_torch_alone[1])
+    np.testing.assert_allclose(by_onednn[0], by_torch_alone[0], atol=1e-5)
 
 
 class Model(torch.nn.Module):

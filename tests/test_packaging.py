@@ -35,11 +35,15 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def away(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the console script of the wheel in a folder without a checkout."""
+    return python(installed, folder, str(installed / "bin" / "synaug"), *arguments)
+
+
+def python(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with the wheel in a folder without a checkout."""
     packages = sysconfig.get_path("purelib", vars={"base": str(installed)})
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([packages, str(CHECKOUT / "tests" / "..")])}
-    script = installed / "bin" / "synaug"
     return subprocess.run(
-        [sys.executable, "-P", str(script), *arguments],
+        [sys.executable, "-P", *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -73,3 +77,36 @@ def test_the_wheel_runs_in_another_folder(installed: Path, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("multirun/default/*/record.json")
     assert f"record: {path.relative_to(tmp_path)}" in done.stdout or str(path) in done.stdout
+
+
+FROM_PYTHON = """
+import sys
+import synaug
+assert synaug.__file__.startswith(sys.argv[1]), synaug.__file__
+config_dir, *settings = sys.argv[2:]
+config_dir = config_dir.removeprefix("--config-dir=")
+short = {"n_folds": 2, "max_steps": 4, "steps_per_epoch": 2, "name": "mine"}
+first = synaug.run(*settings, config_dir=config_dir, augmenter="random", **short)
+second = synaug.run(*settings, config_dir=config_dir, augmenter="none", **short)
+again = synaug.run(*settings, config_dir=config_dir, augmenter="none", **short)
+print(first.ended, second.ended, again.ended, len(again.scores) > 0)
+frame = synaug.load("multirun/mine", "multirun")
+print(sorted(frame["augmenter"].unique()))
+comparison = synaug.compare("multirun/mine", metric="f1_macro")
+print(comparison.verdict)
+print(len(comparison.table) > 0)
+"""
+
+
+def test_from_python_the_wheel_runs_loads_and_compares_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    csv = toy.write_csv(tmp_path / "mine.csv", *toy.texts(40))
+    places = [f"dataset.path={csv}", f"cache_dir={tmp_path / 'cache'}"]
+    done = python(installed, folder, "-c", FROM_PYTHON, str(installed), *TOY, *places)
+    assert done.returncode == 0, done.stderr
+    ends, augmenters, *verdict, table = done.stdout.splitlines()
+    assert ends == "done done skipped True"
+    assert augmenters == "['none', 'random']"
+    assert any("on mine at 1:5" in line.lower() for line in verdict)
+    assert table == "True"

@@ -137,6 +137,28 @@ def test_a_recorded_run_is_skipped_unless_forced(program: Program, csv: str) -> 
     assert len(program.run_folders) == 1
 
 
+def test_a_record_of_a_newer_synaug_is_refused_by_name_and_kept(program: Program, csv: str) -> None:
+    ok(program(*TOY, csv))
+    path = program.run_folders[0] / records.RECORD
+    newer = json.dumps({**json.loads(path.read_bytes()), "schema": records.SCHEMA + 1})
+    path.write_text(newer)
+    for force in ([], ["force=true"]):
+        outcome = program(*TOY, csv, *force)
+        assert outcome.code == 1
+        assert "is of schema 3, newer than the 2 that this synaug reads: update synaug" in outcome.err
+        assert path.read_text() == newer
+
+
+def test_a_record_of_an_older_synaug_is_not_made_again(program: Program, csv: str) -> None:
+    ok(program(*TOY, csv))
+    path = program.run_folders[0] / records.RECORD
+    content = json.loads(path.read_bytes())
+    older = json.dumps({key: value for key, value in content.items() if key not in ("reliability", "code")})
+    path.write_text(older)
+    assert "already recorded, skipped" in ok(program(*TOY, csv)).err
+    assert path.read_text() == older
+
+
 def test_the_same_command_gives_the_same_record_but_for_times(tmp_path: Path, csv: str) -> None:
     found = []
     for name, threads in (("one", 1), ("again", 1), ("two_threads", 2)):

@@ -88,7 +88,7 @@ def test_a_sweep_ends_with_its_report_and_verdict_also_after_failures(program: P
     assert page.is_file()
     assert f"report: {page}" in outcome.out
     said = outcome.out.replace("\n    ", " ")
-    assert "On mine at 1:5, choosing augmenter and rule on validation (smote in 4 of 4 members)" in said
+    assert "On mine at 1:5, choosing augmenter and rule on validation (smote in 4 of 4 splits)" in said
     assert "2 runs failed and are missing" in outcome.out
     assert "no training row" in page.read_text()
 
@@ -272,7 +272,7 @@ def test_a_sweep_ends_with_its_table_where_nothing_can_be_locked(
     def no_inodes(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "/full/.lock")
 
-    monkeypatch.setattr("synaug.sweep.status.locked", no_inodes)
+    monkeypatch.setattr("synaug.sweep.run_lock.locked", no_inodes)
     outcome = program("--multirun", *TOY, csv, "augmenter=none,smote")
     assert outcome.code == 1
     assert "2 of 2 jobs failed, 0 are recorded" in outcome.err

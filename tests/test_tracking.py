@@ -53,7 +53,7 @@ MEANS = {
 
 
 def record(run: str) -> dict[str, Any]:
-    """What a finished run of two members would write."""
+    """What a finished run of two splits would write."""
     rules = ("argmax", "prior_corrected", "tuned")
     return {
         "run": run,
@@ -170,8 +170,8 @@ def test_an_offline_run_holds_all_of_it(tmp_path: Path, monkeypatch: pytest.Monk
     assert sorted(set(found["history"]["trainer/global_step"])) == [0, 1, 2]
 
     logged = tables(folder)
-    assert logged["members"][0] == [0, 0, "argmax", 0.8, 0.9]
-    assert len(logged["members"]) == 6  # two members under three decision rules
+    assert logged["splits"][0] == [0, 0, "argmax", 0.8, 0.9]
+    assert len(logged["splits"]) == 6  # two splits under three decision rules
     assert logged["balance"] == record("run_a")["balance"]["data"]
     for rule in ("argmax", "prior_corrected", "tuned"):
         assert logged[f"confusion/{rule}_table"] == [
@@ -269,8 +269,8 @@ def test_online_run_arrives(tmp_path: Path, server: Server) -> None:
     artifacts = server.get(f"/api/v2/runs/{logger.version}/artifacts")["artifacts"]
     assert len([one for one in artifacts if one["artifact_type"] == "run_table"]) == 5
     files = server.get(f"/api/v1/runs/{logger.version}/files")["files"]
-    (members,) = [one["name"] for one in files if one["name"].startswith("media/table/members")]
-    table = server.get(f"/files/default/synaug/{logger.version}/{members}")
+    (splits,) = [one["name"] for one in files if one["name"].startswith("media/table/splits")]
+    table = server.get(f"/files/default/synaug/{logger.version}/{splits}")
     assert table["columns"] == ["seed", "fold", "decision", "balanced_accuracy", "recall/ham"]
     assert table["data"][0] == [0, 0, "argmax", 0.8, 0.9]
     # The server keeps no group; the run's own log has what was sent.

@@ -10,6 +10,8 @@ from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.under_sampling.base import BaseCleaningSampler, BaseUnderSampler
 from sklearn.base import clone
 
+from synaug.errors import UserError
+
 # What objects of unknown make raise where scikit-learn's words fail them.
 REFUSALS = (AttributeError, KeyError, RuntimeError, TypeError, ValueError, copy.Error)
 # imbalanced-learn's words for kinds of samplers, and the public classes that samplers of a kind are derived from.
@@ -56,8 +58,31 @@ def parameters(sampler: Any, deep: bool = False) -> dict[str, Any]:
             return dict(sampler.get_params(deep=deep))
         except REFUSALS:
             pass
-    own = getattr(sampler, "__dict__", {})
-    return {name: value for name, value in own.items() if not name.startswith("_") and not name.endswith("_")}
+    attributes = getattr(sampler, "__dict__", {})
+    return {name: value for name, value in attributes.items() if not name.startswith("_") and not name.endswith("_")}
+
+
+def check_parameters(sampler: Any) -> None:
+    """Have scikit-learn check a sampler's parameters now.
+
+    Its check is not public: where a sampler has none, wrong parameters are told of by ``fit_resample``.
+
+    Raises
+    ------
+    UserError
+        If a parameter is not stored under its name.
+    ValueError
+        If a parameter is none that the sampler takes.
+    """
+    check = getattr(sampler, "_validate_params", None)
+    if callable(check) and hasattr(sampler, "_parameter_constraints"):
+        try:
+            check()
+        except AttributeError as error:  # get_params finds no attribute of a parameter's name
+            raise UserError(
+                f"{type(sampler).__name__} hides a parameter ({error}): let its constructor store each argument under "
+                "its own name, as scikit-learn's estimators do"
+            ) from error
 
 
 def change(sampler: Any, path: str, value: Any) -> None:

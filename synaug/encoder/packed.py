@@ -12,6 +12,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 ATTENTION = "synaug_packed"  # our name among transformers' attention implementations
+PLAIN_ATTENTION = "eager"
+ATTRIBUTE = "_attn_implementation"  # of a config of transformers: the implementation that is chosen
 PROBE_LENGTHS = (7, 4, 4, 2)
 
 
@@ -114,7 +116,8 @@ def enable(model: Any) -> bool:
         Whether it does; otherwise the model is as it was, and needs padding.
     """
     texts = probe(model)
-    before = model.config._attn_implementation
+    # Not public; any model of transformers has the plain attention that stands in where it is not to be had.
+    before = getattr(model.config, ATTRIBUTE, PLAIN_ATTENTION)
     with torch.inference_mode():
         alone = torch.cat([model(input_ids=torch.tensor([ids])).last_hidden_state[0] for ids in texts])
         try:

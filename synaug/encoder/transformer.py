@@ -2,7 +2,9 @@
 
 import copy
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -115,21 +117,19 @@ class TransformerEncoder:
         import torch
         from safetensors import SafetensorError
         from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging as transformers_logging
 
         self.files.digests()  # fails here, in one sentence, where the weights are not safetensors or not those pinned
-        transformers_logging.set_verbosity_error()
-        transformers_logging.disable_progress_bar()
         try:
-            # False, not its default of None, with which transformers asks on a terminal and may then run the code.
-            tokenizer = AutoTokenizer.from_pretrained(self.files.folder, trust_remote_code=False)
-            model, loading = AutoModel.from_pretrained(
-                self.files.folder,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype=torch.float32,
-                output_loading_info=True,
-            )
+            with _transformers_quiet():
+                # False, not its default of None, with which transformers asks on a terminal and may then run the code.
+                tokenizer = AutoTokenizer.from_pretrained(self.files.folder, trust_remote_code=False)
+                model, loading = AutoModel.from_pretrained(
+                    self.files.folder,
+                    trust_remote_code=False,
+                    use_safetensors=True,
+                    dtype=torch.float32,
+                    output_loading_info=True,
+                )
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())
             raise UserError(
@@ -185,9 +185,9 @@ class TransformerEncoder:
         models = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
         # A GPU reads large batches, in which texts of like length pad little.
         if all(device.type == "cpu" for device in devices):
-            for each in models:
-                linear.prepare(each, CPU_BATCH_TOKENS, {"input_ids": torch.tensor([packed.probe(each)[0]])})
-            self._packed = self.pooling != "pooler" and all(packed.enable(each) for each in models)
+            for copied in models:
+                linear.prepare(copied, CPU_BATCH_TOKENS, {"input_ids": torch.tensor([packed.probe(copied)[0]])})
+            self._packed = self.pooling != "pooler" and all(packed.enable(copied) for copied in models)
         return models
 
     def encode(
@@ -209,6 +209,10 @@ class TransformerEncoder:
         ndarray
             float32 `[n, d]`, in the order of `texts`.
         """
+        with _transformers_quiet():
+            return self._encode(texts, progress)
+
+    def _encode(self, texts: Sequence[str], progress: Callable[[int], object]) -> NDArray[np.float32]:
         import torch
 
         from synaug.encoder.workers import share_out
@@ -271,6 +275,28 @@ class TransformerEncoder:
     def _states(self, output: Any) -> "torch.Tensor":
         states: torch.Tensor = output.last_hidden_state if self.layer == -1 else output.hidden_states[self.layer]
         return states
+
+
+@contextmanager
+def _transformers_quiet() -> Iterator[None]:
+    """Keep transformers' advice and bars from the console for the block; afterwards both are as they were."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
+    from transformers.utils import logging as transformers_logging
+
+    verbosity, has_bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    hub_has_none = are_progress_bars_disabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()  # and the hub's
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if has_bars:
+            with warnings.catch_warnings():  # that the environment keeps the hub's off
+                warnings.simplefilter("ignore")
+                transformers_logging.enable_progress_bar()
+        if hub_has_none:
+            disable_progress_bars()
 
 
 def _positions(model: Any) -> int:

