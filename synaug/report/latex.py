@@ -82,7 +82,7 @@ def results_table(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str, 
         for methods in _chunks(in_order, limits.LATEX_ROWS):
             table = cells.reindex(index=methods, columns=scenarios, fill_value=MISSING)
             table.index = pd.Index(_rows_in_groups(methods))
-            table.columns = pd.MultiIndex.from_tuples([(latex(dataset), latex(own)) for dataset, own in heads])
+            table.columns = pd.MultiIndex.from_tuples([(latex(dataset), latex(at)) for dataset, at in heads])
             table.columns.names = ["", f"{_rules(heads)}\nmethod"]
             parts.append(_table(table, "l" + "c" * len(scenarios), caption, f"tab:{metric}-{len(parts) + 1}"))
     return "\n".join(parts) or "% there are no scores\n"
