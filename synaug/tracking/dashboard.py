@@ -187,8 +187,7 @@ def gain_keys(gain: str) -> list[str]:
 def specification(board: Workspace | Report) -> dict[str, Any]:
     """What a board sends, made the same each time: W&B's random ids are numbered."""
     text = board._to_model().model_dump_json(by_alias=True, exclude_none=True)
-    found: dict[str, Any] = json.loads(text)
-    ids = dict.fromkeys(_ids(found))
+    ids = dict.fromkeys(_ids(json.loads(text)))
     for number, name in enumerate(ids):
         text = text.replace(json.dumps(name), json.dumps(f"id{number}"))
     numbered: dict[str, Any] = json.loads(text)
@@ -215,8 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         sys.exit(HOW_TO_INSTALL)
     if options.print:
-        found = {name: specification(board) for name, board in boards.items()}
-        sys.stdout.write(f"{json.dumps(found, indent=2)}\n")
+        specifications = {name: specification(board) for name, board in boards.items()}
+        sys.stdout.write(f"{json.dumps(specifications, indent=2)}\n")
         return
     try:
         for name, address in _send(boards):
@@ -226,10 +225,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _place(place: str) -> tuple[str, str]:
-    found = re.fullmatch(r"([\w.-]+)/([\w.-]+)", place)
-    if not found:
+    matched = re.fullmatch(r"([\w.-]+)/([\w.-]+)", place)
+    if not matched:
         raise UserError(f"{place!r} must be ENTITY/PROJECT, e.g. my-team/synaug, as in the project's address")
-    return found[1], found[2]
+    return matched[1], matched[2]
 
 
 def _title(title: str) -> str:
@@ -276,13 +275,13 @@ def _words(key: str) -> str:
     return (f"{name}, {of}" if of else name).replace("_", " ")
 
 
-def _ids(found: Any) -> Iterator[str]:
+def _ids(content: Any) -> Iterator[str]:
     """Random ids of panels and of sets of runs, in their order."""
-    if isinstance(found, list):
-        for each in found:
-            yield from _ids(each)
-    elif isinstance(found, dict):
-        for key, value in found.items():
+    if isinstance(content, list):
+        for part in content:
+            yield from _ids(part)
+    elif isinstance(content, dict):
+        for key, value in content.items():
             if key in ("id", "__id__") and isinstance(value, str) and value:
                 yield value
             yield from _ids(value)

@@ -14,7 +14,7 @@ from synaug.comparison.outcome import CONFIDENCE, INTERVAL, LEVEL
 from synaug.escaping import console, shown
 from synaug.report import limits, words
 from synaug.report.draw import Section
-from synaug.report.page import again, tables
+from synaug.report.page import reproduction, tables
 from synaug.report.results import Results
 
 HERE = Path(__file__).parent
@@ -58,9 +58,9 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "without_minority": without_minority(results),
         "limits": limits,
         "warnings": warnings(results),
-        "commands": again.commands(results),
-        "facts": again.facts(results),
-        "config": again.example_config(results),
+        "commands": reproduction.commands(results),
+        "facts": reproduction.facts(results),
+        "config": reproduction.example_config(results),
         "rope": words.signed(results.comparison.rope, results.metric).lstrip("+") + words.unit(results.metric),
         "rhos": rhos(results),
         "level": f"{LEVEL:g}",
