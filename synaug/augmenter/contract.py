@@ -22,7 +22,7 @@ from synaug.errors import UserError
 log = logging.getLogger(__name__)
 
 # Of training rows copied for a sampler that learns for many sets at once.
-STACK_BYTES = 1 << 28
+COPIED_BYTES = 1 << 28
 # A bar for a single training set appears where its classes take so long.
 BAR_DELAY = 2.0
 
@@ -112,29 +112,11 @@ class Augmenter:
         """The sampler's class."""
         return type(self.sampler).__name__
 
-    def augment(
-        self,
-        X: FloatRows,
-        y: Labels,
-        random_state: np.random.RandomState,
-        where: str = "",
-        class_names: Sequence[str] | None = None,
-    ) -> Augmented:
-        """Resample one training set, given as arrays; see `augment_all`.
-
-        Parameters
-        ----------
-        X, y
-            float32 `[n, d]` and int64 `[n]`: training rows alone, every class present.
-        """
-        (augmented,) = self.augment_all([ToAugment(TrainingRows.of(X, y), random_state, where)], class_names)
-        return augmented
-
     def augment_all(self, sets: Sequence[ToAugment], class_names: Sequence[str] | None = None) -> Iterator[Augmented]:
         """Resample training sets, each as if alone.
 
         A sampler that can learn for many sets at once (``fit_resample_all``) is handed as many as fit into
-        `STACK_BYTES`.
+        `COPIED_BYTES`.
 
         Parameters
         ----------
@@ -172,7 +154,7 @@ class Augmenter:
         group: list[ToAugment] = []
         for task in sets:
             size = 4 * task.rows.width * (len(task.rows) + sum(len(earlier.rows) for earlier in group))
-            if group and size > STACK_BYTES:
+            if group and size > COPIED_BYTES:
                 yield group
                 group = []
             group.append(task)
