@@ -11,7 +11,7 @@ import io
 import logging
 import math
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,8 +72,8 @@ class NeighbourGraph:
         ``euclidean`` or ``cosine``.
     folder
         Where lists are kept for other runs; None keeps them in memory only.
-    sha256
-        Gives the digest of the embeddings, where somebody takes it anyway.
+    embeddings_sha256
+        Their digest, where it is known already; None has it taken when it is needed.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class NeighbourGraph:
         labels: NDArray[np.int64],
         metric: str = "euclidean",
         folder: Path | None = None,
-        sha256: Callable[[], str] | None = None,
+        embeddings_sha256: str | None = None,
     ) -> None:
         self.embeddings = embeddings
         self.labels = labels
         self.metric = metric
         self.folder = folder
         self.flops_done = 0.0
-        self._sha256 = sha256
+        self._sha256 = embeddings_sha256
         self._lists: dict[str, Lists] = {}
         self._said_damaged = False
 
@@ -97,7 +97,7 @@ class NeighbourGraph:
     def _place(self) -> Path | None:
         if self.folder is None:
             return None
-        digest = array_sha256(self.embeddings) if self._sha256 is None else self._sha256()
+        digest = self._sha256 or array_sha256(self.embeddings)
         content = [digest, array_sha256(self.labels), self.metric]
         return self.folder / json_sha256(content)[:16]
 
