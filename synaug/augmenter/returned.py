@@ -69,8 +69,8 @@ def cleans(sampler: Any) -> bool:
     return isinstance(sampler, SMOTEENN | SMOTETomek)
 
 
-def told_apart(sampler: Any, X: FloatRows, y: Labels, returned: Any) -> Resampled:
-    """Tell the given rows from new ones in what ``fit_resample`` returned.
+def kept_and_added(sampler: Any, X: FloatRows, y: Labels, returned: Any) -> Resampled:
+    """Separate the given rows from the new ones in what ``fit_resample`` returned.
 
     Parameters
     ----------
