@@ -179,14 +179,14 @@ class TransformerEncoder:
         """The model, packed where it can be, and a copy on each further device."""
         import torch
 
-        from synaug.encoder import linear, packed
+        from synaug.encoder import onednn, packed
 
         _, model, devices = self._loaded
         models = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
         # A GPU reads large batches, in which texts of like length pad little.
         if all(device.type == "cpu" for device in devices):
             for copied in models:
-                linear.prepare(copied, CPU_BATCH_TOKENS, {"input_ids": torch.tensor([packed.probe(copied)[0]])})
+                onednn.prepare(copied, CPU_BATCH_TOKENS, {"input_ids": torch.tensor([packed.probe(copied)[0]])})
             self._packed = self.pooling != "pooler" and all(packed.enable(copied) for copied in models)
         return models
 

@@ -112,7 +112,7 @@ def _scoring(rows: Rows) -> Callable[[torch.Tensor], torch.Tensor]:
     """
     import torch  # here: what compares records, and --help, need none of it
 
-    from synaug.encoder.linear import linear
+    from synaug.encoder.onednn import linear
 
     n_more = -len(rows) % GROUP_ROWS
     bias = np.concatenate([-np.einsum("rd,rd->r", rows, rows) / 2, np.full(n_more, -np.inf, dtype=np.float32)])
