@@ -33,6 +33,7 @@ DECIDES_NONE = (
     "errors",
     "escaping",
     "files",
+    "garbage_collection",
     "record",
     "report",
     "settings",
