@@ -35,7 +35,7 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
         If the file cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Its own fallback is a file that stays where a process was killed, and would be waited for.
+    # filelock's fallback is a plain file, which outlives a killed process and would block for ever.
     lock = FileLock(path, fallback_to_soft=False)
     held = True
     try:
