@@ -573,7 +573,7 @@ def test_what_a_killed_writer_left_is_removed_after_a_day_and_not_before(tmp_pat
 
 STOPPED_WHILE_WRITING = """
 folder, seen = map(Path, sys.argv[1:])
-from synaug import atomic
+from synaug.files import atomic
 def pause(descriptor):
     seen.touch()
     sys.stdin.readline()
