@@ -142,7 +142,7 @@ def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
     def call(n_rows: int = args.rows) -> Arrays:
         given = TrainingRows.of(rows[:n_rows], labels[:n_rows])
         (augmented,) = augmenter.augment_all([ToAugment(given, np.random.RandomState(0))])
-        some = augmented.made.where(np.arange(len(augmented.labels)) % COMPARED_EVERY == 0)
+        some = augmented.synthetic.where(np.arange(len(augmented.labels)) % COMPARED_EVERY == 0)
         return {
             "count": np.bincount(augmented.labels),
             "some": some.values(given),
@@ -230,11 +230,11 @@ def grid_synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
                     sampler = Augmenter(getattr(over_sampling, method)())
                     options: dict[str, Any] = {"minority": [1], "ratio": ratio, "standardize": False}
                     data = augment(texts, rows, splits, sampler, graphs, **options)
-                    for each in data.training_sets:
-                        made = each.augmented
-                        mask = np.arange(len(made.labels)) % COMPARED_EVERY == 0
-                        some.append(made.made.where(mask).values(made.given))
-                        counts.append(len(made.labels))
+                    for training_set in data.training_sets:
+                        augmented = training_set.augmented
+                        mask = np.arange(len(augmented.labels)) % COMPARED_EVERY == 0
+                        some.append(augmented.synthetic.where(mask).values(augmented.given))
+                        counts.append(len(augmented.labels))
                     flops += sum(graph.flops_done for graph in graphs.values())
         return {"some": np.concatenate(some), "count": np.array(counts), "gflop": np.array(flops / 1e9)}
 

@@ -132,7 +132,7 @@ def _side(
             patience = 20 if epochs is None else max_epochs
             augmenter = Augmenter(VAE(max_epochs=max_epochs, warmup_epochs=min(20, max_epochs), patience=patience))
             sets += augmented(rows, texts, chosen, augmenter, ratio=args.ratio).training_sets
-        made = np.concatenate([each.augmented.synthetic for each in sets])
+        made = np.concatenate([each.augmented.synthetic_embeddings for each in sets])
         minority = [entry["rows"] for each in sets for entry in each.augmented.diagnostics]
         return {
             "synthetic": made,

@@ -113,9 +113,9 @@ def utf8_frame(frame: "pd.DataFrame") -> "pd.DataFrame":
 def shown_tree(value: Any) -> Any:
     """Nested dicts and lists whose text is `shown`'s: for W&B's config, which takes no halves of surrogates."""
     if isinstance(value, dict):
-        return {shown(key): shown_tree(each) for key, each in value.items()}
+        return {shown(key): shown_tree(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [shown_tree(each) for each in value]
+        return [shown_tree(part) for part in value]
     return shown(value) if isinstance(value, str) else value
 
 
@@ -188,12 +188,12 @@ def _mapped(frame: "pd.DataFrame", change: Callable[[object], str]) -> "pd.DataF
         if pd.api.types.is_numeric_dtype(column):  # numbers and truths
             columns[name] = column
             continue
-        codes, found = pd.factorize(column)
-        changed = [change(each) for each in found]
+        codes, distinct = pd.factorize(column)
+        changed = [change(text) for text in distinct]
         if isinstance(column.dtype, pd.CategoricalDtype) and len(set(changed)) == len(changed):
             columns[name] = pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(changed)), index=frame.index)
         else:
             values = np.array([*changed, None], dtype=object)[codes]  # -1 is what is missing
             columns[name] = pd.Series(values, index=frame.index)
-    made = pd.DataFrame(columns, index=frame.index)
-    return made.set_axis([change(name) for name in frame.columns], axis="columns")
+    mapped = pd.DataFrame(columns, index=frame.index)
+    return mapped.set_axis([change(name) for name in frame.columns], axis="columns")

@@ -45,7 +45,7 @@ def called(value: object, names: Iterable[str]) -> list[str]:
     names = list(names)
     if isinstance(value, str):
         return [name for name in names if name == value] or [name for name in names if name.strip() == value.strip()]
-    return [name for name in names if name == str(value) or any(_same(value, each) for each in _values_of(name))]
+    return [name for name in names if name == str(value) or any(_same(value, meant) for meant in _values_of(name))]
 
 
 def shown(value: object) -> str:
@@ -80,7 +80,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
     """``: did you mean 'label'?`` with the nearest of the names, or nothing."""
     known = sorted(set(names))
     look = look_of(name).casefold()
-    near = [each for each in known if look_of(each).casefold() == look] or difflib.get_close_matches(name, known, n=1)
+    near = [candidate for candidate in known if look_of(candidate).casefold() == look] or difflib.get_close_matches(
+        name, known, n=1
+    )
     return f": did you mean {near[0]!r}?" if near else ""
 
 
@@ -90,13 +92,13 @@ def _chooses_a_variant(code: int) -> bool:
 
 def _values_of(name: str) -> list[Any]:
     """What YAML and what the command line make of a word; nothing where it stays text."""
-    found: list[Any] = []
+    values: list[Any] = []
     if name.lower() in VALUES_OF_THE_COMMAND_LINE:
-        found.append(VALUES_OF_THE_COMMAND_LINE[name.lower()])
+        values.append(VALUES_OF_THE_COMMAND_LINE[name.lower()])
     if len(name) <= LONGEST_VALUE and not set(name) & set("[]{},#&*!|>%@`\"'$\\\r\n"):
         with suppress(yaml.YAMLError, OmegaConfBaseException, ValueError):  # no value, so a word
-            found += list(OmegaConf.create(f"[{name}]"))
-    return found
+            values += list(OmegaConf.create(f"[{name}]"))
+    return values
 
 
 def _same(value: object, other: object) -> bool:

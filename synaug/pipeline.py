@@ -30,7 +30,7 @@ from synaug.scores.probabilities import write_probabilities
 from synaug.scores.score import score as score_splits
 from synaug.splits import Split, make_splits, rows_needed
 from synaug.sweep import interrupts
-from synaug.tracking import run as tracking
+from synaug.tracking import wandb_run
 from synaug.training import tables
 from synaug.training.fit import Fits, Predictions, StackedTraining
 from synaug.training.training_sets import TrainingData, neighbour_graphs
@@ -114,7 +114,8 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
     with torch_threads(config.threads):
         prepared = prepare(config, folder.name, asked, cost)
         data = augment(config, prepared, cost)
-        fallbacks = warn_of_fallbacks([each.augmented.balance for each in data.training_sets], data.class_names)
+        balances = [training_set.augmented.balance for training_set in data.training_sets]
+        fallbacks = warn_of_fallbacks(balances, data.class_names)
         with logging_to(config.logger) as logger:
             predictions = fit(make_training(config, logger), data, cost)
             scored = score(config, folder, data, predictions, cost)
@@ -129,7 +130,7 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
             record.write(folder, recorded)
             log.info("%s", cost.line())
             with of_no_consequence():
-                tracking.log_result(logger, recorded)
+                wandb_run.log_result(logger, recorded)
     return recorded
 
 
@@ -201,7 +202,7 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
             ratio=prepared.imbalance_ratio.ratio,
             standardize=config.standardize,
         )
-    n_synthetic = sum(len(each.augmented.made) for each in data.training_sets)
+    n_synthetic = sum(len(training_set.augmented.synthetic) for training_set in data.training_sets)
     cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()))
     return data
 
@@ -297,7 +298,7 @@ def logging_to(config: DictConfig) -> Iterator[Logger | None]:
         exit_code = 0
     finally:
         with of_no_consequence():
-            tracking.finish(logger, exit_code)
+            wandb_run.finish(logger, exit_code)
 
 
 @contextmanager

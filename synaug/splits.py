@@ -149,8 +149,8 @@ def _check_rows(rows_per_class: Rows, class_names: Sequence[str], n_folds: int, 
     else:
         counted = _counted(small, rows_per_class, class_names)
         what = f"{len(small)} of {len(class_names)} classes have fewer rows {limit}: {counted}"
-    folds = [each for each in range(2, min(n_folds, fewest + 1)) if _suffice(fewest, each, validation_share)]
-    remedies = [f"lower n_folds to {folds[-1]}"] if folds else []
+    enough = [n for n in range(2, min(n_folds, fewest + 1)) if _suffice(fewest, n, validation_share)]
+    remedies = [f"lower n_folds to {enough[-1]}"] if enough else []
     if len(class_names) - len(small) >= 2:
         them = "it" if len(small) == 1 else "them"
         remedies.append(f"set dataset.min_per_class={needed} to drop {them}")

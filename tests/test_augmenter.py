@@ -178,7 +178,7 @@ def test_amount_0_changes_nothing(name: str, counts: Sequence[int]) -> None:
     X, y = mixed(counts)
     augmented = run(make(name, amount=0), X, y)
     np.testing.assert_array_equal(augmented.kept, np.arange(len(X)))
-    assert augmented.synthetic.shape == (0, X.shape[1])
+    assert augmented.synthetic_embeddings.shape == (0, X.shape[1])
     assert augmented.labels.shape == (0,)
     assert augmented.balance == [Balance(label, n, n, 0, 0) for label, n in enumerate(counts)]
 
@@ -221,7 +221,7 @@ def test_real_rows_are_kept_to_the_bit_and_in_place(name: str, counts: Sequence[
     augmented = run(make(name), X, y)
     assert X.tobytes() == before.tobytes()
     np.testing.assert_array_equal(augmented.kept, np.arange(len(X)))
-    assert len(augmented.synthetic)
+    assert len(augmented.synthetic_embeddings)
 
 
 @every_sampler
@@ -229,10 +229,10 @@ def test_real_rows_are_kept_to_the_bit_and_in_place(name: str, counts: Sequence[
 def test_rows_are_float32_and_finite(name: str, counts: Sequence[int]) -> None:
     X, y = mixed(counts)
     augmented = run(make(name, amount=2), X, y)
-    assert augmented.synthetic.dtype == np.float32
+    assert augmented.synthetic_embeddings.dtype == np.float32
     assert augmented.labels.dtype == augmented.kept.dtype == np.int64
-    assert augmented.synthetic.shape == (len(augmented.labels), X.shape[1])
-    assert np.isfinite(augmented.synthetic).all()
+    assert augmented.synthetic_embeddings.shape == (len(augmented.labels), X.shape[1])
+    assert np.isfinite(augmented.synthetic_embeddings).all()
 
 
 @every_sampler
@@ -246,10 +246,13 @@ def test_rows_follow_from_the_random_state_alone(name: str) -> None:
         np.testing.assert_array_equal(np.random.get_state(legacy=False)["state"]["key"], state)
     same, again, other = found
     np.testing.assert_array_equal(same.kept, again.kept)
-    assert same.synthetic.tobytes() == again.synthetic.tobytes()
+    assert same.synthetic_embeddings.tobytes() == again.synthetic_embeddings.tobytes()
     assert same.balance == again.balance
     if name not in WITHOUT_DRAWS:
-        assert (same.kept.tobytes(), same.synthetic.tobytes()) != (other.kept.tobytes(), other.synthetic.tobytes())
+        assert (same.kept.tobytes(), same.synthetic_embeddings.tobytes()) != (
+            other.kept.tobytes(),
+            other.synthetic_embeddings.tobytes(),
+        )
 
 
 @every_sampler
@@ -259,7 +262,7 @@ def test_the_sampler_handed_in_is_not_altered(name: str) -> None:
     before = (repr(augmenter.sampler.get_params(deep=True)), set(vars(augmenter.sampler)))
     first = run(augmenter, X, y)
     assert (repr(augmenter.sampler.get_params(deep=True)), set(vars(augmenter.sampler))) == before
-    assert run(augmenter, X, y).synthetic.tobytes() == first.synthetic.tobytes()
+    assert run(augmenter, X, y).synthetic_embeddings.tobytes() == first.synthetic_embeddings.tobytes()
 
 
 @every_oversampler
@@ -268,7 +271,7 @@ def test_two_equal_classes_get_different_draws(name: str) -> None:
     twin = X[y == 2]
     X, y = np.concatenate([X, twin]), np.concatenate([y, np.full(12, 3)])
     augmented = run(make(name), X, y)
-    made = [augmented.synthetic[augmented.labels == label] for label in (2, 3)]
+    made = [augmented.synthetic_embeddings[augmented.labels == label] for label in (2, 3)]
     n = min(map(len, made))
     assert n
     assert (made[0][:n] != made[1][:n]).any()
@@ -288,7 +291,7 @@ def test_both_parents_are_given_rows_of_the_class(name: str) -> None:
     X, y = mixed(FOUR, d=100)
     augmented = run(make(name), X, y)
     assert not any(entry.made_by_fallback for entry in augmented.balance)
-    parents = segment_parents(augmented.synthetic, X)
+    parents = segment_parents(augmented.synthetic_embeddings, X)
     assert (parents >= 0).all()
     np.testing.assert_array_equal(y[parents], np.stack([augmented.labels] * 2, axis=1))
 
@@ -310,7 +313,7 @@ def test_undersampling_removes_the_share_of_the_surplus(amount: float, left: lis
     augmented = run(make("undersampling", amount), X, y)
     assert np.bincount(y[augmented.kept]).tolist() == left
     assert [entry.asked for entry in augmented.balance] == [n - real for n, real in zip(left, FOUR, strict=True)]
-    assert len(augmented.synthetic) == 0
+    assert len(augmented.synthetic_embeddings) == 0
     assert len(np.unique(augmented.kept)) == len(augmented.kept)
 
 
@@ -320,9 +323,9 @@ def test_kept_rows_are_told_from_new_ones_where_both_change() -> None:
     rows, labels = SMOTEENN(random_state=random_state, sampling_strategy={1: 60}).fit_resample(X, y)
     augmented = run(make("smote + enn"), X, y)
     assert 0 < len(augmented.kept) < len(X)
-    ours = np.concatenate([X[augmented.kept], augmented.synthetic])
+    ours = np.concatenate([X[augmented.kept], augmented.synthetic_embeddings])
     assert sorted(map(bytes, ours)) == sorted(map(bytes, rows.astype(np.float32)))
-    assert not {row.tobytes() for row in augmented.synthetic} & {row.tobytes() for row in X}
+    assert not {row.tobytes() for row in augmented.synthetic_embeddings} & {row.tobytes() for row in X}
     assert np.bincount(training_labels(y, augmented)).tolist() == np.bincount(labels).tolist()
 
 
@@ -399,7 +402,7 @@ def test_a_function_that_relabels_rows_does_not_keep_them() -> None:
 
     augmented = run(Augmenter(FunctionSampler(func=relabel)), X, y)
     np.testing.assert_array_equal(augmented.kept, np.delete(np.arange(len(X)), 5))
-    np.testing.assert_array_equal(augmented.synthetic, X[5:6])
+    np.testing.assert_array_equal(augmented.synthetic_embeddings, X[5:6])
     assert augmented.labels.tolist() == [1 - y[5]]
 
 
@@ -407,7 +410,11 @@ def test_samplers_in_a_pipeline_draw_from_the_random_state() -> None:
     X, y = mixed(FOUR)
     augmenter = Augmenter(make_pipeline(RandomOverSampler(shrinkage=0.1), RandomUnderSampler()))
     first, again, other = (run(augmenter, X, y, seed) for seed in (0, 0, 1))
-    assert first.synthetic.tobytes() == again.synthetic.tobytes() != other.synthetic.tobytes()
+    assert (
+        first.synthetic_embeddings.tobytes()
+        == again.synthetic_embeddings.tobytes()
+        != other.synthetic_embeddings.tobytes()
+    )
 
 
 # The traps
@@ -474,10 +481,10 @@ def test_the_stated_fallback_for_a_tiny_class(name: str, rows: int, how: str) ->
     assert entry.made_by_fallback
     assert entry.reason is not None
     assert entry.reason.endswith(f"; {how} made {entry.made_by_fallback} in its place")
-    assert np.isfinite(augmented.synthetic).all()
+    assert np.isfinite(augmented.synthetic_embeddings).all()
     np.testing.assert_array_equal(augmented.kept, np.arange(len(X)))
     if rows == 1:
-        assert len(np.unique(augmented.synthetic, axis=0)) == 1
+        assert len(np.unique(augmented.synthetic_embeddings, axis=0)) == 1
 
 
 @pytest.mark.parametrize("rows", [1, 2, 4])
@@ -495,7 +502,7 @@ def test_repeated_rows_do_no_harm(name: str) -> None:
     X[y == 1] = X[y == 1][:3].repeat(5, axis=0)
     augmented = run(make(name), X, y)
     assert abs(augmented.balance[1].made - 45) <= 5
-    assert np.isfinite(augmented.synthetic).all()
+    assert np.isfinite(augmented.synthetic_embeddings).all()
 
 
 def test_adasyn_rounds_and_that_is_no_shortage() -> None:
@@ -540,7 +547,7 @@ def test_neighbour_objects_serve_as_numbers_do() -> None:
     X, y = mixed(TWO)
     number = run(Augmenter(SMOTE(k_neighbors=5)), X, y)
     neighbours = run(Augmenter(SMOTE(k_neighbors=NearestNeighbors(n_neighbors=6))), X, y)
-    assert number.synthetic.tobytes() == neighbours.synthetic.tobytes()
+    assert number.synthetic_embeddings.tobytes() == neighbours.synthetic_embeddings.tobytes()
 
 
 def test_a_neighbours_object_is_given_fewer_neighbours_and_not_altered() -> None:
@@ -633,7 +640,7 @@ def test_strict_raises_for_a_vae_of_one_row() -> None:
 @every_oversampler
 def test_strict_is_content_where_nothing_is_asked(name: str) -> None:
     X, y = mixed((3, 3))
-    assert len(run(make(name, strict=True), X, y).synthetic) == 0
+    assert len(run(make(name, strict=True), X, y).synthetic_embeddings) == 0
 
 
 # Kinds
@@ -773,7 +780,7 @@ def test_a_fallback_is_warned_of_once_for_all_members(caplog: pytest.LogCaptureF
         [Balance(0, 9, 9, None, 0), Balance(1, 5, 5, 4, 4), Balance(2, 8, 8, 1, 1)],
     ]
     sentences = warn_of_fallbacks(balances, ["a", "b", "c"])
-    assert sentences == ["class 'b': a fallback made 12 of 13 rows in 2 of 3 members, e.g. two rows"]
+    assert sentences == ["class 'b': a fallback made 12 of 13 rows in 2 of 3 splits, e.g. two rows"]
     assert [record.getMessage() for record in caplog.records] == sentences
 
 
@@ -829,7 +836,7 @@ def test_rows_and_labels_come_in_any_kind_of_table(form: Any) -> None:
     X, y = mixed(TWO)
     plain, other = run(Augmenter(Jitter()), X, y), run(Augmenter(Faulty(form)), X, y)
     np.testing.assert_array_equal(other.kept, np.arange(len(X)))
-    assert other.synthetic.tobytes() == plain.synthetic.tobytes()
+    assert other.synthetic_embeddings.tobytes() == plain.synthetic_embeddings.tobytes()
 
 
 @pytest.mark.parametrize("stated", [None, {"a": 1}, ["a"], [{"a": {1, 2}}], [{"a": object()}], 3])
@@ -872,7 +879,7 @@ ROUNDINGS = {
 def test_rounded_rows_are_kept_with_their_own_bits(rounding: str) -> None:
     X, y = mixed(TWO)
     augmented = run(Augmenter(FunctionSampler(func=ROUNDINGS[rounding])), X, y)
-    assert len(augmented.synthetic) == 0
+    assert len(augmented.synthetic_embeddings) == 0
     n_kept = len(X) // 2 + 1 if "dropped" in rounding else len(X)
     assert len(set(augmented.kept.tolist())) == len(augmented.kept) == n_kept
     assert sum(entry.kept for entry in augmented.balance) == n_kept
@@ -947,7 +954,7 @@ def test_a_sampler_that_writes_into_what_it_is_given_harms_nothing() -> None:
     X.flags.writeable = y.flags.writeable = False  # as the shared embeddings are
     scribbled = run(Augmenter(Scribbler()), X, y)
     np.testing.assert_array_equal(scribbled.kept, np.arange(len(X)))
-    assert scribbled.synthetic.tobytes() == plain.synthetic.tobytes()
+    assert scribbled.synthetic_embeddings.tobytes() == plain.synthetic_embeddings.tobytes()
 
 
 def test_a_cleaner_leaves_every_class_it_fills_a_real_row() -> None:
@@ -1013,7 +1020,11 @@ def test_the_global_generators_are_seeded_for_a_sampler_and_restored(sampler: An
     assert global_states() == before
     np.random.rand(), random.random(), torch.rand(1)
     again, other = run(Augmenter(sampler), X, y), run(Augmenter(sampler), X, y, seed=1)
-    assert first.synthetic.tobytes() == again.synthetic.tobytes() != other.synthetic.tobytes()
+    assert (
+        first.synthetic_embeddings.tobytes()
+        == again.synthetic_embeddings.tobytes()
+        != other.synthetic_embeddings.tobytes()
+    )
 
 
 def test_the_global_generators_are_restored_when_a_sampler_fails() -> None:
@@ -1087,7 +1098,11 @@ class Plain:
 def test_what_cannot_be_cloned_is_copied(sampler: Any) -> None:
     X, y = mixed(FOUR)
     first, again, other = (run(Augmenter(sampler), X, y, seed) for seed in (0, 0, 1))
-    assert first.synthetic.tobytes() == again.synthetic.tobytes() != other.synthetic.tobytes()
+    assert (
+        first.synthetic_embeddings.tobytes()
+        == again.synthetic_embeddings.tobytes()
+        != other.synthetic_embeddings.tobytes()
+    )
     assert [entry.made for entry in first.balance] == [0, 0, 28, 28]
     assert not any(entry.made_by_fallback for entry in first.balance)
     assert sampler.random_state is None
@@ -1113,7 +1128,10 @@ def test_a_strategy_inside_a_combination_that_the_amount_would_overrule_is_refus
 def test_a_random_state_of_the_users_own_is_overruled_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
     X, y = mixed(TWO)
     plain = run(Augmenter(SMOTE()), X, y)
-    assert run(Augmenter(SMOTE(random_state=5)), X, y).synthetic.tobytes() == plain.synthetic.tobytes()
+    assert (
+        run(Augmenter(SMOTE(random_state=5)), X, y).synthetic_embeddings.tobytes()
+        == plain.synthetic_embeddings.tobytes()
+    )
     assert [record.getMessage() for record in caplog.records] == [
         "augmenter.random_state=5 is overruled: every draw follows from seeds"
     ]
@@ -1146,7 +1164,7 @@ def test_k_neighbours_by_a_metric_do_not_count_the_row_itself(k: int) -> None:
     y = np.repeat([0, 1], [40, 20])
     by_number = Augmenter(SMOTE(k_neighbors=k)).augment(X, y, np.random.RandomState(0))
     by_metric = Augmenter(SMOTE(k_neighbors=nearest_neighbours(k, "euclidean"))).augment(X, y, np.random.RandomState(0))
-    np.testing.assert_allclose(by_metric.synthetic, by_number.synthetic, atol=1e-6)
+    np.testing.assert_allclose(by_metric.synthetic_embeddings, by_number.synthetic_embeddings, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_labels_travel_with_their_rows() -> None:
 def test_synthetic_rows_are_drawn_as_often_as_real_ones() -> None:
     module = make(RandomOverSampler())
     training_set = module.data.training_sets[0]
-    made = len(training_set.augmented.synthetic)
+    made = len(training_set.augmented.synthetic_embeddings)
     is_minority = training_set.split.train >= N // 2
     assert made == (~is_minority).sum() - is_minority.sum()
     seen = Counter(map(int, rows_of(module, 4)[0]))
@@ -160,7 +160,7 @@ def test_standardising_sees_the_real_training_rows_only() -> None:
 def test_the_sampler_sees_embeddings_as_they_are() -> None:
     plain, scaled = make(), make(standardize=True)
     for left, right in zip(plain.data.training_sets, scaled.data.training_sets, strict=True):
-        np.testing.assert_array_equal(left.augmented.synthetic, right.augmented.synthetic)
+        np.testing.assert_array_equal(left.augmented.synthetic_embeddings, right.augmented.synthetic_embeddings)
 
 
 def test_a_sampler_that_removes_rows_leaves_the_others() -> None:
@@ -178,7 +178,7 @@ def test_no_test_or_validation_row_is_ever_a_parent(sampler: Any) -> None:
     module = make(sampler)
     for index, split in enumerate(module.data.splits):
         parents = module.data.parents(index)
-        assert parents.shape == (len(module.data.training_sets[index].augmented.synthetic), 2)
+        assert parents.shape == (len(module.data.training_sets[index].augmented.synthetic_embeddings), 2)
         assert np.isin(parents, split.train).all()
         assert (module.data.labels[parents] == 1).all()
 

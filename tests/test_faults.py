@@ -517,7 +517,7 @@ def test_a_job_without_memory_gets_a_sentence_with_the_remedy_and_the_others_go_
     assert sweep.code == 1
     assert statuses(program) == ["done", "failed", "done"]
     (failed,) = [folder for folder in program.run_folders if "-mine-" in folder.name]
-    sentence = record.failure_of(failed)["sentence"]
+    sentence = record.read_json(failed / record.FAILURE)["sentence"]
     assert sentence.startswith("out of memory (")
     assert reason in sentence
     assert "give fewer seeds or n_folds, dataset.max_per_class=..., or" in sentence

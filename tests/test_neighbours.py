@@ -314,7 +314,7 @@ def test_rows_are_those_that_imbalanced_learn_makes(sampler: Any, seed: int) -> 
     expected_rows, expected_labels = clone(sampler).set_params(random_state=np.random.RandomState(3)).fit_resample(X, y)
     augmented = Augmenter(sampler).augment(X, y, np.random.RandomState(3))
     made = len(expected_labels) - len(y)
-    np.testing.assert_allclose(augmented.synthetic[:made], expected_rows[len(y) :], atol=2e-6)
+    np.testing.assert_allclose(augmented.synthetic_embeddings[:made], expected_rows[len(y) :], atol=2e-6)
     np.testing.assert_array_equal(augmented.labels[:made], expected_labels[len(y) :])
 
 
@@ -324,14 +324,14 @@ def test_interpolated_rows_know_their_parents_and_lie_between_them() -> None:
     first, second = augmented.parents.T
     assert (y[first] == augmented.labels).all()
     assert (y[second] == augmented.labels).all()
-    step = augmented.made.step[:, None]
-    np.testing.assert_allclose(augmented.synthetic, (1 - step) * X[first] + step * X[second], atol=1e-6)
+    step = augmented.synthetic.step[:, None]
+    np.testing.assert_allclose(augmented.synthetic_embeddings, (1 - step) * X[first] + step * X[second], atol=1e-6)
 
 
 def test_synthetic_rows_take_no_room_until_they_are_asked_for() -> None:
     X = np.random.RandomState(0).normal(size=(2000, 768)).astype(np.float32)
     y = np.repeat([0, 1], [1900, 100])
-    made = Augmenter(SMOTE()).augment(X, y, np.random.RandomState(0)).made
+    made = Augmenter(SMOTE()).augment(X, y, np.random.RandomState(0)).synthetic
     assert made.between.nbytes + made.step.nbytes + made.others.nbytes == 1800 * 12
 
 

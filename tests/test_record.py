@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from synaug import record
 from synaug.errors import UserError
-from synaug.record import store
+from synaug.record import shapes, store, tables
 from synaug.scores import metrics
 from tests import fabricated
 
@@ -36,9 +36,9 @@ def test_any_number_makes_valid_json(value: float) -> None:
 
 def test_writing_clears_the_failure_of_an_earlier_try(tmp_path: Path) -> None:
     record.write_failure(tmp_path, {"error": "no"})
-    assert not record.is_done(tmp_path)
+    assert not (tmp_path / record.RECORD).is_file()
     record.write(tmp_path, {})
-    assert record.is_done(tmp_path)
+    assert (tmp_path / record.RECORD).is_file()
     assert not (tmp_path / record.FAILURE).exists()
 
 
@@ -60,7 +60,7 @@ def test_a_writer_killed_at_any_moment_leaves_no_half_record(tmp_path: Path) -> 
     )
     for delay in (0.05, 0.11, 0.17):
         subprocess.run([sys.executable, "-c", program, str(tmp_path), str(delay)], check=False)
-        if record.is_done(tmp_path):
+        if (tmp_path / record.RECORD).is_file():
             assert record.read_json(tmp_path / "record.json")["rows"] == list(range(20000))
 
 
@@ -168,14 +168,21 @@ WRONG = [
 
 
 @pytest.mark.parametrize("content", WRONG, ids=range(len(WRONG)))
-@pytest.mark.parametrize("name", ["record.json", "failure.json", "sweep.json"])
+@pytest.mark.parametrize("name", ["record.json", "sweep.json"])
 def test_a_file_of_another_shape_gets_a_sentence(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    read = {"record.json": record.read, "failure.json": record.failure_of, "sweep.json": record.sweep_of}[name]
+    read = {"record.json": record.read, "sweep.json": record.sweep_of}[name]
     if name == "sweep.json" and content in (b"{}", WRONG[-1]):  # nothing in it is needed
         return
     with pytest.raises(UserError, match=f"{re.escape(str(tmp_path / name))} .*: remove it and run again$"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("content", WRONG, ids=range(len(WRONG)))
+def test_a_failure_of_another_shape_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / record.FAILURE).write_bytes(content)
+    with pytest.raises(shapes.MisshapenError):
+        shapes.failure(tmp_path / record.FAILURE)
 
 
 CHANGES: list[tuple[tuple[str | int, ...], object]] = [
@@ -284,9 +291,9 @@ def test_probabilities_that_are_not_the_recorded_ones_are_a_problem(run: Path) -
 
 def test_a_failure_says_whether_the_record_that_stands_is_older(run: Path) -> None:
     record.write_failure(run, {"error": "no", "type": "E", "overrides": []})
-    assert not record.is_overtaken(run, record.failure_of(run))
+    assert not record.is_overtaken(run, shapes.failure(run / record.FAILURE))
     change(run, "name", to="another")  # as if it were made again, whatever the clock says
-    assert record.is_overtaken(run, record.failure_of(run))
+    assert record.is_overtaken(run, shapes.failure(run / record.FAILURE))
 
 
 # What schema 1 had not yet, and what describes a run only.
@@ -323,7 +330,7 @@ def test_a_record_of_an_older_schema_is_read_as_far_as_it_goes(run: Path) -> Non
     assert record.problem(run, identity_of(run)) is None
     read = record.read(run)
     assert read["scores"] == content["scores"]
-    assert read["validation_scores"] == record.as_table(record.VALIDATION_COLUMNS, [])
+    assert read["validation_scores"] == tables.as_table(record.VALIDATION_COLUMNS, [])
     assert read["code"] == "unknown"
     assert record.lacking(read) == ["validation_scores", "reliability"]
     assert record.lacking(record.read(run)) == ["validation_scores", "reliability"]

@@ -23,7 +23,7 @@ from synaug.report.__main__ import main
 from synaug.report.drawing import colours, style, svg
 from synaug.report.drawing.contract import Drawing, Plan
 from synaug.report.figures import forest, gains
-from synaug.report.page import again, page, tables
+from synaug.report.page import page, reproduction, tables
 from synaug.report.results import Results
 from tests.fabricated import fabricate, write, write_failure, write_runs
 
@@ -336,7 +336,7 @@ def test_commands_of_single_runs_come_from_their_overrides(tmp_path: Path) -> No
         (folder / ".hydra" / "overrides.yaml").write_text(f"- augmenter={folder.name.split('-')[3]}\n- cache_dir=/x\n")
     evidence = evidences.read([tmp_path / "runs"])
     results = Results(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
-    assert again.commands(results) == ["python -m synaug augmenter=none", "python -m synaug augmenter=smote"]
+    assert reproduction.commands(results) == ["python -m synaug augmenter=none", "python -m synaug augmenter=smote"]
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_commands_of_single_runs_come_from_their_overrides(tmp_path: Path) -> No
     [("output_dir=/x", True), ("logger.project=p", True), ("+threads=2", True), ("dataset=imdb", False)],
 )
 def test_what_only_says_where_to_run_is_left_out_of_commands(override: str, left_out: bool) -> None:
-    assert again.is_left_out(override) is left_out
+    assert reproduction.is_left_out(override) is left_out
 
 
 def test_json_ends_no_script_element() -> None:

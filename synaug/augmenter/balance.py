@@ -26,7 +26,7 @@ class Balance:
 
 
 def warn_of_fallbacks(balances: Sequence[Sequence[Balance]], class_names: Sequence[str]) -> list[str]:
-    """Say once what a whole run's members fell back on: one line, however many classes; the rest in the log file.
+    """Say once what a whole run's splits fell back on: one line, however many classes; the rest in the log file.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def warn_of_fallbacks(balances: Sequence[Sequence[Balance]], class_names: Sequen
             made, asked = sum(case.made_by_fallback for case in cases), sum(case.asked or 0 for case in cases)
             n_made, n_asked = n_made + made, n_asked + asked
             sentences.append(
-                f"class {name!r}: a fallback made {made} of {asked} rows in {len(cases)} of {len(balances)} members, "
+                f"class {name!r}: a fallback made {made} of {asked} rows in {len(cases)} of {len(balances)} splits, "
                 f"e.g. {cases[0].reason}"
             )
     if len(sentences) == 1:

@@ -21,7 +21,7 @@ from synaug.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# Of training rows copied for a sampler that learns for many members at once.
+# Of training rows copied for a sampler that learns for many sets at once.
 STACK_BYTES = 1 << 28
 # A bar for a single training set appears where its classes take so long.
 BAR_DELAY = 2.0
@@ -37,7 +37,7 @@ class Augmented:
         The training rows.
     kept
         int64 `[n_kept]`: which of them remain (all, but for samplers that clean).
-    made, labels
+    synthetic, labels
         The rows added, and their labels, int64 `[s]`.
     parents
         `[s, 2]`: the given rows each was made of, -1 where the sampler does not tell
@@ -50,16 +50,16 @@ class Augmented:
 
     given: TrainingRows
     kept: Labels
-    made: SyntheticRows
+    synthetic: SyntheticRows
     labels: Labels
     parents: Labels | NDArray[np.int32]
     balance: list[Balance]
     diagnostics: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def synthetic(self) -> FloatRows:
-        """The rows added, float32 `[s, d]`; made anew each time they are asked for."""
-        return self.made.values(self.given)
+    def synthetic_embeddings(self) -> FloatRows:
+        """The rows added, float32 `[s, d]`; computed anew each time they are asked for."""
+        return self.synthetic.values(self.given)
 
 
 class Augmenter:
@@ -156,22 +156,26 @@ class Augmenter:
             log.warning("augmenter.%s=%s is overruled: every draw follows from seeds", path, seed)
         for group in self._groups(sets):
             attempts: Sequence[Resampled | ValueError | None] = [None] * len(group)
-            asked = [self._asked(np.bincount(each.rows.y)) for each in group]
-            if hasattr(self.sampler, "fit_resample_all") and all(each is not None and each.any() for each in asked):
-                targets = [_targets(np.bincount(each.rows.y), own) for each, own in zip(group, asked, strict=True)]
-                rows, draws = [each.rows for each in group], [each.random_state for each in group]
+            asked = [self._asked(np.bincount(task.rows.y)) for task in group]
+            if hasattr(self.sampler, "fit_resample_all") and all(
+                changes is not None and changes.any() for changes in asked
+            ):
+                targets = [
+                    _targets(np.bincount(task.rows.y), changes) for task, changes in zip(group, asked, strict=True)
+                ]
+                rows, draws = [task.rows for task in group], [task.random_state for task in group]
                 attempts = resample_all(self.sampler, rows, targets, draws)
-            for each, attempt in zip(group, attempts, strict=True):
-                yield self._augment(each, attempt, class_names)
+            for task, attempt in zip(group, attempts, strict=True):
+                yield self._augment(task, attempt, class_names)
 
     def _groups(self, sets: Sequence[ToAugment]) -> Iterator[list[ToAugment]]:
         group: list[ToAugment] = []
-        for each in sets:
-            size = 4 * each.rows.width * (len(each.rows) + sum(len(other.rows) for other in group))
+        for task in sets:
+            size = 4 * task.rows.width * (len(task.rows) + sum(len(earlier.rows) for earlier in group))
             if group and size > STACK_BYTES:
                 yield group
                 group = []
-            group.append(each)
+            group.append(task)
         if group:
             yield group
 
@@ -179,7 +183,7 @@ class Augmenter:
         self, task: ToAugment, attempt: Resampled | ValueError | None, class_names: Sequence[str] | None
     ) -> Augmented:
         rows, counts = task.rows, np.bincount(task.rows.y)
-        names = [f"class {each}" for each in (range(len(counts)) if class_names is None else map(repr, class_names))]
+        names = [f"class {name}" for name in (range(len(counts)) if class_names is None else map(repr, class_names))]
         where = f" in {task.where}" if task.where else ""
         asked = self._asked(counts)
         if asked is not None and not asked.any():
@@ -235,7 +239,7 @@ class Augmenter:
         # What was cleaned away is not filled up again.
         cleaned = cleans(self.sampler) or len(result.kept) < len(given)
         result, returned = _with_a_real_row(given, result, wanted)
-        made = result.change(given.y)
+        added = result.change(given.y)
         filled: dict[int, tuple[int, str]] = {
             label: (
                 0,
@@ -246,15 +250,15 @@ class Augmenter:
         }
         rows, labels, parents = [result.synthetic], [result.labels], [result.parents]
         for label in wanted:
-            if not falls_short(int(made[label]), int(asked[label])) or (cleaned and label not in errors):
+            if not falls_short(int(added[label]), int(asked[label])) or (cleaned and label not in errors):
                 continue
-            missing = int(asked[label] - made[label])
+            missing = int(asked[label] - added[label])
             needed = too_few_rows(self.sampler, int(counts[label]))
             why = f" ({errors[label]})" if label in errors else ""
             reason = (
                 f"{names[label]} has {_rows(counts[label])}{where}; {needed}"
                 if needed
-                else f"{self.name} made {made[label]} of {_rows(asked[label])} for {names[label]}{where}{why}"
+                else f"{self.name} made {added[label]} of {_rows(asked[label])} for {names[label]}{where}{why}"
             )
             if self.strict:
                 raise UserError(reason if needed else f"{reason}: choose another augmenter or augmenter.strict=false")
@@ -263,8 +267,8 @@ class Augmenter:
             labels.append(np.full(len(new), label))
             parents.append(new.between)
             filled[label] = (len(new), f"{reason}; {how} made {len(new)} in its place")
-        added, lineage = SyntheticRows.joined(rows), np.concatenate(parents).astype(np.int32)
-        result = Resampled(result.kept, added, np.concatenate(labels), lineage, result.diagnostics)
+        synthetic, lineage = SyntheticRows.joined(rows), np.concatenate(parents).astype(np.int32)
+        result = Resampled(result.kept, synthetic, np.concatenate(labels), lineage, result.diagnostics)
         return self._accounted(given, result, asked, filled, names, where)
 
     def _class_by_class(
@@ -295,10 +299,10 @@ class Augmenter:
                 errors[label] = f"{kind}{_line(error).rstrip('.')}"
         return Resampled(
             _kept_by_all(y, asked, results),
-            SyntheticRows.joined([SyntheticRows.none(given.width), *(each.synthetic for each in results.values())]),
-            np.concatenate([y[:0], *(each.labels for each in results.values())]),
-            np.concatenate([no_parents(0), *(each.parents for each in results.values())]),
-            [row for each in results.values() for row in each.diagnostics],
+            SyntheticRows.joined([SyntheticRows.none(given.width), *(result.synthetic for result in results.values())]),
+            np.concatenate([y[:0], *(result.labels for result in results.values())]),
+            np.concatenate([no_parents(0), *(result.parents for result in results.values())]),
+            [row for result in results.values() for row in result.diagnostics],
         )
 
     def _accounted(
@@ -310,11 +314,11 @@ class Augmenter:
         names: Sequence[str],
         where: str,
     ) -> Augmented:
-        counts, made = np.bincount(given.y), result.change(given.y)
+        counts, changes = np.bincount(given.y), result.change(given.y)
         kept = np.bincount(given.y[result.kept], minlength=len(counts))
         balance = []
         for label, (real, remaining, change) in enumerate(
-            zip(counts.tolist(), kept.tolist(), made.tolist(), strict=True)
+            zip(counts.tolist(), kept.tolist(), changes.tolist(), strict=True)
         ):
             wanted = None if asked is None else int(asked[label])
             if real + change < 1:

@@ -34,9 +34,9 @@ def fall_back(
             if not is_shortage(other, error, {label: rows}):
                 raise
             continue
-        made = result.synthetic.where(result.labels == label)
-        if not falls_short(len(made), missing):
-            return how, made
+        synthetic = result.synthetic.where(result.labels == label)
+        if not falls_short(len(synthetic), missing):
+            return how, synthetic
     raise AssertionError("repetition always succeeds")
 
 

@@ -37,20 +37,20 @@ def segment_parents(synthetic: NDArray[np.float32], real: NDArray[np.float32]) -
         on no segment (of a VAE, say, or beyond its parent, where SVMSMOTE extrapolates) or with
         more than 15 others between it and both its parents. Of parents that are equal rows, one is named.
     """
-    found = np.full((len(synthetic), 2), -1, dtype=np.int64)
+    parents = np.full((len(synthetic), 2), -1, dtype=np.int64)
     rows = np.asarray(real, dtype=np.float64)
     for start in range(0, len(synthetic), CHUNK_ROWS):
         points = np.asarray(synthetic[start : start + CHUNK_ROWS], dtype=np.float64)
-        found[start : start + CHUNK_ROWS] = _parents(points, rows)
-    return found
+        parents[start : start + CHUNK_ROWS] = _parents(points, rows)
+    return parents
 
 
 def _parents(points: Rows, rows: Rows) -> Indices:
-    own, squares = (points**2).sum(1), (rows**2).sum(1)
-    distances = np.sqrt(np.maximum(own[:, None] + squares - 2 * points @ rows.T, 0))
+    point_squares, row_squares = (points**2).sum(1), (rows**2).sum(1)
+    distances = np.sqrt(np.maximum(point_squares[:, None] + row_squares - 2 * points @ rows.T, 0))
     parents = np.full((len(points), 2), -1, dtype=np.int64)
     nearest = distances.argmin(1)
-    same = distances[np.arange(len(points)), nearest] <= SAME_ROW * np.sqrt(own)
+    same = distances[np.arange(len(points)), nearest] <= SAME_ROW * np.sqrt(point_squares)
     parents[same] = nearest[same, None]
     left = np.flatnonzero(~same)
     near = np.argsort(distances, axis=1)[:, :NEAREST]
@@ -79,6 +79,6 @@ def _most_opposite(
     cosine = ((along - unit @ points[:, :, None]) / distances[:, None]).reshape(p, -1)
     best = cosine.argmin(1)
     nearer, farther = np.divmod(best, distances.shape[1])
-    each = np.arange(p)
-    pairs = np.stack([first[each, nearer], farther if second is None else second[each, farther]], axis=1)
-    return pairs, cosine[each, best] <= -1 + ON_SEGMENT
+    places = np.arange(p)
+    pairs = np.stack([first[places, nearer], farther if second is None else second[places, farther]], axis=1)
+    return pairs, cosine[places, best] <= -1 + ON_SEGMENT

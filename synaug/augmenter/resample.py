@@ -64,19 +64,19 @@ def resample_all(
     list
         For each set what `resample` returns, or the ValueError that it raises.
     """
-    samplers = [_prepared(sampler, *each) for each in zip(targets, random_states, strict=True)]
+    samplers = [_prepared(sampler, *told) for told in zip(targets, random_states, strict=True)]
     with seeded(random_states[0], str(targets)):
         returned = list(sampler.fit_resample_all(samplers, [(rows.dense(), rows.y) for rows in sets]))
-    found: list[Resampled | ValueError] = []
-    for prepared, rows, each in zip(samplers, sets, returned, strict=True):
-        if isinstance(each, ValueError):
-            found.append(each)
+    results: list[Resampled | ValueError] = []
+    for prepared, rows, resampled in zip(samplers, sets, returned, strict=True):
+        if isinstance(resampled, ValueError):
+            results.append(resampled)
             continue
         try:
-            found.append(told_apart(prepared, rows.dense(), rows.y, each))
+            results.append(told_apart(prepared, rows.dense(), rows.y, resampled))
         except ValueError as error:
-            found.append(error)
-    return found
+            results.append(error)
+    return results
 
 
 def interpolates(sampler: Any) -> bool:

@@ -126,15 +126,15 @@ def _diagnostics(name: str, sampler: Any) -> list[dict[str, Any]]:
     """What the sampler tells of itself, as the record can hold it: seen now, and not when all is trained."""
     stated = getattr(sampler, "diagnostics_", [])
     try:
-        found = json.loads(json.dumps(stated, default=_plain))
+        plain = json.loads(json.dumps(stated, default=_plain))
     except (TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{name}.diagnostics_ cannot be recorded as JSON ({error}): mend the sampler") from error
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+    if not isinstance(plain, list) or not all(isinstance(entry, dict) for entry in plain):
         raise UserError(
             f"{name}.diagnostics_ is a {type(stated).__name__}; it must be a list of dictionaries, which the record "
             "keeps: mend the sampler, or call it otherwise"
         )
-    return found
+    return plain
 
 
 def _plain(value: Any) -> Any:
@@ -155,8 +155,8 @@ def _in_form(name: str, returned: Any, width: int) -> tuple[FloatRows, Labels]:
             "it must return a pair of rows and labels: mend the sampler"
         )
     try:
-        found, labels = _dense(returned[0]), _dense(returned[1])
-        rows = np.asarray(found, dtype=np.float32)
+        table, labels = _dense(returned[0]), _dense(returned[1])
+        rows = np.asarray(table, dtype=np.float32)
         exact = np.asarray(labels, dtype=np.float64 if labels.dtype.kind == "f" else np.int64)
     except UserError:
         raise
@@ -184,10 +184,10 @@ def _dense(table: Any) -> NDArray[Any]:
     elif hasattr(table, "detach"):
         table = table.detach().cpu().to_dense()
         table = table.float() if table.dtype.itemsize < 4 and table.is_floating_point() else table  # bfloat16, say
-    found = np.asarray(table)
-    if found.dtype.kind == "c":
+    dense = np.asarray(table)
+    if dense.dtype.kind == "c":
         raise UserError("a sampler returned complex numbers; embeddings are real ones: mend the sampler")
-    return found
+    return dense
 
 
 # Which rows are given ones
@@ -272,8 +272,8 @@ def _refuse_mixed_labels(name: str, X: FloatRows, y: Labels, new: FloatRows, lab
     labels_of: defaultdict[bytes, set[int]] = defaultdict(set)
     for row, label in zip(X, y.tolist(), strict=True):
         labels_of[row.tobytes()].add(label)
-    own = [(labels_of.get(row.tobytes()), label) for row, label in zip(new, labels.tolist(), strict=True)]
-    mixed = sum(known is not None and label not in known for known, label in own)
+    labels_before = [(labels_of.get(row.tobytes()), label) for row, label in zip(new, labels.tolist(), strict=True)]
+    mixed = sum(known is not None and label not in known for known, label in labels_before)
     if mixed > RELABELLED * len(X):
         raise UserError(
             f"{name} returned {mixed} of the {len(X)} rows given to it under the label of another class: "
@@ -325,9 +325,9 @@ def _shows_moving(X: FloatRows, y: Labels, rows: FloatRows, labels: Labels, give
     some = new[np.linspace(0, len(new) - 1, min(COMPARED_ROWS, len(new))).astype(int)]
     others = np.linspace(0, n - 1, min(COMPARED_ROWS, n)).astype(int)
     between_new = np.median(_distances(rows[some], X).min(axis=1))
-    own = _distances(X[others], X)
-    own[np.arange(len(others)), others] = np.inf
-    return bool(between_new > ELSEWHERE * np.median(own.min(axis=1)))
+    between_given = _distances(X[others], X)
+    between_given[np.arange(len(others)), others] = np.inf
+    return bool(between_new > ELSEWHERE * np.median(between_given.min(axis=1)))
 
 
 def _distances(points: FloatRows, rows: FloatRows) -> FloatRows:

@@ -144,17 +144,17 @@ class SyntheticRows:
     @property
     def is_other(self) -> NDArray[np.bool_]:
         """Which rows are no interpolation, `[s]`."""
-        found: NDArray[np.bool_] = self.between[:, 0] < 0
-        return found
+        is_other: NDArray[np.bool_] = self.between[:, 0] < 0
+        return is_other
 
     def values(self, rows: TrainingRows) -> FloatRows:
         """The rows themselves, float32 `[s, d]`, from those given to the sampler."""
-        found = np.empty((len(self), self.others.shape[1]), dtype=np.float32)
+        embeddings = np.empty((len(self), self.others.shape[1]), dtype=np.float32)
         is_other = self.is_other
-        found[is_other] = self.others
+        embeddings[is_other] = self.others
         first, second = rows.index[self.between[~is_other]].T
-        found[~is_other] = interpolate(rows.embeddings[first], rows.embeddings[second], self.step[~is_other, None])
-        return found
+        embeddings[~is_other] = interpolate(rows.embeddings[first], rows.embeddings[second], self.step[~is_other, None])
+        return embeddings
 
 
 def interpolate(first: Any, second: Any, step: Any) -> Any:

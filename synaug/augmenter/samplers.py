@@ -58,8 +58,8 @@ def parameters(sampler: Any, deep: bool = False) -> dict[str, Any]:
             return dict(sampler.get_params(deep=deep))
         except REFUSALS:
             pass
-    own = getattr(sampler, "__dict__", {})
-    return {name: value for name, value in own.items() if not name.startswith("_") and not name.endswith("_")}
+    attributes = getattr(sampler, "__dict__", {})
+    return {name: value for name, value in attributes.items() if not name.startswith("_") and not name.endswith("_")}
 
 
 def check_parameters(sampler: Any) -> None:

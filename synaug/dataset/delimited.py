@@ -89,20 +89,20 @@ def rows(content: str, separator: str, quoting: str, start: int = 0) -> Iterator
         else:
             fields, spanning, begun = [], None, position
             while True:
-                found = field.match(content, position)
-                if found is None:
+                match = field.match(content, position)
+                if match is None:
                     closed = re.compile(quoted, re.DOTALL).match(content, position)
                     raise QuoteError(position, closed.end() if closed else None)
-                inside = found["quoted"]
+                inside = match["quoted"]
                 if inside is not None and spanning is None and LINE_END.search(inside):
                     spanning = len(fields)
-                fields.append(found["plain"] if inside is None else inside.replace('""', '"'))
-                position = found.end()
-                if found["ends"] != separator:
-                    end, following = found.start("ends"), position
+                fields.append(match["plain"] if inside is None else inside.replace('""', '"'))
+                position = match.end()
+                if match["ends"] != separator:
+                    end, following = match.start("ends"), position
                     break
         if quoting == "backslash":
-            fields = [re.sub(r'\\(["\\])', r"\1", each) for each in fields]
+            fields = [re.sub(r'\\(["\\])', r"\1", text) for text in fields]
         if len(fields) > 1 or fields[0].strip():
             yield Row(begun, fields, spanning, end)
         position = following
@@ -150,23 +150,23 @@ class Table:
         said = re.match(r'"?sep=([^\r\n"])"?(?:\r\n|\n|\r)', content)  # Excel's own first line
         if said and separator is None:
             separator, self.start = said[1], said.end()
-        own = "\t" if kind == "tsv" else ","
-        candidates = [separator] if separator else list(dict.fromkeys([own, *SEPARATORS.values()]))
+        usual = "\t" if kind == "tsv" else ","
+        candidates = [separator] if separator else list(dict.fromkeys([usual, *SEPARATORS.values()]))
         headers: dict[str, list[str]] = {}
         faults: list[QuoteError] = []
-        for each in candidates:
+        for candidate in candidates:
             try:
-                first = next(rows(content, each, quoting or "double", self.start), None)
+                first = next(rows(content, candidate, quoting or "double", self.start), None)
             except QuoteError as fault:  # of another separator, quoted fields have text behind their quotes
                 faults.append(fault)
             else:
-                headers[each] = first.fields if first else []
-        fitting = [each for each, header in headers.items() if wanted(header)]
-        if not fitting and faults and own not in headers:
+                headers[candidate] = first.fields if first else []
+        fitting = [candidate for candidate, header in headers.items() if wanted(header)]
+        if not fitting and faults and usual not in headers:
             raise self._refusal(self._where(faults[0]), "close the quote, or set dataset.quoting=none") from faults[0]
         # Where none fits, the names that most columns would have are the most useful to be told.
-        self.separator = fitting[0] if fitting else max(headers, key=lambda each: len(headers[each]))
-        if fitting and self.separator != own and not separator:
+        self.separator = fitting[0] if fitting else max(headers, key=lambda candidate: len(headers[candidate]))
+        if fitting and self.separator != usual and not separator:
             log.info("%s: columns are separated by %r", name, self.separator)
         self.header = headers[self.separator]
 
@@ -179,12 +179,12 @@ class Table:
             If quotes do not close, a row has more or fewer fields than the header, or a quote seems to have merged
             rows.
         """
-        found: list[Row] = []
+        table_rows: list[Row] = []
         try:
-            found += rows(self.content, self.separator, self.quoting or "double", self.start)
+            table_rows += rows(self.content, self.separator, self.quoting or "double", self.start)
         except QuoteError as error:
             raise self._refusal(self._where(error), self._advice() or "close or double the quote there") from error
-        wrong = [row for row in found if len(row.fields) != len(self.header)]
+        wrong = [row for row in table_rows if len(row.fields) != len(self.header)]
         if wrong:
             n_fields, line = len(wrong[0].fields), line_of(self.content, wrong[0].start)
             more = len(wrong) - 1
@@ -200,15 +200,15 @@ class Table:
             )
             raise self._refusal(where, self._advice() or usual)
         if self.quoting is None:
-            self._refuse_merged(found, label)
-            self._refuse_quoted_twins(found, label)
-        return iter([(row.fields[text], row.fields[label]) for row in found[1:]])
+            self._refuse_merged(table_rows, label)
+            self._refuse_quoted_twins(table_rows, label)
+        return iter([(row.fields[text], row.fields[label]) for row in table_rows[1:]])
 
-    def _refuse_merged(self, found: Sequence[Row], label: int) -> None:
+    def _refuse_merged(self, table_rows: Sequence[Row], label: int) -> None:
         """Refuse a quote that opens in one row and closes in a later one: what it spans looks like whole rows."""
-        known = {row.fields[label].strip() for row in found[1:] if not LINE_END.search(row.fields[label])} - {""}
+        known = {row.fields[label].strip() for row in table_rows[1:] if not LINE_END.search(row.fields[label])} - {""}
         n_columns = len(self.header)
-        for row in found:
+        for row in table_rows:
             if row.spanning is None:
                 continue
             lines = LINE_END.split(self.content[row.start : row.end])
@@ -216,7 +216,7 @@ class Table:
             behind = label > row.spanning
             fields = lines[0 if behind else -1].split(self.separator)
             whole = len(fields) >= n_columns > 1
-            if row is found[0]:
+            if row is table_rows[0]:
                 below = len(lines[-1].split(self.separator))
                 what = "and the last of them looks like a row" if below >= n_columns > 1 else None
             elif label == row.spanning:
@@ -232,10 +232,10 @@ class Table:
                     "is one field",
                 )
 
-    def _refuse_quoted_twins(self, found: Sequence[Row], label: int) -> None:
+    def _refuse_quoted_twins(self, table_rows: Sequence[Row], label: int) -> None:
         """Refuse labels that differ by quotes alone, as a space before a quote or a lone one makes them."""
-        labels = {row.fields[label].strip() for row in found[1:]}
-        for row in found[1:]:
+        labels = {row.fields[label].strip() for row in table_rows[1:]}
+        for row in table_rows[1:]:
             name = row.fields[label].strip()
             bare = name.strip('"').strip()
             is_behind_a_space = row.fields[label].startswith(" ") and name == f'"{bare}"'

@@ -202,7 +202,7 @@ class FileDataset(TextSource):
             self._kind,
             separator=self.separator,
             quoting=self.quoting,
-            wanted=lambda header: all(names.called(each, header) for each in (self.text, self.label)),
+            wanted=lambda header: all(names.called(column, header) for column in (self.text, self.label)),
         )
 
     def _find(self, columns: Sequence[str]) -> tuple[str, str]:
@@ -247,7 +247,7 @@ class FileDataset(TextSource):
 
     def _objects(self, content: str) -> list[tuple[tuple[str, Any], ...]]:
         """The objects of a jsonl, each a tuple of its keys and values."""
-        found = []
+        objects = []
         # Not splitlines: a JSON string may hold U+2028 as it is.
         for number, line in enumerate(delimited.LINE_END.split(content), start=1):
             if not line.strip():
@@ -267,10 +267,10 @@ class FileDataset(TextSource):
             for column in (self.text, self.label):
                 if sum(len(names.called(column, [key])) for key in keys) > 1:
                     raise self._refusal(f"line {number} has the key {column!r} more than once")
-            found.append(value)
-        if not found and not content.strip():
+            objects.append(value)
+        if not objects and not content.strip():
             raise self._empty()
-        return found
+        return objects
 
     def _no_object(self, line: int) -> UserError:
         return UserError(
@@ -336,7 +336,9 @@ def _what_it_is(path: Path) -> str:
     try:
         mode = path.lstat().st_mode
     except OSError:
-        near = names.nearest(path.name, [each.name for each in path.parent.glob("*")] if path.parent.is_dir() else [])
+        near = names.nearest(
+            path.name, [neighbour.name for neighbour in path.parent.glob("*")] if path.parent.is_dir() else []
+        )
         return f"is not a file{near or f': {ask}'}"
     if stat.S_ISLNK(mode) and not path.exists():
         return f"is a link to {path.readlink()}, which is not there: {ask}"
@@ -360,7 +362,7 @@ def _separator(given: object) -> str | None:
 
 
 def _keys(objects: Iterable[tuple[tuple[str, Any], ...]]) -> list[str]:
-    return list(dict.fromkeys(key for each in objects for key, _ in each))
+    return list(dict.fromkeys(key for row in objects for key, _ in row))
 
 
 def _described(value: object) -> str:

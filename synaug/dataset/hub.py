@@ -64,7 +64,7 @@ class HubDataset(TextSource):
             if not names.is_written(value):
                 raise UserError(f"dataset.{setting}={value} must be the name of one column")
         is_list = isinstance(splits, Sequence) and not isinstance(splits, str)
-        if not is_list or not splits or not all(isinstance(each, str) for each in splits):
+        if not is_list or not splits or not all(isinstance(split, str) for split in splits):
             raise UserError(f"dataset.splits={splits} must be a list of splits' names, e.g. [train, test]")
         if len(set(splits)) < len(splits):
             raise UserError(f"dataset.splits={list(splits)} names one twice: name each once")

@@ -80,10 +80,10 @@ class PackageDataset(TextSource):
         path = package_path(self.package, self.file, extra=self.extra)
         if not path.is_file():
             raise UserError(f"dataset.file={self.file} is a folder of {self.package}: name one csv in it")
-        found = file_sha256(path)
-        if found != self.sha256:
+        digest = file_sha256(path)
+        if digest != self.sha256:
             raise UserError(
-                f"{path} has sha256 {found}, but {self.sha256} was pinned: "
+                f"{path} has sha256 {digest}, but {self.sha256} was pinned: "
                 f"reinstall the package with pip install --force-reinstall 'synaug[{self.extra}]'"
             )
         frame = pd.read_csv(path, keep_default_na=False)  # "NA" and "null" are words

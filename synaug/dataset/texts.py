@@ -370,14 +370,14 @@ def _refuse_look_alikes(class_names: Sequence[str], where: str) -> None:
             )
         looks[names.look_of(name)].append(name)
         capitals[name.casefold()].append(name)
-    alike = [" and ".join(map(ascii, each)) for each in looks.values() if len(each) > 1]
+    alike = [" and ".join(map(ascii, spellings)) for spellings in looks.values() if len(spellings) > 1]
     if alike:
         n = len(alike) - 1
         more = f", and so {'does 1 more pair' if n == 1 else f'do {n} more pairs'}" if n else ""
         raise UserError(
             f"the classes {alike[0]} of {where} look alike but are made of different characters{more}: write them alike"
         )
-    differing = [" and ".join(map(repr, each)) for each in capitals.values() if len(each) > 1]
+    differing = [" and ".join(map(repr, spellings)) for spellings in capitals.values() if len(spellings) > 1]
     if differing:
         log.warning(
             "%s: classes that differ in capitals alone are classes of their own: %s", where, "; ".join(differing[:12])
@@ -410,10 +410,10 @@ def names_of_classes(given: object) -> tuple[str, ...]:
                 f"dataset.class_names holds {names.shown(name) if names.is_written(name) else name}, which YAML takes "
                 "for a value: write each name in quotes"
             )
-    found = tuple(map(str, given))
-    if len(found) < 2 or len(set(found)) < len(found):
+    class_names = tuple(map(str, given))
+    if len(class_names) < 2 or len(set(class_names)) < len(class_names):
         raise UserError(f"dataset.class_names={list(given)} must be two or more names that differ")
-    return found
+    return class_names
 
 
 def find_column(column: object, columns: Sequence[str], where: str, setting: str, note: str = "") -> str:
@@ -433,16 +433,16 @@ def find_column(column: object, columns: Sequence[str], where: str, setting: str
     UserError
         If no column is called so (with near misses), or several.
     """
-    found = names.called(column, columns)
-    if len(found) == 1:
-        return found[0]
-    if len(set(found)) > 1:
+    called = names.called(column, columns)
+    if len(called) == 1:
+        return called[0]
+    if len(set(called)) > 1:
         raise UserError(
-            f"{setting}={names.shown(column)} stands for several columns of {where} ({names.listed(found)}): quote the "
-            f"one you mean, '{setting}=\"{found[0]}\"'"
+            f"{setting}={names.shown(column)} stands for several columns of {where} ({names.listed(called)}): quote "
+            f"the one you mean, '{setting}=\"{called[0]}\"'"
         )
-    if found:
-        raise UserError(f"{where} has {len(found)} columns called {found[0]!r}: rename all but one")
+    if called:
+        raise UserError(f"{where} has {len(called)} columns called {called[0]!r}: rename all but one")
     word = names.shown(column)
     hint = names.nearest(word, columns) or (
         f"; it has {names.listed(columns) or 'none'}{note}: set dataset.text and dataset.label"

@@ -21,7 +21,7 @@ import platformdirs
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from synaug.embeddings.chunks import FoundChunks, write_chunk
+from synaug.embeddings.chunks import CachedChunks, write_chunk
 from synaug.embeddings.matrix import Matrix
 from synaug.errors import UserError
 from synaug.files.atomic import TEMPORARY_ENDING, files_below, is_abandoned, replacing
@@ -123,44 +123,44 @@ class EmbeddingCache:
         # the same texts cut the same chunks. By length, because a batch pads to its longest text.
         ordered = sorted(text_of, key=lambda digest: (-len(text_of[digest]), digest))
         chunks = [ordered[start : start + CHUNK_ROWS] for start in range(0, len(ordered), CHUNK_ROWS)]
-        found = FoundChunks(self.folder, self.identity, text_of)
-        found.look()
-        missing = [chunk for chunk in chunks if not found.hold(chunk)]
+        cached = CachedChunks(self.folder, self.identity, text_of)
+        cached.look()
+        missing = [chunk for chunk in chunks if not cached.hold(chunk)]
         if missing:
             self._sweep()
-            n_missing = sum(digest not in found.row_of for digest in text_of)
+            n_missing = sum(digest not in cached.row_of for digest in text_of)
             log.info("embedding %d of %d texts; the others are cached in %s", n_missing, len(text_of), self.folder)
-        characters = sum(len(text) for digest, text in text_of.items() if digest not in found.row_of)
+        characters = sum(len(text) for digest, text in text_of.items() if digest not in cached.row_of)
         # disable=None: a bar on a terminal, none in a log file.
         disable = None if progress_bar and missing else True
         with tqdm(total=characters, desc="embedding", unit="char", unit_scale=True, disable=disable) as bar:
             for _ in range(2):  # what the encoder makes may show that chunks found before are not its
                 for wait in (False, True):  # first what nobody is at, then what others have not finished
                     for chunk in missing:
-                        self._fill(chunk, text_of, found, bar, wait=wait)
-                missing = [chunk for chunk in chunks if not found.hold(chunk)]
+                        self._fill(chunk, text_of, cached, bar, wait=wait)
+                missing = [chunk for chunk in chunks if not cached.hold(chunk)]
         if missing:
             raise UserError(
                 "the encoder returned rows of different widths: every text needs the same number of features"
             )
-        return matrix.keep(found.gather(digests), found.files(digests))
+        return matrix.keep(cached.gather(digests), cached.files(digests))
 
     def _fill(
-        self, wanted: Sequence[str], text_of: dict[str, str], found: "FoundChunks", bar: Any, *, wait: bool
+        self, wanted: Sequence[str], text_of: dict[str, str], cached: CachedChunks, bar: Any, *, wait: bool
     ) -> None:
-        absent = [digest for digest in wanted if digest not in found.row_of]
+        absent = [digest for digest in wanted if digest not in cached.row_of]
         if not absent:
             return
         with locked(self.folder / "locks" / f"{json_sha256(wanted)[:32]}.lock", wait=wait) as held:
             if not held:
                 return
-            found.look()
-            missing = [digest for digest in absent if digest not in found.row_of]
+            cached.look()
+            missing = [digest for digest in absent if digest not in cached.row_of]
             bar.update(sum(len(text_of[digest]) for digest in absent) - sum(len(text_of[digest]) for digest in missing))
             if not missing:
                 return
             embeddings = self._encode([text_of[digest] for digest in missing], bar)
-            found.add_made(self._write(missing, embeddings), missing, embeddings.shape[1])
+            cached.add_encoded(self._write(missing, embeddings), missing, embeddings.shape[1])
 
     def _encode(self, texts: Sequence[str], bar: Any) -> NDArray[np.float32]:
         started, before = time.monotonic(), self._counted()

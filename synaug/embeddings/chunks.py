@@ -29,7 +29,7 @@ Stamp = tuple[int, int, int]
 _hashed: dict[Path, tuple[Stamp, str]] = {}  # what this process has read, so that it reads a file once
 
 
-class FoundChunks:
+class CachedChunks:
     """The chunks in a folder that hold texts somebody wants, each checked once.
 
     Parameters
@@ -60,8 +60,8 @@ class FoundChunks:
         self.row_of.update({digest: (path, row) for row, digest in enumerate(digests)})
         self._seen.add(path.stem)
 
-    def add_made(self, path: Path, digests: Sequence[str], width: int) -> None:
-        """Note a chunk that the encoder just made: found ones of another width are not its."""
+    def add_encoded(self, path: Path, digests: Sequence[str], width: int) -> None:
+        """Note a chunk that the encoder just wrote: cached ones of another width are not its."""
         self.add(path, digests, width)
         self._keep_width(width)
 
@@ -178,9 +178,9 @@ def stamp_of(path: Path) -> Stamp | None:
     Of the times, that of the last change of the file's state is one that nobody can set.
     """
     check_regular(path)
-    found = path.stat()
-    age = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns)
-    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns) if age > UNSETTLED_NANOSECONDS else None
+    stat = path.stat()
+    age = time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns)
+    return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) if age > UNSETTLED_NANOSECONDS else None
 
 
 def sha256_of(path: Path) -> str:

@@ -102,9 +102,9 @@ class Matrix:
         try:
             with locked(self.folder / "locks" / f"{self.path.stem}.lock", wait=True):
                 with suppress(*DAMAGE):  # `load` has said so
-                    found = self._read()
-                    if found is not None:
-                        return found
+                    kept = self._read()
+                    if kept is not None:
+                        return kept
                 digest = _write_npy(None, embeddings)
                 # A file that others have mapped stays if it is sound: over NFS they would lose it.
                 if not self._holds(digest):

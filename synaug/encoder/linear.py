@@ -52,8 +52,8 @@ def has_onednn() -> bool:
     with torch.inference_mode():
         try:
             same = [
-                _says_the_same(OneDNNLinear(weight, each, 8)(rows), by_torch(rows, weight, each))
-                for each in (bias, None)
+                _says_the_same(OneDNNLinear(weight, offset, 8)(rows), by_torch(rows, weight, offset))
+                for offset in (bias, None)
             ]
         # What torch says that was built without oneDNN, has the operators no more, or others of their names.
         except (AttributeError, RuntimeError, TypeError):

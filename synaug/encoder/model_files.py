@@ -162,10 +162,10 @@ class ModelFiles:
         files = sorted(self.folder.glob("*.safetensors"))
         if self.sha256 is None:
             return files_sha256(files, self.folder)
-        found = {path.name: file_sha256(path) for path in files}
-        if found.get("model.safetensors") != self.sha256:
+        digests = {path.name: file_sha256(path) for path in files}
+        if digests.get("model.safetensors") != self.sha256:
             raise UserError(
-                f"{self.folder / 'model.safetensors'} has sha256 {found.get('model.safetensors')}, but {self.sha256} "
+                f"{self.folder / 'model.safetensors'} has sha256 {digests.get('model.safetensors')}, but {self.sha256} "
                 "was pinned: reinstall the package that carries it"
             )
         return self.sha256

@@ -185,9 +185,9 @@ class TransformerEncoder:
         models = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
         # A GPU reads large batches, in which texts of like length pad little.
         if all(device.type == "cpu" for device in devices):
-            for each in models:
-                linear.prepare(each, CPU_BATCH_TOKENS, {"input_ids": torch.tensor([packed.probe(each)[0]])})
-            self._packed = self.pooling != "pooler" and all(packed.enable(each) for each in models)
+            for copied in models:
+                linear.prepare(copied, CPU_BATCH_TOKENS, {"input_ids": torch.tensor([packed.probe(copied)[0]])})
+            self._packed = self.pooling != "pooler" and all(packed.enable(copied) for copied in models)
         return models
 
     def encode(

@@ -50,8 +50,8 @@ def folder_problem(folder: Any) -> str | None:
     if len(str(path).encode(errors="replace")) > LONGEST_PATH:
         return f"is longer than {LONGEST_PATH:,} bytes"
     try:
-        nearest = next(each for each in (path, *path.parents) if each.exists() or each.is_symlink())
-        if any(nearest.resolve().is_relative_to(each) for each in OF_THE_SYSTEM):
+        nearest = next(part for part in (path, *path.parents) if part.exists() or part.is_symlink())
+        if any(nearest.resolve().is_relative_to(part) for part in OF_THE_SYSTEM):
             return f"lies in {nearest}, where the system shows itself and nobody can make files"
         return None if nearest.is_dir() else f"needs {nearest} to be a folder, which it is not"
     except OSError as error:

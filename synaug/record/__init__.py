@@ -9,8 +9,6 @@ from synaug.record.store import (
     PROBABILITIES,
     RECORD,
     SWEEP,
-    failure_of,
-    is_done,
     is_overtaken,
     problem,
     read,
@@ -19,7 +17,7 @@ from synaug.record.store import (
     write,
     write_failure,
 )
-from synaug.record.tables import SCORE_COLUMNS, VALIDATION_COLUMNS, as_table
+from synaug.record.tables import SCORE_COLUMNS, VALIDATION_COLUMNS
 
 __all__ = [
     "FAILURE",
@@ -32,12 +30,9 @@ __all__ = [
     "SCORE_COLUMNS",
     "SWEEP",
     "VALIDATION_COLUMNS",
-    "as_table",
     "code_sha256",
-    "failure_of",
     "git_commit",
     "identity",
-    "is_done",
     "is_idle",
     "is_overtaken",
     "lacking",

@@ -19,11 +19,6 @@ PROBABILITIES = "probabilities.npz"
 Content = TypeVar("Content")
 
 
-def is_done(folder: Path) -> bool:
-    """Whether a record stands there, of whatever run and shape; `problem` tells whether it is sound."""
-    return (folder / RECORD).is_file()
-
-
 def problem(folder: Path, identity: str) -> str | None:
     """Say why a run is not done.
 
@@ -41,17 +36,17 @@ def problem(folder: Path, identity: str) -> str | None:
     """
     path = folder / RECORD
     try:
-        found = shapes.record(path)
+        content = shapes.record(path)
     except FileNotFoundError:
         return f"there is no {RECORD}"
     except shapes.NewerSchemaError as error:
         raise UserError(f"{path} {error}: {error.remedy}") from error
     except shapes.MisshapenError as error:
         return f"{RECORD} {error}"
-    if found["identity"] != identity:
-        return f"{RECORD} is of another run, {found['run']}"
+    if content["identity"] != identity:
+        return f"{RECORD} is of another run, {content['run']}"
     probabilities = folder / PROBABILITIES
-    recorded = found.get("probabilities_sha256")
+    recorded = content.get("probabilities_sha256")
     if recorded and probabilities.is_file() and file_sha256(probabilities) != recorded:
         return f"{PROBABILITIES} is not the one that was recorded"
     return None
@@ -75,22 +70,9 @@ def write_failure(folder: Path, failure: Mapping[str, Any]) -> None:
     """Say why a run has no record, or, by its digest, why one that stands there could not be made again."""
     older = None
     with suppress(OSError):
-        older = file_sha256(folder / RECORD) if is_done(folder) else None
+        older = file_sha256(folder / RECORD) if (folder / RECORD).is_file() else None
     with replacing(folder / FAILURE) as file:
         file.write(json.dumps({**failure, "record": older}, indent=1).encode())
-
-
-def failure_of(folder: Path) -> dict[str, Any]:
-    """Read why a run has no record.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it does not say.
-    UserError
-        If the file is not as we write it.
-    """
-    return _mended_by_removing(folder / FAILURE, shapes.failure)
 
 
 def is_overtaken(folder: Path, failure: Mapping[str, Any]) -> bool:

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from synaug.comparison.labels import NO_AUGMENTER, PICKED, PLAIN_LOSS, REFERENCE_LABELS, Method, methods_of
-from synaug.comparison.outcome import INTERVAL, LEVEL
+from synaug.comparison.labels import METHOD, NO_AUGMENTER, PICKED, PLAIN_LOSS, REFERENCE_LABELS, Method, methods_of
+from synaug.comparison.significance import BETTER, INTERVAL, LEVEL
 from synaug.escaping import latex
 from synaug.report import limits, words
 from synaug.report.results import Results
@@ -75,13 +75,14 @@ def results_table(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str, 
     )
     if any("_{(" in cell for cell in cells.to_numpy().flat):
         caption += " A subscript counts the splits where some are missing."
+    in_order = _in_order(values)
     parts: list[str] = []
     for scenarios in _packed(headings):
         heads = [headings[scenario] for scenario in scenarios]
-        for methods in _chunks(_in_order(values), limits.LATEX_ROWS):
+        for methods in _chunks(in_order, limits.LATEX_ROWS):
             table = cells.reindex(index=methods, columns=scenarios, fill_value=MISSING)
             table.index = pd.Index(_rows_in_groups(methods))
-            table.columns = pd.MultiIndex.from_tuples([(latex(dataset), latex(own)) for dataset, own in heads])
+            table.columns = pd.MultiIndex.from_tuples([(latex(dataset), latex(at)) for dataset, at in heads])
             table.columns.names = ["", f"{_rules(heads)}\nmethod"]
             parts.append(_table(table, "l" + "c" * len(scenarios), caption, f"tab:{metric}-{len(parts) + 1}"))
     return "\n".join(parts) or "% there are no scores\n"
@@ -111,14 +112,16 @@ def comparison_table(comparisons: pd.DataFrame, reference: str, metric: str, hea
         f"{latex(words.gain_label(metric))} over {_reference(reference)}, positive where better, with its "
         f"{latex(INTERVAL)} interval. $p$: of {TEST.format(rho=_rho(over))}; $p_\\mathrm{{H}}$: {FAMILY}; "
         "$d$: gain in standard deviations of the differences; $P_-$, $P_=$, $P_+$: posterior probability of worse, "
-        "practically equivalent and better (Bayesian correlated $t$-test); $n$: splits in common."
+        "equivalent and better (Bayesian correlated $t$-test); $n$: splits in common."
     )
     head = ["gain", latex(INTERVAL), "$p$", r"$p_\mathrm{H}$", "$d$", "$P_-$", "$P_=$", "$P_+$", "$n$"]
     methods = _in_order(over)
-    over = over.assign(method=methods_of(over))
+    lines_of: dict[Any, dict[Method, list[str]]] = {}
+    for scenario, method, row in zip(over["scenario"], methods_of(over), over.itertuples(), strict=True):
+        lines_of.setdefault(scenario, {})[method] = list(_line(row, metric))
     parts: list[str] = []
     for scenario, (dataset, heading) in headings.items():
-        lines = {row.method: list(_line(row, metric)) for row in over[over["scenario"] == scenario].itertuples()}
+        lines = lines_of.get(scenario, {})
         for some in _chunks([method for method in methods if method in lines], limits.LATEX_ROWS):
             names = [latex(method) for method in some]
             table = pd.DataFrame([lines[method] for method in some], names, pd.Index(head, name="method"))
@@ -133,7 +136,7 @@ def _cells(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> pd.D
     scores = (
         values.assign(method=methods_of(values)).groupby(keys, observed=True)["value"].agg(["mean", "std", "count"])
     )
-    better = comparisons[(comparisons["p_holm"] < LEVEL) & (comparisons["gain"] > 0)]
+    better = comparisons[comparisons["outcome"] == BETTER]
     marked = better.assign(method=methods_of(better)).groupby(keys, observed=True)["reference"].agg(set).to_dict()
     by_scenario = scores.groupby("scenario", observed=True)
     best = by_scenario["mean"].agg("min" if metric in LOSSES else "max")
@@ -175,7 +178,7 @@ def _in_order(frame: pd.DataFrame) -> list[Method]:
         first = method.augmenter == PICKED, method.augmenter != NO_AUGMENTER, augmenters.index(method.augmenter)
         return *first, method.loss != PLAIN_LOSS, losses.index(method.loss), rule
 
-    return sorted(methods_of(frame).unique(), key=place)
+    return sorted(methods_of(frame[list(METHOD)].drop_duplicates()), key=place)
 
 
 def _packed(headings: Headings) -> Iterator[list[Any]]:

@@ -27,27 +27,28 @@ class RowPool:
     def __init__(
         self, embeddings: NDArray[np.float32], labels: NDArray[np.int64], training_sets: Sequence[TrainingSet]
     ) -> None:
-        augmented = [each.augmented for each in training_sets]
-        others = [each.made.others for each in augmented if len(each.made.others)]
+        of_members = [training_set.augmented for training_set in training_sets]
+        synthetic = [augmented.synthetic for augmented in of_members]
+        others = [rows.others for rows in synthetic if len(rows.others)]
         with warnings.catch_warnings():
             # The cache's matrix may be read-only, and nothing writes into the pool.
             warnings.filterwarnings("ignore", message=".*not writable")
             self.rows = torch.from_numpy(np.concatenate([embeddings, *others]) if others else embeddings)
         self.n_real = len(embeddings)
-        self.labels = torch.from_numpy(np.concatenate([labels, *(each.labels for each in augmented)]).astype(np.int16))
-        ends = np.empty((sum(len(each.made) for each in augmented), 2), dtype=np.int32)
+        all_labels = np.concatenate([labels, *(augmented.labels for augmented in of_members)])
+        self.labels = torch.from_numpy(all_labels.astype(np.int16))
+        ends = np.empty((sum(map(len, synthetic)), 2), dtype=np.int32)
         start, other = 0, self.n_real
-        for each in augmented:
-            block = ends[start : start + len(each.made)]
-            block[:] = each.given.index[each.made.between]
-            is_other = each.made.is_other
-            block[is_other] = np.arange(other, other + len(each.made.others))[:, None]
-            start, other = start + len(block), other + len(each.made.others)
+        for augmented, rows in zip(of_members, synthetic, strict=True):
+            block = ends[start : start + len(rows)]
+            block[:] = augmented.given.index[rows.between]
+            block[rows.is_other] = np.arange(other, other + len(rows.others))[:, None]
+            start, other = start + len(block), other + len(rows.others)
         self.ends = torch.from_numpy(ends)
-        self.step = torch.from_numpy(np.concatenate([np.zeros(0, np.float32), *(each.made.step for each in augmented)]))
+        self.step = torch.from_numpy(np.concatenate([np.zeros(0, np.float32), *(rows.step for rows in synthetic)]))
         self.interpolated = bool(self.step.any())
-        mean = np.stack([each.mean for each in training_sets])[:, None]
-        scale = np.stack([each.scale for each in training_sets])[:, None]
+        mean = np.stack([training_set.mean for training_set in training_sets])[:, None]
+        scale = np.stack([training_set.scale for training_set in training_sets])[:, None]
         self.standardized = bool(mean.any() or (scale != 1).any())
         self.mean, self.scale = torch.from_numpy(mean), torch.from_numpy(scale)
 
@@ -60,15 +61,15 @@ class RowPool:
         return StackedBatch(x, labels.long(), real)
 
     def _values(self, rows: torch.Tensor) -> torch.Tensor:
-        made = (rows >= self.n_real).nonzero().squeeze(1)
-        if not len(made):
+        synthetic = (rows >= self.n_real).nonzero().squeeze(1)
+        if not len(synthetic):
             return self.rows.index_select(0, rows)  # ten times as fast as rows[...] for some hundred rows
-        which = rows.index_select(0, made) - self.n_real
+        which = rows.index_select(0, synthetic) - self.n_real
         first, second = self.ends.index_select(0, which).unbind(1)
-        x = self.rows.index_select(0, rows.index_copy(0, made, first.to(rows.dtype)))
+        x = self.rows.index_select(0, rows.index_copy(0, synthetic, first.to(rows.dtype)))
         if self.interpolated:
-            begin, end = x.index_select(0, made), self.rows.index_select(0, second)
-            x.index_copy_(0, made, interpolate(begin, end, self.step.index_select(0, which)[:, None]))
+            begin, end = x.index_select(0, synthetic), self.rows.index_select(0, second)
+            x.index_copy_(0, synthetic, interpolate(begin, end, self.step.index_select(0, which)[:, None]))
         return x
 
 
@@ -120,7 +121,7 @@ class TrainingBatches:
         n_steps: int,
     ) -> None:
         self.pool = pool
-        self.rows = [torch.from_numpy(each) for each in rows]
+        self.rows = [torch.from_numpy(of_member) for of_member in rows]
         self.generators = generators
         self.batch_size = batch_size
         self.n_steps = n_steps
@@ -152,11 +153,11 @@ class EvaluationBatches:
 
     def __init__(self, pool: RowPool, rows: Sequence[NDArray[np.int64]]) -> None:
         self.pool = pool
-        self.n_rows = [len(each) for each in rows]
+        self.n_rows = list(map(len, rows))
         longest = max(-(-max(self.n_rows) // EVALUATION_ROWS), 1) * EVALUATION_ROWS
         padded = np.zeros((len(rows), longest), dtype=np.int64)
-        for index, each in enumerate(rows):
-            padded[index, : len(each)] = each
+        for index, of_member in enumerate(rows):
+            padded[index, : len(of_member)] = of_member
         self.rows = torch.from_numpy(padded)
         self.real = torch.arange(longest) < torch.tensor(self.n_rows)[:, None]
 

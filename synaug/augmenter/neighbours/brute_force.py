@@ -70,8 +70,8 @@ def nearest(
         int64 `[q, k]`, numbers of rows; of equal distances the lower number first.
     """
     searched = min(k + 1 + SPARE, len(base))  # one more: the query itself
-    found_distances = np.full((len(queries), k), np.inf)
-    found = np.full((len(queries), k), -1, dtype=np.int64)
+    neighbour_distances = np.full((len(queries), k), np.inf)
+    neighbours = np.full((len(queries), k), -1, dtype=np.int64)
     for start in range(0, len(queries), BLOCK_ROWS):
         block = queries[start : start + BLOCK_ROWS]
         points = transformed(take(block), metric)
@@ -80,10 +80,10 @@ def nearest(
         distances[itself], ids[itself] = np.inf, -1
         settle(distances, ids, points, take, metric)
         width = min(k, searched)
-        found_distances[start : start + BLOCK_ROWS, :width] = distances[:, :width]
-        found[start : start + BLOCK_ROWS, :width] = ids[:, :width]
-    found[np.isinf(found_distances)] = -1
-    return found_distances, found
+        neighbour_distances[start : start + BLOCK_ROWS, :width] = distances[:, :width]
+        neighbours[start : start + BLOCK_ROWS, :width] = ids[:, :width]
+    neighbours[np.isinf(neighbour_distances)] = -1
+    return neighbour_distances, neighbours
 
 
 def _search(points: Rows, take: Callable[[Ids], Rows], base: Ids, k: int, metric: str) -> tuple[Distances, Ids]:
@@ -93,9 +93,9 @@ def _search(points: Rows, take: Callable[[Ids], Rows], base: Ids, k: int, metric
     for numbers in _blocks(base):
         scored = _scoring(transformed(take(numbers), metric))
         scores, places = _best(points, scored, min(k, len(numbers)))
-        joined, found = np.hstack([best, scores]), np.hstack([ids, numbers[places]])
-        order = np.argsort(-joined, axis=1, kind="stable")[:, :k]
-        best, ids = np.take_along_axis(joined, order, 1), np.take_along_axis(found, order, 1)
+        joined_scores, candidates = np.hstack([best, scores]), np.hstack([ids, numbers[places]])
+        order = np.argsort(-joined_scores, axis=1, kind="stable")[:, :k]
+        best, ids = np.take_along_axis(joined_scores, order, 1), np.take_along_axis(candidates, order, 1)
     lengths = np.einsum("qd,qd->q", points, points, dtype=np.float64)
     return np.maximum(lengths[:, None] - 2 * best.astype(np.float64), 0), ids
 

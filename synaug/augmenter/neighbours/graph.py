@@ -1,6 +1,6 @@
 """The exact neighbours of a data set's rows, searched once and filtered to each training set.
 
-Members, ratios and methods ask for neighbours of the same rows again and again, only among other rows each time. So
+Splits, ratios and methods ask for neighbours of the same rows again and again, only among other rows each time. So
 the graph keeps, for each class of the data set, the nearest rows of that class to whatever row was asked about, with
 spare ones; a training set's neighbours are those of them that it holds. Where a training set holds too few of a class
 (the minority after thinning), its rows of that class are searched among themselves, once for all methods. Where classes
@@ -129,9 +129,9 @@ class NeighbourGraph:
         for group, rows_of_group in enumerate(self._rows_of_group):
             present = among[self._groups[among] == group]
             if len(present):
-                found = self._of_group(queries, present, rows_of_group, k + MARGIN)
-                distances.append(found[0])
-                ids.append(found[1])
+                distances_in_group, ids_in_group = self._of_group(queries, present, rows_of_group, k + MARGIN)
+                distances.append(distances_in_group)
+                ids.append(ids_in_group)
         joined, numbers = np.hstack(distances), np.hstack(ids)
         order = np.argsort(joined, axis=1, kind="stable")[:, : k + MARGIN]
         joined, numbers = np.take_along_axis(joined, order, 1), np.take_along_axis(numbers, order, 1)
@@ -202,10 +202,10 @@ class NeighbourGraph:
                 missing = queries[lists.place[queries] < 0]
                 if len(missing):
                     distances, ids = self._search(missing, base, kept)
-                    found = missing.astype(np.int32), distances.astype(np.float32), ids.astype(np.int32)
+                    searched = missing.astype(np.int32), distances.astype(np.float32), ids.astype(np.int32)
                     if on_disk:
-                        self._write(key, found)
-                    lists = _with(lists, *found)
+                        self._write(key, searched)
+                    lists = _with(lists, *searched)
             self._lists[key] = lists
         return lists
 
@@ -225,9 +225,9 @@ class NeighbourGraph:
             try:
                 # A zip, opened here, because numpy leaves a damaged one open.
                 with open_regular(path) as opened, np.load(opened, allow_pickle=False) as file:
-                    found = file["rows"], file["distances"], file["neighbours"]
-                    self._check(*found, kept, str(file["sha256"]))
-                lists = _with(lists, *found)
+                    read = file["rows"], file["distances"], file["neighbours"]
+                    self._check(*read, kept, str(file["sha256"]))
+                lists = _with(lists, *read)
             except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, MemoryError) as error:
                 level = logging.DEBUG if self._said_damaged else logging.WARNING
                 self._said_damaged = True  # once, however many files
@@ -246,7 +246,7 @@ class NeighbourGraph:
     ) -> None:
         """Raise ValueError where a file holds anything but what `_write` wrote."""
         n, shape = len(self.labels), (len(rows), kept)
-        if [each.dtype.name for each in (rows, distances, neighbours)] != ["int32", "float32", "int32"]:
+        if [array.dtype.name for array in (rows, distances, neighbours)] != ["int32", "float32", "int32"]:
             raise ValueError("types differ")
         if rows.ndim != 1 or distances.shape != shape or neighbours.shape != shape:
             raise ValueError("shapes differ")
@@ -257,11 +257,11 @@ class NeighbourGraph:
         if np.isnan(distances).any() or (distances < 0).any():
             raise ValueError("it holds numbers that are no distances")
 
-    def _write(self, key: str, found: tuple[NDArray[np.int32], Rows, NDArray[np.int32]]) -> None:
+    def _write(self, key: str, searched: tuple[NDArray[np.int32], Rows, NDArray[np.int32]]) -> None:
         assert self._place is not None
-        rows, distances, ids = found
+        rows, distances, ids = searched
         buffer = io.BytesIO()
-        sha256 = np.array(_lists_sha256(*found))
+        sha256 = np.array(_lists_sha256(*searched))
         np.savez(buffer, allow_pickle=False, rows=rows, distances=distances, neighbours=ids, sha256=sha256)
         path = self._place / f"{key}-{array_sha256(rows)[:16]}.npz"
         try:
@@ -272,7 +272,7 @@ class NeighbourGraph:
 
 
 def _lists_sha256(*arrays: NDArray[Any]) -> str:
-    return json_sha256([array_sha256(each) for each in arrays])
+    return json_sha256([array_sha256(array) for array in arrays])
 
 
 def _with(lists: Lists, rows: NDArray[np.int32], distances: Rows, ids: NDArray[np.int32]) -> Lists:

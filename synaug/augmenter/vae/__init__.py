@@ -1,4 +1,4 @@
-"""A sampler of our own: variational autoencoders of all members and classes, trained as one stack."""
+"""A sampler of our own: variational autoencoders of all splits and classes, trained as one stack."""
 
 from synaug.augmenter.vae.sampler import VAE
 

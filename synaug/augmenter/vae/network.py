@@ -84,14 +84,14 @@ class StackedVAE:
     """
 
     def __init__(self, weights: Sequence[Sequence[Tensor]]) -> None:
-        stacked = [torch.stack(each) for each in zip(*weights, strict=True)]
-        self._shapes = [each.shape[1:] for each in stacked]
+        stacked = [torch.stack(weight) for weight in zip(*weights, strict=True)]
+        self._shapes = [weight.shape[1:] for weight in stacked]
         self._steps = [torch.zeros(())]
-        self._lay_out([stacked, *[[torch.zeros_like(each) for each in stacked] for _ in range(3)]])
+        self._lay_out([stacked, *[[torch.zeros_like(weight) for weight in stacked] for _ in range(3)]])
 
     def _lay_out(self, states: Sequence[Sequence[Tensor]]) -> None:
         # One buffer each for weights, gradients and Adam's two moments: one call of Adam, not eight.
-        self._flat = [torch.cat([each.flatten() for each in state]) for state in states]
+        self._flat = [torch.cat([weight.flatten() for weight in state]) for state in states]
         self.weights, self.gradients, *_ = self._views()
 
     def _views(self) -> list[list[Tensor]]:
@@ -185,20 +185,7 @@ class StackedVAE:
     def keep(self, places: Sequence[int]) -> None:
         """Let the others leave the stack."""
         chosen = torch.tensor(places)
-        self._lay_out([[each[chosen] for each in state] for state in self._views()])
-
-
-def training_flops(n_features: int, hidden: int, latent_dim: int, rows: int) -> int:
-    """Floating-point operations to train one VAE, 6 for each weight and row: 2 forward, 4 backward.
-
-    Parameters
-    ----------
-    n_features, hidden, latent_dim
-        Widths.
-    rows
-        Rows seen: training rows times epochs.
-    """
-    return 6 * rows * n_weights(n_features, hidden, latent_dim)
+        self._lay_out([[weight[chosen] for weight in state] for state in self._views()])
 
 
 def n_weights(n_features: int, hidden: int, latent_dim: int) -> int:

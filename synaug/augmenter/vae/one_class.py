@@ -73,7 +73,7 @@ class ClassVAE:
         What `judge` wants the network's word on, `[judged, width]` and `[judged, latent]`.
     weights
         The initial ones, then the best.
-    made, parents
+    synthetic, parents
         Once trained: float64 `[wanted, d]`, and for "posterior" int64 `[wanted]`, the row each was
         sampled around.
     diagnostics
@@ -82,7 +82,7 @@ class ClassVAE:
 
     def __init__(self, rows: NDArray[Any], wanted: int, seed: int, settings: Settings) -> None:
         self.settings, self.wanted = settings, wanted
-        self.made, self.parents = np.zeros((wanted, rows.shape[1])), np.empty(0, np.int64)
+        self.synthetic, self.parents = np.zeros((wanted, rows.shape[1])), np.empty(0, np.int64)
         self._rows = rows
         self._generator = torch.Generator().manual_seed(seed)
         self._scaler = StandardScaler()
@@ -154,19 +154,19 @@ class ClassVAE:
         weights
             This VAE's, as they are now.
         """
-        found, n = self.diagnostics, self._n_judged
-        found["epochs"] = epoch
+        diagnostics, n = self.diagnostics, self._n_judged
+        diagnostics["epochs"] = epoch
         normalizer = int(self.live.sum()) / 2 * math.log(2 * math.pi)
         reconstruction = -squares[:n].double().mean().item() / 2 - normalizer
         divergence = kl[:n].double().mean().item()
         elbo = reconstruction - self.settings.beta * divergence
         if elbo > self._best:
             self._best = elbo
-            found |= {"best_epoch": epoch, "reconstruction": reconstruction, "kl": divergence}
+            diagnostics |= {"best_epoch": epoch, "reconstruction": reconstruction, "kl": divergence}
             for best, now in zip(self.weights, weights, strict=True):
                 best.copy_(now)
             return True
-        return epoch - int(found["best_epoch"]) < self.settings.patience
+        return epoch - int(diagnostics["best_epoch"]) < self.settings.patience
 
     def sample(self) -> None:
         """Make the synthetic rows with the best weights."""
@@ -187,15 +187,15 @@ class ClassVAE:
             residual = (x - network.decode(mu + std * self._normal(*x.shape[:2])))[0, :, live]
             noise = torch.randn(decoded.shape, generator=self._generator, dtype=decoded.dtype)
             decoded += residual.square().mean(0).sqrt() * noise
-        self.made[:, self.live] = decoded.numpy()
-        variance = self.made[:, self.live].var(0)
+        self.synthetic[:, self.live] = decoded.numpy()
+        variance = self.synthetic[:, self.live].var(0)
         self.diagnostics |= {
             "active_units": int((mu[0].var(0, correction=0) > ACTIVE_VARIANCE).sum()),
             # The real rows' variance is 1, by the scaler.
             "variance_ratio": float(variance.mean()) if self.wanted > 1 and self.live.any() else None,
             "made": self.wanted,
         }
-        self.made = self._scaler.inverse_transform(self.made)
+        self.synthetic = self._scaler.inverse_transform(self.synthetic)
 
 
 def _filled(rows: int) -> int:

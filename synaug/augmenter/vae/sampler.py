@@ -210,7 +210,7 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
                 raise TooFewRowsError(
                     f"the VAE of class {label} diverged with lr={self.lr}; its ELBO must be finite: lower augmenter.lr"
                 )
-            rows.append(vae.made.astype(X.dtype if X.dtype.kind == "f" else np.float64))
+            rows.append(vae.synthetic.astype(X.dtype if X.dtype.kind == "f" else np.float64))
             labels.append(np.full(n, label, dtype=y.dtype))
             parents.append(np.flatnonzero(y == label)[vae.parents])
             self.diagnostics_.append({"class": np.asarray(label).item(), **vae.diagnostics})

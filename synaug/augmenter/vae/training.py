@@ -103,7 +103,7 @@ def _train(vaes: Sequence[ClassVAE]) -> None:
             continue
         terms = network.elbo_terms(fixed.judge_x, fixed.judge_noise)
         now = zip(running, *terms, zip(*network.weights, strict=True), strict=True)
-        going_on = [place for place, (vae, *found) in enumerate(now) if vae.judge(epoch, *found)]
+        going_on = [place for place, (vae, *judged) in enumerate(now) if vae.judge(epoch, *judged)]
         if not going_on:
             break
         if len(going_on) < len(running):

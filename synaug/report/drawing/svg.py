@@ -122,18 +122,18 @@ def _tidy(raw: str, *, themed: bool) -> ElementTree.Element:
 
 
 def _declarations(text: str) -> list[tuple[str, str]]:
-    found = []
+    attributes = []
     for declaration in filter(None, (each.strip() for each in text.split(";"))):
         key, _, value = declaration.partition(":")
         key, value = key.strip(), value.strip()
         font = FONT.fullmatch(value) if key == "font" else None
         if font:
-            found.append(("font-size", font[3]))
-            found += [("font-weight", font[2])] if font[2] else []
-            found += [("font-style", font[1])] if font[1] else []
+            attributes.append(("font-size", font[3]))
+            attributes += [("font-weight", font[2])] if font[2] else []
+            attributes += [("font-style", font[1])] if font[1] else []
         elif key != "font-family":
-            found.append((key, value))
-    return found
+            attributes.append((key, value))
+    return attributes
 
 
 def _theme(element: ElementTree.Element) -> None:

@@ -19,7 +19,7 @@ def kind(name: str) -> FigureKind:
     TypeError
         If it has no ``FIGURE``.
     """
-    found = getattr(import_module(f"{__name__}.{name}"), "FIGURE", None)
-    if not isinstance(found, FigureKind):
+    figure = getattr(import_module(f"{__name__}.{name}"), "FIGURE", None)
+    if not isinstance(figure, FigureKind):
         raise TypeError(f"{__name__}.{name} has no FIGURE = FigureKind(...)")
-    return found
+    return figure

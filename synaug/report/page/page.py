@@ -10,11 +10,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from synaug.comparison.outcome import CONFIDENCE, INTERVAL, LEVEL
+from synaug.comparison.significance import CONFIDENCE, INTERVAL, LEVEL
 from synaug.escaping import console, shown
 from synaug.report import limits, words
 from synaug.report.draw import Section
-from synaug.report.page import again, tables
+from synaug.report.page import reproduction, tables
 from synaug.report.results import Results
 
 HERE = Path(__file__).parent
@@ -58,10 +58,10 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "without_minority": without_minority(results),
         "limits": limits,
         "warnings": warnings(results),
-        "commands": again.commands(results),
-        "facts": again.facts(results),
-        "config": again.example_config(results),
-        "rope": words.signed(results.comparison.rope, results.metric).lstrip("+") + words.unit(results.metric),
+        "commands": reproduction.commands(results),
+        "facts": reproduction.facts(results),
+        "config": reproduction.example_config(results),
+        "rope": words.difference(results.comparison.rope, results.metric) + words.unit(results.metric),
         "rhos": rhos(results),
         "level": f"{LEVEL:g}",
         "confidence": f"{CONFIDENCE:g}",

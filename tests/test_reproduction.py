@@ -10,7 +10,7 @@ import pytest
 
 from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
-from synaug.report.page import again
+from synaug.report.page import reproduction
 from synaug.report.results import Results
 from tests import fabricated
 
@@ -32,7 +32,7 @@ def ends() -> Iterator[None]:
 
 def commands(folder: Path) -> list[str]:
     found = evidence.read([folder])
-    return again.commands(Results(found, comparison.compare(found, ["accuracy"])))
+    return reproduction.commands(Results(found, comparison.compare(found, ["accuracy"])))
 
 
 def test_an_interpolation_is_shown_as_it_was_written(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
