@@ -61,7 +61,7 @@ def in_a_new_process(script: str, *arguments: str, folder: Path = ROOT) -> str:
 
 def test_importing_the_package_imports_next_to_nothing() -> None:
     said = in_a_new_process(
-        "import sys, typing\nbefore = set(sys.modules)\nimport synaug\nprint(*sorted(set(sys.modules) - before))"
+        "import importlib, sys, typing\nbefore = set(sys.modules)\nimport synaug\nprint(*sorted(set(sys.modules) - before))"
     )
     assert said.split() == ["synaug"]
 
