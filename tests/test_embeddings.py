@@ -511,10 +511,10 @@ def run(script: str, *arguments: object) -> "subprocess.Popen[str]":
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from synaug import chunks, embeddings
-from synaug.embeddings import EmbeddingCache
+from synaug.embeddings import cache
+from synaug.embeddings.cache import EmbeddingCache
 from tests.test_embeddings import ROWS, TEXTS, HashEncoder
-embeddings.CHUNK_ROWS = ROWS
+cache.CHUNK_ROWS = ROWS
 """
     command = [sys.executable, "-c", prelude + script, *map(str, arguments)]
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -573,7 +573,7 @@ def test_what_a_killed_writer_left_is_removed_after_a_day_and_not_before(tmp_pat
 
 STOPPED_WHILE_WRITING = """
 folder, seen = map(Path, sys.argv[1:])
-from synaug import atomic
+from synaug.files import atomic
 def pause(descriptor):
     seen.touch()
     sys.stdin.readline()
