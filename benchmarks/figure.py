@@ -64,12 +64,12 @@ def _draw(axes: Axes, panel: Shown) -> None:
     style.rule_grid(axes, "x")
     if ratios:
         axes.axvline(1, color=colours.SOFT, linewidth=1.2)
-        style.title(axes, "Times as fast as the peer (right is better)")
+        axes.set_title("Times as fast as the peer (right is better)")
         axes.set_xlabel(
             "dot: ratio of medians; bar: single repetitions\nstroke: target (green met, red missed, grey none)"
         )
     else:
-        style.title(axes, "Seconds (left is better)")
+        axes.set_title("Seconds (left is better)")
         axes.set_xlabel("dot: median; bar: single repetitions; stroke: limit")
 
 

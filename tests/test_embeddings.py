@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from synaug.embeddings import cache as embeddings
 from synaug.embeddings import chunks
 from synaug.embeddings.cache import EmbeddingCache
-from synaug.files import locks
+from synaug.files import digest, locks
 from tests.test_atomic import files_of_at_most
 
 ROOT = Path(__file__).parents[1]
@@ -786,7 +786,7 @@ def test_once_its_files_are_settled_a_warm_call_reads_no_chunk_and_hashes_the_ma
     now = time.time_ns()
     monkeypatch.setattr(time, "time_ns", lambda: now + 10 * 10**9)
     embed(tmp_path)  # notes the chunks' times
-    chunks._hashed.clear()  # as another process
+    digest._stamped_sha256.cache_clear()  # as another process
     opened = chunks_read(monkeypatch)
     assert embed(tmp_path).calls == []
     assert [path for path in opened if path.suffix == ".npy"] == matrices(tmp_path)

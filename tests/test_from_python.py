@@ -61,7 +61,7 @@ def in_a_new_process(script: str, *arguments: str, folder: Path = ROOT) -> str:
 
 def test_importing_the_package_imports_next_to_nothing() -> None:
     said = in_a_new_process(
-        "import sys, typing\nbefore = set(sys.modules)\nimport synaug\nprint(*sorted(set(sys.modules) - before))"
+        "import importlib, sys, typing\nbefore = set(sys.modules)\nimport synaug\nprint(*sorted(set(sys.modules) - before))"
     )
     assert said.split() == ["synaug"]
 
@@ -214,12 +214,19 @@ def test_hydra_of_the_users_own_stays_as_it_is(settings: dict[str, Any]) -> None
         assert compose("config", ["augmenter=none"]).augmenter.amount == 0
 
 
-def test_it_works_in_a_thread(settings: dict[str, Any]) -> None:
-    ends: list[str] = []
-    thread = threading.Thread(target=lambda: ends.append(run(settings).ended))
-    thread.start()
-    thread.join()
-    assert ends == ["done"]
+def test_threads_take_turns(settings: dict[str, Any]) -> None:
+    arguments, ends = sys.argv, []
+    augmenters = ("none", "random", "smote")
+    threads = [
+        threading.Thread(target=lambda name=name: ends.append(run(settings, augmenter=name)), name=name)
+        for name in augmenters
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(each.record["choices"]["augmenter"] for each in ends) == sorted(augmenters)
+    assert sys.argv is arguments
 
 
 def test_it_works_where_a_loop_is_running(settings: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """One run, asked for from Python: what ``python -m synaug`` does, as a function."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -22,6 +23,9 @@ from synaug.sweep import interrupts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# A run needs the process for itself: threads take turns.
+_turn = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Run:
 def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -> Run:
     """Make one run, or find it recorded: same settings, same folder and same record as on the command line.
 
-    Nothing of the process is left changed, so that a notebook may call it as often as it likes.
+    Nothing of the process is left changed, so that a notebook may call it as often as it likes. Threads take turns.
 
     Parameters
     ----------
@@ -79,7 +83,7 @@ def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -
         place = str(config_dir)
         given = Arguments(given.overrides, (f"--config-dir={place}",), place)
     attempt = Attempt(task)
-    with as_before():
+    with _turn, as_before():
         try:
             given = app.with_texts_quoted(given)
             app.perform(given, attempt)
