@@ -55,7 +55,7 @@ def require_same(computed: dict[str, Arrays], sides: tuple[str, str] = ("one_by_
 
 def one_by_one(args: argparse.Namespace) -> Callable[[], Arrays]:
     """What a loop over folds does."""
-    return _side(args, lambda chosen: [[each] for each in chosen])
+    return _side(args, lambda chosen: [[split] for split in chosen])
 
 
 def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
@@ -129,12 +129,12 @@ def _side(
             patience = 20 if epochs is None else max_epochs
             augmenter = Augmenter(VAE(max_epochs=max_epochs, warmup_epochs=min(20, max_epochs), patience=patience))
             sets += augmented(rows, texts, chosen, augmenter, ratio=args.ratio).training_sets
-        made = np.concatenate([each.augmented.synthetic_embeddings for each in sets])
-        minority = [entry["rows"] for each in sets for entry in each.augmented.diagnostics]
+        synthetic = np.concatenate([training_set.augmented.synthetic_embeddings for training_set in sets])
+        minority = [entry["rows"] for training_set in sets for entry in training_set.augmented.diagnostics]
         return {
-            "synthetic": made,
+            "synthetic": synthetic,
             "minority": np.array(minority),
-            "gflop": np.array(sum(needed_gflop(each) for each in sets)),
+            "gflop": np.array(sum(needed_gflop(training_set) for training_set in sets)),
         }
 
     augment(2)
