@@ -1,15 +1,12 @@
 """How many rows of each class a training set keeps."""
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug import names
+from synaug import names, settings
 from synaug.errors import UserError
-
-PROFILES = ("step", "linear", "exponential")
 
 
 class ImbalanceRatio:
@@ -43,13 +40,8 @@ class ImbalanceRatio:
     def __init__(
         self, ratio: float | None, profile: str = "step", minority: Sequence[str | float | None] | None = None
     ) -> None:
-        if ratio is not None and not (_is_number(ratio) and 1 <= ratio <= sys.float_info.max):
-            raise UserError(
-                f"imbalance_ratio.ratio={ratio} must be at least 1 (10 keeps one minority row to ten majority rows), "
-                "or null to leave the classes as they are"
-            )
-        if not isinstance(profile, str) or profile not in PROFILES:
-            raise UserError(f"imbalance_ratio.profile={profile} must be one of {', '.join(PROFILES)}")
+        table = settings.OF_A_TARGET["synaug.imbalance_ratio.ImbalanceRatio"]
+        settings.require("imbalance_ratio", table, {"ratio": ratio, "profile": profile})
         if minority is not None and (isinstance(minority, str) or not isinstance(minority, Sequence)):
             word = names.shown(minority) if names.is_written(minority) else minority
             raise UserError(f"imbalance_ratio.minority={word} must be a list of class names: write [{word}]")
@@ -112,7 +104,3 @@ class ImbalanceRatio:
         }[self.profile]
         keep: NDArray[np.int64] = np.rint(rows_per_class.max() * share).astype(np.int64)
         return np.minimum(keep, rows_per_class)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from synaug.errors import UserError
-from synaug.files.places import folder_problem
+from synaug.files.places import LONGEST_NAME, folder_problem
 
 # The groups of options that decide the numbers of a run.
 GROUPS = ("dataset", "encoder", "imbalance_ratio", "augmenter", "classifier")
+# All groups whose options hold settings of a run.
+OPTION_GROUPS = (*GROUPS, "logger")
 # JSON and spreadsheets keep whole numbers exactly up to here.
 LARGEST_SEED = 2**53 - 1
 # No setting needs a number beyond; the libraries behind them overflow somewhere above.
 LARGEST = 10**9
-LONGEST_NAME = 128
 # W&B's own limits: wandb.Settings.validate_project and validate_run_tags, and those of its server.
 NOT_IN_A_PROJECT = r"/\#?%:"
 LONGEST_TAG = 64
@@ -99,7 +100,7 @@ def is_whole(value: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     """Whether a value is a number that is finite; true and false are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _are_names(value: Any) -> bool:
@@ -207,6 +208,8 @@ CLASS_NAMES = Kind(
 DEVICE = text("a device, e.g. cpu or cuda:0", r"(cpu|cuda|mps|xpu|hpu|xla|ipu|mtia)(:\d{1,3})?")
 FOLDER = Kind("a folder", lambda value: folder_problem(value) is None, is_text=True)
 SEED = whole(-LARGEST_SEED, LARGEST_SEED)
+PROFILES = ("step", "linear", "exponential")
+QUOTING = ("double", "backslash", "none")
 PRECISIONS = (32, "32", "32-true", 16, "16", "16-mixed", "bf16", "bf16-mixed")
 
 
@@ -243,6 +246,17 @@ OWN_TRAINER_ARGUMENTS = {
     "barebones": "it would leave out the looks at the validation loss",
 }
 
+# What every data set takes.
+DATASET = {
+    "name": NAME | NULL,  # which a target may refuse
+    "max_per_class": whole(2, LARGEST) | NULL,
+    "min_per_class": whole(1, LARGEST) | NULL,
+    "max_rows": whole(2, LARGEST) | NULL,
+    "drop_empty": TRUTH,
+    "seed": SEED,
+    "licence": TEXT | NULL,
+    "paper": TEXT | NULL,
+}
 # By name in the config: what conf/config.yaml has, and what every option of a group shares.
 OF_A_RUN: dict[str, Kind] = {
     "n_folds": whole(2, 10_000),
@@ -254,14 +268,7 @@ OF_A_RUN: dict[str, Kind] = {
     "target_prior": one_of("uniform", "natural"),
     "validation.share": number(0, 1, above=True, below=True),
     "validation.thinned": TRUTH,
-    "dataset.name": NAME | NULL,  # which a target may refuse
-    "dataset.max_per_class": whole(2, LARGEST) | NULL,
-    "dataset.min_per_class": whole(1, LARGEST) | NULL,
-    "dataset.max_rows": whole(2, LARGEST) | NULL,
-    "dataset.drop_empty": TRUTH,
-    "dataset.seed": SEED,
-    "dataset.licence": TEXT | NULL,
-    "dataset.paper": TEXT | NULL,
+    **{f"dataset.{leaf}": kind for leaf, kind in DATASET.items()},
     "augmenter.amount": number(0, 100),
     "augmenter.strict": TRUTH,
     "force": TRUTH,
@@ -347,7 +354,7 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
         "text": WORD,
         "label": WORD,
         "separator": WORD | NULL,
-        "quoting": one_of("double", "backslash", "none") | NULL,
+        "quoting": one_of(*QUOTING) | NULL,
     },
     "synaug.dataset.HubDataset": _HUB,
     "synaug.dataset.PackageDataset": {
@@ -362,7 +369,7 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
     "synaug.encoder.TransformerEncoder": ENCODER,
     "synaug.imbalance_ratio.ImbalanceRatio": {
         "ratio": number(1, 1_000_000) | NULL,
-        "profile": one_of("step", "linear", "exponential"),
+        "profile": one_of(*PROFILES),
         "minority": CLASS_NAMES,
     },
     "imblearn.over_sampling.RandomOverSampler": {"shrinkage": number(0, 1000) | NULL},

@@ -27,6 +27,7 @@ from synaug.dataset import FileDataset, HubDataset, LabelledTexts, PackageDatase
 from synaug.errors import UserError
 from synaug.files import sources
 from synaug.seeding import derive_seed
+from synaug.settings import LARGEST, LARGEST_SEED
 from tests.conftest import composed
 
 ROOT = Path(__file__).parents[1]
@@ -169,7 +170,7 @@ def test_a_caps_seed_draws_other_rows() -> None:
 
 @pytest.mark.parametrize("cap", [1, 0, -3, "many", 2.5])
 def test_a_cap_that_is_none_is_named(cap: Any) -> None:
-    with pytest.raises(ValueError, match=f"dataset.max_per_class={cap} must be a whole number of at least 2, or null"):
+    with pytest.raises(ValueError, match=f"dataset.max_per_class={cap} must be (a whole number of )?at least 2.* null"):
         Rows([], max_per_class=cap)
 
 
@@ -896,14 +897,23 @@ def test_a_cap_on_all_rows_that_is_too_few_for_the_classes_is_refused() -> None:
     ("settings", "part"),
     [
         *[
-            ({"max_rows": value}, f"dataset.max_rows={value} must be a whole number")
-            for value in (1, 0, True, 2.5, "x")
+            ({"max_rows": value}, f"dataset.max_rows={shown} must be {required}")
+            for value, shown, required in (
+                (1, 1, "at least 2"),
+                (0, 0, "at least 2"),
+                (True, "true", "a whole number"),
+                (2.5, 2.5, "a whole number"),
+                ("x", "x", "a whole number"),
+                (10**9 + 1, 10**9 + 1, "at most 1,000,000,000"),
+            )
         ],
-        *[({"min_per_class": value}, f"dataset.min_per_class={value} must be") for value in (0, -1, True, 2.5, [3])],
-        *[({"drop_empty": value}, f"dataset.drop_empty={value} must be true") for value in (1, "yes", None)],
-        *[({"seed": value}, f"dataset.seed={value} must be a whole number") for value in (1.5, True, "a", None, 1e20)],
+        *[({"min_per_class": value}, f"dataset.min_per_class={value} must be") for value in (0, -1, 2.5, [3])],
+        *[({"drop_empty": value}, f"dataset.drop_empty={value} must be true") for value in (1, "yes")],
+        ({"drop_empty": None}, "dataset.drop_empty=null must be true or false"),
+        *[({"seed": value}, f"dataset.seed={value} must be a whole number") for value in (1.5, "a", 1e20)],
+        ({"seed": 2**53}, "must be at most 9,007,199,254,740,991"),
         *[({"name": value}, "dataset.name=") for value in (5, "", " ", None, True, ["a"])],
-        ({"max_per_class": True}, "dataset.max_per_class=True must be"),
+        ({"max_per_class": True}, "dataset.max_per_class=true must be"),
     ],
 )
 def test_settings_that_every_source_shares_are_checked(settings: dict[str, Any], part: str) -> None:
@@ -913,7 +923,7 @@ def test_settings_that_every_source_shares_are_checked(settings: dict[str, Any],
 
 
 def test_huge_caps_are_no_caps() -> None:
-    huge: dict[str, Any] = {"max_per_class": 10**30, "max_rows": 10**30, "seed": -(10**30)}
+    huge: dict[str, Any] = {"max_per_class": LARGEST, "max_rows": LARGEST, "seed": -LARGEST_SEED}
     for proportional in (True, False):
         assert len(Rows(classes_of((20, 20)), **huge).load(proportional=proportional).texts) == 40
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from synaug.dataset import FileDataset, delimited
 from synaug.errors import UserError
+from synaug.settings import QUOTING
 
 SIGNS = st.text(st.sampled_from('ab ,;\t"\\\n\r'), max_size=6)
 
@@ -48,7 +49,7 @@ def test_what_is_written_with_backslashes_is_read_back(rows: list[list[str]]) ->
     assert [row.fields for row in delimited.rows(content, ",", "backslash")] == rows
 
 
-@given(content=st.text(st.sampled_from('ab,;"\n'), max_size=30), quoting=st.sampled_from(delimited.QUOTING))
+@given(content=st.text(st.sampled_from('ab,;"\n'), max_size=30), quoting=st.sampled_from(QUOTING))
 def test_whatever_the_text_no_sign_is_lost_or_it_is_refused(content: str, quoting: str) -> None:
     try:
         found = list(delimited.rows(content, ",", quoting))
@@ -248,7 +249,7 @@ def test_a_field_of_megabytes_is_read(tmp_path: Path) -> None:
     ("settings", "part"),
     [
         ({"quoting": "single"}, "dataset.quoting=single must be one of double, backslash, none, or null"),
-        ({"quoting": True}, "dataset.quoting=True must be one of"),
+        ({"quoting": True}, "dataset.quoting=true must be one of"),
         (
             {"separator": ", "},
             "dataset.separator=,  must be one of comma, semicolon, tab, bar, one other character, or null",

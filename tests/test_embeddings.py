@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from synaug.embeddings import cache as embeddings
 from synaug.embeddings import chunks
 from synaug.embeddings.cache import EmbeddingCache
-from synaug.files import locks
+from synaug.files import digest, locks
 from tests.test_atomic import files_of_at_most
 
 ROOT = Path(__file__).parents[1]
@@ -511,10 +511,10 @@ def run(script: str, *arguments: object) -> "subprocess.Popen[str]":
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from synaug import chunks, embeddings
-from synaug.embeddings import EmbeddingCache
+from synaug.embeddings import cache
+from synaug.embeddings.cache import EmbeddingCache
 from tests.test_embeddings import ROWS, TEXTS, HashEncoder
-embeddings.CHUNK_ROWS = ROWS
+cache.CHUNK_ROWS = ROWS
 """
     command = [sys.executable, "-c", prelude + script, *map(str, arguments)]
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -573,7 +573,7 @@ def test_what_a_killed_writer_left_is_removed_after_a_day_and_not_before(tmp_pat
 
 STOPPED_WHILE_WRITING = """
 folder, seen = map(Path, sys.argv[1:])
-from synaug import atomic
+from synaug.files import atomic
 def pause(descriptor):
     seen.touch()
     sys.stdin.readline()
@@ -786,7 +786,7 @@ def test_once_its_files_are_settled_a_warm_call_reads_no_chunk_and_hashes_the_ma
     now = time.time_ns()
     monkeypatch.setattr(time, "time_ns", lambda: now + 10 * 10**9)
     embed(tmp_path)  # notes the chunks' times
-    chunks._hashed.clear()  # as another process
+    digest._stamped_sha256.cache_clear()  # as another process
     opened = chunks_read(monkeypatch)
     assert embed(tmp_path).calls == []
     assert [path for path in opened if path.suffix == ".npy"] == matrices(tmp_path)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from synaug.errors import UserError
-from synaug.imbalance_ratio import PROFILES, ImbalanceRatio
+from synaug.imbalance_ratio import ImbalanceRatio
+from synaug.settings import PROFILES
 from synaug.splits import Split, make_splits, rows_needed
 
 NAMES = ("a", "b", "c", "d", "e")

@@ -215,11 +215,11 @@ def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float 
         deviation of the method (value, value_std) and mean of the reference; gain with the interval, t
         and p_corrected of `corrected_t_test`; p_holm, Holm's step-down over all p_corrected of the
         scenario; outcome, of `synaug.comparison.significance`; p_wilcoxon (`signed_rank_test`) and p_paired_t,
-        which take splits for independent and so are too small; effect, the gain in standard deviations of the differences;
-        p_worse, p_equivalent and p_better of the Bayesian correlated t-test (Corani and Benavoli 2015); missing, the
-        splits of the scenario that the method or the reference lacks. A reference is not compared with itself, nor
-        the best without synthesis with what it chose from; a scenario without the reference has no rows. With fewer
-        than 2 common splits, or one fold, what cannot be computed is NaN.
+        which take splits for independent and so are too small; effect, the gain in standard deviations of the
+        differences; p_worse, p_equivalent and p_better of the Bayesian correlated t-test (Corani and Benavoli
+        2015); missing, the splits of the scenario that the method or the reference lacks. A reference is not
+        compared with itself, nor the best without synthesis with what it chose from; a scenario without the
+        reference has no rows. With fewer than 2 common splits, or one fold, what cannot be computed is NaN.
     """
     scored = scores.astype(KINDS).dropna(subset="value")
     twice = scored.duplicated(KEY)

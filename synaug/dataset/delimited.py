@@ -10,7 +10,6 @@ from synaug.errors import UserError
 log = logging.getLogger(__name__)
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
-QUOTING = ("double", "backslash", "none")
 LINE_END = re.compile(r"\r\n|\n|\r")
 QUOTED = {
     "double": r'"(?P<quoted>[^"]*+(?:""[^"]*+)*+)"',

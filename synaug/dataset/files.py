@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from synaug import names
+from synaug import names, settings
 from synaug.dataset import delimited
 from synaug.dataset.texts import Rows, TextSource, find_column
 from synaug.errors import UserError
@@ -84,8 +84,7 @@ class FileDataset(TextSource):
         if (type(text), text) == (type(label), label):
             raise UserError(f"dataset.text and dataset.label are both {names.shown(text)}: name two columns")
         self.separator = _separator(separator)
-        if quoting not in (None, *delimited.QUOTING):
-            raise UserError(f"dataset.quoting={quoting} must be one of {', '.join(delimited.QUOTING)}, or null")
+        settings.require("dataset", settings.OF_A_TARGET["synaug.dataset.FileDataset"], {"quoting": quoting})
         self.quoting = quoting
         if self._kind not in ("csv", "tsv") and (separator is not None or quoting is not None):
             raise UserError(

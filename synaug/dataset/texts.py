@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug import names
+from synaug import names, settings
 from synaug.errors import UserError
 from synaug.files.digest import json_sha256, text_sha256
 from synaug.seeding import derive_seed
@@ -106,17 +106,8 @@ class TextSource(ABC):
     ) -> None:
         if not isinstance(name, str) or not name.strip():
             raise UserError(f"dataset.name={name!r} must be text: leave it out, or write it in quotes, '\"my name\"'")
-        for setting, value in (("max_per_class", max_per_class), ("max_rows", max_rows)):
-            if value is not None and not _is_whole(value, least=2):
-                raise UserError(f"dataset.{setting}={value} must be a whole number of at least 2, or null for all rows")
-        if min_per_class is not None and not _is_whole(min_per_class, least=1):
-            raise UserError(
-                f"dataset.min_per_class={min_per_class} must be a whole number of at least 1, or null for all classes"
-            )
-        if not isinstance(drop_empty, bool):
-            raise UserError(f"dataset.drop_empty={drop_empty} must be true or false")
-        if not _is_whole(seed):
-            raise UserError(f"dataset.seed={seed} must be a whole number")
+        caps = {"max_per_class": max_per_class, "max_rows": max_rows, "min_per_class": min_per_class}
+        settings.require("dataset", settings.DATASET, {**caps, "drop_empty": drop_empty, "seed": seed})
         self.name = name
         self.title = name
         self.where = name  # where rows with a fault are, in sentences
@@ -390,10 +381,6 @@ def _rows(rows: Sequence[int], most: int = 5) -> str:
     return f"row{'s' if len(rows) > 1 else ''} {first}{', …' if len(rows) > most else ''}"
 
 
-def _is_whole(value: object, least: int | None = None) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and (least is None or value >= least)
-
-
 def names_of_classes(given: object) -> tuple[str, ...]:
     """Check the setting `class_names`.
 
@@ -405,7 +392,7 @@ def names_of_classes(given: object) -> tuple[str, ...]:
     if isinstance(given, str) or not isinstance(given, Sequence):
         raise UserError(f"dataset.class_names={given} must be a list of class names, e.g. [no, yes]")
     for name in given:
-        if not isinstance(name, str) and not _is_whole(name):
+        if not isinstance(name, str) and not settings.is_whole(name):
             raise UserError(
                 f"dataset.class_names holds {names.shown(name) if names.is_written(name) else name}, which YAML takes "
                 "for a value: write each name in quotes"

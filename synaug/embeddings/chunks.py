@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import logging
-import time
 from collections import Counter
 from collections.abc import Container, Sequence
 from contextlib import suppress
@@ -15,18 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.files.atomic import check_regular, open_regular, put_away, replacing
-from synaug.files.digest import json_sha256
+from synaug.files.digest import file_sha256, json_sha256
 
 log = logging.getLogger(__name__)
 
 MANIFEST_ENDING = ".chunk.json"
-# A file that was changed so shortly before it was looked at may change again without its times telling.
-UNSETTLED_NANOSECONDS = 2 * 10**9
 # What reading a file that somebody altered may raise.
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
-
-Stamp = tuple[int, int, int]
-_hashed: dict[Path, tuple[Stamp, str]] = {}  # what this process has read, so that it reads a file once
 
 
 class CachedChunks:
@@ -172,27 +166,16 @@ def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
         file.write(json.dumps({**manifest, "sha256": json_sha256(manifest)}).encode())
 
 
-def stamp_of(path: Path) -> Stamp | None:
-    """Size and times of a file; None if it changed so shortly ago that they would not tell the next change.
+def sha256_of(path: Path) -> str:
+    """SHA-256 of an array's file.
 
-    Of the times, that of the last change of the file's state is one that nobody can set.
+    Raises
+    ------
+    OSError
+        If it is no regular file, or cannot be read.
     """
     check_regular(path)
-    stat = path.stat()
-    age = time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns)
-    return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) if age > UNSETTLED_NANOSECONDS else None
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, which a process reads once as long as the file's stamp stays."""
-    stamp = stamp_of(path)
-    if stamp is not None and path in _hashed and _hashed[path][0] == stamp:
-        return _hashed[path][1]
-    with open_regular(path) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if stamp is not None:
-        _hashed[path] = (stamp, digest)
-    return digest
+    return file_sha256(path)
 
 
 def _check_chunk(path: Path, manifest: dict[str, Any]) -> int:

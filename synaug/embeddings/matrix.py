@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug.embeddings.chunks import DAMAGE, read_array, read_manifest, sha256_of, stamp_of, write_manifest
-from synaug.files.atomic import replacing
-from synaug.files.digest import text_sha256
+from synaug.embeddings.chunks import DAMAGE, read_array, read_manifest, sha256_of, write_manifest
+from synaug.files.atomic import check_regular, replacing
+from synaug.files.digest import stamp_of, text_sha256
 from synaug.files.locks import locked
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ class Matrix:
         for name, (sha256, stamp) in manifest["chunks"].items():
             path = self.folder / name
             try:
+                check_regular(path)
                 now = stamp_of(path)
                 if now is None or stamp is None or list(now) != stamp:
                     changed |= now is not None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -11,16 +12,36 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@lru_cache(maxsize=256)
-def _file_sha256(path: str, size: int, modified_ns: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+# A file that changed so recently may change again without its times showing it.
+UNSETTLED_NANOSECONDS = 2 * 10**9
+
+Stamp = tuple[int, int, int]
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Size and times of a file; None if it changed so recently that they might not show the next change.
+
+    The last of the times is that of a change to the file's state, which nobody can set.
+    """
+    stat = path.stat()
+    age = time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns)
+    return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) if age > UNSETTLED_NANOSECONDS else None
 
 
 def file_sha256(path: Path) -> str:
-    """Digest of a file's bytes; read once per process and version of the file."""
-    stat = path.stat()
-    return _file_sha256(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+    """SHA-256 of a file's bytes; a process reads them once for as long as the file's stamp stays the same."""
+    stamp = stamp_of(path)
+    return _read_sha256(path) if stamp is None else _stamped_sha256(path.resolve(), stamp)
+
+
+@lru_cache(maxsize=1 << 14)
+def _stamped_sha256(path: Path, stamp: Stamp) -> str:
+    return _read_sha256(path)
+
+
+def _read_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def files_sha256(paths: Iterable[Path], root: Path) -> str:
