@@ -86,7 +86,7 @@ def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -
         place = str(config_dir)
         given = Arguments(given.overrides, (f"--config-dir={place}",), place)
     attempt = Attempt(task)
-    with _turn, as_before():
+    with _turn, as_before(), interrupts.terminable():
         try:
             given = app.with_texts_quoted(given)
             app.perform(given, attempt, first=ONE_RUN)
