@@ -3,6 +3,7 @@
 import json
 import platform
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -117,13 +118,11 @@ def test_a_fault_of_the_report_keeps_its_traceback(program: Program, csv: str, m
     assert statuses(program) == ["done", "done"]
 
 
-def test_ctrl_c_while_the_report_is_written_is_said(
-    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_while_the_report_is_written_is_said(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("synaug.report.write", interrupt)
+    monkeypatch.setattr("synaug.report.write", lambda *_: signal.raise_signal(number))
     outcome = program("--multirun", *TOY, csv, "augmenter=none,smote", "report=true")
     assert outcome.code == 1
     assert "interrupted while the report was written; the runs are recorded (python -m synaug.report" in outcome.err
