@@ -155,7 +155,7 @@ def _prepared(sampler: Any, targets: dict[int, int] | None, random_state: np.ran
     for path in list(known):
         owner, _, name = path.rpartition("__")
         if name == "random_state" and owner:
-            # Of its own, since a sampler clones what is inside it, and clones would repeat their draws.
+            # A generator of its own: samplers clone their parts, and clones of one generator would repeat its draws.
             change(sampler, path, np.random.RandomState(random_state.randint(2**32, dtype=np.uint32)))
         elif name == "random_state":
             change(sampler, path, random_state)

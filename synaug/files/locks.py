@@ -10,9 +10,9 @@ from filelock import FileLock, Timeout
 
 log = logging.getLogger(__name__)
 
-# What a shared folder says whose server keeps no locks.
+# Error numbers of a shared folder whose server has no locks.
 NO_LOCKS = (EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP)
-_said: set[str] = set()  # what this process has said of missing locks
+_said: set[str] = set()  # warnings of missing locks that this process has given
 
 
 @contextmanager

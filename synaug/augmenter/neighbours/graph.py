@@ -36,9 +36,9 @@ LEAST_SHARE = 0.25
 KEPT = 64
 # Columns of such lists that are looked at first, beside the fewest that could do.
 SPARE_COLUMNS = 8
-# Lists within fewer rows than these are sooner searched for again than read.
+# With fewer rows than this, searching again is faster than reading the lists.
 LEAST_ROWS_ON_DISK = 2048
-# One more than asked for is looked at, or a tie across the last place could go unseen.
+# One neighbour more than asked for is compared, or a tie at the last place could go unnoticed.
 MARGIN = 1
 
 
@@ -211,7 +211,7 @@ class NeighbourGraph:
 
     @contextmanager
     def _alone(self, key: str) -> Iterator[None]:
-        """Keep other processes from the same search; where nothing can be locked, they do it again."""
+        """Let one process search while others wait; where the file system has no locks, each searches for itself."""
         assert self._place is not None
         with ExitStack() as stack:
             with suppress(OSError):  # a folder that cannot be written needs no lock
@@ -267,7 +267,7 @@ class NeighbourGraph:
         try:
             with replacing(path) as file:
                 file.write(buffer.getbuffer())
-        except OSError as error:  # the lists are here; only another run would have to search again
+        except OSError as error:  # this run has the lists; another one must search again
             log.warning("neighbours are not kept for other runs: %s: %s", error.filename, error.strerror)
 
 

@@ -12,8 +12,8 @@ import torch
 from synaug.augmenter.vae.network import StackedVAE, n_weights
 from synaug.augmenter.vae.one_class import ClassVAE, Shape
 
-# Weights, gradients and Adam's two moments of a stack: what a core's caches hold. With more,
-# batching saves no calls worth having, and memory becomes the brake.
+# Weights, gradients and Adam's two moments of a stack must fit the caches of a core. Larger stacks save few calls
+# and are slowed down by memory.
 STACK_BYTES = 16 << 20
 
 
