@@ -64,7 +64,7 @@ def gemm(args: argparse.Namespace) -> Callable[[], dict[str, NDArray[Any]]]:
     """
     import torch
 
-    from synaug.encoder.linear import linear
+    from synaug.encoder.onednn import linear
 
     factors = [torch.rand(size, size) for size in GEMM_SIZES]
     outs = [torch.empty_like(factor) for factor in factors]

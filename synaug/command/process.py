@@ -1,6 +1,5 @@
 """The process around a command: what Hydra and the libraries set for the whole of it is put back afterwards."""
 
-import gc
 import logging
 import os
 import random
@@ -99,15 +98,3 @@ def _random_states() -> Iterator[None]:
             numpy.random.set_state(of_numpy)
         if torch is not None:
             torch.random.set_rng_state(of_torch)
-
-
-@contextmanager
-def without_collecting() -> Iterator[None]:
-    """Look for no garbage among what is imported, which is none: a fifth of the imports' time went into that."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
