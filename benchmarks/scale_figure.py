@@ -31,7 +31,7 @@ def draw(rows: Sequence[Row]) -> str | None:
             linestyle=":",
             label="linear, to compare",
         )
-        style.title(left, "Seconds (both axes logarithmic)")
+        left.set_title("Seconds (both axes logarithmic)")
         left.set_yscale("log")
         left.set_ylim(top=20 * max(value for points in seconds.values() for _, value in points))  # room for the legend
         left.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
@@ -40,7 +40,7 @@ def draw(rows: Sequence[Row]) -> str | None:
         right.axhline(scale.MOST_MEMORY, color=colours.INK, linewidth=1.2)
         right.annotate(f"limit at a million: {scale.MOST_MEMORY}", (memory[0][0], scale.MOST_MEMORY), va="bottom")
         right.set_ylim(0, max(value for _, value in memory) * 1.15)
-        style.title(right, "Memory, in sizes of the embeddings")
+        right.set_title("Memory, in sizes of the embeddings")
         for axes in (left, right):
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.0f}"))

@@ -1,4 +1,4 @@
-"""What a user can mend, told apart by its type from faults of the program."""
+"""What a user can mend; its type sets it apart from faults of the program."""
 
 import re
 from collections.abc import Iterator

@@ -30,7 +30,7 @@ from synaug.scores.probabilities import write_probabilities
 from synaug.scores.score import score as score_splits
 from synaug.splits import Split, make_splits, rows_needed
 from synaug.sweep import interrupts
-from synaug.tracking import run as tracking
+from synaug.tracking import wandb_run
 from synaug.training import tables
 from synaug.training.fit import Fits, Predictions, StackedTraining
 from synaug.training.training_sets import TrainingData, neighbour_graphs
@@ -130,7 +130,7 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
             record.write(folder, recorded)
             log.info("%s", cost.line())
             with of_no_consequence():
-                tracking.log_result(logger, recorded)
+                wandb_run.log_result(logger, recorded)
     return recorded
 
 
@@ -319,7 +319,7 @@ def logging_to(config: DictConfig) -> Iterator[Logger | None]:
         exit_code = 0
     finally:
         with of_no_consequence():
-            tracking.finish(logger, exit_code)
+            wandb_run.finish(logger, exit_code)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ INTEGRATION_MODULES = {
     "test_embeddings",
     "test_encoder",
     "test_faults",
+    "test_from_python",
     "test_fit",
     "test_latex",
     "test_launchers",

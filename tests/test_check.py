@@ -551,7 +551,7 @@ def test_the_table_knows_every_parameter_of_our_own_parts_and_no_other(target: s
     else:
         parameters = set(inspect.signature(found).parameters)
         if target == "synaug.tracking.wandb_logger":
-            from synaug.tracking.run import run_settings
+            from synaug.tracking.wandb_run import run_settings
 
             parameters |= set(inspect.signature(run_settings).parameters)
     assert settings.OF_A_TARGET[target].keys() <= parameters

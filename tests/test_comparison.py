@@ -18,7 +18,7 @@ from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
 from synaug.comparison.formatting import Unit, signed, words_for_p
 from synaug.comparison.labels import BASELINE, BEST_WITHOUT_SYNTHESIS, Method
-from synaug.comparison.outcome import outcomes
+from synaug.comparison.significance import outcomes
 from synaug.comparison.verdict import by_outcome, effect, verdict
 from synaug.errors import UserError
 from synaug.scores.metrics import LOSSES
@@ -485,7 +485,7 @@ def test_options_of_one_line_are_those_of_the_report(tmp_path: Path) -> None:
     found = comparison.compare_folders(tmp_path, metric=["accuracy", "log_loss"], rope=0.2)
     assert (found.metrics, found.rope) == (("accuracy", "log_loss"), 0.2)
     assert set(found.table["outcome"]) == {"equivalent"}
-    assert comparison.compare_folders(tmp_path).metrics == comparison.METRICS
+    assert comparison.compare_folders(tmp_path).metrics == comparison.DEFAULT_METRICS
     without_minority(tmp_path)
     with pytest.raises(
         UserError, match=r"no run has minority_recall \(no class is smaller: .*\): choose among accuracy"

@@ -26,8 +26,7 @@ from synaug.comparison.labels import as_text
 from synaug.report import draw
 from synaug.report.results import Results
 from synaug.scores.decision import RULES
-from synaug.tracking import dashboard
-from synaug.tracking import report as wandb_run
+from synaug.tracking import dashboard, wandb_report
 from tests import fabricated, toy
 from tests.program import TOY, Program
 from tests.wandb_runs import clean_session, end_session, inspect, media, run_folder, tables
@@ -85,7 +84,7 @@ def send_sweep(folder: Path, patch: pytest.MonkeyPatch) -> Sent:
         (written / "index.html").write_text("<title>page</title>")
         (written / "figures" / "forest.svg").write_text("<svg><title>forest</title></svg>")
         as_text(found.scores).to_parquet(written / "scores.parquet")
-        wandb_run.log_report(found, comparison.compare(found), written, project="synaug")
+        wandb_report.log_report(found, comparison.compare(found), written, project="synaug")
 
         arrived = server.get("/api/v2/projects/default/synaug/runs")["runs"]
         (run,) = [run["run_id"] for run in arrived if run["display_name"] == "report of toy"]
@@ -189,8 +188,8 @@ def test_every_key_that_a_panel_asks_for_is_logged(sent: Sent, boards: dict[str,
     grouped = {config.get("groupBy") for kind in ("Bar Chart", "Run History Line Plot") for config in used[kind]}
     assert grouped - {None} == {"choices.value.augmenter"}
     (table,) = used["Weave"]
-    assert f'"{wandb_run.COMPARISONS}"' in json.dumps(table)
-    assert wandb_run.COMPARISONS in sent.tables
+    assert f'"{wandb_report.COMPARISONS}"' in json.dumps(table)
+    assert wandb_report.COMPARISONS in sent.tables
 
 
 def figures(board: dict[str, Any]) -> set[str]:
@@ -223,7 +222,7 @@ def test_charts_are_those_that_logging_makes(sent: Sent, boards: dict[str, Any],
         for one in [value["panel_config"]]
     }
     charts = configs(boards[board])["Vega2"]
-    assert len(charts) == len(logged) == len(RULES) + len(wandb_run.GAINS)
+    assert len(charts) == len(logged) == len(RULES) + len(wandb_report.GAINS)
     by_name = {field["name"]: field for field in charts[0]["userQuery"]["queryFields"][0]["fields"]}
     assert by_name.keys() == {"id", "name", "_defaultColorIndex", "summaryTable"}
     for chart in charts:

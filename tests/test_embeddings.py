@@ -511,10 +511,10 @@ def run(script: str, *arguments: object) -> "subprocess.Popen[str]":
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from synaug.embeddings import cache as embeddings
+from synaug.embeddings import cache
 from synaug.embeddings.cache import EmbeddingCache
 from tests.test_embeddings import ROWS, TEXTS, HashEncoder
-embeddings.CHUNK_ROWS = ROWS
+cache.CHUNK_ROWS = ROWS
 """
     command = [sys.executable, "-c", prelude + script, *map(str, arguments)]
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -25,8 +25,7 @@ from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
 from synaug.report import words
 from synaug.report.drawing import style, svg
-from synaug.tracking import report as wandb_run
-from synaug.tracking import run as tracking
+from synaug.tracking import wandb_report, wandb_run
 from tests import fabricated
 from tests.test_latex import check as check_latex
 
@@ -116,7 +115,7 @@ def on_the_console(name: str) -> str:
 
 def in_wandb(name: str) -> str:
     name = escaping.utf8(name)  # Arrow's strings, which pandas keeps, have no halves of surrogates
-    table = wandb_run.table("names", pd.DataFrame({name: [name]}))
+    table = wandb_report.table("names", pd.DataFrame({name: [name]}))
     return f"{table.columns} {table.data[0][0]}"
 
 
@@ -192,7 +191,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         comparison = comparisons.compare(evidence, metrics=["accuracy"])
         report.write(evidence, comparison, root / "report", csv=True)
     (root / "console.txt").write_bytes(escaping.console(comparison.verdict).encode())
-    (root / "verdict.html").write_bytes(wandb_run.verdict_page(comparison.verdict).encode())
+    (root / "verdict.html").write_bytes(wandb_report.verdict_page(comparison.verdict).encode())
     return root
 
 
@@ -243,8 +242,8 @@ def test_confusion_charts_and_config_of_wandb_hold_nothing_unseen(hostile: Path)
         summary=SimpleNamespace(update=lambda values: sent.update(summary=values)),
         log=sent.update,
     )
-    tracking.log_result(_Logger(run), record)
-    tables = [sent["splits"], sent["balance"], *(sent[tracking.confusion_key(rule)] for rule in ("argmax", "tuned"))]
+    wandb_run.log_result(_Logger(run), record)
+    tables = [sent["splits"], sent["balance"], *(sent[wandb_run.confusion_key(rule)] for rule in ("argmax", "tuned"))]
     told = [*map(_cells, tables), sent["config"], sent["summary"]]
     for each in told:
         assert not UNSEEN.search(json.dumps(each, ensure_ascii=False, default=str))

@@ -23,7 +23,7 @@ from synaug.record.cost import Cost
 from synaug.scores.probabilities import write_probabilities
 from synaug.scores.score import score
 from synaug.splits import make_splits
-from synaug.tracking import run as tracking
+from synaug.tracking import wandb_run
 from synaug.training import fit, progress, tables
 from synaug.training.fit import Curves, Fits, Predictions, StackedTraining
 from synaug.training.training_sets import TrainingData, augment, neighbour_graphs
@@ -141,7 +141,7 @@ def test_a_logger_takes_the_scores_of_a_classifier_without_steps(data: TrainingD
     (folder,) = fabricated.write_runs(tmp_path, ["toy"], [4.0], ["smote"], n_folds=3)
     curves = tables.curves(data, ScikitLearn(LogisticRegression).fit(data).curves)
     logger = CSVLogger(str(tmp_path / "logs"))
-    tracking.log_result(logger, {**record.read(folder), "curves": curves})
+    wandb_run.log_result(logger, {**record.read(folder), "curves": curves})
     logged = pd.read_csv(Path(logger.log_dir) / "metrics.csv")
     assert logged["step"].tolist() == [0]
     assert "argmax/accuracy" in logged

@@ -61,7 +61,7 @@ def in_a_new_process(script: str, *arguments: str, folder: Path = ROOT) -> str:
 
 def test_importing_the_package_imports_next_to_nothing() -> None:
     said = in_a_new_process(
-        "import sys, typing\nbefore = set(sys.modules)\nimport synaug\nprint(*sorted(set(sys.modules) - before))"
+        "import importlib, sys, typing\nbefore = set(sys.modules)\nimport synaug\nprint(*(set(sys.modules) - before))"
     )
     assert said.split() == ["synaug"]
 
@@ -134,6 +134,13 @@ def test_what_can_be_mended_is_one_sentence(settings: dict[str, Any], choices: d
         run(settings, **choices)
     assert sentence in str(caught.value)
     assert run(settings, max_steps=2, steps_per_epoch=1).ended == "done"  # and nothing is left of it
+
+
+@pytest.mark.parametrize("sweep", ["experiment=demo", "hydra.mode=MULTIRUN"])
+def test_a_sweep_is_refused(sweep: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is a sweep, but synaug\.run makes one run: give python -m synaug --multirun"):
+        run(settings, sweep)
+    assert not list(tmp_path.glob("multirun/*/*/record.json"))
 
 
 @pytest.mark.parametrize("flag", ["--multirun", "-m", "--cfg"])
@@ -214,12 +221,19 @@ def test_hydra_of_the_users_own_stays_as_it_is(settings: dict[str, Any]) -> None
         assert compose("config", ["augmenter=none"]).augmenter.amount == 0
 
 
-def test_it_works_in_a_thread(settings: dict[str, Any]) -> None:
-    ends: list[str] = []
-    thread = threading.Thread(target=lambda: ends.append(run(settings).ended))
-    thread.start()
-    thread.join()
-    assert ends == ["done"]
+def test_threads_take_turns(settings: dict[str, Any]) -> None:
+    arguments, ends = sys.argv, []
+    augmenters = ("none", "random", "smote")
+    threads = [
+        threading.Thread(target=lambda name=name: ends.append(run(settings, augmenter=name)), name=name)
+        for name in augmenters
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(each.record["choices"]["augmenter"] for each in ends) == sorted(augmenters)
+    assert sys.argv is arguments
 
 
 def test_it_works_where_a_loop_is_running(settings: dict[str, Any]) -> None:

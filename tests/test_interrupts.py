@@ -139,8 +139,8 @@ def test_a_worker_dies_of_a_signal_as_without_a_handler() -> None:
 def test_a_recorded_run_is_not_called_failed_when_its_logger_fails(
     program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synaug.tracking.run.log_result", lambda *_: 1 / 0)
-    monkeypatch.setattr("synaug.tracking.run.finish", lambda *_: sys.exit(0))
+    monkeypatch.setattr("synaug.tracking.wandb_run.log_result", lambda *_: 1 / 0)
+    monkeypatch.setattr("synaug.tracking.wandb_run.finish", lambda *_: sys.exit(0))
     outcome: Outcome = program(*TOY, csv)
     assert outcome.code == 0
     assert "the logger failed (ZeroDivisionError: division by zero); the run does not depend on it" in outcome.err

@@ -289,6 +289,19 @@ def test_losses_are_methods_of_their_own(tmp_path: Path) -> None:
     assert "smote label_smoothing=0.1" in table["columns"][2]["values"]
 
 
+def test_a_decision_rule_that_is_new_to_the_page_is_shown(tmp_path: Path) -> None:
+    for augmenter in ("none", "smote"):
+        made = fabricate("imdb", 10.0, augmenter, {}, None, 3, [0], ("neg", "pos"), 1.0)
+        for table in ("scores", "validation_scores"):
+            place = made[table]["columns"].index("decision")
+            more = [row for row in made[table]["data"] if row[place] == "tuned"]
+            made[table]["data"] += [[*row[:place], "cost_matrix", *row[place + 1 :]] for row in more]
+        write(tmp_path / "runs", made)
+    table = Page(written(tmp_path / "runs", tmp_path / "report")).data()["tables"]["comparisons"]
+    assert "cost_matrix" in table["columns"][3]["values"]
+    assert all(isinstance(row[3], int) for rows in table["rows"].values() for row in rows)
+
+
 def test_several_encoders_are_told_apart(tmp_path: Path) -> None:
     for encoder in ("minilm", "bert_base"):
         for augmenter in ("none", "smote"):

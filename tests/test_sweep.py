@@ -3,6 +3,7 @@
 import json
 import platform
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 
 from synaug import record
 from synaug.sweep import status
+from synaug.sweep.sweep import has_reference
 from tests import toy
+from tests.fabricated import write_runs
 from tests.program import TOY, Program, signalled
 
 GRID = ["augmenter=none,smote", "imbalance_ratio.ratio=5.0,500.0"]
@@ -115,13 +118,11 @@ def test_a_fault_of_the_report_keeps_its_traceback(program: Program, csv: str, m
     assert statuses(program) == ["done", "done"]
 
 
-def test_ctrl_c_while_the_report_is_written_is_said(
-    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_while_the_report_is_written_is_said(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("synaug.report.write", interrupt)
+    monkeypatch.setattr("synaug.report.write", lambda *_: signal.raise_signal(number))
     outcome = program("--multirun", *TOY, csv, "augmenter=none,smote", "report=true")
     assert outcome.code == 1
     assert "interrupted while the report was written; the runs are recorded (python -m synaug.report" in outcome.err
@@ -278,3 +279,17 @@ def test_a_sweep_ends_with_its_table_where_nothing_can_be_locked(
     assert "2 of 2 jobs failed, 0 are recorded" in outcome.err
     assert "/full/.lock: No space left on device: make room there, or choose another place" in outcome.err
     assert "Traceback (most" not in outcome.err
+
+
+def test_a_job_whose_status_cannot_be_read_just_now_is_passed_over(tmp_path: Path) -> None:
+    status.note(tmp_path, {"number": 1, "run": "a-run", "status": status.DONE, "seconds": 1.0})
+    (tmp_path / "0.json").write_text('{"number": 0, "sta')
+    (tmp_path / "2.json").symlink_to(tmp_path / "removed")
+    assert [job["number"] for job in status.noted(tmp_path)] == [1]
+
+
+def test_a_reference_is_a_run_that_augments_nothing_whatever_it_is_called(tmp_path: Path) -> None:
+    write_runs(tmp_path / "named", ["x-none-y"], [10.0], ["smote"], n_folds=2)
+    write_runs(tmp_path / "idle", ["imdb"], [10.0], ["none"], n_folds=2)
+    assert not has_reference([["augmenter=smote"]], tmp_path / "named")
+    assert has_reference([["augmenter=smote"]], tmp_path / "idle")

@@ -25,8 +25,7 @@ from synaug.comparison import evidence
 from synaug.comparison.evidence import Evidence
 from synaug.comparison.labels import as_text
 from synaug.comparison.verdict import Verdict
-from synaug.tracking import report as wandb_run
-from synaug.tracking import run as tracking
+from synaug.tracking import wandb_report, wandb_run
 from tests import fabricated
 from tests.wandb_runs import clean_session, inspect, media, run_folder, tables, wandb_command
 from tests.wandb_server import KEY, Server
@@ -123,7 +122,7 @@ def train(logger: pl.loggers.Logger) -> None:
 def start(folder: Path, **options: Any) -> WandbLogger:
     """The logger of a run that has `folder` for its own."""
     folder.mkdir(parents=True)
-    return tracking.wandb_logger(project="synaug", save_dir=str(folder), group="sweep", tags=TAGS, **options)
+    return wandb_run.wandb_logger(project="synaug", save_dir=str(folder), group="sweep", tags=TAGS, **options)
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -152,8 +151,8 @@ def test_an_offline_run_holds_all_of_it(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("WANDB_MODE", "offline")
     logger = start(tmp_path / "run_a")
     train(logger)
-    tracking.log_result(logger, record("run_a"))
-    tracking.finish(logger, 0)
+    wandb_run.log_result(logger, record("run_a"))
+    wandb_run.finish(logger, 0)
 
     folder = run_folder(tmp_path / "run_a", "offline-run")
     found = inspect(folder)
@@ -190,8 +189,8 @@ def test_jobs_of_one_process_stay_two_runs(tmp_path: Path, monkeypatch: pytest.M
         loggers.append(logger)
         logger.log_metrics({"job": job}, step=0)
         if name != "left_open":
-            tracking.finish(logger, 0)
-    tracking.finish(loggers[1], 1)
+            wandb_run.finish(logger, 0)
+    wandb_run.finish(loggers[1], 1)
     for job, name in enumerate(("first", "left_open", "third")):
         found = inspect(run_folder(tmp_path / name, "offline-run"))
         assert found["run"]["display_name"] == name
@@ -203,22 +202,22 @@ def test_disabled_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("WANDB_MODE", "disabled")
     logger = start(tmp_path / "run")
     train(logger)
-    tracking.log_result(logger, record("run"))
-    tracking.finish(logger, 0)
+    wandb_run.log_result(logger, record("run"))
+    wandb_run.finish(logger, 0)
     assert not any((tmp_path / "run").iterdir())
 
 
 def test_no_logger_is_no_trouble() -> None:
-    tracking.log_result(None, record("run"))
-    tracking.finish(None, 0)
+    wandb_run.log_result(None, record("run"))
+    wandb_run.finish(None, 0)
 
 
 def test_csv_has_the_curves_and_the_means(tmp_path: Path) -> None:
     logger = CSVLogger(tmp_path, name="", version="csv")
     train(logger)
     curves = {"columns": ["seed", "fold", "step"], "data": [[0, 0, 20], [0, 0, 40]]}
-    tracking.log_result(logger, {**record("run"), "curves": curves})
-    tracking.finish(logger, 0)
+    wandb_run.log_result(logger, {**record("run"), "curves": curves})
+    wandb_run.finish(logger, 0)
     with (tmp_path / "csv" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["validation/loss"] for row in rows if row["validation/loss"]] == ["0.0", "1.0", "2.0"]
@@ -242,7 +241,7 @@ def test_options_of_the_logger_group(
     assert configured("none", tmp_path) is None
     assert Path(configured("csv", tmp_path).log_dir) == tmp_path / "csv"
     logger = configured("wandb", tmp_path / "run")
-    tracking.finish(logger, 0)
+    wandb_run.finish(logger, 0)
     run = inspect(run_folder(tmp_path / "run", "offline-run"))["run"]
     assert run["project"] == "synaug"
     assert run["display_name"] == "run"
@@ -253,8 +252,8 @@ def test_options_of_the_logger_group(
 def test_online_run_arrives(tmp_path: Path, server: Server) -> None:
     logger = start(tmp_path / "run_b")
     train(logger)
-    tracking.log_result(logger, record("run_b"))
-    tracking.finish(logger, 0)
+    wandb_run.log_result(logger, record("run_b"))
+    wandb_run.finish(logger, 0)
 
     run = server.get(f"/api/v2/runs/{logger.version}")["run"]
     assert run["display_name"] == "run_b"
@@ -283,8 +282,8 @@ def test_unreachable_server_means_offline_said_once(
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     for name in ("first", "second"):
         logger = start(tmp_path / name, init_timeout=2)
-        tracking.log_result(logger, record(name))
-        tracking.finish(logger, 0)
+        wandb_run.log_result(logger, record(name))
+        wandb_run.finish(logger, 0)
     (warning,) = said(caplog)
     folder = run_folder(tmp_path / "first", "offline-run")
     assert "connection refused" in warning
@@ -299,17 +298,17 @@ def test_a_server_that_was_out_of_reach_is_asked_again_by_the_next_command(
     monkeypatch.setenv("WANDB_API_KEY", KEY)
     for name in ("first", "second"):
         with as_before():
-            tracking.finish(start(tmp_path / name, init_timeout=2), 0)
+            wandb_run.finish(start(tmp_path / name, init_timeout=2), 0)
         assert wandb.setup().settings.mode == "online"
     assert len(said(caplog)) == 2
 
 
 def test_without_w_and_b_s_private_error_its_public_ones_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = tracking.server_trouble()
+    whole = wandb_run.server_trouble()
     assert whole[:2] == (OSError, wandb.Error)
     assert len(whole) == 3
     monkeypatch.setitem(sys.modules, "wandb.sdk.lib.service.service_connection", None)
-    assert tracking.server_trouble() == whole[:2]
+    assert wandb_run.server_trouble() == whole[:2]
 
 
 def test_a_server_that_only_listens_does_not_hang(
@@ -319,7 +318,7 @@ def test_a_server_that_only_listens_does_not_hang(
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setenv("WANDB_API_KEY", KEY)
         logger = start(tmp_path / "run", init_timeout=2)
-        tracking.finish(logger, 0)
+        wandb_run.finish(logger, 0)
     (warning,) = said(caplog)
     assert "Timed out" in warning
     assert inspect(run_folder(tmp_path / "run", "offline-run"))["run"]["display_name"] == "run"
@@ -335,7 +334,7 @@ def test_no_key_means_offline_and_never_a_question(
 ) -> None:
     monkeypatch.setattr("wandb.errors.term.can_use_terminput", lambda: terminal)
     logger = start(tmp_path / "run")
-    tracking.finish(logger, 0)
+    wandb_run.finish(logger, 0)
     (warning,) = said(caplog)
     assert "`wandb login`" in warning
     assert f"`wandb sync {run_folder(tmp_path / 'run', 'offline-run')}`" in warning
@@ -349,7 +348,7 @@ def test_the_seconds_to_wait_for_a_server_are_those_given(tmp_path: Path, monkey
     ]
     assert waits == [(20, 60), (2, 3)]
     for each in (default, given):
-        tracking.finish(each, 0)
+        wandb_run.finish(each, 0)
 
 
 def test_a_setting_that_is_wrong_offline_too_is_an_error(tmp_path: Path) -> None:
@@ -368,8 +367,8 @@ def test_a_server_that_dies_midway_loses_nothing(
     logger.log_metrics({"before": 1.0}, step=0)
     server.kill()
     train(logger)
-    tracking.log_result(logger, record("run"))
-    tracking.finish(logger, 0)
+    wandb_run.log_result(logger, record("run"))
+    wandb_run.finish(logger, 0)
 
     folder = run_folder(tmp_path / "run", "run")
     lost, later = said(caplog)
@@ -425,7 +424,7 @@ def test_a_report_is_one_run_in_the_group_of_its_sweep(
     monkeypatch.setenv("WANDB_MODE", "offline")
     compared = comparison.compare(sweep)
     folder = write_report(tmp_path / "report", sweep)
-    wandb_run.log_report(sweep, compared, folder, project="synaug")
+    wandb_report.log_report(sweep, compared, folder, project="synaug")
     assert said(caplog) == []
 
     logged = run_folder(folder, "offline-run")
@@ -464,7 +463,7 @@ def test_gains_of_a_report_are_means_over_scenarios(
     monkeypatch.setenv("WANDB_MODE", "offline")
     compared = comparison.compare(sweep)
     tmp_path.joinpath("report").mkdir()
-    wandb_run.log_report(sweep, compared, tmp_path / "report", project="synaug")  # of which nothing was written
+    wandb_report.log_report(sweep, compared, tmp_path / "report", project="synaug")  # of which nothing was written
 
     logged = run_folder(tmp_path / "report", "offline-run")
     summary = inspect(logged)["summary"]
@@ -495,7 +494,7 @@ def test_gains_of_a_report_are_means_over_scenarios(
 def test_words_of_a_verdict_are_escaped() -> None:
     planted = "<script>alert('&')</script>"
     verdict = Verdict(planted, {planted: [planted]}, [planted], [planted])
-    page = wandb_run.verdict_page(verdict)
+    page = wandb_report.verdict_page(verdict)
     assert "<script" not in page
     assert page.count("&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;") == 5
 
@@ -507,7 +506,7 @@ def test_rows_that_wandb_does_not_show_are_said_and_kept(
     overall = int(sweep.scores["class"].isna().sum())
     monkeypatch.setattr(wandb.Table, "MAX_ARTIFACT_ROWS", overall)
     folder = write_report(tmp_path / "report", sweep)
-    wandb_run.log_report(sweep, comparison.compare(sweep, ["accuracy"]), folder, project="synaug")
+    wandb_report.log_report(sweep, comparison.compare(sweep, ["accuracy"]), folder, project="synaug")
     (warning,) = said(caplog)
     assert f"shows {overall} rows" in warning
     assert f"{len(sweep.scores) - overall} of the {len(sweep.scores)} scores are left out" in warning
@@ -523,7 +522,7 @@ def test_rows_that_wandb_does_not_show_are_said_and_kept(
 def test_a_table_made_at_once_is_one_made_row_by_row(sweep: Evidence) -> None:
     frame = as_text(sweep.scores.tail(50))
     rows = frame.astype(object).where(frame.notna(), None).to_numpy()
-    slow, quick = wandb.Table(columns=[str(name) for name in frame], data=rows), wandb_run.table("scores", frame)
+    slow, quick = wandb.Table(columns=[str(name) for name in frame], data=rows), wandb_report.table("scores", frame)
     assert quick.data == slow.data
     artifacts = [wandb.Artifact(name, "table") for name in ("slow", "quick")]
     slow_json, quick_json = (table.to_json(each) for table, each in zip((slow, quick), artifacts, strict=True))
@@ -539,7 +538,9 @@ def test_a_report_of_nothing_to_compare_is_logged(
     fabricated.write_runs(tmp_path, ["imdb"], [10.0], augmenters, n_folds=2, changes={"name": name})
     fabricated.write_failure(tmp_path, "imdb-failed", "a reason")
     found = evidence.read([tmp_path])
-    wandb_run.log_report(found, comparison.compare(found), write_report(tmp_path / "report", found), project="synaug")
+    wandb_report.log_report(
+        found, comparison.compare(found), write_report(tmp_path / "report", found), project="synaug"
+    )
     assert said(caplog) == []
     logged = run_folder(tmp_path / "report", "offline-run")
     assert tables(logged)["gain_over_baseline/chart_table"] == []
@@ -559,7 +560,7 @@ def test_a_report_without_a_server_stops_nothing(
     else:
         monkeypatch.setenv("WANDB_API_KEY", KEY)
     folder = write_report(tmp_path / "report", sweep)
-    wandb_run.log_report(sweep, comparison.compare(sweep, ["accuracy"]), folder, project="synaug", init_timeout=2)
+    wandb_report.log_report(sweep, comparison.compare(sweep, ["accuracy"]), folder, project="synaug", init_timeout=2)
     if mode == "disabled":
         assert said(caplog) == []
         assert not (folder / "wandb").exists()
@@ -573,7 +574,7 @@ def test_a_report_made_offline_is_sent_later_with_its_artifact(
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     folder = write_report(tmp_path / "report", sweep)
-    wandb_run.log_report(sweep, comparison.compare(sweep, ["accuracy"]), folder, project="synaug")
+    wandb_report.log_report(sweep, comparison.compare(sweep, ["accuracy"]), folder, project="synaug")
     monkeypatch.delenv("WANDB_MODE")
     logged = run_folder(folder, "offline-run")
     wandb_command("sync", str(logged), cwd=tmp_path)
@@ -594,14 +595,14 @@ def test_a_server_that_dies_costs_a_report_a_warning(
     monkeypatch.setattr(wandb.apis.public.Api, "_HTTP_TIMEOUT", 3)  # 19 s by default
     folder = write_report(tmp_path / "report", sweep)
     compared = comparison.compare(sweep, ["accuracy"])
-    mean_gains = wandb_run.mean_gains
+    mean_gains = wandb_report.mean_gains
 
     def dying(comparisons: pd.DataFrame) -> pd.DataFrame:
         server.kill()
         return mean_gains(comparisons)
 
-    monkeypatch.setattr(wandb_run, "mean_gains", dying)
-    wandb_run.log_report(sweep, compared, folder, project="synaug", finish_timeout=3)
+    monkeypatch.setattr(wandb_report, "mean_gains", dying)
+    wandb_report.log_report(sweep, compared, folder, project="synaug", finish_timeout=3)
     lost, later = said(caplog)
     assert str(folder) in lost
     assert f"`wandb sync --include-online {run_folder(folder, 'run')}`" in later

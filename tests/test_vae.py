@@ -177,16 +177,16 @@ def test_elbo_terms_are_those_of_torch_distributions() -> None:
     torch.testing.assert_close(kl, kl_divergence(q, Normal(0, 1)).sum(2))
 
 
-def test_gradients_are_those_of_autograd() -> None:
+def test_gradients_are_those_of_the_elbo() -> None:
     network, x, noise = stack()
     share = torch.rand(3, 8, 1, generator=torch.Generator().manual_seed(1))
     share[0, 5:] = 0
     network.differentiate(x, noise, share, 0.7)
-    by_hand = network.gradients
+    gradients = network.gradients
     network.weights = [weight.clone().requires_grad_() for weight in network.weights]
     squares, kl = network.elbo_terms(x, noise)
     loss = (share[..., 0] * (0.7 * kl + squares / 2)).sum()
-    for mine, theirs in zip(by_hand, torch.autograd.grad(loss, network.weights), strict=True):
+    for mine, theirs in zip(gradients, torch.autograd.grad(loss, network.weights), strict=True):
         assert mine.abs().max() > 0
         torch.testing.assert_close(mine, theirs)
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import wandb
 
-from synaug.tracking import run as tracking
+from synaug.tracking import wandb_run
 from tests.wandb_server import free_port
 
 
@@ -25,7 +25,7 @@ def clean_session(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
     """W&B with a home below `folder`, and no server unless a test has one."""
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         patch.delenv(name)
-    for name in ("WANDB_ERROR_REPORTING", "WANDB_SILENT", tracking.OUT_OF_REACH):
+    for name in ("WANDB_ERROR_REPORTING", "WANDB_SILENT", wandb_run.OUT_OF_REACH):
         patch.setenv(name, "")  # and gone again after a test that sets it
         patch.delenv(name)
     patch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{free_port()}")

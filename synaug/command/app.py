@@ -52,7 +52,7 @@ def main(job: Job = task, first: Sequence[str] = ()) -> None:
         return
     full = os.environ.get(FULL_ERROR) == "1"
     attempt = Attempt(job)
-    with as_before():
+    with as_before(), interrupts.terminable():
         try:
             given = with_texts_quoted(given)
             perform(given, attempt, first)
@@ -96,7 +96,7 @@ def perform(given: Arguments, attempt: Attempt, first: Sequence[str] = ()) -> No
     sweep.forget()
     # Hydra's entrance adds the caller's folder and reads these; both belong to this call alone.
     entrance = hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")
-    with interrupts.terminable(), _handed_to_hydra([*first, *given.overrides, *given.flags]):
+    with _handed_to_hydra([*first, *given.overrides, *given.flags]):
         check_command_line(given.overrides, given.config_dir)
         with suppress(AllRecorded):
             entrance(attempt)()

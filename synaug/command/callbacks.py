@@ -120,6 +120,18 @@ class SweepCallback(Callback):
         }
 
 
+class OneRunCallback(SweepCallback):
+    """Refuses a sweep: whoever asked for this wants one run."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Hydra's hook."""
+        asked = " ".join(given(config.hydra))
+        sys.exit(
+            f"{asked} is a sweep, but synaug.run makes one run: give python -m synaug --multirun {asked}, and read "
+            "what it records with synaug.load"
+        )
+
+
 def leave_out_recorded(running: sweep.Sweep, config: DictConfig) -> None:
     """Start no job whose run is seen to be recorded, as far as what is left is a grid.
 

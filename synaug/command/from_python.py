@@ -1,5 +1,6 @@
 """One run, asked for from Python: what ``python -m synaug`` does, as a function."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
@@ -12,6 +13,7 @@ from hydra.errors import HydraException
 from synaug import record
 from synaug.command import app
 from synaug.command.arguments import Arguments
+from synaug.command.callbacks import OneRunCallback
 from synaug.command.explain import explained
 from synaug.command.job import Attempt, task
 from synaug.command.overrides import quote
@@ -22,6 +24,11 @@ from synaug.sweep import interrupts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# An experiment's file may make a sweep of a command.
+ONE_RUN = (f"hydra.callbacks.sweep._target_={OneRunCallback.__module__}.{OneRunCallback.__name__}",)
+# A run needs the process for itself: threads take turns.
+_turn = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Run:
 def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -> Run:
     """Make one run, or find it recorded: same settings, same folder and same record as on the command line.
 
-    Nothing of the process is left changed, so that a notebook may call it as often as it likes.
+    Nothing of the process is left changed, so that a notebook may call it as often as it likes. Threads take turns.
 
     Parameters
     ----------
@@ -79,10 +86,10 @@ def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -
         place = str(config_dir)
         given = Arguments(given.overrides, (f"--config-dir={place}",), place)
     attempt = Attempt(task)
-    with as_before():
+    with _turn, as_before(), interrupts.terminable():
         try:
             given = app.with_texts_quoted(given)
-            app.perform(given, attempt)
+            app.perform(given, attempt, first=ONE_RUN)
         except Exception as error:
             said = explained(error, given, of_a_job=error is attempt.error)
             if said is None or isinstance(error, UserError):

@@ -1,6 +1,5 @@
 """All that the evidence says, compared: tables, ranks, gaps and the verdict."""
 
-import difflib
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,14 @@ from synaug.comparison import evidence as evidences
 from synaug.comparison import ranking, stats
 from synaug.comparison.evidence import LABELS, Evidence
 from synaug.comparison.labels import ARGMAX, BEST_WITHOUT_SYNTHESIS, Method, as_text, methods_of
-from synaug.comparison.outcome import ROPE as ROPE
+from synaug.comparison.significance import ROPE as ROPE
 from synaug.comparison.verdict import NOTHING_SMALLER, Verdict, verdict
 from synaug.errors import UserError
 from synaug.scores import metrics as known_metrics
+from synaug.settings import did_you_mean
 
 # The first is what the verdict speaks of. On balanced test folds it is the paper's accuracy.
-METRICS = ("balanced_accuracy", "accuracy", "f1_macro", "minority_recall", "log_loss")
+DEFAULT_METRICS = ("balanced_accuracy", "accuracy", "f1_macro", "minority_recall", "log_loss")
 FIRST_COLUMNS = [
     "scenario",
     "method",
@@ -124,7 +124,7 @@ def compare(
     Parameters
     ----------
     metrics
-        Names of `synaug.scores.metrics.METRICS`; None for `METRICS`.
+        Names of `synaug.scores.metrics.METRICS`; None for `DEFAULT_METRICS`.
     rope
         Differences up to it are of no practical importance.
     mixed
@@ -136,10 +136,10 @@ def compare(
         If a metric is unknown or no run has it, if `rope` is no size that a difference can have, or if versions are
         mixed and `mixed` is not set.
     """
-    check_metrics(metrics or METRICS)
+    check_metrics(metrics or DEFAULT_METRICS)
     check_rope(rope)
     _check_recorded(metrics or (), evidence)
-    chosen = tuple(dict.fromkeys(metrics or METRICS))
+    chosen = tuple(dict.fromkeys(metrics or DEFAULT_METRICS))
     versions = evidence.code_versions()
     if len(versions) > 1 and not mixed:
         raise UserError(_mixed(versions))
@@ -169,9 +169,8 @@ def check_metrics(names: Sequence[str]) -> None:
     """
     for name in names:
         if name not in known_metrics.METRICS:
-            near = difflib.get_close_matches(str(name), known_metrics.METRICS, n=1)
-            remedy = f"did you mean {near[0]}? Known are" if near else "choose among"
-            raise UserError(f"{name!r} is no metric: {remedy} {', '.join(known_metrics.METRICS)}")
+            near = did_you_mean(str(name), known_metrics.METRICS, "")
+            raise UserError(f"{name!r} is no metric{near} (known: {', '.join(known_metrics.METRICS)})")
 
 
 def check_rope(rope: float) -> None:

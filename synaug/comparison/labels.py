@@ -11,17 +11,14 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from synaug.scores.decision import RULES
+
 SEPARATOR = " · "
 NO_AUGMENTER, PICKED = "none", "picked"
 PLAIN_LOSS = ""
 ARGMAX, CHOSEN = "argmax", "chosen"
 METHOD = ["augmenter", "loss", "decision"]
-DECISIONS = {
-    ARGMAX: "argmax",
-    "prior_corrected": "prior corrected",
-    "tuned": "tuned",
-    CHOSEN: "rule chosen",
-}
+DECISIONS = {**{rule: rule.replace("_", " ") for rule in RULES}, CHOSEN: "rule chosen"}
 MOST_BY_FALLBACK = 0.5
 MOSTLY_BY_FALLBACK = "mostly by fallback"
 
@@ -51,6 +48,11 @@ class Scenario:
     settings: tuple[str, ...] = ()
     ratio: float = field(default=math.nan, compare=False)
     profile: str = field(default="", compare=False)
+
+    @property
+    def place(self) -> tuple[bool, float, str]:
+        """Sorts scenarios by ratio, natural imbalance last."""
+        return self.is_natural, 0.0 if self.is_natural else self.ratio, self.at
 
     @property
     def label(self) -> str:

@@ -10,7 +10,7 @@ from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy import stats
 
 from synaug.comparison.labels import Method, Scenario
-from synaug.comparison.outcome import LEVEL
+from synaug.comparison.significance import LEVEL
 from synaug.comparison.stats import DECIMALS
 
 FEW_SCENARIOS = 10

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from synaug.comparison.labels import CHOSEN, METHOD, NO_AUGMENTER, PICKED, PLAIN_LOSS, REFERENCES, Method, methods_of
-from synaug.comparison.outcome import CONFIDENCE, ROPE, outcomes
+from synaug.comparison.significance import CONFIDENCE, ROPE, outcomes
 from synaug.errors import UserError
 from synaug.scores.decision import RULES
 
@@ -214,12 +214,12 @@ def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float 
         common splits' n_splits, the scenario's n_seeds and n_folds, rho = 1 / n_folds; mean and standard
         deviation of the method (value, value_std) and mean of the reference; gain with the interval, t
         and p_corrected of `corrected_t_test`; p_holm, Holm's step-down over all p_corrected of the
-        scenario; outcome, of `synaug.comparison.outcome`; p_wilcoxon (`signed_rank_test`) and p_paired_t, which take
-        splits for independent and so are too small; effect, the gain in standard deviations of the differences;
-        p_worse, p_equivalent and p_better of the Bayesian correlated t-test (Corani and Benavoli 2015); missing, the
-        splits of the scenario that the method or the reference lacks. A reference is not compared with itself, nor
-        the best without synthesis with what it chose from; a scenario without the reference has no rows. With fewer
-        than 2 common splits, or one fold, what cannot be computed is NaN.
+        scenario; outcome, of `synaug.comparison.significance`; p_wilcoxon (`signed_rank_test`) and p_paired_t,
+        which take splits for independent and so are too small; effect, the gain in standard deviations of the
+        differences; p_worse, p_equivalent and p_better of the Bayesian correlated t-test (Corani and Benavoli
+        2015); missing, the splits of the scenario that the method or the reference lacks. A reference is not
+        compared with itself, nor the best without synthesis with what it chose from; a scenario without the
+        reference has no rows. With fewer than 2 common splits, or one fold, what cannot be computed is NaN.
     """
     scored = scores.astype(KINDS).dropna(subset="value")
     twice = scored.duplicated(KEY)

@@ -26,8 +26,8 @@ from synaug.comparison.labels import (
     is_mostly_by_fallback,
     methods_of,
 )
-from synaug.comparison.outcome import BETTER, EQUIVALENT, INCONCLUSIVE, INTERVAL, LEVEL, OUTCOMES, WORSE, outcomes
 from synaug.comparison.ranking import TOO_FEW_SCENARIOS, Ranking
+from synaug.comparison.significance import BETTER, EQUIVALENT, INCONCLUSIVE, INTERVAL, LEVEL, OUTCOMES, WORSE, outcomes
 from synaug.comparison.stats import holm
 from synaug.escaping import shown
 
@@ -100,7 +100,7 @@ def verdict(
     several = [column for column in ("classifier", "encoder") if len(set(runs[column])) > 1]
     datasets: dict[str, list[str]] = {}
     for dataset, of_dataset in runs.groupby("dataset", sort=False):
-        scenarios = sorted(of_dataset["scenario"].unique(), key=_order)
+        scenarios = sorted(of_dataset["scenario"].unique(), key=lambda scenario: (scenario.place, scenario))
         with_verdict = [scenario for scenario in scenarios if scenario in parts]
         sentences: list[str] = []
         if len(with_verdict) > 1:
@@ -139,10 +139,6 @@ def _rows(part: pd.DataFrame, augmenter: str, reference: Method) -> pd.DataFrame
 
 def _row(part: pd.DataFrame, augmenter: str, reference: Method) -> pd.Series:
     return _rows(part, augmenter, reference).iloc[0]
-
-
-def _order(scenario: Scenario) -> tuple[float, Scenario]:
-    return 0.0 if scenario.is_natural else scenario.ratio, scenario
 
 
 def _place(scenario: Scenario, several: Sequence[str]) -> str:

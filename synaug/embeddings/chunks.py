@@ -55,7 +55,7 @@ class CachedChunks:
         self._seen.add(path.stem)
 
     def add_encoded(self, path: Path, digests: Sequence[str], width: int) -> None:
-        """Note a chunk that the encoder just wrote; put away cached chunks of another width, which it did not make."""
+        """Note a chunk that the encoder just wrote, and put away cached chunks of another width: not its own."""
         self.add(path, digests, width)
         self._keep_width(width)
 

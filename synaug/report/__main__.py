@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from synaug import report
         from synaug.comparison import compare as comparisons
         from synaug.comparison import evidence as evidences
-        from synaug.comparison.outcome import ROPE
+        from synaug.comparison.significance import ROPE
 
         rope = ROPE if asked.rope is None else asked.rope
         comparisons.check_metrics(metrics or ())

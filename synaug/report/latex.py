@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from synaug.comparison.labels import METHOD, NO_AUGMENTER, PICKED, PLAIN_LOSS, REFERENCE_LABELS, Method, methods_of
-from synaug.comparison.outcome import INTERVAL, LEVEL
+from synaug.comparison.significance import BETTER, INTERVAL, LEVEL
 from synaug.escaping import latex
 from synaug.report import limits, words
 from synaug.report.results import Results
@@ -112,7 +112,7 @@ def comparison_table(comparisons: pd.DataFrame, reference: str, metric: str, hea
         f"{latex(words.gain_label(metric))} over {_reference(reference)}, positive where better, with its "
         f"{latex(INTERVAL)} interval. $p$: of {TEST.format(rho=_rho(over))}; $p_\\mathrm{{H}}$: {FAMILY}; "
         "$d$: gain in standard deviations of the differences; $P_-$, $P_=$, $P_+$: posterior probability of worse, "
-        "practically equivalent and better (Bayesian correlated $t$-test); $n$: splits in common."
+        "equivalent and better (Bayesian correlated $t$-test); $n$: splits in common."
     )
     head = ["gain", latex(INTERVAL), "$p$", r"$p_\mathrm{H}$", "$d$", "$P_-$", "$P_=$", "$P_+$", "$n$"]
     methods = _in_order(over)
@@ -136,7 +136,7 @@ def _cells(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> pd.D
     scores = (
         values.assign(method=methods_of(values)).groupby(keys, observed=True)["value"].agg(["mean", "std", "count"])
     )
-    better = comparisons[(comparisons["p_holm"] < LEVEL) & (comparisons["gain"] > 0)]
+    better = comparisons[comparisons["outcome"] == BETTER]
     marked = better.assign(method=methods_of(better)).groupby(keys, observed=True)["reference"].agg(set).to_dict()
     by_scenario = scores.groupby("scenario", observed=True)
     best = by_scenario["mean"].agg("min" if metric in LOSSES else "max")

@@ -71,9 +71,7 @@ class Results:
         datasets = list(dict.fromkeys(each.dataset for each in scenarios))
 
         def place(scenario: Scenario) -> tuple[int, str, bool, float, str]:
-            ratio = 0.0 if scenario.is_natural else scenario.ratio
-            panel = panels[scenario].label
-            return datasets.index(scenario.dataset), panel, scenario.is_natural, ratio, scenario.at
+            return datasets.index(scenario.dataset), panels[scenario].label, *scenario.place
 
         return {scenario: panels[scenario] for scenario in sorted(scenarios, key=place)}
 

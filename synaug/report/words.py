@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from itertools import accumulate
 
 from synaug.comparison.formatting import counted as counted
+from synaug.comparison.formatting import difference as difference
 from synaug.comparison.formatting import metric as metric
 from synaug.comparison.formatting import p_value as p_value
 from synaug.comparison.formatting import signed as signed
 from synaug.comparison.formatting import unit as unit
+from synaug.comparison.formatting import words_for_p as words_for_p
 from synaug.comparison.labels import DECISIONS
 from synaug.escaping import shown
 from synaug.report import limits

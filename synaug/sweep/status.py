@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -16,6 +17,7 @@ from types import FrameType
 from typing import Any
 
 from synaug import record
+from synaug.errors import UserError
 from synaug.files.atomic import replacing
 from synaug.sweep.slurm import QUEUE_SECONDS, SlurmQueue
 
@@ -38,7 +40,11 @@ def note(folder: Path, job: dict[str, Any]) -> None:
 
 def noted(folder: Path) -> list[dict[str, Any]]:
     """What the jobs told last, in the order of the grid."""
-    return sorted((record.read_json(path) for path in folder.glob("*.json")), key=lambda job: job["number"])
+    jobs = []
+    for path in folder.glob("*.json"):
+        with suppress(FileNotFoundError, UserError):  # replaced or removed just now, on a disk that nodes share
+            jobs.append(record.read_json(path))
+    return sorted(jobs, key=lambda job: job["number"])
 
 
 @dataclass(frozen=True)
@@ -181,8 +187,7 @@ def lost(jobs: Sequence[dict[str, Any]], grid: Sequence[Sequence[str]] | None, f
         Where the jobs tell: on a full disk they cannot.
     """
     why = "died while it ran: was it killed, for lack of memory?" if _has_room(folder) else NO_ROOM
-    died = [{**job, "sentence": why} for job in jobs]
-    died = [job for job in died if job["status"] == STARTED]
+    died = [{**job, "sentence": why} for job in jobs if job["status"] == STARTED]
     told = {job["number"] for job in jobs}
     never = [
         {"number": number, "run": " ".join(choices), "status": None, "sentence": "did not run", "overrides": overrides}

@@ -141,7 +141,14 @@ def _is_alive(pid: int) -> bool:
 def has_reference(grid: Sequence[Sequence[str]], folder: Path) -> bool:
     """Whether some job of a grid, or some run that stands in its folder, augments nothing."""
     idle = any(re.fullmatch(r"augmenter=none|augmenter\.amount=0(\.0*)?", override) for job in grid for override in job)
-    return idle or any(folder.glob(f"*-none-*/{record.RECORD}"))
+    return idle or any(map(_is_idle, folder.glob(f"*/{record.RECORD}")))
+
+
+def _is_idle(path: Path) -> bool:
+    """Whether a run that stands there augments nothing."""
+    with suppress(UserError):  # no sound record
+        return record.is_idle(record.read(path.parent)["config"]["augmenter"])
+    return False
 
 
 def finish(sweep: Sweep, interrupted: bool = False) -> bool:
@@ -224,7 +231,7 @@ def _report(sweep: Sweep) -> bool:
         return False
     say(f"\n{comparison.verdict}\n\nreport: {page}\n")
     if sweep.wandb is not None:
-        from synaug.tracking import report as wandb_run
+        from synaug.tracking import wandb_report
 
-        wandb_run.log_report(evidence, comparison, page.parent, **sweep.wandb)
+        wandb_report.log_report(evidence, comparison, page.parent, **sweep.wandb)
     return True

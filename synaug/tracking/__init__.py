@@ -1,5 +1,5 @@
 """Runs and reports on W&B."""
 
-from synaug.tracking.run import wandb_logger
+from synaug.tracking.wandb_run import wandb_logger
 
 __all__ = ["wandb_logger"]

@@ -18,8 +18,7 @@ from synaug.comparison.labels import BEST_WITHOUT_SYNTHESIS, NO_AUGMENTER, PICKE
 from synaug.errors import UserError
 from synaug.scores.decision import RULES
 from synaug.settings import GROUPS, conf_dir
-from synaug.tracking import report as wandb_run
-from synaug.tracking import run as tracking
+from synaug.tracking import wandb_report, wandb_run
 
 if TYPE_CHECKING:
     from wandb_workspaces.reports.v2 import CustomChart, Report, Runset
@@ -82,7 +81,7 @@ def workspace(entity: str, project: str, title: str = TITLE) -> Workspace:
             )
             for name, of_section in panels().items()
         ],
-        settings=ws.WorkspaceSettings(x_axis=tracking.STEP, max_runs=MOST_RUNS),
+        settings=ws.WorkspaceSettings(x_axis=wandb_run.STEP, max_runs=MOST_RUNS),
         runset_settings=ws.RunsetSettings(
             groupby=[expr.Metric("Group"), *(expr.Config(_choice(group)) for group in LEVELS)],
             order=[expr.Ordering(expr.Metric("Name"))],
@@ -99,7 +98,7 @@ def report(entity: str, project: str, title: str = TITLE) -> Report:
     """
     import wandb_workspaces.reports.v2 as wr
 
-    reports, runs = wandb_run.JOB_TYPE, tracking.JOB_TYPE
+    reports, runs = wandb_report.JOB_TYPE, wandb_run.JOB_TYPE
     shown = {"Verdict": [reports], "Gains": [reports, runs], "Figures": [reports]}
     blocks: list[Any] = [wr.TableOfContents()]
     for name, of_section in panels().items():
@@ -119,26 +118,31 @@ def _runs(project: str, job_type: str, **options: Any) -> Runset:
 
 
 def panels() -> dict[str, list[PanelTypes]]:
-    """Panels by section; the keys are those that `synaug.tracking.run` and `synaug.tracking.report` log."""
+    """Panels by section; the keys are those that `wandb_run` and `wandb_report` log."""
     import wandb_workspaces.reports.v2 as wr
 
     by_method = {"groupby": wr.Config(_choice("augmenter")), "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax"}
-    gains = wandb_run.GAIN_TITLES.items()
+    gains = wandb_report.GAIN_TITLES.items()
     choices = [wr.ParallelCoordinatesPlotColumn(wr.Config(_choice(group)), _words(group)) for group in GROUPS]
     scores = [wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(key), _words(key)) for key in COORDINATES]
     of_scores = [f"{rule}/{score}" for score in SCORES for rule in RULES]
     curves = [f"{stage}/{curve}" for curve in CURVES for stage in ("validation", "train")]
-    confusion = {name: name for name in tracking.CONFUSION_COLUMNS}
+    confusion = {name: name for name in wandb_run.CONFUSION_COLUMNS}
     return {
         "Verdict": [
-            *_placed(2, [wr.MediaBrowser(title=key, media_keys=[key]) for key in (wandb_run.VERDICT, wandb_run.PAGE)]),
-            *_placed(1, [wr.WeavePanelSummaryTable(table_name=wandb_run.COMPARISONS)], below=1),
+            *_placed(
+                2, [wr.MediaBrowser(title=key, media_keys=[key]) for key in (wandb_report.VERDICT, wandb_report.PAGE)]
+            ),
+            *_placed(1, [wr.WeavePanelSummaryTable(table_name=wandb_report.COMPARISONS)], below=1),
         ],
         "Gains": [
             *_placed(2, [wr.BarPlot(title=title, metrics=gain_keys(gain), **MOST) for gain, title in gains]),
             *_placed(
                 2,
-                [_chart(wandb_run.chart_key(gain), wandb_run.BARS, wandb_run.BAR_FIELDS, name) for gain, name in gains],
+                [
+                    _chart(wandb_report.chart_key(gain), wandb_report.BARS, wandb_report.BAR_FIELDS, name)
+                    for gain, name in gains
+                ],
                 below=1,
             ),
             *_placed(
@@ -146,20 +150,20 @@ def panels() -> dict[str, list[PanelTypes]]:
             ),
         ],
         "Figures": _placed(
-            2, [wr.MediaBrowser(title=_words(name), media_keys=[f"{wandb_run.FIGURES}/{name}"]) for name in DRAWN]
+            2, [wr.MediaBrowser(title=_words(name), media_keys=[f"{wandb_report.FIGURES}/{name}"]) for name in DRAWN]
         ),
         "Groups": _placed(1, [wr.ParallelCoordinatesPlot(title="choices and scores", columns=choices + scores)]),
         "Curves": _placed(
             2,
             [
-                wr.LinePlot(title=_words(key), x=tracking.STEP, y=[key], max_runs_to_show=MOST_RUNS, **by_method)
+                wr.LinePlot(title=_words(key), x=wandb_run.STEP, y=[key], max_runs_to_show=MOST_RUNS, **by_method)
                 for key in curves
             ],
         ),
         "Confusion matrices": _placed(
             3,
             [
-                _chart(tracking.confusion_key(rule), tracking.CONFUSION_CHART, confusion, _words(f"{rule}/confusion"))
+                _chart(wandb_run.confusion_key(rule), wandb_run.CONFUSION_CHART, confusion, _words(f"{rule}/confusion"))
                 for rule in RULES
             ],
         ),
@@ -180,7 +184,7 @@ def _placed(columns: int, row_by_row: list[Any], below: int = 0) -> list[PanelTy
 def gain_keys(gain: str) -> list[str]:
     """Keys of one of the gains, of the augmenters that synaug ships; the bar charts have those of any other."""
     shipped = sorted(path.stem for path in (conf_dir() / "augmenter").glob("*.yaml"))
-    beside = BEST_WITHOUT_SYNTHESIS.label if gain == wandb_run.GAINS["baseline"] else PICKED
+    beside = BEST_WITHOUT_SYNTHESIS.label if gain == wandb_report.GAINS["baseline"] else PICKED
     return [f"{gain}/{name}" for name in [*shipped, beside] if name != NO_AUGMENTER]
 
 
@@ -247,14 +251,14 @@ def _send(boards: Mapping[str, Workspace | Report]) -> Iterator[tuple[str, str]]
     if settings.mode != "online":
         raise UserError(f"WANDB_MODE={settings.mode} sends nothing: unset it, or give --print")
     try:
-        tracking.require_key()
+        wandb_run.require_key()
     except wandb.Error as error:
-        raise UserError(f"a dashboard needs an account ({tracking.first_line(error)}): {HOW_TO_LOG_IN}") from error
+        raise UserError(f"a dashboard needs an account ({wandb_run.first_line(error)}): {HOW_TO_LOG_IN}") from error
     for name, board in boards.items():
         try:
             yield name, board.save().url
-        except tracking.server_trouble() as error:
-            reason = tracking.first_line(error)
+        except wandb_run.server_trouble() as error:
+            reason = wandb_run.first_line(error)
             raise UserError(f"{settings.base_url} did not take the {name} ({reason}): {HOW_TO_LOG_IN}") from error
 
 

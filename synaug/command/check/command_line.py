@@ -100,60 +100,60 @@ def unplaced(overrides: Sequence[str], config_dir: str | None) -> list[str]:
     """
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
         options = {group: _options(group, config_dir) for group in (*GROUPS, "logger", "experiment")}
         problems: list[str] = []
         chosen: dict[str, list[str]] = {}
         for override in parsed:
-            known = options.get(override.key_or_group)
-            if known is None:
-                continue
-            if override.is_delete():
-                problems.append(f"{override.input_line} removes what every run needs: choose among {', '.join(known)}")
-                continue
-            values = list(override.sweep_string_iterator()) if override.is_sweep_override() else [override.value()]
-            values = ["null" if value is None else str(value) for value in values]
-            for value in values:
-                if value in known:
-                    chosen.setdefault(override.key_or_group, []).append(choice(override.key_or_group, value))
-                else:
-                    near = (
-                        did_you_mean("none" if value == "null" else value, known, "")
-                        or f": choose among {', '.join(known)}"
-                    )
-                    problems.append(f"{override.key_or_group}={value} is no option{near}")
+            if override.key_or_group in options:
+                found, of_group = _chosen(override, options[override.key_or_group])
+                problems += of_group
+                if found:
+                    chosen.setdefault(override.key_or_group, []).extend(found)
+        search = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
         first = [values[0] for values in chosen.values()]
         others = [value for values in chosen.values() for value in values[1:]]
         composed = [compose(config_name="config", overrides=[*search, *first, *other]) for other in ([], *zip(others))]
         for override in parsed:
-            key = override.key_or_group
-            if (
-                key in options
-                or key.startswith("hydra")
-                or override.is_delete()
-                or override.is_add()
-                or override.is_force_add()
-            ):
-                continue
-            parent, _, leaf = key.rpartition(".")
-            if not leaf:
-                problems.append(f"{override.input_line} names no setting: write key=value or group=option")
-                continue
-            keys = {name for config in composed for name in _keys(config, parent)}
-            if leaf in keys:
-                problems += _unmergeable(key, override, composed)
-                continue
-            if parent == "trainer" and leaf in OWN_TRAINER_ARGUMENTS:
-                problems.append(f"{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[leaf]}")
-            else:
-                near = did_you_mean(leaf, keys, f"{parent}." if parent else "")
-                if key == "dataset.path":
-                    near = " of this data set: give dataset=files, too"
-                other = "--cfg job lists them all"
-                if parent.partition(".")[0] in (*GROUPS, "logger"):
-                    other = f"write +{key}=... if the class or function it is for takes it"
-                problems.append(f"{key} is no setting{near or f': {other}'}")
+            is_new = override.is_delete() or override.is_add() or override.is_force_add()
+            if override.key_or_group not in options and not override.key_or_group.startswith("hydra") and not is_new:
+                problems += _unknown(override, composed)
     return problems
+
+
+def _chosen(override: Override, options: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Which of a group's options are chosen, each as an override of its own; and what is wrong with the others."""
+    group = override.key_or_group
+    if override.is_delete():
+        return [], [f"{override.input_line} removes what every run needs: choose among {', '.join(options)}"]
+    values = list(override.sweep_string_iterator()) if override.is_sweep_override() else [override.value()]
+    words = ["null" if value is None else str(value) for value in values]
+    problems = []
+    for word in words:
+        if word not in options:
+            near = did_you_mean("none" if word == "null" else word, options, "")
+            remedy = f": choose among {', '.join(options)}"
+            problems.append(f"{group}={word} is no option{near or remedy}")
+    return [choice(group, word) for word in words if word in options], problems
+
+
+def _unknown(override: Override, composed: Sequence[DictConfig]) -> list[str]:
+    """What is wrong with a setting that none of these configs has, or has of another kind."""
+    key = override.key_or_group
+    parent, _, leaf = key.rpartition(".")
+    if not leaf:
+        return [f"{override.input_line} names no setting: write key=value or group=option"]
+    keys = {name for config in composed for name in _keys(config, parent)}
+    if leaf in keys:
+        return _unmergeable(key, override, composed)
+    if parent == "trainer" and leaf in OWN_TRAINER_ARGUMENTS:
+        return [f"{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[leaf]}"]
+    near = did_you_mean(leaf, keys, f"{parent}." if parent else "")
+    if key == "dataset.path":
+        near = " of this data set: give dataset=files, too"
+    other = "--cfg job lists them all"
+    if parent.partition(".")[0] in (*GROUPS, "logger"):
+        other = f"write +{key}=... if the class or function it is for takes it"
+    return [f"{key} is no setting{near or f': {other}'}"]
 
 
 def _unmergeable(key: str, override: Override, composed: Sequence[DictConfig]) -> list[str]:

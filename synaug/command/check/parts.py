@@ -116,14 +116,14 @@ def _logger_problems(config: DictConfig) -> Iterator[str]:
         return
     from pytorch_lightning.loggers import CSVLogger, Logger
 
-    from synaug.tracking import run as tracking
+    from synaug.tracking import wandb_run
 
     arguments: dict[str, Any] = plain(config)
     del arguments["_target_"]
     try:
         make = get_object(target)
-        if make is tracking.wandb_logger:
-            tracking.run_settings(**arguments)
+        if make is wandb_run.wandb_logger:
+            wandb_run.run_settings(**arguments)
         elif make is CSVLogger:
             instantiate(config, _convert_="all")  # which writes nothing before the first number
         elif not callable(make) or (inspect.isclass(make) and not issubclass(make, Logger)):

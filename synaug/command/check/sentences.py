@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from synaug.errors import UserError
 from synaug.settings import written
@@ -33,6 +33,11 @@ def plain(value: Any) -> Any:
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
+def as_given(value: Any) -> Any:
+    """A value as plain Python, with its ``${...}`` as they stand and ``???`` for what is missing."""
+    return OmegaConf.to_container(value, resolve=False) if OmegaConf.is_config(value) else value
+
+
 def type_said(value: Any) -> str:
     """What a value is, in the words of a sentence."""
     if isinstance(value, bool):
@@ -50,7 +55,8 @@ def type_said(value: Any) -> str:
 
 def example(name: str, value: Any) -> str:
     """A setting as it might be written; of a group, its first one."""
-    if isinstance(value, DictConfig):
-        first = next((str(key) for key in value if not str(key).startswith("_")), None)
-        return f"{name}={{}}" if first is None else example(f"{name}.{first}", value._get_node(first))
-    return f"{name}={written(plain(value) if not hasattr(value, '_value') else value._value())}"
+    value = as_given(value)
+    if isinstance(value, dict):
+        first = next((key for key in value if not key.startswith("_")), None)
+        return f"{name}={{}}" if first is None else example(f"{name}.{first}", value[first])
+    return f"{name}={written(value)}"

@@ -1,16 +1,16 @@
 """What is wrong in a composed config, as far as it can be seen without what augments, trains or logs."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from synaug.command.check.instantiation import HEAVY, LIGHT, parameters, part_problems, said_by_us
-from synaug.command.check.sentences import example, plain, raise_problems, several, type_said
+from synaug.command.check.sentences import as_given, example, plain, raise_problems, several, type_said
 from synaug.command.overrides import choice
 from synaug.files import places
 from synaug.settings import GROUPS, LARGEST, OF_A_RUN, OWN_TRAINER_ARGUMENTS, did_you_mean, is_number, kind_of, written
@@ -60,26 +60,23 @@ def _removed_or_broken(config: DictConfig, reference: DictConfig) -> Iterator[st
             )
 
 
-def _removed(config: DictConfig, reference: DictConfig, prefix: str = "") -> Iterator[str]:
-    """Settings of the run or of what is made that the option has and the config lacks."""
-    present = set(map(str, config))  # those without a value, too
-    for key in map(str, reference):
+def _removed(config: Mapping[str, Any], reference: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Settings of the run or of what is made that the option has and the config lacks; both as they are given."""
+    for key, value in reference.items():
         name = f"{prefix}{key}"
-        if key not in present:
-            if name in OF_A_RUN or OmegaConf.is_missing(reference, key):
+        if key not in config:
+            if name in OF_A_RUN or value == MISSING:
                 yield name
-        elif isinstance(here := config._get_node(key), DictConfig) and isinstance(
-            there := reference._get_node(key), DictConfig
-        ):
-            yield from _removed(here, there, f"{name}.")
-    if prefix.rstrip(".") in GROUPS and "_target_" not in present:
+        elif isinstance(config[key], dict) and isinstance(value, dict):
+            yield from _removed(config[key], value, f"{name}.")
+    if prefix.rstrip(".") in GROUPS and "_target_" not in config:
         yield f"{prefix}_target_"
 
 
 def _light_problems(config: DictConfig, reference: DictConfig) -> list[str]:
     """All that can be said without importing what augments, trains or logs."""
     by_setting = {key: f"{key} is required: give {key}=..." for key in sorted(OmegaConf.missing_keys(config))}
-    for key in _removed(config, reference):
+    for key in _removed(as_given(config), as_given(reference)):
         group, _, leaf = key.rpartition(".")
         by_setting[key] = (
             f"{group} has no _target_, which names what is made: write one into its file, or choose another option"

@@ -1,4 +1,4 @@
-"""Colours of figures, which the colour-blind tell apart, and markers; ink follows the page's theme."""
+"""Colours that colour-blind readers can distinguish, and markers; ink follows the page's theme."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ COLOURS = ("#0077bb", "#ee7733", "#009988", "#cc3311", "#8c7a2e", "#5b8def", "#8
 WITHOUT_SYNTHESIS = "#c0408c"
 PICKED_METHOD = "#5a6470"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
-# Brown to teal over white: told apart without red or green.
+# Brown to teal over white: readable without red or green.
 DIVERGING = LinearSegmentedColormap.from_list(
     "gain", ["#7a3e06", "#b8762a", "#e5c48a", "#f8f6f1", "#97cfc8", "#3a9188", "#045046"]
 )
@@ -36,7 +36,7 @@ class Looks:
     Attributes
     ----------
     augmenters
-        Labels of all that are told apart.
+        Labels of all augmenters in the figure.
     option_of
         The option behind each. Those that ship always look alike, with settings, too, where only one has their option.
     """

@@ -81,11 +81,6 @@ def cell(axes: Axes, x: float, y: float, text: str, colour: str, weight: str = "
     text_.set_in_layout(False)
 
 
-def title(axes: Axes, text: str) -> None:
-    """Title one panel."""
-    axes.set_title(text, loc="left")
-
-
 def inches(texts: Iterable[str]) -> float:
     """Estimate how long the longest of some small texts is drawn."""
     return LETTER * max(map(words.width, texts), default=0)

@@ -45,7 +45,7 @@ def _draw(results: Results, metric: str, gains: pd.DataFrame) -> Drawing:
                 colour, marker = looks.colour(str(option)), looks.marker(str(option))
                 axes.plot(x, y, color=colour, marker=marker, markeredgecolor="none", label=words.short(option))
             axes.axhline(0, color=colours.SOFT, linewidth=1)
-            style.title(axes, words.short(results.label(scenario), 28))
+            axes.set_title(words.short(results.label(scenario), 28))
             axes.set_xlabel("share of the gap filled (%)")
             axes.tick_params(labelleft=True)
             style.rule_grid(axes)

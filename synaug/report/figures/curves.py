@@ -47,11 +47,11 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         for name, curve in curves.items():
             losses.plot(curve.index, curve["train_loss"], color=looks.colour(name), linestyle=":")
             _with_markers(losses, curve["validation_loss"], name, looks)
-        style.title(losses, "loss")
+        losses.set_title("loss")
         if has_gaps:
             for name, each in gaps.items():
                 _with_markers(grid[1], 100 * each, name, looks)
-            style.title(grid[1], "minority accuracy: training − validation (points)")
+            grid[1].set_title("minority accuracy: training − validation (points)")
             grid[1].axhline(0, color=colours.SOFT, linewidth=1)
         for axes in grid:
             axes.set_xlabel("step")

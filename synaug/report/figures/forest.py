@@ -21,7 +21,7 @@ from synaug.comparison.labels import (
     Scenario,
     methods_of,
 )
-from synaug.comparison.outcome import INTERVAL, LEVEL
+from synaug.comparison.significance import BETTER, INTERVAL, WORSE
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Plan
@@ -50,7 +50,7 @@ FIGURE = FigureKind(30, "Differences with intervals", "How sure each gain is, ov
 def _rows(results: Results, metric: str) -> pd.DataFrame:
     rows = results.table(metric).dropna(subset=["gain"])
     rows = rows[rows["decision"].isin([decision for decision, *_ in SHOWN])]
-    return rows.assign(line=methods_of(rows, ARGMAX), significant=rows["p_holm"] < LEVEL)
+    return rows.assign(line=methods_of(rows, ARGMAX), significant=rows["outcome"].isin((BETTER, WORSE)))
 
 
 def _label(line: Method) -> str:
@@ -68,7 +68,7 @@ def _draw(results: Results, metric: str, rows: pd.DataFrame, panel: Panel, left_
         grid = figure.subplots(1, len(references), sharey=True, sharex=True, squeeze=False)[0]
         for axes, reference in zip(grid, references, strict=True):
             _panel(axes, shown[shown["reference"] == reference], positions, metric, results)
-            style.title(axes, f"over {REFERENCE_LABELS[reference]}")
+            axes.set_title(f"over {REFERENCE_LABELS[reference]}")
         grid[0].set_yticks(list(positions.values()), [words.short(_label(line), 34) for _, line in lines])
         grid[0].set_ylim(positions[lines[-1]] + 0.7, -1.6)
         for axes in grid:
@@ -174,7 +174,7 @@ def _headings(grid: np.ndarray, lines: list[Line], positions: dict[Line, float])
 
 
 def _legend(results: Results, metric: str, shown: pd.DataFrame) -> list[Line2D | Patch]:
-    rope = words.signed(results.comparison.rope, metric).lstrip("+")
+    rope = words.difference(results.comparison.rope, metric)
     looks = {
         ARGMAX: Line2D([], [], color=colours.SOFT, marker="o", label="argmax"),
         CHOSEN: Line2D(
@@ -182,7 +182,7 @@ def _legend(results: Results, metric: str, shown: pd.DataFrame) -> list[Line2D |
         ),
     }
     drawn: list[Line2D | Patch] = [look for rule, look in looks.items() if (shown["decision"] == rule).any()]
-    return [*drawn, Patch(color=colours.FAINT, alpha=0.55, label=f"practically equivalent (±{rope})")]
+    return [*drawn, Patch(color=colours.FAINT, alpha=0.55, label=f"equivalent (±{rope})")]
 
 
 def _alt(metric: str, shown: pd.DataFrame, panel: Panel) -> str:

@@ -23,7 +23,7 @@ from synaug.comparison.labels import (
     Scenario,
     methods_of,
 )
-from synaug.comparison.outcome import LEVEL
+from synaug.comparison.significance import BETTER, LEVEL, WORSE
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Plan
@@ -92,7 +92,7 @@ FIGURE = FigureKind(10, "Gains", "What each method adds, by data set and imbalan
 def gains_over(results: Results, metric: str, reference: str) -> Gains:
     """The gains over one reference, by method and scenario, in order."""
     rows = results.table(metric, reference).dropna(subset=["gain"])
-    rows = rows.assign(method=methods_of(rows), significant=rows["p_holm"] < LEVEL)
+    rows = rows.assign(method=methods_of(rows), significant=rows["outcome"].isin((BETTER, WORSE)))
     methods, left_out = methods_shown(rows, results.augmenters)
     rows = rows[rows["method"].isin(methods)]
     present = set(rows["scenario"])
@@ -107,7 +107,7 @@ def gains_over(results: Results, metric: str, reference: str) -> Gains:
 
 def methods_shown(rows: pd.DataFrame, augmenters: Sequence[str]) -> tuple[list[Method], int]:
     """Methods in groups: augmenters with argmax, rules without augmenter, augmenters with their rule chosen."""
-    order, rules = [*augmenters, PICKED], list(DECISIONS)
+    order, rules = [*augmenters, PICKED], list(dict.fromkeys([*DECISIONS, *rows["decision"]]))
     means = rows.groupby("method")["gain"].mean()
 
     def place(method: Method) -> tuple[bool, bool, int, int, str]:

@@ -67,7 +67,7 @@ def _draw(results: Results, metric: str, gains: pd.DataFrame) -> Drawing:
             axes.set_yticks(np.arange(values.shape[0]) + 0.5, [words.short(by) for by in table.index])
             axes.tick_params(length=0)
             axes.spines[:].set_visible(False)
-            style.title(axes, words.short(results.label(scenario), 50))
+            axes.set_title(words.short(results.label(scenario), 50))
         grid[-1, 0].set_xlabel("neighbours (k)")
     best = gains.iloc[int(gains["gain"].argmax())]
     over = REFERENCE_LABELS["baseline"]

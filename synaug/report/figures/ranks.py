@@ -29,7 +29,7 @@ FIGURE = FigureKind(40, "Ranks over all scenarios", "Which methods rank first ac
 
 
 def _draw(results: Results, metric: str) -> Drawing | None:
-    """Draw mean ranks over scenarios, and bars over those that Nemenyi's test does not tell apart."""
+    """Draw mean ranks over scenarios, and bars over those that differ by less than the critical difference."""
     ranking = results.comparison.rankings[metric]
     if len(ranking.mean_ranks) < 2 or not np.isfinite(ranking.mean_ranks).all():
         return None
@@ -40,10 +40,10 @@ def _draw(results: Results, metric: str) -> Drawing | None:
     with style.applied():
         figure = _diagram(ranks, ranking)
     over = words.counted(len(ranking.scenarios), "scenario")
-    p, difference = words.p_value(ranking.iman_davenport_p), f"{ranking.critical_difference:.2f}"
+    p, difference = words.words_for_p(ranking.iman_davenport_p), f"{ranking.critical_difference:.2f}"
     note = (
-        f"Mean rank over {over}, 1 is best; a bar joins methods that Nemenyi's test does not tell apart (critical "
-        f"difference {difference}). Friedman with Iman–Davenport: p {'' if '<' in p else '= '}{p}."
+        f"Mean rank over {over}, 1 is best; a bar joins methods whose mean ranks differ by less than "
+        f"Nemenyi's critical difference, {difference}. Friedman with Iman–Davenport: {p}."
     )
     if left_out:
         note += f" The best {len(ranks)} are drawn, {left_out} more are left out."

@@ -54,7 +54,7 @@ def _draw(results: Results, metric: str) -> Drawing | None:
         looks = colours.Looks(augmenters, results.option_of)
         for axes, panel in zip(grid.flat, shown, strict=False):
             _panel(axes, results.scenarios_of(panel), means, methods, looks, words.scale(metric))
-            style.title(axes, words.short(panel, 28))
+            axes.set_title(words.short(panel, 28))
         for row in grid:
             row[0].set_ylabel(words.level_label(metric))
         style.legend_of(figure, grid)

@@ -44,7 +44,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         grid = figure.subplots(1, len(RULES), sharey=True)
         for axes, rule in zip(grid, RULES, strict=True):
             _panel(axes, {name: by_rule[rule] for name, by_rule in sums.items() if rule in by_rule}, looks)
-            style.title(axes, DECISIONS[rule])
+            axes.set_title(DECISIONS[rule])
         grid[0].set_ylabel("hits (%)")
         style.legend_of(figure, grid[:1])
     errors = "; ".join(

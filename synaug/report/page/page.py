@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from synaug.comparison.outcome import CONFIDENCE, INTERVAL, LEVEL
+from synaug.comparison.significance import CONFIDENCE, INTERVAL, LEVEL
 from synaug.escaping import console, shown
 from synaug.report import limits, words
 from synaug.report.draw import Section
@@ -61,7 +61,7 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "commands": reproduction.commands(results),
         "facts": reproduction.facts(results),
         "config": reproduction.example_config(results),
-        "rope": words.signed(results.comparison.rope, results.metric).lstrip("+") + words.unit(results.metric),
+        "rope": words.difference(results.comparison.rope, results.metric) + words.unit(results.metric),
         "rhos": rhos(results),
         "level": f"{LEVEL:g}",
         "confidence": f"{CONFIDENCE:g}",

@@ -25,6 +25,7 @@ LEFT_OUT = (
     "threads",
     "logger",
     "trainer.enable_progress_bar",
+    "hydra/launcher",
     "hydra.launcher",
 )
 

@@ -17,10 +17,10 @@ from synaug.comparison.labels import (
     is_mostly_by_fallback,
     methods_of,
 )
-from synaug.comparison.outcome import BETTER, EQUIVALENT, INCONCLUSIVE, INTERVAL, WORSE
+from synaug.comparison.significance import BETTER, EQUIVALENT, INCONCLUSIVE, INTERVAL, WORSE
 from synaug.comparison.stats import EXACT_RANKS
 from synaug.escaping import shown
-from synaug.report import limits
+from synaug.report import limits, words
 from synaug.report.results import Results
 from synaug.scores.metrics import LOSSES
 
@@ -52,12 +52,13 @@ def comparisons(results: Results) -> Table:
         f"{method.label_without_rule} ({MOSTLY_BY_FALLBACK})" if mostly else method.label_without_rule
         for method, mostly in methods
     ]
+    decisions = list(dict.fromkeys([*DECISIONS, *(rule for table in tables.values() for rule in table["decision"])]))
     ats = _ats(results)
     columns = [
         name_column("data set", 0, results.panels, filter=True),
         name_column("ratio", 1, ats, filter=True, ordered=True),
         name_column("augmenter", 2, labels, filter=True),
-        name_column("decision", 3, DECISIONS.values(), filter=True),
+        name_column("decision", 3, [words.decision(rule) for rule in decisions], filter=True),
         name_column("over", 4, [name.replace("_", " ") for name in REFERENCES], filter=True),
         column("mean", "level", 5),
         column("reference", "level", 6, help="mean of the reference"),
@@ -86,7 +87,7 @@ def comparisons(results: Results) -> Table:
         "panel": {scenario: results.panels.index(panel) for scenario, panel in results.panel_of.items()},
         "at": {scenario: ats.index(scenario.at) for scenario in results.scenarios},
         "method": _places(methods),
-        "decision": _places(DECISIONS),
+        "decision": _places(decisions),
         "reference": _places(REFERENCES),
         "outcome": _places(OUTCOME_LABELS),
     }
@@ -110,14 +111,12 @@ def _places(names: Iterable[Any]) -> dict[Any, int]:
 
 def _ats(results: Results) -> list[str]:
     """Ratios in words, by size; natural imbalance last."""
-    ordered = sorted(
-        results.scenarios, key=lambda each: (each.is_natural, each.ratio if not each.is_natural else 0, each.at)
-    )
+    ordered = sorted(results.scenarios, key=lambda scenario: scenario.place)
     return list(dict.fromkeys(scenario.at for scenario in ordered))
 
 
 def _comparison_rows(table: pd.DataFrame, metric: str, places: Mapping[str, Mapping[Any, int]]) -> list[list[Any]]:
-    scale, digits = (1.0, 4) if metric in LOSSES else (100.0, 2)
+    scale, digits = words.scale(metric), 4 if metric in LOSSES else 2
     frame = table.iloc[table["scenario"].map(places["scenario"]).argsort(kind="stable")]
     columns: list[list[Any]] = [
         frame["scenario"].map(places["panel"]).tolist(),

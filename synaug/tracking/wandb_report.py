@@ -19,7 +19,7 @@ from synaug.comparison.labels import (
     as_text,
     methods_of,
 )
-from synaug.tracking import run as tracking
+from synaug.tracking import wandb_run
 
 if TYPE_CHECKING:
     import wandb
@@ -57,7 +57,7 @@ def log_report(
     W&B shows `wandb.Table.MAX_ARTIFACT_ROWS` (200,000) rows of a table. What is more is left out of
     the table, scores of single classes first, and said; the artifact has every row. Figures go
     as HTML around their SVG, since W&B's images are rasters. A server that is out of reach or
-    dies costs a warning, never an error: the run is offline then, as in `tracking.start_run`.
+    dies costs a warning, never an error: the run is offline then, as in `wandb_run.start_run`.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def log_report(
     """
     name = escaping.shown(name or ", ".join(evidence.runs["name"].unique()))
     n_scenarios = int(evidence.runs["scenario"].nunique())
-    run = tracking.start_run(
+    run = wandb_run.start_run(
         project=project,
         entity=entity,
         save_dir=str(folder),
@@ -89,10 +89,10 @@ def log_report(
     try:
         _log(run, evidence, comparison, folder, name)
         exit_code = 0
-    except tracking.server_trouble() as error:  # an online run asks the server before it takes a table
-        log.warning("W&B did not take all of the report (%s); %s has it.", tracking.first_line(error), folder)
+    except wandb_run.server_trouble() as error:  # an online run asks the server before it takes a table
+        log.warning("W&B did not take all of the report (%s); %s has it.", wandb_run.first_line(error), folder)
     finally:
-        tracking.finish_run(run, exit_code)
+        wandb_run.finish_run(run, exit_code)
 
 
 def _log(run: wandb.Run, evidence: Evidence, comparison: Comparison, folder: Path, name: str) -> None:
