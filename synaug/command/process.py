@@ -20,7 +20,7 @@ def as_before() -> Iterator[None]:
     A notebook runs several commands, and code of its own between them. Signals are `synaug.sweep.interrupts`'s,
     torch's threads `synaug.encoder.workers`'s.
     """
-    with _environment(), _logging(), _hydra(), _torch(), _random_states(), warnings.catch_warnings():
+    with _environment(), _logging(), _hydra(), _torch(), _random_states(), _collected(), warnings.catch_warnings():
         yield
 
 
@@ -86,6 +86,17 @@ def _torch() -> Iterator[None]:
 
 
 @contextmanager
+def _collected() -> Iterator[None]:
+    """What a job has frozen (`without_collecting`) becomes garbage again when it is."""
+    frozen = gc.get_freeze_count()
+    try:
+        yield
+    finally:
+        if not frozen:
+            gc.unfreeze()
+
+
+@contextmanager
 def _random_states() -> Iterator[None]:
     """A run draws from generators of its own; what libraries draw from the shared ones is not the user's."""
     python, numpy, torch = random.getstate(), sys.modules.get("numpy"), sys.modules.get("torch")
@@ -103,11 +114,18 @@ def _random_states() -> Iterator[None]:
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """Look for no garbage among what is imported, which is none: a fifth of the imports' time went into that."""
+    """Look for no garbage among what is imported, which is none: a fifth of the imports' time went into that.
+
+    Nor later, until the command has ended: a collection that looks at all of it is long, and a signal that comes
+    meanwhile is heard in a destructor, where Python ignores what is raised. Once, or the garbage of the first job of
+    a sweep would stay, too.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
+        if not gc.get_freeze_count():
+            gc.freeze()
     finally:
         if enabled:
             gc.enable()
