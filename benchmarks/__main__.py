@@ -40,11 +40,11 @@ def main() -> None:
 
 def summarise(results: Path) -> bool:
     """Print the table of all results, write it and the figure, and say whether every target was met."""
-    found = [measure.read(path) for stage in STAGES if (path := results / f"{stage}.json").exists()]
-    if not found:
+    results_of_stages = [measure.read(path) for stage in STAGES if (path := results / f"{stage}.json").exists()]
+    if not results_of_stages:
         sys.exit(f"no results in {results}")
-    rows = {result["stage"]: of_stage for result, of_stage in found}
-    facts = [result for result, _ in found]
+    rows = {result["stage"]: of_stage for result, of_stage in results_of_stages}
+    facts = [result for result, _ in results_of_stages]
     (results / TABLE).write_text(table.document(table.targets(rows), facts))
     (results / FIGURE).write_text(figure.draw(rows))
     scaled = scale_figure.draw(rows.get("scale", []))

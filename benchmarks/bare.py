@@ -12,8 +12,8 @@ def fit(train: Part, validation: Part, max_steps: int, steps_per_epoch: int) -> 
 
     An epoch's rows are shuffled by one gather and cut into views; no loader, no copies between; the fused Adam.
     """
-    x, y = (torch.from_numpy(each) for each in train)
-    watched, wanted = (torch.from_numpy(each) for each in validation)
+    x, y = (torch.from_numpy(array) for array in train)
+    watched, wanted = (torch.from_numpy(array) for array in validation)
     network = nn.Sequential(nn.Linear(x.shape[1], 128), nn.ReLU(), nn.Linear(128, int(y.max()) + 1))
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     best_loss, best_weights = float("inf"), network.state_dict()

@@ -58,11 +58,11 @@ def require_same(computed: dict[str, Arrays]) -> None:
     """
     wanted = computed["transformers"]["embeddings"].astype(np.float64)
     for name in ("sentence_transformers", "synaug"):
-        found = computed[name]["embeddings"].astype(np.float64)
-        if found.shape != wanted.shape:
-            raise Differs(f"{name}: embeddings {found.shape}, but {wanted.shape} of transformers")
-        lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
-        least = float(((found * wanted).sum(1) / lengths).min())
+        embeddings = computed[name]["embeddings"].astype(np.float64)
+        if embeddings.shape != wanted.shape:
+            raise Differs(f"{name}: embeddings {embeddings.shape}, but {wanted.shape} of transformers")
+        lengths = np.linalg.norm(embeddings, axis=1) * np.linalg.norm(wanted, axis=1)
+        least = float(((embeddings * wanted).sum(1) / lengths).min())
         if not least >= COSINE:
             raise Differs(f"{name}: the least cosine with transformers' embeddings is {least:.7f}, below {COSINE}")
 
@@ -136,7 +136,7 @@ def transformers(args: argparse.Namespace) -> Callable[[str], Arrays]:
     tokenizer = AutoTokenizer.from_pretrained(model_folder())
     model: Any = AutoModel.from_pretrained(model_folder()).eval().to(best_device())
     workloads = texts(args)
-    weights = sum(each.numel() for each in model.encoder.parameters() if each.dim() == 2)
+    weights = sum(parameter.numel() for parameter in model.encoder.parameters() if parameter.dim() == 2)
     shape = np.array([weights, model.config.num_hidden_layers, model.config.hidden_size])
 
     def encode(read: Sequence[str]) -> Arrays:
@@ -162,7 +162,7 @@ def transformers(args: argparse.Namespace) -> Callable[[str], Arrays]:
 
 
 def _warm_up(workloads: dict[str, list[str]]) -> list[str]:
-    return [text for each in workloads.values() for text in each[: 2 * PLAIN_BATCH]]
+    return [text for texts_of_workload in workloads.values() for text in texts_of_workload[: 2 * PLAIN_BATCH]]
 
 
 STAGE = Stage(

@@ -31,7 +31,7 @@ def draw(rows: Mapping[str, Sequence[Row]]) -> str:
         for axes, panel in zip(grid, panels, strict=True):
             _draw(axes, panel)
     return svg.standalone(
-        svg.raw_svg(figure, "speed"), "Speed of synaug", ". ".join(_said(each) for panel in panels for each in panel)
+        svg.raw_svg(figure, "speed"), "Speed of synaug", ". ".join(_said(shown) for panel in panels for shown in panel)
     )
 
 
@@ -39,7 +39,7 @@ def _draw(axes: Axes, panel: Shown) -> None:
     ratios = panel[0][1].kind == "ratio"
     numbers = [1.0] if ratios else []
     for place, (_, row) in enumerate(panel):
-        low, value, high = (max(each, LEAST) for each in _spread(row))
+        low, value, high = (max(number, LEAST) for number in _spread(row))
         colour = {True: REACHED, False: MISSED, None: colours.SOFT}[row.met]
         axes.plot((low, high), (place, place), color=colour, linewidth=4, alpha=0.4, solid_capstyle="butt")
         axes.plot(value, place, marker="o", markersize=9, color=colour)
@@ -54,7 +54,7 @@ def _draw(axes: Axes, panel: Shown) -> None:
     axes.set_xscale("log")
     axes.set_xlim(left, right)
     axes.set_ylim(len(panel) - 0.5, -0.5)
-    axes.xaxis.set_major_locator(FixedLocator([each for each in TICKS if left <= each <= right]))
+    axes.xaxis.set_major_locator(FixedLocator([number for number in TICKS if left <= number <= right]))
     axes.xaxis.set_minor_locator(NullLocator())
     unit = "×" if ratios else " s"
     axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}{unit}"))

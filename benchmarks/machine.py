@@ -43,13 +43,13 @@ def describe() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of Python and of the packages that are compared."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def load() -> float:
@@ -64,11 +64,11 @@ def gemm(args: argparse.Namespace) -> Callable[[], dict[str, NDArray[Any]]]:
     """
     import torch
 
-    from synaug.encoder.linear import linear
+    from synaug.encoder.onednn import linear
 
     factors = [torch.rand(size, size) for size in GEMM_SIZES]
-    outs = [torch.empty_like(each) for each in factors]
-    by_onednn = [linear(each, None, len(each)) for each in factors]
+    outs = [torch.empty_like(factor) for factor in factors]
+    by_onednn = [linear(factor, None, len(factor)) for factor in factors]
 
     def rate(multiply: Callable[[], object], size: int) -> float:
         multiply()
@@ -82,10 +82,12 @@ def gemm(args: argparse.Namespace) -> Callable[[], dict[str, NDArray[Any]]]:
     def best() -> dict[str, NDArray[Any]]:
         with torch.inference_mode():
             mm = max(
-                rate(partial(torch.mm, each, each, out=out), len(each)) for each, out in zip(factors, outs, strict=True)
+                rate(partial(torch.mm, factor, factor, out=out), len(factor))
+                for factor, out in zip(factors, outs, strict=True)
             )
             onednn = max(
-                rate(partial(multiply, each), len(each)) for each, multiply in zip(factors, by_onednn, strict=True)
+                rate(partial(multiply, factor), len(factor))
+                for factor, multiply in zip(factors, by_onednn, strict=True)
             )
         return {
             "gflops": np.array(max(mm, onednn)),
@@ -100,8 +102,10 @@ def _blas() -> str:
     import sklearn.metrics  # noqa: F401 (brings scipy's BLAS)
     from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
-    found = {f"{each['internal_api']} {each.get('architecture', '')}".strip() for each in threadpool_info()}
-    return ", ".join(sorted(each for each in found if not each.startswith("openmp")))
+    libraries = {
+        f"{library['internal_api']} {library.get('architecture', '')}".strip() for library in threadpool_info()
+    }
+    return ", ".join(sorted(library for library in libraries if not library.startswith("openmp")))
 
 
 def _cpu() -> str:

@@ -81,7 +81,7 @@ class Row:
         """Smallest and largest ratio of a repetition."""
         if not self.peer_seconds:
             return None
-        ratios = [peer / own for peer, own in zip(self.peer_seconds, self.synaug_seconds, strict=True)]
+        ratios = [peer / synaug for peer, synaug in zip(self.peer_seconds, self.synaug_seconds, strict=True)]
         return min(ratios), max(ratios)
 
     @property
@@ -127,8 +127,8 @@ class Row:
             tuple(run.seconds for run in runs[synaug]),
             called or peer,
             tuple(run.seconds for run in runs[peer]) if peer else (),
-            gemm_peak=max((float(each["gflops"]) for each in products), default=None),
-            mm_peak=max((float(each["mm_gflops"]) for each in products), default=None),
+            gemm_peak=max((float(product["gflops"]) for product in products), default=None),
+            mm_peak=max((float(product["mm_gflops"]) for product in products), default=None),
             threads=int(products[0]["threads"]) if products else None,
             synaug_memory=_most(runs[synaug]),
             peer_memory=_most(runs[peer]) if peer else None,
@@ -166,11 +166,13 @@ def interleave(
 def read(path: Path) -> tuple[dict[str, Any], list[Row]]:
     """Read a stage's file: all of it, and its rows."""
     result = json.loads(path.read_text())
-    return result, [_row(each) for each in result["rows"]]
+    return result, [_row(fields) for fields in result["rows"]]
 
 
 def _row(fields: dict[str, Any]) -> Row:
-    values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in fields.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+    }
     return Row(**values)
 
 

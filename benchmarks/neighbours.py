@@ -124,8 +124,8 @@ def imbalanced_learn(args: argparse.Namespace) -> Callable[[], Arrays]:
 
     def call() -> Arrays:
         resampled, resampled_labels = sampler(random_state=np.random.RandomState(0)).fit_resample(rows, labels)
-        made = resampled[len(rows) :]
-        return {"count": np.bincount(resampled_labels[len(rows) :]), "some": made[::COMPARED_EVERY].copy()}
+        synthetic = resampled[len(rows) :]
+        return {"count": np.bincount(resampled_labels[len(rows) :]), "some": synthetic[::COMPARED_EVERY].copy()}
 
     return call
 

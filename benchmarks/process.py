@@ -148,11 +148,11 @@ def command(arguments: Sequence[str]) -> Command:
                 check=True,
             )
         output = said.read_text(errors="replace")
-        found = json.loads(measured.read_text())
-    if found["exit_code"]:
+        ended = json.loads(measured.read_text())
+    if ended["exit_code"]:
         end = "\n".join(output.splitlines()[-LINES_SHOWN:])
-        raise RuntimeError(f"python {' '.join(arguments)} ended with exit code {found['exit_code']}:\n{end}")
-    return Command(found["seconds"], found["memory"], output)
+        raise RuntimeError(f"python {' '.join(arguments)} ended with exit code {ended['exit_code']}:\n{end}")
+    return Command(ended["seconds"], ended["memory"], output)
 
 
 def memory() -> int | None:
@@ -162,8 +162,8 @@ def memory() -> int | None:
 
 def peak_memory(pid: int) -> int | None:
     """Sum of the peaks of a process and its living descendants, in bytes; None where there is no /proc."""
-    found = [peak for each in _tree(pid) if (peak := _status(each, "VmHWM")) is not None]
-    return sum(found) if found else None
+    peaks = [peak for process in _tree(pid) if (peak := _status(process, "VmHWM")) is not None]
+    return sum(peaks) if peaks else None
 
 
 def _status(pid: int, key: str) -> int | None:
@@ -175,9 +175,9 @@ def _status(pid: int, key: str) -> int | None:
 
 
 def _reset_peaks(pid: int) -> None:
-    for each in _tree(pid):
+    for process in _tree(pid):
         with contextlib.suppress(OSError):
-            Path(f"/proc/{each}/clear_refs").write_text("5")
+            Path(f"/proc/{process}/clear_refs").write_text("5")
 
 
 def _tree(pid: int) -> list[int]:
@@ -185,7 +185,7 @@ def _tree(pid: int) -> list[int]:
     with contextlib.suppress(OSError):  # no /proc, or it has just ended
         for task in Path(f"/proc/{pid}/task").iterdir():
             children += map(int, (task / "children").read_text().split())
-    return [pid, *(each for child in children for each in _tree(child))]
+    return [pid, *(process for child in children for process in _tree(child))]
 
 
 if __name__ == "__main__":

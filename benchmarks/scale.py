@@ -44,7 +44,7 @@ def _rows(n_rows: int, runs: list[Run]) -> list[Row]:
             f"{n_rows} rows: mean accuracy {float(runs[0].arrays['accuracy']):.2f}, so that nothing was learnt"
         )
     name = f"{n_rows:,} × {D}"
-    found = [
+    rows = [
         Row(
             f"{name}, memory above the interpreter in sizes of the embeddings ({size / 1e6:.0f} MB)",
             (above / size,),
@@ -55,8 +55,8 @@ def _rows(n_rows: int, runs: list[Run]) -> list[Row]:
     ]
     for part in PARTS:
         seconds = tuple(float(run.arrays[part]) for run in runs)
-        found.append(Row(f"{name}, {part.replace('_', ' ')}", seconds, kind="seconds"))
-    return found
+        rows.append(Row(f"{name}, {part.replace('_', ' ')}", seconds, kind="seconds"))
+    return rows
 
 
 def generated(n_rows: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -113,9 +113,12 @@ def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
         training = replace(make_training(config), batch_size=64, max_steps=steps, steps_per_epoch=STEPS_PER_EPOCH)
         trained = training.train(data)
         lap("training")
-        found = trained.predict().test
+        log_probabilities = trained.predict().test
         accuracy = np.mean(
-            [(each.argmax(1) == labels[fold.test]).mean() for each, fold in zip(found, folds, strict=True)]
+            [
+                (block.argmax(1) == labels[fold.test]).mean()
+                for block, fold in zip(log_probabilities, folds, strict=True)
+            ]
         )
         lap("predicting")
         return {**spent, "accuracy": accuracy}

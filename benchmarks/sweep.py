@@ -157,10 +157,10 @@ def require_alike(computed: dict[str, Arrays], n_jobs: int, noise: float) -> Non
     Differs
         If a job is missing, or the means over its folds differ by more than `noise`.
     """
-    naive, own = computed["naive"], computed["synaug"]
-    if naive.keys() != own.keys() or len(own) != n_jobs:
-        raise Differs(f"the naive program did {sorted(naive)}, synaug {sorted(own)}; both must do {n_jobs} jobs")
-    for job, scores in own.items():
+    naive, synaug = computed["naive"], computed["synaug"]
+    if naive.keys() != synaug.keys() or len(synaug) != n_jobs:
+        raise Differs(f"the naive program did {sorted(naive)}, synaug {sorted(synaug)}; both must do {n_jobs} jobs")
+    for job, scores in synaug.items():
         if naive[job].shape != scores.shape:
             raise Differs(f"{job}: scores {naive[job].shape} and {scores.shape}; metrics and folds must be the same")
         gaps = np.abs(naive[job].mean(1) - scores.mean(1))
@@ -174,12 +174,12 @@ def require_alike(computed: dict[str, Arrays], n_jobs: int, noise: float) -> Non
 def _scores(record: dict[str, Any]) -> tuple[str, Any]:
     table = record["scores"]
     column = {name: index for index, name in enumerate(table["columns"])}
-    found = [
+    scores = [
         [row[column["value"]] for row in table["data"] if _is(row, column, metric)]
         for metric in ("accuracy", "f1_macro")
     ]
     choices = record["choices"]
-    return f"{choices['augmenter']} {choices['imbalance_ratio'].removeprefix('ir')}", np.array(found)
+    return f"{choices['augmenter']} {choices['imbalance_ratio'].removeprefix('ir')}", np.array(scores)
 
 
 def _is(row: Sequence[Any], column: dict[str, int], metric: str) -> bool:

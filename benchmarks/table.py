@@ -30,11 +30,11 @@ def lines(rows: Mapping[str, Sequence[Row]]) -> list[str]:
 def document(rows: Mapping[str, Sequence[Row]], results: Sequence[Mapping[str, Any]]) -> str:
     """The table, with what a reader must know of the machine and of each figure."""
     machines = {
-        f"{each['machine']['cpu']}, {each['machine']['cores']} cores, scikit-learn's BLAS {each['machine']['blas']}"
-        for each in results
+        f"{machine['cpu']}, {machine['cores']} cores, scikit-learn's BLAS {machine['blas']}"
+        for machine in (result["machine"] for result in results)
     }
-    loads = [each["load_at_start"] for each in results]
-    dates = sorted(each["finished"][:10] for each in results)
+    loads = [result["load_at_start"] for result in results]
+    dates = sorted(result["finished"][:10] for result in results)
     peaks = [row for of_stage in rows.values() for row in of_stage if row.gemm_peak is not None]
     facts = [
         "Medians over repetitions by turns; the range is of single repetitions. Peak memory is of the processes that",
@@ -75,7 +75,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     if row.kind == "times":
         ratio = f"{number(row.synaug)}×"
     share = "–" if row.share is None or row.gflops is None else f"{row.share:.0%} ({number(row.gflops)} GFLOP/s)"
-    memory = [f"{each / 1e6:.0f}" for each in (row.peer_memory, row.synaug_memory) if each is not None]
+    memory = [f"{n_bytes / 1e6:.0f}" for n_bytes in (row.peer_memory, row.synaug_memory) if n_bytes is not None]
     peer_seconds = sorted(row.peer_seconds)
     return (
         row.name,

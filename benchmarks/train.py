@@ -52,8 +52,8 @@ def require_alike(computed: dict[str, Arrays]) -> None:
         If mean test accuracies differ by more than `ACCURACY_NOISE`, or one has learnt little.
     """
     means = {name: float(computed[name]["accuracy"].mean()) for name in (*TARGETS, "synaug")}
-    found = np.array(list(means.values()))  # whose least and largest is NaN where there is one
-    if not found.min() >= LEAST_ACCURACY or not np.ptp(found) <= ACCURACY_NOISE:
+    accuracies = np.array(list(means.values()))  # whose least and largest is NaN where there is one
+    if not accuracies.min() >= LEAST_ACCURACY or not np.ptp(accuracies) <= ACCURACY_NOISE:
         raise Differs(f"mean test accuracies {means} must be within {ACCURACY_NOISE} and at least {LEAST_ACCURACY}")
 
 
@@ -132,12 +132,12 @@ def synaug(args: argparse.Namespace) -> Callable[..., Arrays]:
         )
         log_probabilities = training.fit(data).test
         accuracy = [
-            (found.argmax(1) == texts.labels[fold.test]).mean()
-            for found, fold in zip(log_probabilities, chosen, strict=True)
+            (of_split.argmax(1) == texts.labels[fold.test]).mean()
+            for of_split, fold in zip(log_probabilities, chosen, strict=True)
         ]
         # Folds may differ by a row; all are filled up with zeros, which equal themselves.
         longest = max(len(fold.test) for fold in folds)
-        padded = [np.pad(each, ((0, longest - len(each)), (0, 0))) for each in log_probabilities]
+        padded = [np.pad(of_split, ((0, longest - len(of_split)), (0, 0))) for of_split in log_probabilities]
         return {"accuracy": np.array(accuracy), "log_probabilities": np.stack(padded)}
 
     train(folds, 1)

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from errno import EACCES, EDQUOT, EEXIST, EFBIG, EIO, EISDIR, ELOOP, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS
 from typing import TypeGuard
 
-# What a full, broken or read-only disk says, whoever was writing and wherever.
+# Error numbers of a full, broken or read-only disk.
 OF_THE_DISK = (EDQUOT, EFBIG, EIO, ENOSPC, EROFS)
-# What a place says that cannot be used as it is wanted. Every place comes from the user's settings. A file that is
-# not there is none of these: where the user has named it, that is looked at beforehand.
+# Error numbers of a path that cannot be used as intended; all paths come from settings. ENOENT is not among them:
+# files the user names are checked first.
 OF_A_PLACE = (EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOTDIR, EPERM)
 REMEDY_FOR_A_PLACE = "choose another place with output_dir=... or cache_dir=..."
 

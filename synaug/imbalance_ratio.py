@@ -43,7 +43,7 @@ class ImbalanceRatio:
         table = settings.OF_A_TARGET["synaug.imbalance_ratio.ImbalanceRatio"]
         settings.require("imbalance_ratio", table, {"ratio": ratio, "profile": profile})
         if minority is not None and (isinstance(minority, str) or not isinstance(minority, Sequence)):
-            word = names.shown(minority) if names.is_written(minority) else minority
+            word = names.as_yaml(minority) if names.is_written(minority) else minority
             raise UserError(f"imbalance_ratio.minority={word} must be a list of class names: write [{word}]")
         strange = [name for name in minority or () if not names.is_written(name)]
         if strange:
@@ -76,7 +76,7 @@ class ImbalanceRatio:
 
     def _class_meant(self, given: object, class_names: Sequence[str]) -> str:
         found = names.called(given, class_names)
-        word = names.cut(given) if isinstance(given, str) else names.shown(given)
+        word = names.cut(given) if isinstance(given, str) else names.as_yaml(given)
         if not found:
             raise UserError(
                 f"imbalance_ratio.minority names {word}, which is no class of the data set: "

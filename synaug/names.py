@@ -48,7 +48,7 @@ def called(value: object, names: Iterable[str]) -> list[str]:
     return [name for name in names if name == str(value) or any(_same(value, meant) for meant in _values_of(name))]
 
 
-def shown(value: object) -> str:
+def as_yaml(value: object) -> str:
     """A setting's value as YAML writes it: true, null."""
     words = {None: "null", True: "true", False: "false"}
     return words[value] if value is None or isinstance(value, bool) else f"{value}"

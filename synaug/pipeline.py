@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from hydra.utils import instantiate
@@ -19,7 +19,7 @@ from synaug import record
 from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
-from synaug.dataset import LabelledTexts
+from synaug.dataset import LabelledTexts, TextSource
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
 from synaug.encoder.workers import torch_threads
 from synaug.errors import UserError
@@ -134,6 +134,34 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
     return recorded
 
 
+class Loaded(NamedTuple):
+    """A data set with its texts, the encoder that is to embed them, and how many rows each class is to keep."""
+
+    dataset: TextSource
+    encoder: Any
+    imbalance_ratio: ImbalanceRatio
+    texts: LabelledTexts
+
+
+def load(config: DictConfig) -> Loaded:
+    """Load the texts that a run trains, validates and tests on.
+
+    Raises
+    ------
+    UserError
+        If they cannot be read, or if the caps leave the classes too few of them.
+    """
+    dataset, encoder, imbalance_ratio = (
+        instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio")
+    )
+    # Where classes stay as they are, a cap takes from all of them in proportion.
+    texts = dataset.load(
+        proportional=imbalance_ratio.ratio is None,
+        at_least=rows_needed(config.n_folds, config.validation.share),
+    )
+    return Loaded(dataset, encoder, imbalance_ratio, texts)
+
+
 def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared:
     """Load the texts, settle the splits, and look the embeddings up.
 
@@ -144,14 +172,7 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         few rows.
     """
     with cost.stage("load"):
-        dataset, encoder, imbalance_ratio = (
-            instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio")
-        )
-        # Where classes stay as they are, a cap takes from all of them in proportion.
-        texts = dataset.load(
-            proportional=imbalance_ratio.ratio is None,
-            at_least=rows_needed(config.n_folds, config.validation.share),
-        )
+        dataset, encoder, imbalance_ratio, texts = load(config)
         if {"dataset": dataset.source(), "encoder": encoder.source()} != asked.sources:
             raise UserError(f"the data or weights of {name} changed while it started: give the command again")
         minority = imbalance_ratio.minority_classes(texts.class_names, texts.rows_per_class)
@@ -340,6 +361,6 @@ def make_training(config: DictConfig, logger: Logger | None = None) -> StackedTr
 
 
 def quieten_lightning() -> None:
-    """Silence its advertisements and what it does not heed in torch itself."""
+    """Silence Lightning's advertisements and its deprecation warning about torch."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec", module="pytorch_lightning")

@@ -39,6 +39,7 @@ from synaug.augmenter.samplers import check_parameters, sampling_type
 from synaug.errors import UserError
 from synaug.pipeline import make_augmenter
 from synaug.settings import conf_dir
+from tests.toy import augmented as run
 
 TWO, FOUR = (60, 15), (40, 40, 12, 12)
 
@@ -150,10 +151,6 @@ def make(name: str, amount: float = 1.0, strict: bool = False) -> Augmenter:
     config = composed(name).copy()
     config.amount, config.strict = amount, strict
     return make_augmenter(config)
-
-
-def run(augmenter: Augmenter, X: NDArray[Any], y: NDArray[Any], seed: int = 0, **more: Any) -> Augmented:
-    return augmenter.augment(X, y, np.random.RandomState(seed), **more)
 
 
 def training_labels(y: NDArray[Any], augmented: Augmented) -> NDArray[Any]:
@@ -1162,8 +1159,8 @@ def test_k_neighbours_by_a_metric_do_not_count_the_row_itself(k: int) -> None:
     assert (search.n_neighbors, search.metric) == (k + 1, "manhattan")
     X = np.random.RandomState(0).normal(size=(60, 5)).astype(np.float32)
     y = np.repeat([0, 1], [40, 20])
-    by_number = Augmenter(SMOTE(k_neighbors=k)).augment(X, y, np.random.RandomState(0))
-    by_metric = Augmenter(SMOTE(k_neighbors=nearest_neighbours(k, "euclidean"))).augment(X, y, np.random.RandomState(0))
+    by_number = run(Augmenter(SMOTE(k_neighbors=k)), X, y)
+    by_metric = run(Augmenter(SMOTE(k_neighbors=nearest_neighbours(k, "euclidean"))), X, y)
     np.testing.assert_allclose(by_metric.synthetic_embeddings, by_number.synthetic_embeddings, atol=1e-6)
 
 

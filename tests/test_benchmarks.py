@@ -281,14 +281,12 @@ def test_vaes_are_compared(here: Callable[..., list[Row]]) -> None:
     row, of_gradients = here(vae)
     assert row.gflop is not None
     assert row.gflop > 0
-    assert of_gradients.peer == "the same, gradients by autograd"
+    assert of_gradients.peer == "the same, gradients by hand"
     with pytest.raises(Differs, match="made no row"):
         vae.require_same({name: {"synthetic": np.empty((0, 3))} for name in ("one_by_one", "synaug")})
     rows = np.ones((2, 3), np.float32)
     with pytest.raises(Differs, match="synthetic rows: 6 of 6"):
         vae.require_same({"one_by_one": {"synthetic": rows}, "synaug": {"synthetic": np.nextafter(rows, 2)}})
-    with pytest.raises(Differs, match="synthetic rows by both gradients: differ"):
-        vae.require_alike({"by_hand": {"synthetic": rows}, "by_autograd": {"synthetic": rows + 0.5}})
 
 
 def test_sweeps_are_compared(here: Callable[..., list[Row]], monkeypatch: pytest.MonkeyPatch) -> None:

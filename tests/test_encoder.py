@@ -443,7 +443,7 @@ def test_encoding_leaves_transformers_as_talkative_as_it_was(tiny_bert: Path, hu
 
 def test_embeddings_are_the_same_whoever_multiplies(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     by_onednn = encoder_of(tiny_bert).encode(TINY_TEXTS)
-    monkeypatch.setattr("synaug.encoder.linear.has_onednn", lambda: False)
+    monkeypatch.setattr("synaug.encoder.onednn.has_onednn", lambda: False)
     np.testing.assert_allclose(encoder_of(tiny_bert).encode(TINY_TEXTS), by_onednn, atol=2e-6)
 
 

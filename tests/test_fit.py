@@ -24,7 +24,7 @@ from synaug.scores.probabilities import write_probabilities
 from synaug.scores.score import score
 from synaug.splits import make_splits
 from synaug.tracking import wandb_run
-from synaug.training import fit, tables
+from synaug.training import fit, progress, tables
 from synaug.training.fit import Curves, Fits, Predictions, StackedTraining
 from synaug.training.training_sets import TrainingData, augment, neighbour_graphs
 from tests import fabricated
@@ -72,6 +72,29 @@ def stack(**changes: Any) -> StackedTraining:
     quiet = {"accelerator": "cpu", "enable_progress_bar": False}
     settings: dict[str, Any] = {"batch_size": 16, "max_steps": 60, "steps_per_epoch": 20, "trainer": quiet}
     return StackedTraining(Classifier, **{**settings, **changes})
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_the_bar_is_closed_when_the_training_breaks_off(
+    data: TrainingData, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    closed: list[bool] = []
+
+    class Bar:
+        n = 0
+
+        def __init__(self, **_: Any) -> None: ...
+
+        def update(self, n: int) -> None:
+            raise error
+
+        def close(self) -> None:
+            closed.append(True)
+
+    monkeypatch.setattr(progress, "tqdm", Bar)
+    with pytest.raises((error, SystemExit)):
+        stack(trainer={"accelerator": "cpu"}).fit(data)
+    assert closed
 
 
 @pytest.mark.parametrize("training", [ScikitLearn(LogisticRegression), ScikitLearn(NearestCentroid), stack()])

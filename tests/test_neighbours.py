@@ -23,6 +23,7 @@ from synaug.augmenter.neighbours import graph as graphs
 from synaug.augmenter.neighbours.brute_force import nearest
 from synaug.augmenter.resample import interpolates
 from synaug.errors import UserError
+from tests import toy
 
 D = 12
 
@@ -312,7 +313,7 @@ def imbalanced(seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 def test_rows_are_those_that_imbalanced_learn_makes(sampler: Any, seed: int) -> None:
     X, y = imbalanced(seed)
     expected_rows, expected_labels = clone(sampler).set_params(random_state=np.random.RandomState(3)).fit_resample(X, y)
-    augmented = Augmenter(sampler).augment(X, y, np.random.RandomState(3))
+    augmented = toy.augmented(Augmenter(sampler), X, y, seed=3)
     made = len(expected_labels) - len(y)
     np.testing.assert_allclose(augmented.synthetic_embeddings[:made], expected_rows[len(y) :], atol=2e-6)
     np.testing.assert_array_equal(augmented.labels[:made], expected_labels[len(y) :])
@@ -320,7 +321,7 @@ def test_rows_are_those_that_imbalanced_learn_makes(sampler: Any, seed: int) -> 
 
 def test_interpolated_rows_know_their_parents_and_lie_between_them() -> None:
     X, y = imbalanced(0)
-    augmented = Augmenter(SMOTE()).augment(X, y, np.random.RandomState(0))
+    augmented = toy.augmented(Augmenter(SMOTE()), X, y)
     first, second = augmented.parents.T
     assert (y[first] == augmented.labels).all()
     assert (y[second] == augmented.labels).all()
@@ -331,7 +332,7 @@ def test_interpolated_rows_know_their_parents_and_lie_between_them() -> None:
 def test_synthetic_rows_take_no_room_until_they_are_asked_for() -> None:
     X = np.random.RandomState(0).normal(size=(2000, 768)).astype(np.float32)
     y = np.repeat([0, 1], [1900, 100])
-    made = Augmenter(SMOTE()).augment(X, y, np.random.RandomState(0)).synthetic
+    made = toy.augmented(Augmenter(SMOTE()), X, y).synthetic
     assert made.between.nbytes + made.step.nbytes + made.others.nbytes == 1800 * 12
 
 
@@ -345,7 +346,7 @@ def test_what_is_derived_from_a_sampler_gets_to_see_the_numbers() -> None:
 
     X, y = imbalanced(1)
     assert not interpolates(Nosy())
-    Augmenter(Nosy()).augment(X, y, np.random.RandomState(0))
+    toy.augmented(Augmenter(Nosy()), X, y)
     np.testing.assert_array_equal(Nosy.seen[0], X)
 
 
@@ -391,7 +392,7 @@ def test_cloning_shares_the_data_set() -> None:
 def test_an_approximate_search_says_its_recall(metric: str) -> None:
     X, y = imbalanced(0)
     search = nearest_neighbours(5, metric, approximate=True)
-    augmented = Augmenter(SMOTE(k_neighbors=search)).augment(X, y, np.random.RandomState(0))
+    augmented = toy.augmented(Augmenter(SMOTE(k_neighbors=search)), X, y)
     (entry,) = augmented.diagnostics
     assert entry["neighbours"] == "approximate"
     assert 0.9 < entry["recall"] <= 1
@@ -405,7 +406,7 @@ def test_without_faiss_the_exact_search_is_left(monkeypatch: pytest.MonkeyPatch)
         nearest_neighbours(5, "cosine", approximate=True)
     X, y = embeddings(60), (np.arange(60) > 49).astype(np.int64)
     searched = SMOTE(k_neighbors=nearest_neighbours(5, "cosine"))
-    assert len(Augmenter(searched).augment(X, y, np.random.RandomState(0)).labels) == 40
+    assert len(toy.augmented(Augmenter(searched), X, y).labels) == 40
 
 
 def test_a_metric_without_approximate_search_is_refused() -> None:

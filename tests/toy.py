@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.utils import check_random_state
 
+from synaug.augmenter import Augmented, Augmenter, ToAugment, TrainingRows
+
 WORDS = {
     "sport": ["goal", "team", "match", "win", "player", "score", "season", "coach"],
     "trade": ["market", "price", "share", "bank", "profit", "loss", "sale", "stock"],
@@ -32,6 +34,20 @@ FILLER = [
     "said",
     "today",
 ]
+
+
+def augmented(
+    augmenter: Augmenter,
+    X: NDArray[np.float32],
+    y: NDArray[np.int64],
+    seed: int = 0,
+    where: str = "",
+    class_names: Sequence[str] | None = None,
+) -> Augmented:
+    """One training set, given as arrays, after its sampler."""
+    to_augment = ToAugment(TrainingRows.of(X, y), np.random.RandomState(seed), where)
+    (found,) = augmenter.augment_all([to_augment], class_names)
+    return found
 
 
 class HashingEncoder:

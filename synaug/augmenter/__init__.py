@@ -1,4 +1,4 @@
-"""Synthetic rows for the minority classes, and what a sampler owes for them."""
+"""Synthetic rows for the minority classes, and the contract that a sampler must keep."""
 
 from synaug.augmenter.balance import Balance
 from synaug.augmenter.contract import Augmented, Augmenter

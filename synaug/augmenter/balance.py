@@ -1,4 +1,4 @@
-"""The account of a training set: what was asked of a sampler for each class, what it made, and why fewer."""
+"""What a sampler was asked to make for each class of a training set, what it made, and why they differ."""
 
 import logging
 from collections.abc import Sequence

@@ -21,9 +21,9 @@ from synaug.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# Of training rows copied for a sampler that learns for many sets at once.
-STACK_BYTES = 1 << 28
-# A bar for a single training set appears where its classes take so long.
+# At most so many bytes of training rows are copied at a time, for a sampler that learns from many sets at once.
+COPIED_BYTES = 1 << 28
+# Seconds before a single training set gets a progress bar of its own.
 BAR_DELAY = 2.0
 
 
@@ -112,29 +112,11 @@ class Augmenter:
         """The sampler's class."""
         return type(self.sampler).__name__
 
-    def augment(
-        self,
-        X: FloatRows,
-        y: Labels,
-        random_state: np.random.RandomState,
-        where: str = "",
-        class_names: Sequence[str] | None = None,
-    ) -> Augmented:
-        """Resample one training set, given as arrays; see `augment_all`.
-
-        Parameters
-        ----------
-        X, y
-            float32 `[n, d]` and int64 `[n]`: training rows alone, every class present.
-        """
-        (augmented,) = self.augment_all([ToAugment(TrainingRows.of(X, y), random_state, where)], class_names)
-        return augmented
-
     def augment_all(self, sets: Sequence[ToAugment], class_names: Sequence[str] | None = None) -> Iterator[Augmented]:
         """Resample training sets, each as if alone.
 
         A sampler that can learn for many sets at once (``fit_resample_all``) is handed as many as fit into
-        `STACK_BYTES`.
+        `COPIED_BYTES`.
 
         Parameters
         ----------
@@ -172,7 +154,7 @@ class Augmenter:
         group: list[ToAugment] = []
         for task in sets:
             size = 4 * task.rows.width * (len(task.rows) + sum(len(earlier.rows) for earlier in group))
-            if group and size > STACK_BYTES:
+            if group and size > COPIED_BYTES:
                 yield group
                 group = []
             group.append(task)
@@ -236,7 +218,7 @@ class Augmenter:
             if not is_shortage(self.sampler, error, {label: int(counts[label]) for label in wanted}):
                 raise
             result = self._class_by_class(given, asked, random_state, errors, names, where)
-        # What was cleaned away is not filled up again.
+        # Rows that the sampler cleaned away are not replaced.
         cleaned = cleans(self.sampler) or len(result.kept) < len(given)
         result, returned = _with_a_real_row(given, result, wanted)
         added = result.change(given.y)
@@ -280,7 +262,7 @@ class Augmenter:
         names: Sequence[str],
         where: str,
     ) -> Resampled:
-        """Serve the classes that the sampler can serve; what stops it at the others goes into `errors`."""
+        """Resample one class at a time; the errors of classes that the sampler refuses go into `errors`."""
         y = given.y
         counts = np.bincount(y)
         targets = _targets(counts, asked)
@@ -355,10 +337,10 @@ def _with_a_real_row(given: TrainingRows, result: Resampled, labels: Sequence[in
 
 
 def _kept_by_all(y: Labels, asked: Labels, results: Mapping[int, Resampled]) -> Labels:
-    """Which rows remain where a sampler served one class after the other.
+    """Which given rows remain when a sampler was called once for each class.
 
-    A class's rows are for the call that filled it to judge: in the others it was as small as before, and a cleaner
-    takes the rows of a small class for noise. One that could not be filled keeps all.
+    Only the call that filled a class may remove rows of that class: in the other calls it was still small, and a
+    cleaner takes the rows of a small class for noise. A class that could not be filled keeps all of its rows.
     """
     remains = np.ones(len(y), dtype=bool)
     for label, result in results.items():

@@ -1,4 +1,4 @@
-"""What is done for a class that a sampler cannot serve: fewer neighbours, then plain SMOTE, then repetition."""
+"""What stands in for a sampler that cannot make the rows of a class: fewer neighbours, plain SMOTE, repetition."""
 
 from collections.abc import Iterator
 from numbers import Integral

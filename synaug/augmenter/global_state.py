@@ -17,7 +17,7 @@ def seeded(random_state: np.random.RandomState, *parts: str) -> Iterator[None]:
     """Seed numpy's, Python's and torch's (CPU) generators for the block; afterwards they are as they were.
 
     So are numpy's handling of floating-point errors, torch's default type and the filters of warnings: a sampler
-    that makes errors of warnings for itself must not make errors of those of the training.
+    that turns its own warnings into errors must not turn those of the training into errors.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def seeded(random_state: np.random.RandomState, *parts: str) -> Iterator[None]:
             yield
     finally:
         torch.set_default_dtype(dtype)
-        if warnings.filters != filters:  # `catch_warnings` would have each warning said anew after each call
+        if warnings.filters != filters:  # `catch_warnings` would make Python show each warning again after every call
             warnings.resetwarnings()
             warnings.filters = filters
         np.random.set_state(of_numpy)

@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from synaug.augmenter.global_state import seeded
 from synaug.augmenter.neighbours import Neighbours
-from synaug.augmenter.returned import Resampled, told_apart
+from synaug.augmenter.returned import Resampled, kept_and_added
 from synaug.augmenter.rows import SyntheticRows, TrainingRows
 from synaug.augmenter.samplers import change, fresh, parameters, sampling_type
 
@@ -36,7 +36,7 @@ def resample(
     ------
     UserError
         If what comes back has another form than imbalanced-learn's, other labels, or lies in another space
-        (`synaug.augmenter.returned.told_apart`).
+        (`synaug.augmenter.returned.kept_and_added`).
     Exception
         Whatever the sampler raises.
     """
@@ -48,7 +48,8 @@ def resample(
             return _interpolated(sampler, rows)
         with seeded(random_state, str(targets)):
             returned = sampler.fit_resample(rows.dense(), rows.y)
-    return told_apart(sampler, rows.dense(), rows.y, returned)  # copies both times: it may write into what it is given
+    # A copy both times: the sampler may write into what it is given.
+    return kept_and_added(sampler, rows.dense(), rows.y, returned)
 
 
 def resample_all(
@@ -73,7 +74,7 @@ def resample_all(
             results.append(resampled)
             continue
         try:
-            results.append(told_apart(prepared, rows.dense(), rows.y, resampled))
+            results.append(kept_and_added(prepared, rows.dense(), rows.y, resampled))
         except ValueError as error:
             results.append(error)
     return results
@@ -154,7 +155,7 @@ def _prepared(sampler: Any, targets: dict[int, int] | None, random_state: np.ran
     for path in list(known):
         owner, _, name = path.rpartition("__")
         if name == "random_state" and owner:
-            # Of its own, since a sampler clones what is inside it, and clones would repeat their draws.
+            # A generator of its own: samplers clone their parts, and clones of one generator would repeat its draws.
             change(sampler, path, np.random.RandomState(random_state.randint(2**32, dtype=np.uint32)))
         elif name == "random_state":
             change(sampler, path, random_state)

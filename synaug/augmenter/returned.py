@@ -21,11 +21,11 @@ from synaug.errors import UserError
 # than float32 shows by about 0.006.
 SAME_IN_PLACE = 0.01
 SAME_ANYWHERE = 0.002
-# Below this share of the rows that could be given ones, hardly any is.
+# If a smaller share of the rows that could be given ones are, the sampler kept hardly any.
 HARDLY_ANY = 0.1
-# Of a class of fewer rows, none kept says nothing by itself.
+# If none of a class with fewer rows was kept, that proves nothing.
 TELLING_ROWS = 5
-# Of the given rows: so many under another label are no correction but a mix-up.
+# More than this share of the given rows under another label means a mix-up, not a correction of labels.
 RELABELLED = 0.1
 # New rows of the same space lie nearer to given ones than these do to each other, or little farther.
 ELSEWHERE = 1.5
@@ -69,8 +69,8 @@ def cleans(sampler: Any) -> bool:
     return isinstance(sampler, SMOTEENN | SMOTETomek)
 
 
-def told_apart(sampler: Any, X: FloatRows, y: Labels, returned: Any) -> Resampled:
-    """Tell the given rows from new ones in what ``fit_resample`` returned.
+def kept_and_added(sampler: Any, X: FloatRows, y: Labels, returned: Any) -> Resampled:
+    """Separate the given rows from the new ones in what ``fit_resample`` returned.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def _given_rows(X: FloatRows, y: Labels, rows: FloatRows, labels: Labels) -> Lab
     for label in np.unique(labels).tolist():
         free, new = _unmatched(y, labels, given, label)
         n_matched = int((labels[given >= 0] == label).sum())
-        # Where the sampler hands on rows as they are, those that differ are new, however near.
+        # If the sampler returns given rows unchanged, a row that differs is new, however near it is to one of them.
         if n_matched < 0.5 * min(n_matched + len(free), n_matched + len(new)):
             for place, row in _nearly_the_same(X, free, rows, new):
                 given[place] = row
@@ -291,7 +291,7 @@ def _refuse_another_space(
     steps = [step for _, step in getattr(sampler, "steps", ()) if hasattr(step, "transform")]
     hardly_any = kept.sum() < HARDLY_ANY * min(len(X), len(rows))
     if sampling_type(sampler) == "over-sampling" and not cleans(sampler):
-        # It owes every row; a class may be moved alone, but of a few rows a filter may take all.
+        # It must return every given row. One class alone may be moved; of a tiny class, a filter may remove all rows.
         moved = (kept < HARDLY_ANY * np.minimum(before, after)) & (hardly_any | (before >= TELLING_ROWS))
     else:
         moved = np.full(n_classes, hardly_any and (bool(steps) or _shows_moving(X, y, rows, labels, given)))

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from synaug.errors import UserError
 
-# What objects of unknown make raise where scikit-learn's words fail them.
+# What third-party samplers raise when they are cloned, copied or asked for parameters.
 REFUSALS = (AttributeError, KeyError, RuntimeError, TypeError, ValueError, copy.Error)
 # imbalanced-learn's words for kinds of samplers, and the public classes that samplers of a kind are derived from.
 KINDS = (

@@ -26,7 +26,7 @@ class Classifier(LightningModule):
     them. After each epoch the class-balanced validation loss (the mean over classes of the mean
     log loss of a class's rows) is taken, and a member whose loss fell has its weights kept. That
     loss is of prior-corrected probabilities (Menon et al. 2021): the prior that a member was
-    trained on can be taken off at no cost, so it must not decide which weights are best. Where a
+    trained on can be corrected without training, so it must not decide which weights are best. Where a
     member trains on balanced classes, the correction is none.
 
     Parameters

@@ -50,23 +50,15 @@ def fill(config: DictConfig) -> status.Ended:
     `synaug.command.job.task` does.
     """
     check_parts(config, check_settings(config))
-    from hydra.utils import instantiate
-
     from synaug.embeddings.cache import EmbeddingCache, cache_folder
     from synaug.encoder.workers import torch_threads
-    from synaug.splits import rows_needed
+    from synaug.pipeline import load
 
-    dataset, encoder, imbalance_ratio = (
-        instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio")
-    )
-    texts = dataset.load(  # as a run does: the same caps, the same texts
-        proportional=imbalance_ratio.ratio is None,
-        at_least=rows_needed(config.n_folds, config.validation.share),
-    )
-    cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
+    loaded = load(config)
+    cache = EmbeddingCache(loaded.encoder, cache_folder(config.cache_dir))
     with torch_threads(config.threads):
-        cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
-    escaping.say(f"{texts.title}: {summary(len(texts.texts), cache)}\n")
+        cache.embed(loaded.texts.texts, progress_bar=config.trainer.enable_progress_bar)
+    escaping.say(f"{loaded.texts.title}: {summary(len(loaded.texts.texts), cache)}\n")
     return status.Ended(status.DONE)
 
 

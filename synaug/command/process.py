@@ -87,7 +87,7 @@ def _torch() -> Iterator[None]:
 
 @contextmanager
 def _collected() -> Iterator[None]:
-    """What a job has frozen (`without_collecting`) becomes garbage again when it is."""
+    """What a job has frozen (`freeze`) becomes garbage again when it is."""
     frozen = gc.get_freeze_count()
     try:
         yield
@@ -112,20 +112,11 @@ def _random_states() -> Iterator[None]:
             torch.random.set_rng_state(of_torch)
 
 
-@contextmanager
-def without_collecting() -> Iterator[None]:
-    """Look for no garbage among what is imported, which is none: a fifth of the imports' time went into that.
+def freeze() -> None:
+    """Never look for garbage among what is imported by now, until the command has ended (`as_before`).
 
-    Nor later, until the command has ended: a collection that looks at all of it is long, and a signal that comes
-    meanwhile is heard in a destructor, where Python ignores what is raised. Once, or the garbage of the first job of
-    a sweep would stay, too.
+    A collection that looks at all of it is long, and a signal that comes meanwhile is heard in a destructor, where
+    Python ignores what is raised. Once, or the garbage of the first job of a sweep would stay, too.
     """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-        if not gc.get_freeze_count():
-            gc.freeze()
-    finally:
-        if enabled:
-            gc.enable()
+    if not gc.get_freeze_count():
+        gc.freeze()

@@ -92,7 +92,7 @@ def _unusual(value: dict[Any, Any]) -> str | None:
         if isinstance(each, bytes):
             return f"holds bytes (!!binary), but a setting is text, a number or a list: write {str(each[:20])[1:]}"
         if isinstance(each, dict):
-            values = [names.shown(key) for key in each if not isinstance(key, str)]
+            values = [names.as_yaml(key) for key in each if not isinstance(key, str)]
             if values:
                 return f"has a key that YAML takes for the value {values[0]}: write the key in quotes"
             left += each.values()

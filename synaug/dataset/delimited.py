@@ -163,7 +163,7 @@ class Table:
         fitting = [candidate for candidate, header in headers.items() if wanted(header)]
         if not fitting and faults and usual not in headers:
             raise self._refusal(self._where(faults[0]), "close the quote, or set dataset.quoting=none") from faults[0]
-        # Where none fits, the names that most columns would have are the most useful to be told.
+        # If none fits, the sentence names the columns of the separator that would give most.
         self.separator = fitting[0] if fitting else max(headers, key=lambda candidate: len(headers[candidate]))
         if fitting and self.separator != usual and not separator:
             log.info("%s: columns are separated by %r", name, self.separator)

@@ -82,7 +82,7 @@ class FileDataset(TextSource):
         self.text = _column("text", text)
         self.label = _column("label", label)
         if (type(text), text) == (type(label), label):
-            raise UserError(f"dataset.text and dataset.label are both {names.shown(text)}: name two columns")
+            raise UserError(f"dataset.text and dataset.label are both {names.as_yaml(text)}: name two columns")
         self.separator = _separator(separator)
         settings.require("dataset", settings.OF_A_TARGET["synaug.dataset.FileDataset"], {"quoting": quoting})
         self.quoting = quoting
@@ -308,7 +308,7 @@ class FileDataset(TextSource):
 def _path(given: object) -> Path:
     """The file's path, where its name can be one; nothing is read."""
     if not isinstance(given, str):
-        given = names.shown(given) if names.is_written(given) else repr(given)
+        given = names.as_yaml(given) if names.is_written(given) else repr(given)
         raise UserError(f"dataset.path={given} must be text, the path of a file: give dataset.path=FILE")
     if not given.strip():
         raise UserError("dataset.path is empty: give the path of a csv, tsv, jsonl or parquet")

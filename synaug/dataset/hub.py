@@ -198,7 +198,7 @@ class HubDataset(TextSource):
         from datasets.exceptions import DatasetsError
 
         mirror = self.mirror
-        # A mirror needs no hub; without an answer only the hub's cache is left: do not wait for retries.
+        # A mirror needs no hub. If the hub does not answer, read its cache at once instead of waiting for retries.
         reachable = mirror is not None or self._hub_answers
         try:
             with _hub_left_alone(mirror is not None or not reachable):

@@ -393,9 +393,9 @@ def names_of_classes(given: object) -> tuple[str, ...]:
         raise UserError(f"dataset.class_names={given} must be a list of class names, e.g. [no, yes]")
     for name in given:
         if not isinstance(name, str) and not settings.is_whole(name):
+            value = names.as_yaml(name) if names.is_written(name) else name
             raise UserError(
-                f"dataset.class_names holds {names.shown(name) if names.is_written(name) else name}, which YAML takes "
-                "for a value: write each name in quotes"
+                f"dataset.class_names holds {value}, which YAML takes for a value: write each name in quotes"
             )
     class_names = tuple(map(str, given))
     if len(class_names) < 2 or len(set(class_names)) < len(class_names):
@@ -425,12 +425,12 @@ def find_column(column: object, columns: Sequence[str], where: str, setting: str
         return called[0]
     if len(set(called)) > 1:
         raise UserError(
-            f"{setting}={names.shown(column)} stands for several columns of {where} ({names.listed(called)}): quote "
+            f"{setting}={names.as_yaml(column)} stands for several columns of {where} ({names.listed(called)}): quote "
             f"the one you mean, '{setting}=\"{called[0]}\"'"
         )
     if called:
         raise UserError(f"{where} has {len(called)} columns called {called[0]!r}: rename all but one")
-    word = names.shown(column)
+    word = names.as_yaml(column)
     hint = names.nearest(word, columns) or (
         f"; it has {names.listed(columns) or 'none'}{note}: set dataset.text and dataset.label"
     )

@@ -134,8 +134,8 @@ class EmbeddingCache:
         # disable=None: a bar on a terminal, none in a log file.
         disable = None if progress_bar and missing else True
         with tqdm(total=characters, desc="embedding", unit="char", unit_scale=True, disable=disable) as bar:
-            for _ in range(2):  # what the encoder makes may show that chunks found before are not its
-                for wait in (False, True):  # first what nobody is at, then what others have not finished
+            for _ in range(2):  # new rows may show by their width that older chunks are another encoder's
+                for wait in (False, True):  # first what nobody is encoding, then what others have not finished
                     for chunk in missing:
                         self._fill(chunk, text_of, cached, bar, wait=wait)
                 missing = [chunk for chunk in chunks if not cached.hold(chunk)]
@@ -201,6 +201,6 @@ class EmbeddingCache:
         """Remove what killed writers left."""
         for path in files_below(self.folder, f".*{TEMPORARY_ENDING}"):
             with suppress(OSError):
-                # A clock may jump, so that its day only spares the trouble: the lock tells whether a writer lives.
+                # Clocks may jump, so the age only saves a look at the lock, which shows whether the writer is alive.
                 if time.time() - path.stat().st_mtime > DAY_SECONDS and is_abandoned(path):
                     path.unlink()

@@ -55,7 +55,7 @@ class CachedChunks:
         self._seen.add(path.stem)
 
     def add_encoded(self, path: Path, digests: Sequence[str], width: int) -> None:
-        """Note a chunk that the encoder just wrote: cached ones of another width are not its."""
+        """Note a chunk that the encoder just wrote, and put away cached chunks of another width: not its own."""
         self.add(path, digests, width)
         self._keep_width(width)
 
@@ -77,7 +77,7 @@ class CachedChunks:
             except DAMAGE as error:
                 self._give_up(path, str(error))
         by_width = Counter(self._width_of[path] for path, _ in self.row_of.values())
-        if len(by_width) > 1:  # sound each for itself, but not of one encoder
+        if len(by_width) > 1:  # each is sound, but they are not of one encoder
             self._keep_width(max(by_width, key=lambda width: by_width[width]))
 
     def _keep_width(self, width: int) -> None:
@@ -87,7 +87,7 @@ class CachedChunks:
     def _give_up(self, path: Path, why: str) -> None:
         log.warning("the cached embeddings %s are damaged and will be made again (%s)", path, why)
         self.row_of = {digest: place for digest, place in self.row_of.items() if place[0] != path}
-        with suppress(OSError):  # where the cache is read-only, making them again will say so
+        with suppress(OSError):  # if the cache is read-only, writing the new chunk will say so
             _put_away(path.with_suffix(MANIFEST_ENDING), path)
 
     def gather(self, digests: Sequence[str]) -> NDArray[np.float32]:
@@ -180,7 +180,7 @@ def sha256_of(path: Path) -> str:
 
 def _check_chunk(path: Path, manifest: dict[str, Any]) -> int:
     """Raise where a chunk is not what was written, or what no encoder makes; else the rows' width."""
-    # The file's bytes first: whatever stands in a header, numpy only parses one that was written here.
+    # Check the bytes first, so that numpy never parses a header that was not written here.
     if sha256_of(path) != manifest["npy_sha256"]:
         raise ValueError("its checksum differs")
     rows = read_array(path)

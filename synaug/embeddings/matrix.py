@@ -67,7 +67,7 @@ class Matrix:
         return rows if self._chunks_are_the_same(manifest) else None
 
     def _chunks_are_the_same(self, manifest: dict[str, Any]) -> bool:
-        """Whether no chunk was altered since; read is only a chunk whose stamp is another or was never settled."""
+        """Whether all chunks are unchanged; only those with a new stamp, or with none, are read."""
         stamps, changed = {}, False
         for name, (sha256, stamp) in manifest["chunks"].items():
             path = self.folder / name
@@ -120,7 +120,7 @@ class Matrix:
             return embeddings
 
     def _holds(self, digest: str) -> bool:
-        """Whether the file has these bytes; one that cannot be read is replaced, or it would be warned of for ever."""
+        """Whether the file has these bytes; one that cannot be read counts as other bytes, and is replaced."""
         with suppress(OSError):
             return sha256_of(self.path) == digest
         return False

@@ -53,7 +53,7 @@ def flops(model: Any, lengths: Sequence[int]) -> int:
     """
     import torch
 
-    from synaug.encoder.linear import OneDNNLinear
+    from synaug.encoder.onednn import OneDNNLinear
 
     linear = sum(
         layer.in_features * layer.out_features

@@ -74,7 +74,7 @@ def padding_position(model: Any) -> int | None:
 def _positions(ids: torch.Tensor, padding: int | None) -> torch.Tensor:
     if padding is None:
         return torch.arange(len(ids))
-    counted = (ids != padding).long()  # as they have it: a text may spell out their padding token, which is not counted
+    counted = (ids != padding).long()  # as RoBERTa does: a padding token that is spelt out in a text is not counted
     return counted.cumsum(0) * counted + padding
 
 

@@ -121,7 +121,7 @@ class TransformerEncoder:
         self.files.digests()  # fails here, in one sentence, where the weights are not safetensors or not those pinned
         try:
             with _transformers_quiet():
-                # False, not its default of None, with which transformers asks on a terminal and may then run the code.
+                # Not None, the default: transformers would then ask on a terminal whether to run the code.
                 tokenizer = AutoTokenizer.from_pretrained(self.files.folder, trust_remote_code=False)
                 model, loading = AutoModel.from_pretrained(
                     self.files.folder,
@@ -171,7 +171,7 @@ class TransformerEncoder:
             raise UserError(
                 f"encoder.device={self.device} cannot be used ({reason}): choose another, or null"
             ) from error
-        tokenizer.padding_side = "right"  # else cls would read padding
+        tokenizer.padding_side = "right"  # otherwise cls pooling would read padding
         return tokenizer, model.eval(), devices
 
     @cached_property
@@ -179,14 +179,14 @@ class TransformerEncoder:
         """The model, packed where it can be, and a copy on each further device."""
         import torch
 
-        from synaug.encoder import linear, packed
+        from synaug.encoder import onednn, packed
 
         _, model, devices = self._loaded
         models = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
         # A GPU reads large batches, in which texts of like length pad little.
         if all(device.type == "cpu" for device in devices):
             for copied in models:
-                linear.prepare(copied, CPU_BATCH_TOKENS, {"input_ids": torch.tensor([packed.probe(copied)[0]])})
+                onednn.prepare(copied, CPU_BATCH_TOKENS, {"input_ids": torch.tensor([packed.probe(copied)[0]])})
             self._packed = self.pooling != "pooler" and all(packed.enable(copied) for copied in models)
         return models
 

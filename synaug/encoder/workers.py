@@ -75,4 +75,5 @@ def share_out(
             yield futures[future], future.result()
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(n_threads)  # the count is each thread's own, but threads yet to come start with the last
+        # Each thread has a count of its own, but a new one starts with the count that was set last.
+        torch.set_num_threads(n_threads)

@@ -47,14 +47,14 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        # What write() raises does not say where.
+        # An error of write() does not name the file.
         if isinstance(error, OSError) and (error.errno in OF_THE_DISK or error.filename == str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a file to read; whatever else stands in its place is not even opened, for a pipe would keep us waiting.
+    """Open a file to read; anything else is not even opened, as opening a pipe would block.
 
     Raises
     ------

@@ -10,9 +10,9 @@ from filelock import FileLock, Timeout
 
 log = logging.getLogger(__name__)
 
-# What a shared folder says whose server keeps no locks.
+# Error numbers of a shared folder whose server has no locks.
 NO_LOCKS = (EINVAL, ENOLCK, ENOSYS, ENOTSUP, EOPNOTSUPP)
-_said: set[str] = set()  # what this process has said of missing locks
+_said: set[str] = set()  # warnings of missing locks that this process has given
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
         If the file cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Its own fallback is a file that stays where a process was killed, and would be waited for.
+    # filelock's fallback is a plain file, which outlives a killed process and would block for ever.
     lock = FileLock(path, fallback_to_soft=False)
     held = True
     try:

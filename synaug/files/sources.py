@@ -12,8 +12,8 @@ from pathlib import Path
 from synaug.errors import UserError
 
 HUB_TIMEOUT_SECONDS = 5
-# So long an answer counts: a run asks several times and should not wait each time, but who works for hours in one
-# process may meanwhile have gone online.
+# Seconds for which an answer is remembered: a run asks several times and should wait only once, but the machine may go
+# online while a process runs for hours.
 ANSWER_SECONDS = 60
 
 

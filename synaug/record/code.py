@@ -33,6 +33,7 @@ DECIDES_NONE = (
     "errors",
     "escaping",
     "files",
+    "garbage_collection",
     "record",
     "report",
     "settings",
@@ -45,7 +46,7 @@ LOGS = ("log", "logger", "logging", "getLogger")
 LOG_METHODS = ("debug", "info", "warning", "error", "exception", "critical")
 
 
-@cache  # what runs was read once, too
+@cache  # the code that is running was also read only once
 def code_sha256() -> str:
     """Digest of the source that decides numbers: runs of one digest (and of one `versions`) may be compared."""
     package = Path(__file__).parents[1]
@@ -100,7 +101,7 @@ def _running(node: ast.AST) -> Iterator[tuple[str, Any]]:
 
 
 def _without_texts(arguments: list[Any]) -> list[Any]:
-    """What an exception is given but for its message: what catches it may look at that."""
+    """The arguments of an exception without its message: code that catches it may read them."""
     return [each for each in arguments if not _is_text(each.value if isinstance(each, ast.keyword) else each)]
 
 

@@ -76,30 +76,30 @@ def identity(config: Mapping[str, Any], sources: Mapping[str, str]) -> str:
 
 def science(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved config that decides numbers; what is the same by two ways of writing is written as one."""
-    found: dict[str, Any] = {key: config[key] for key in SCIENTIFIC if key in config}
+    decisive: dict[str, Any] = {key: config[key] for key in SCIENTIFIC if key in config}
     for group, left_out in NOT_SCIENTIFIC.items():
-        if group in found:
+        if group in decisive:
             neutral = NEUTRAL.get(group, {})
-            found[group] = {
+            decisive[group] = {
                 key: value
-                for key, value in found[group].items()
+                for key, value in decisive[group].items()
                 if key not in left_out and not (key in neutral and value is neutral[key])
             }
-    if "dataset" in found:
-        found["dataset"] = _dataset(found["dataset"], config.get("imbalance_ratio", {}))
-    if "augmenter" in found and is_idle(found["augmenter"]):
-        found["augmenter"] = {"amount": 0}
-    return {key: _whole_numbers(value) for key, value in found.items()}
+    if "dataset" in decisive:
+        decisive["dataset"] = _dataset(decisive["dataset"], config.get("imbalance_ratio", {}))
+    if "augmenter" in decisive and is_idle(decisive["augmenter"]):
+        decisive["augmenter"] = {"amount": 0}
+    return {key: _whole_numbers(value) for key, value in decisive.items()}
 
 
 def _dataset(dataset: Mapping[str, Any], imbalance_ratio: Mapping[str, Any]) -> dict[str, Any]:
     """The data set's settings as they enter the identity."""
-    found = dict(dataset)
-    if "name" in found and found["name"] is None:
-        found["name"] = OWN_FILE
-    if found.get("max_per_class") is not None and imbalance_ratio.get("ratio", 1) is None:
-        found[IN_PROPORTION] = True  # other rows than a cap on each class would leave
-    return found
+    decisive = dict(dataset)
+    if "name" in decisive and decisive["name"] is None:
+        decisive["name"] = OWN_FILE
+    if decisive.get("max_per_class") is not None and imbalance_ratio.get("ratio", 1) is None:
+        decisive[IN_PROPORTION] = True  # other rows than a cap on each class would leave
+    return decisive
 
 
 def is_idle(augmenter: Mapping[str, Any]) -> bool:

@@ -32,7 +32,7 @@ DEEPEST = 100  # levels of lists and objects
 # A record writes characters beyond ASCII as \u…; halves of a pair come from a path, say, that is no Unicode.
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 BALANCE_NEEDED = ("seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason")
-# Where a score lies that is not a share. No log loss of float64 probabilities is larger: −log 5e-324 is 744.4.
+# Ranges of scores that are not shares. No log loss of float64 probabilities is larger: −log 5e-324 is 744.4.
 RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, 745.0), "brier_score": (0.0, 2.0)}
 SHARE = (0.0, 1.0)
 ROUNDING = 1e-6
@@ -101,7 +101,7 @@ class Validation(TypedDict):
 
 @_open
 class Config(TypedDict):
-    """What of a config is read again."""
+    """The parts of a recorded config that are read later."""
 
     seeds: Annotated[list[Whole], Field(min_length=1)]
     n_folds: Annotated[int, Field(ge=1, le=2**31)]

@@ -67,7 +67,7 @@ def write(folder: Path, record: Mapping[str, Any]) -> Path:
 
 
 def write_failure(folder: Path, failure: Mapping[str, Any]) -> None:
-    """Say why a run has no record, or, by its digest, why one that stands there could not be made again."""
+    """Write failure.json; `record` is the digest of a record that already stands there, or null."""
     older = None
     with suppress(OSError):
         older = file_sha256(folder / RECORD) if (folder / RECORD).is_file() else None

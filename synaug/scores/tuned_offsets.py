@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-# A whisper: rows that are separable would send the tuned offsets to infinity.
+# A weak ridge: on separable rows the offsets would grow without bound.
 RIDGE = 1e-4
 
 Array = NDArray[np.float64]

@@ -13,6 +13,7 @@ class TrainingBar(ProgressBar):
     def __init__(self) -> None:
         super().__init__()
         self._disable: bool | None = None
+        self._bar: Any = None
 
     def disable(self) -> None:
         """Lightning's hook for ranks that keep quiet."""
@@ -26,7 +27,7 @@ class TrainingBar(ProgressBar):
         """Open the bar."""
         datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
         total = datamodule.steps_per_epoch * (trainer.max_epochs or 1)
-        self._bar: Any = tqdm(total=total, desc="training", unit="step", disable=self._disable)
+        self._bar = tqdm(total=total, desc="training", unit="step", disable=self._disable)
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Some more steps."""
@@ -40,3 +41,8 @@ class TrainingBar(ProgressBar):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""
         self._bar.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Close the bar of a training that failed or was interrupted, or what is said next would stand in its line."""
+        if self._bar is not None:
+            self._bar.close()

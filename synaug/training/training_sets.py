@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -123,8 +122,7 @@ def neighbour_graphs(
     embeddings_sha256
         Digest of the embeddings, where it is known.
     """
-    digest = None if embeddings_sha256 is None else partial(str, embeddings_sha256)
-    return {metric: NeighbourGraph(embeddings, labels, metric, folder, digest) for metric in METRICS}
+    return {metric: NeighbourGraph(embeddings, labels, metric, folder, embeddings_sha256) for metric in METRICS}
 
 
 def augment(

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 METRICS = ("euclidean", "cosine")
 # Rows of a block of the data: enough for the product to run at full speed, little beside the data set.
 BLOCK_ROWS = 16384
-# Queries multiplied with such a block at a time, so that their scores are still in the caches when the best are taken.
+# Queries multiplied by a block at a time: few enough that their scores stay in the caches until the best are taken.
 QUERY_ROWS = 256
-# Scores of a group when the best are taken, and how many times as many groups as there are best make that worth while.
+# Rows of a group when the best scores are taken. Groups pay off only if there are LEAST_GROUPS for each of the best.
 GROUP_ROWS = 16
 LEAST_GROUPS = 8
 # Pairs whose distances are taken in float64 at a time.
 SETTLED_PAIRS = 4096
-# Of the squared lengths: float32 rounding of a squared distance over some hundred dimensions stays below it.
+# Share of the squared lengths that float32 rounding of a squared distance stays below, in some hundred dimensions.
 NEAR_TIE = 4e-6
-# Spare neighbours that are searched for, so that a tie across the last place is settled, too.
+# Extra neighbours to search for, so that a tie at the last place is settled as well.
 SPARE = 2
 
 Rows = NDArray[np.float32]
@@ -110,9 +110,9 @@ def _scoring(rows: Rows) -> Callable[[torch.Tensor], torch.Tensor]:
 
     To the next whole group there are more, whose scores are -infinity.
     """
-    import torch  # here: what compares records, and --help, need none of it
+    import torch  # imported here, as comparing records and --help need no torch
 
-    from synaug.encoder.linear import linear
+    from synaug.encoder.onednn import linear
 
     n_more = -len(rows) % GROUP_ROWS
     bias = np.concatenate([-np.einsum("rd,rd->r", rows, rows) / 2, np.full(n_more, -np.inf, dtype=np.float32)])

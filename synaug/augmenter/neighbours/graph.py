@@ -11,7 +11,7 @@ import io
 import logging
 import math
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,9 +36,9 @@ LEAST_SHARE = 0.25
 KEPT = 64
 # Columns of such lists that are looked at first, beside the fewest that could do.
 SPARE_COLUMNS = 8
-# Lists within fewer rows than these are sooner searched for again than read.
+# With fewer rows than this, searching again is faster than reading the lists.
 LEAST_ROWS_ON_DISK = 2048
-# One more than asked for is looked at, or a tie across the last place could go unseen.
+# One neighbour more than asked for is compared, or a tie at the last place could go unnoticed.
 MARGIN = 1
 
 
@@ -72,8 +72,8 @@ class NeighbourGraph:
         ``euclidean`` or ``cosine``.
     folder
         Where lists are kept for other runs; None keeps them in memory only.
-    sha256
-        Gives the digest of the embeddings, where somebody takes it anyway.
+    embeddings_sha256
+        Their digest, where it is known already; None has it taken when it is needed.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class NeighbourGraph:
         labels: NDArray[np.int64],
         metric: str = "euclidean",
         folder: Path | None = None,
-        sha256: Callable[[], str] | None = None,
+        embeddings_sha256: str | None = None,
     ) -> None:
         self.embeddings = embeddings
         self.labels = labels
         self.metric = metric
         self.folder = folder
         self.flops_done = 0.0
-        self._sha256 = sha256
+        self._sha256 = embeddings_sha256
         self._lists: dict[str, Lists] = {}
         self._said_damaged = False
 
@@ -97,7 +97,7 @@ class NeighbourGraph:
     def _place(self) -> Path | None:
         if self.folder is None:
             return None
-        digest = array_sha256(self.embeddings) if self._sha256 is None else self._sha256()
+        digest = self._sha256 or array_sha256(self.embeddings)
         content = [digest, array_sha256(self.labels), self.metric]
         return self.folder / json_sha256(content)[:16]
 
@@ -211,7 +211,7 @@ class NeighbourGraph:
 
     @contextmanager
     def _alone(self, key: str) -> Iterator[None]:
-        """Keep other processes from the same search; where nothing can be locked, they do it again."""
+        """Let one process search while others wait; where the file system has no locks, each searches for itself."""
         assert self._place is not None
         with ExitStack() as stack:
             with suppress(OSError):  # a folder that cannot be written needs no lock
@@ -267,7 +267,7 @@ class NeighbourGraph:
         try:
             with replacing(path) as file:
                 file.write(buffer.getbuffer())
-        except OSError as error:  # the lists are here; only another run would have to search again
+        except OSError as error:  # this run has the lists; another one must search again
             log.warning("neighbours are not kept for other runs: %s: %s", error.filename, error.strerror)
 
 

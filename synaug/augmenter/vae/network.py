@@ -1,4 +1,4 @@
-"""Variational autoencoders side by side: weights `[v, in, out]`, one batched product a layer, gradients by hand."""
+"""Variational autoencoders side by side: weights `[v, in, out]`, one batched product a layer."""
 
 import math
 from collections.abc import Sequence
@@ -84,23 +84,10 @@ class StackedVAE:
     """
 
     def __init__(self, weights: Sequence[Sequence[Tensor]]) -> None:
-        stacked = [torch.stack(weight) for weight in zip(*weights, strict=True)]
-        self._shapes = [weight.shape[1:] for weight in stacked]
-        self._steps = [torch.zeros(())]
-        self._lay_out([stacked, *[[torch.zeros_like(weight) for weight in stacked] for _ in range(3)]])
-
-    def _lay_out(self, states: Sequence[Sequence[Tensor]]) -> None:
-        # One buffer each for weights, gradients and Adam's two moments: one call of Adam, not eight.
-        self._flat = [torch.cat([weight.flatten() for weight in state]) for state in states]
-        self.weights, self.gradients, *_ = self._views()
-
-    def _views(self) -> list[list[Tensor]]:
-        v = len(self._flat[0]) // sum(shape.numel() for shape in self._shapes)
-        sizes = [v * shape.numel() for shape in self._shapes]
-        return [
-            [part.view(v, *shape) for part, shape in zip(torch.split(flat, sizes), self._shapes, strict=True)]
-            for flat in self._flat
-        ]
+        self.weights = [torch.stack(of_vaes) for of_vaes in zip(*weights, strict=True)]
+        self.gradients: Sequence[Tensor] = []
+        self._means, self._squares = ([torch.zeros_like(weight) for weight in self.weights] for _ in range(2))
+        self._steps = [torch.zeros(()) for _ in self.weights]
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """`mu` and `log var`, both `[v, B, latent]`, of rows `[v, B, d]`."""
@@ -144,48 +131,35 @@ class StackedVAE:
         beta
             Weight of the KL term.
         """
-        # By hand: autograd costs as much again as the products, in calls and in fresh memory.
-        _, _, w2, _, w3, _, w4, _ = self.weights
-        encoder_hidden = self._hidden(x, 0)
-        mu, log_var = self._code(encoder_hidden)
-        std = (log_var / 2).exp()
-        deviation = std * noise
-        z = mu + deviation
-        decoder_hidden = self._hidden(z, 4)
-        by_output = torch.baddbmm(self.weights[7], decoder_hidden, w4).sub_(x).mul_(share)
-        self._of_layer(6, decoder_hidden, by_output)
-        by_hidden = torch.bmm(by_output, w4.mT).mul_(decoder_hidden.sign())
-        self._of_layer(4, z, by_hidden)
-        by_z = torch.bmm(by_hidden, w3.mT)
-        kl_share = beta * share
-        by_log_var = std.square_().sub_(1).mul_(kl_share).add_(deviation.mul_(by_z)).div_(2)
-        by_code = torch.cat([mu.mul(kl_share).add_(by_z), by_log_var], dim=2)
-        self._of_layer(2, encoder_hidden, by_code)
-        self._of_layer(0, x, torch.bmm(by_code, w2.mT).mul_(encoder_hidden.sign()))
-
-    def _of_layer(self, layer: int, entering: Tensor, by_leaving: Tensor) -> None:
-        torch.bmm(entering.mT, by_leaving, out=self.gradients[layer])
-        torch.sum(by_leaving, 1, keepdim=True, out=self.gradients[layer + 1])
+        with torch.enable_grad():
+            for weight in self.weights:
+                weight.requires_grad_()
+            mu, log_var = self.encode(x)
+            log_std = log_var / 2
+            std = log_std.detach().exp()
+            deviation, kl_share = std * noise, beta * share
+            # std * noise, whose derivative by log std is itself; and the KL term's part of log std by its derivative.
+            # torch's own way over exp has the same gradients but for rounding: these have the bits of earlier records.
+            z = torch.addcmul(mu, deviation, log_std - log_std.detach()) + deviation
+            slope = (std.square() - 1) * kl_share
+            of_kl = (mu.square() * kl_share).sum() / 2 + (slope * log_std).sum()
+            loss = ((self.decode(z) - x).square() * share).sum() / 2 + of_kl
+            self.gradients = torch.autograd.grad(loss, self.weights)
+        for weight in self.weights:
+            weight.requires_grad_(False)
 
     def step(self, lr: float) -> None:
         """Adam's step along `gradients`."""
         # What torch.optim.Adam calls: the class itself would hold the moments out of reach of `keep`.
-        weights, gradients, means, squares = self._flat
-        adam(
-            [weights],
-            [gradients],
-            [means],
-            [squares],
-            [],
-            self._steps,
-            lr=lr,
-            **ADAM,
-        )
+        gradients = list(self.gradients)
+        adam(self.weights, gradients, self._means, self._squares, [], self._steps, lr=lr, **ADAM)
 
     def keep(self, places: Sequence[int]) -> None:
         """Let the others leave the stack."""
         chosen = torch.tensor(places)
-        self._lay_out([[weight[chosen] for weight in state] for state in self._views()])
+        self.weights, self._means, self._squares = (
+            [stacked[chosen] for stacked in state] for state in (self.weights, self._means, self._squares)
+        )
 
 
 def n_weights(n_features: int, hidden: int, latent_dim: int) -> int:

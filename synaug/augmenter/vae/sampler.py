@@ -1,7 +1,7 @@
 """Variational autoencoder as an imbalanced-learn sampler: one for each class to be added to."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Literal
 
@@ -127,9 +127,7 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
 
     @staticmethod
     def fit_resample_all(
-        samplers: Sequence["VAE"],
-        sets: Sequence[tuple[Any, Any]],
-        progress: Callable[[int], None] | None = None,
+        samplers: Sequence["VAE"], sets: Sequence[tuple[Any, Any]]
     ) -> list[tuple[Any, Any] | ValueError]:
         """Resample many sets at once: the VAEs of all of them train together, each as if alone.
 
@@ -139,9 +137,6 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
             One for each set; ``diagnostics_`` and ``parents_`` are set as by its own ``fit_resample``.
         sets
             `(X, y)` each, as for ``fit_resample``.
-        progress
-            Called with the number of VAEs that are done; all are as many as all sets' classes to be
-            added to.
 
         Returns
         -------
@@ -154,7 +149,7 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
                 prepared.append(sampler._prepare(X, y))
             except ValueError as error:
                 prepared.append(error)
-        train_all([vae for vaes in prepared if not isinstance(vaes, ValueError) for vae in vaes], progress)
+        train_all([vae for vaes in prepared if not isinstance(vaes, ValueError) for vae in vaes])
         results: list[tuple[Any, Any] | ValueError] = []
         for sampler, (X, y), vaes in zip(samplers, sets, prepared, strict=True):
             if isinstance(vaes, ValueError):

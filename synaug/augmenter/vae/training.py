@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 
@@ -12,12 +12,12 @@ import torch
 from synaug.augmenter.vae.network import StackedVAE, n_weights
 from synaug.augmenter.vae.one_class import ClassVAE, Shape
 
-# Weights, gradients and Adam's two moments of a stack: what a core's caches hold. With more,
-# batching saves no calls worth having, and memory becomes the brake.
+# Weights, gradients and Adam's two moments of a stack must fit the caches of a core. Larger stacks save few calls
+# and are slowed down by memory.
 STACK_BYTES = 16 << 20
 
 
-def train_all(vaes: Sequence[ClassVAE], progress: Callable[[int], None] | None = None) -> None:
+def train_all(vaes: Sequence[ClassVAE]) -> None:
     """Train and sample from VAEs, stacked by shape.
 
     Each stack works on one thread, because from four threads on matrix products differ in the last
@@ -27,30 +27,18 @@ def train_all(vaes: Sequence[ClassVAE], progress: Callable[[int], None] | None =
     ----------
     vaes
         Of any shapes.
-    progress
-        Called with the number of VAEs that are done, from this thread.
     """
     stacks = _stacks(vaes, torch.get_num_threads())
-    workers, done = min(torch.get_num_threads(), len(stacks)), 0
-
-    def report(stack: Sequence[ClassVAE]) -> None:
-        nonlocal done
-        done += len(stack)
-        if progress is not None:
-            progress(done)
-
+    workers = min(torch.get_num_threads(), len(stacks))
     with _one_thread():
         if workers < 2:
             for stack in stacks:
                 _train(stack)
-                report(stack)
             return
         pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
         try:
-            futures = {pool.submit(_train, stack): stack for stack in stacks}
-            for future in as_completed(futures):
+            for future in as_completed([pool.submit(_train, stack) for stack in stacks]):
                 future.result()
-                report(futures[future])
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -55,7 +55,7 @@ def has_onednn() -> bool:
                 _says_the_same(OneDNNLinear(weight, offset, 8)(rows), by_torch(rows, weight, offset))
                 for offset in (bias, None)
             ]
-        # What torch says that was built without oneDNN, has the operators no more, or others of their names.
+        # What torch raises if it was built without oneDNN, or if its operators are gone or have changed.
         except (AttributeError, RuntimeError, TypeError):
             return False
     return all(same)

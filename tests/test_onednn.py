@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import linear as by_torch
 
 from synaug.augmenter.neighbours.brute_force import nearest
-from synaug.encoder.linear import OneDNNLinear, has_onednn, linear, prepare
+from synaug.encoder.onednn import OneDNNLinear, has_onednn, linear, prepare
 
 IDS = {"input_ids": torch.tensor([[3, 1, 4, 1, 5]])}
 
@@ -69,7 +69,7 @@ def test_neighbours_are_the_same_whoever_multiplies(monkeypatch: pytest.MonkeyPa
     embeddings = draw.standard_normal((700, 40)).astype(np.float32)
     every, chosen = np.arange(700), np.arange(0, 700, 3)
     by_onednn = nearest(embeddings.__getitem__, every, chosen, 6, "cosine")
-    monkeypatch.setattr("synaug.encoder.linear.has_onednn", lambda: False)
+    monkeypatch.setattr("synaug.encoder.onednn.has_onednn", lambda: False)
     by_torch_alone = nearest(embeddings.__getitem__, every, chosen, 6, "cosine")
     np.testing.assert_array_equal(by_onednn[1], by_torch_alone[1])
     np.testing.assert_allclose(by_onednn[0], by_torch_alone[0], atol=1e-5)
