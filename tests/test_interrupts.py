@@ -127,6 +127,27 @@ def test_a_second_signal_does_not_interrupt_what_is_still_written() -> None:
     assert raised.value.exit_code == 143
 
 
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_signal_that_a_destructor_hears_is_not_lost(
+    number: signal.Signals, error: type[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Deaf:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    @interrupts.terminable()
+    def work() -> None:
+        Deaf()
+        for _ in range(1000):  # until it is asked again
+            time.sleep(0.05)
+
+    before = sys.unraisablehook
+    with pytest.raises(error):
+        work()
+    assert sys.unraisablehook is before
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_a_worker_dies_of_a_signal_as_without_a_handler() -> None:
     script = (
         "import os, signal, time\nfrom synaug.sweep import interrupts\ninterrupts.die_by_signals()\n"

@@ -17,6 +17,7 @@ from synaug.command import folders
 from synaug.command.check.parts import check_parts
 from synaug.command.check.settings import check_settings
 from synaug.command.overrides import given
+from synaug.command.process import freeze
 from synaug.command.recorded import configs_sha256
 from synaug.errors import UserError, user_sentence
 from synaug.escaping import console
@@ -53,6 +54,7 @@ def task(config: DictConfig) -> Ended:
         with garbage_collection.paused():  # a fifth of the time that imports take
             check_parts(config, reference)
             from synaug.pipeline import Asked, run
+        freeze()
 
         imports = time.monotonic() - started
         asked = Asked(

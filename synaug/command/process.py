@@ -1,5 +1,6 @@
 """The process around a command: what Hydra and the libraries set for the whole of it is put back afterwards."""
 
+import gc
 import logging
 import os
 import random
@@ -19,7 +20,7 @@ def as_before() -> Iterator[None]:
     A notebook runs several commands, and code of its own between them. Signals are `synaug.sweep.interrupts`'s,
     torch's threads `synaug.encoder.workers`'s.
     """
-    with _environment(), _logging(), _hydra(), _torch(), _random_states(), warnings.catch_warnings():
+    with _environment(), _logging(), _hydra(), _torch(), _random_states(), _collected(), warnings.catch_warnings():
         yield
 
 
@@ -85,6 +86,17 @@ def _torch() -> Iterator[None]:
 
 
 @contextmanager
+def _collected() -> Iterator[None]:
+    """What a job has frozen (`freeze`) becomes garbage again when it is."""
+    frozen = gc.get_freeze_count()
+    try:
+        yield
+    finally:
+        if not frozen:
+            gc.unfreeze()
+
+
+@contextmanager
 def _random_states() -> Iterator[None]:
     """A run draws from generators of its own; what libraries draw from the shared ones is not the user's."""
     python, numpy, torch = random.getstate(), sys.modules.get("numpy"), sys.modules.get("torch")
@@ -98,3 +110,13 @@ def _random_states() -> Iterator[None]:
             numpy.random.set_state(of_numpy)
         if torch is not None:
             torch.random.set_rng_state(of_torch)
+
+
+def freeze() -> None:
+    """Never look for garbage among what is imported by now, until the command has ended (`as_before`).
+
+    A collection that looks at all of it is long, and a signal that comes meanwhile is heard in a destructor, where
+    Python ignores what is raised. Once, or the garbage of the first job of a sweep would stay, too.
+    """
+    if not gc.get_freeze_count():
+        gc.freeze()

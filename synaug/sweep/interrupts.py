@@ -2,11 +2,14 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
+MOMENT_SECONDS = 0.05
 # SIGHUP is unknown to Windows.
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -35,7 +38,8 @@ def terminable() -> Iterator[None]:
     """Raise `Terminated` in the main thread where a signal asks the process to end; the old handlers come back after.
 
     Lightning calls a handler that it finds before it answers by a SystemExit of its own, which would pass for success.
-    Once is enough: what is still to be written must not be interrupted by the next signal.
+    Once is enough: what is still to be written must not be interrupted by the next signal. Where one is heard in a
+    destructor, Python ignores what is raised there: then the process is asked again, a moment later.
     """
     if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
         yield
@@ -47,12 +51,32 @@ def terminable() -> Iterator[None]:
             signal.signal(ending, signal.SIG_IGN)
         raise Terminated(number)
 
-    for number in ENDING:
-        if before[number] is not signal.SIG_IGN:  # nohup
-            signal.signal(number, end)
+    def listen() -> None:
+        for number in ENDING:
+            if before[number] is not signal.SIG_IGN:  # nohup
+                signal.signal(number, end)
+
+    hook, timers = sys.unraisablehook, list[threading.Timer]()
+
+    def ask_again(ignored: Any) -> None:
+        error = ignored.exc_value
+        if not isinstance(error, KeyboardInterrupt | Terminated):
+            hook(ignored)
+            return
+        listen()
+        number = error.number if isinstance(error, Terminated) else signal.SIGINT
+        timers.append(threading.Timer(MOMENT_SECONDS, os.kill, (os.getpid(), number)))
+        timers[-1].daemon = True
+        timers[-1].start()
+
+    listen()
+    sys.unraisablehook = ask_again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
+        for timer in timers:
+            timer.cancel()
         for number, handler in before.items():
             if handler is not None:  # else it was not set by Python, and cannot be
                 signal.signal(number, handler)
