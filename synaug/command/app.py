@@ -43,7 +43,7 @@ def main(job: Job = task, first: Sequence[str] = ()) -> None:
     job
         What each job does.
     first
-        Settings before those of the user, which count.
+        Overrides that stand before the user's, which win.
     """
     make_console_safe()
     given = arguments.parsed(sys.argv[1:])

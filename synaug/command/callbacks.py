@@ -30,7 +30,10 @@ NO_REFERENCE = (
 
 
 class AllRecorded(BaseException):
-    """There is nothing left for a sweep to do. No error: Hydra's callbacks would make a warning of one."""
+    """Every job of the sweep is recorded already.
+
+    A BaseException, because Hydra turns any Exception of a callback into a warning.
+    """
 
 
 class SweepCallback(Callback):

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from synaug import settings
 from synaug.command import user_configs
-from synaug.settings import GROUPS
+from synaug.settings import OPTION_GROUPS
 
 
 def as_written(overrides: Sequence[str], config_dir: str | None = None, *, several: bool = False) -> list[str]:
@@ -33,7 +33,7 @@ def as_written(overrides: Sequence[str], config_dir: str | None = None, *, sever
     """
     keys = [each.partition("=")[0].lstrip("+") for each in overrides]
     written = [
-        quoted(each, several=several, null=True) if key in (*GROUPS, "logger") else each
+        quoted(each, several=several, null=True) if key in OPTION_GROUPS else each
         for key, each in zip(keys, overrides, strict=True)
     ]
     of_theirs = {path.parent.name for path in user_configs.chosen(written, config_dir) if _is_theirs(path)}

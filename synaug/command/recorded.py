@@ -67,7 +67,7 @@ def recorded(grid: Sequence[Job], config: DictConfig, folder: Path) -> dict[int,
     Returns
     -------
     dict
-        It may lack jobs whose run is recorded all the same: those are started, and then skipped.
+        Some recorded jobs may be absent: they are started, and then skipped.
     """
     digest = configs_sha256(config)
     # Hydra's sweeper escapes what is interpolated.

@@ -14,11 +14,11 @@ from synaug.command import user_configs
 from synaug.command.check.sentences import example, raise_problems, several, type_said
 from synaug.command.overrides import choice
 from synaug.files import places
-from synaug.settings import GROUPS, OWN_TRAINER_ARGUMENTS, conf_dir, did_you_mean, written
+from synaug.settings import GROUPS, OPTION_GROUPS, OWN_TRAINER_ARGUMENTS, conf_dir, did_you_mean, written
 
 ONE_A_SWEEP = ("experiment", "name", "output_dir")
 
-_KEYS_OF_A_COMMAND = (*GROUPS, "logger", *ONE_A_SWEEP, "cache_dir")
+_KEYS_OF_A_COMMAND = (*OPTION_GROUPS, *ONE_A_SWEEP, "cache_dir")
 
 
 def check_command_line(overrides: Sequence[str], config_dir: str | None = None) -> None:
@@ -54,7 +54,7 @@ def check_command_line(overrides: Sequence[str], config_dir: str | None = None) 
                 )
             continue
         value = override.value()
-        if key in (*GROUPS, "logger") and isinstance(value, list):
+        if key in OPTION_GROUPS and isinstance(value, list):
             problem = several(key, value)
         elif key == "name" and not _is_interpolation(value):
             problem = places.name_problem(value)
@@ -72,7 +72,7 @@ def _axis_problem(override: Override, config_dir: str | None) -> str | None:
     if override.is_interval_sweep():
         return f"{override.input_line} is an interval, which no sweep here can try: list the values, {key}=1,2,3"
     value: Any = override.value()
-    if isinstance(value, Glob) and key not in (*GROUPS, "logger", "experiment") and not key.startswith("hydra/"):
+    if isinstance(value, Glob) and key not in (*OPTION_GROUPS, "experiment") and not key.startswith("hydra/"):
         return f"{override.input_line} looks for options, but {key} is no group: list the values, {key}=1,2,3"
     if isinstance(value, Glob) and key in GROUPS:
         roots = [conf_dir(), *([Path(config_dir)] if config_dir else [])]
@@ -100,7 +100,7 @@ def unplaced(overrides: Sequence[str], config_dir: str | None) -> list[str]:
     """
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        options = {group: _options(group, config_dir) for group in (*GROUPS, "logger", "experiment")}
+        options = {group: _options(group, config_dir) for group in (*OPTION_GROUPS, "experiment")}
         problems: list[str] = []
         chosen: dict[str, list[str]] = {}
         for override in parsed:
@@ -151,7 +151,7 @@ def _unknown(override: Override, composed: Sequence[DictConfig]) -> list[str]:
     if key == "dataset.path":
         near = " of this data set: give dataset=files, too"
     other = "--cfg job lists them all"
-    if parent.partition(".")[0] in (*GROUPS, "logger"):
+    if parent.partition(".")[0] in OPTION_GROUPS:
         other = f"write +{key}=... if the class or function it is for takes it"
     return [f"{key} is no setting{near or f': {other}'}"]
 

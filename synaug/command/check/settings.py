@@ -13,7 +13,17 @@ from synaug.command.check.instantiation import HEAVY, LIGHT, parameters, part_pr
 from synaug.command.check.sentences import as_given, example, plain, raise_problems, several, type_said
 from synaug.command.overrides import choice
 from synaug.files import places
-from synaug.settings import GROUPS, LARGEST, OF_A_RUN, OWN_TRAINER_ARGUMENTS, did_you_mean, is_number, kind_of, written
+from synaug.settings import (
+    GROUPS,
+    LARGEST,
+    OF_A_RUN,
+    OPTION_GROUPS,
+    OWN_TRAINER_ARGUMENTS,
+    did_you_mean,
+    is_number,
+    kind_of,
+    written,
+)
 
 # What a comparison calls the augmenter that it picks: `synaug.comparison.labels.PICKED`, whose import is slow.
 PICKED = "picked"
@@ -33,7 +43,7 @@ def check_settings(config: DictConfig) -> DictConfig:
         With one line a problem.
     """
     choices = HydraConfig.get().runtime.choices
-    groups = (*GROUPS, "logger")
+    groups = OPTION_GROUPS
     raise_problems([several(group, choices[group]) for group in groups if OmegaConf.is_list(choices.get(group))])
     reference = compose("config", [choice(group, choices[group]) for group in groups if choices.get(group)])
     with said_by_us():
