@@ -18,7 +18,7 @@ from synaug.errors import user_sentence
 from synaug.settings import GROUPS
 from synaug.sweep import launchers, sweep
 
-# How Hydra's message begins when only some of the swept options have a setting. The `+key=...` it advises does not help.
+# How Hydra begins when only some of the swept options have a setting. The `+key=...` it advises does not help.
 NOT_OF_ALL = re.compile(r"Could not override '(\w+\.[\w.]+)'")
 GROUP = "hydra/launcher"
 # Options of ours and of the plugins -> the extra that brings the plugin.
