@@ -191,9 +191,9 @@ def _short_panels(results: Results, scenarios: list[Scenario]) -> list[str]:
 
 def _of_significance(gains: Gains, scenarios: list[Scenario]) -> str:
     if gains.significant[scenarios].any(axis=None):
-        return f"A dot and bold print: significant by Holm within its scenario (p < {LEVEL:g})."
+        return f"A dot and bold print: better or worse (Holm within its scenario, p < {LEVEL:g})."
     if gains.tested:
-        return f"No gain shown is significant by Holm within its scenario (p < {LEVEL:g})."
+        return f"No method shown is better or worse (Holm within its scenario, p < {LEVEL:g})."
     return "With so few splits no gain can be tested."
 
 
