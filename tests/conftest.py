@@ -60,7 +60,7 @@ INTEGRATION_MODULES = {
 INTEGRATION_TESTS = {
     "test_of_unstable_learners_the_corrected_test_is_closer_to_its_level_than_the_plain_ones",
     "test_the_hub_out_of_reach_is_said_at_once_and_names_the_mirror",
-    "test_under_independent_blocks_the_tests_keep_their_level",
+    "test_under_independent_scenarios_the_tests_keep_their_level",
     "test_under_overlapping_folds_the_corrected_test_keeps_its_level_and_the_plain_ones_do_not",
     "test_what_compares_and_reports_imports_no_torch",
 }

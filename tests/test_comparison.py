@@ -229,7 +229,7 @@ def test_what_is_no_metric_or_rope_gets_a_sentence(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none"])
     ev = evidence.read([tmp_path])
     with pytest.raises(
-        ValueError, match=r"'acuracy' is no metric: did you mean accuracy\? Known are balanced_accuracy, "
+        ValueError, match=r"'acuracy' is no metric: did you mean accuracy\? \(known: balanced_accuracy, "
     ):
         comparison.compare(ev, ["acuracy"])
     with pytest.raises(ValueError, match="rope=0 must be positive"):
