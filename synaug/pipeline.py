@@ -364,3 +364,4 @@ def quieten_lightning() -> None:
     """Silence Lightning's advertisements and its deprecation warning about torch."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*LeafSpec", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", message="The `srun` command is available")  # a run is one process

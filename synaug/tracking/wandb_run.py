@@ -35,34 +35,19 @@ JOB_TYPE = "train"
 OUT_OF_REACH = "SYNAUG_WANDB_OUT_OF_REACH"
 
 
-def start_run(
-    *,
-    project: str,
-    save_dir: str,
-    name: str | None = None,
-    group: str | None = None,
-    tags: Sequence[str] = (),
-    entity: str | None = None,
-    job_type: str,
-    config: Mapping[str, Any] | None = None,
-    init_timeout: float = 20,
-    finish_timeout: float = 60,
-    **settings: Any,
-) -> wandb.Run:
+def start_run(*, save_dir: str, config: Mapping[str, Any] | None = None, **settings: Any) -> wandb.Run:
     """Start a W&B run, offline if there is no key or no server.
 
     ``WANDB_MODE=offline`` and ``WANDB_MODE=disabled`` are obeyed and need no account.
 
     Parameters
     ----------
-    project, group, tags, entity, job_type, config, **settings
-        As in ``wandb.init`` and ``wandb.Settings``.
     save_dir
         Where W&B's folder ``wandb`` goes.
-    name
-        The run's name; by default the last part of `save_dir`.
-    init_timeout, finish_timeout
-        Seconds to wait for the server when the run starts and when it ends.
+    config
+        As in ``wandb.init``.
+    **settings
+        As `run_settings` takes them.
 
     Returns
     -------
@@ -73,18 +58,7 @@ def start_run(
 
     # Reports of W&B's own errors hold the process at exit for 20 s where a firewall drops packets.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    checked = partial(
-        run_settings,
-        project=project,
-        save_dir=save_dir,
-        name=name,
-        group=group,
-        tags=tags,
-        entity=entity,
-        job_type=job_type,
-        init_timeout=init_timeout,
-        finish_timeout=finish_timeout,
-    )
+    checked = partial(run_settings, save_dir=save_dir)
     start = partial(
         wandb.init,
         dir=save_dir,
@@ -127,8 +101,14 @@ def run_settings(
 
     Parameters
     ----------
-    project, save_dir, name, group, tags, entity, job_type, init_timeout, finish_timeout, **settings
-        As in `start_run`.
+    project, group, tags, entity, job_type, **settings
+        As in ``wandb.init`` and ``wandb.Settings``.
+    save_dir
+        Where W&B's folder ``wandb`` goes.
+    name
+        The run's name; by default the last part of `save_dir`.
+    init_timeout, finish_timeout
+        Seconds to wait for the server when the run starts and when it ends.
 
     Raises
     ------
