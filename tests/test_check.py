@@ -51,6 +51,26 @@ def test_without_scikit_learn_s_private_check_a_sampler_is_made_all_the_same(mon
     assert make_augmenter(config).name == "SMOTE"  # which says it when it draws
 
 
+# ---- options
+
+
+@pytest.mark.parametrize("group", ["augmenter", "experiment"])
+def test_a_file_of_the_users_that_is_called_like_an_option_of_ours_is_refused(tmp_path: Path, group: str) -> None:
+    name = {"augmenter": "smote", "experiment": "demo"}[group]
+    (tmp_path / "own" / group).mkdir(parents=True)
+    path = tmp_path / "own" / group / f"{name}.yaml"
+    path.write_text("_target_: imblearn.over_sampling.ADASYN\n")
+    err = said(run(f"--config-dir={tmp_path / 'own'}", f"{group}={name}", f"output_dir={tmp_path / 'out'}"))
+    assert f"{path} has the name of an option that synaug brings, which Hydra would take instead: rename it" in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("given", [["augmenter=smote.yaml"], ["--multirun", "augmenter=none,smote.yaml"]])
+def test_an_option_is_no_file(tmp_path: Path, given: list[str]) -> None:
+    err = said(run(*given, f"output_dir={tmp_path / 'out'}"))
+    assert "augmenter=smote.yaml names a file: write augmenter=smote" in err
+
+
 # ---- places
 
 

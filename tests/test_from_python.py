@@ -7,6 +7,8 @@ import pkgutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
@@ -201,6 +204,7 @@ def test_an_interruption_interrupts(settings: dict[str, Any], monkeypatch: pytes
         (0.1, "x=0.1"),
         (1e-7, "x=1e-07"),
         (np.float64(0.5), "x=0.5"),
+        (np.bool_(True), "x=true"),
         ([0, 1], "x=[0,1]"),
         (range(3), "x=[0,1,2]"),
         (("a", "1", None, [True]), "x=[a,'1',null,[true]]"),
@@ -315,6 +319,51 @@ def test_the_identity_of_a_config_is_told_once_a_run(settings: dict[str, Any], m
 
     monkeypatch.setattr("synaug.record.identity", counted)
     assert told == [run(settings).record["identity"]]
+
+
+@contextmanager
+def default(name: str, value: object) -> Iterator[None]:
+    """One of torch's defaults for the whole process."""
+    before = getattr(torch, f"get_{name}")()
+    getattr(torch, f"set_{name}")(value)
+    yield
+    getattr(torch, f"set_{name}")(before)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+        torch.no_grad,
+        torch.inference_mode,
+        lambda: torch.device("meta"),
+        lambda: default("default_dtype", torch.float64),
+        lambda: default("float32_matmul_precision", "medium"),
+    ],
+    ids=["mixed precision", "no gradients", "inference", "another device", "another type", "less precision"],
+)
+def test_the_caller_s_modes_of_torch_change_no_number(settings: dict[str, Any], mode: Callable[[], Any]) -> None:
+    plain = run(settings)
+    with mode():
+        before = state()
+        forced = run(settings, force=True)
+        assert state() == before
+    assert forced.record["scores"] == plain.record["scores"]
+    assert forced.record["probabilities_sha256"] == plain.record["probabilities_sha256"]
+
+
+def state() -> list[object]:
+    names = ("get_default_dtype", "get_float32_matmul_precision", "is_grad_enabled", "is_inference_mode_enabled")
+    return [*(getattr(torch, name)() for name in names), torch.is_autocast_enabled("cpu"), torch.get_default_device()]
+
+
+def test_an_error_that_has_only_words_keeps_them(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ConnectionError("no quota left")
+
+    monkeypatch.setattr("synaug.pipeline.run", broken)
+    with pytest.raises(ConnectionError, match=r"^no quota left$"):
+        run(settings)
 
 
 def test_load_gives_the_scores_of_what_was_run(settings: dict[str, Any]) -> None:

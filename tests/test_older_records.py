@@ -7,6 +7,7 @@ import pytest
 
 from synaug import record, report
 from synaug.comparison import compare, evidence
+from synaug.errors import UserError
 from tests import fabricated
 
 SINCE_SCHEMA_1 = ("validation_scores", "reliability", "code")
@@ -55,3 +56,20 @@ def test_a_report_is_written_of_what_older_records_have(
     page = path.read_text(encoding="utf-8")
     assert "of an older version" in page
     assert "reliability" in page
+
+
+def test_of_records_that_are_newer_the_remedy_is_an_update(tmp_path: Path) -> None:
+    write(tmp_path, (), all_of_them=True, schema=record.SCHEMA + 1)
+    with pytest.raises(UserError, match=r"update synaug, or remove it and run again$"):
+        evidence.read([tmp_path])
+
+
+def test_a_record_without_the_scores_of_argmax_is_compared_as_far_as_it_goes(tmp_path: Path) -> None:
+    write(tmp_path, (), all_of_them=True)
+    path = next(tmp_path.glob("*none*/record.json"))
+    damaged = json.loads(path.read_text())
+    place = damaged["scores"]["columns"].index("decision")
+    damaged["scores"]["data"] = [row for row in damaged["scores"]["data"] if row[place] != "argmax"]
+    path.write_text(json.dumps(damaged))
+    gaps = compare.compare(evidence.read([tmp_path]), metrics=["accuracy"]).gaps
+    assert set(gaps["augmenter"]) == {"none"}

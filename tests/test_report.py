@@ -296,6 +296,7 @@ def test_a_decision_rule_that_is_new_to_the_page_is_shown(tmp_path: Path) -> Non
             place = made[table]["columns"].index("decision")
             more = [row for row in made[table]["data"] if row[place] == "tuned"]
             made[table]["data"] += [[*row[:place], "cost_matrix", *row[place + 1 :]] for row in more]
+        made["reliability"].append({**made["reliability"][0], "decision": "cost_matrix"})
         write(tmp_path / "runs", made)
     table = Page(written(tmp_path / "runs", tmp_path / "report")).data()["tables"]["comparisons"]
     assert "cost_matrix" in table["columns"][3]["values"]
@@ -516,6 +517,12 @@ def test_a_file_added_is_a_figure_added_and_a_file_removed_a_figure_removed(tmp_
         ("FIGURES = []", "line has no FIGURE"),
         (FIGURE_OF_SOMEBODY.replace("[Plan(", "[Plans("), "name &#39;Plans&#39; is not defined"),
         (FIGURE_OF_SOMEBODY.replace("style.figure(2)", "style.figures(2)"), "has no attribute &#39;figures&#39;"),
+        (FIGURE_OF_SOMEBODY.replace("style.figure(2)", "open('/nowhere')"), "No such file or directory"),
+        (FIGURE_OF_SOMEBODY.replace("style.figure(2)", "exit(0)"), "SystemExit: 0"),
+        (FIGURE_OF_SOMEBODY.replace('[Plan("one", draw)]', "[draw]"), "is no Plan"),
+        (FIGURE_OF_SOMEBODY.replace('"one"', '"../one"'), "&#39;../one&#39; cannot name a file"),
+        (FIGURE_OF_SOMEBODY.replace('[Plan("one", draw)]', '2 * [Plan("one", draw)]'), "names another figure&#39;s"),
+        (FIGURE_OF_SOMEBODY.replace("15,", "'first',"), "with a whole number for its place"),
     ],
 )
 def test_a_file_that_is_no_figure_costs_no_other(tmp_path: Path, figure_files: Path, content: str, reason: str) -> None:

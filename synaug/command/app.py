@@ -108,7 +108,7 @@ def perform(given: Arguments, attempt: Attempt, first: Sequence[str] = ()) -> No
 def _handed_to_hydra(words: Sequence[str]) -> Iterator[None]:
     """Have Hydra read this command line, all settings in one place, and hand errors on instead of printing its own."""
     command, full = sys.argv, os.environ.get(FULL_ERROR)
-    sys.argv, os.environ[FULL_ERROR] = [command[0], *words], "1"
+    sys.argv, os.environ[FULL_ERROR] = [*(command[:1] or ["synaug"]), *words], "1"
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from synaug.command.arguments import Arguments
 from synaug.command.check.command_line import unplaced
-from synaug.errors import user_sentence
+from synaug.errors import OF_THE_DISK, user_sentence
 from synaug.settings import GROUPS
 from synaug.sweep import launchers, sweep
 
@@ -41,8 +41,8 @@ def explained(error: Exception, arguments: Arguments, of_a_job: bool = False) ->
     of_a_job
         Whether a job failed by it: then what Hydra could not do with the command line is not the matter.
     """
-    # What Hydra writes goes to the run's folder; what it says of a config that is not there is an OSError, too.
-    if isinstance(error, OSError) and error.filename is None and not isinstance(error, HydraException):
+    # What Hydra writes goes to the run's folder. Of other errors without a file nothing is known but their own words.
+    if isinstance(error, OSError) and error.filename is None and error.errno in OF_THE_DISK:
         error.filename = _output_folder(arguments)
     said = launchers.sentence(error) if sweep.current() is not None else None
     return said or user_sentence(error) or _of_hydra(error, arguments, of_a_job)

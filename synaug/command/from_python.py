@@ -130,6 +130,8 @@ def written(key: str, value: Any) -> str:
     """
     if isinstance(value, Path):
         value = str(value)
+    if type(value).__module__ == "numpy" and hasattr(value, "item") and not getattr(value, "shape", ()):
+        value = value.item()
     if not isinstance(value, str):
         return f"{key}={_literal(key, value)}"
     plain = f"{key}={value}"

@@ -7,7 +7,7 @@ import random
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -71,14 +71,30 @@ def _hydra() -> Iterator[None]:
 
 @contextmanager
 def _torch() -> Iterator[None]:
-    """Lightning's Trainer sets these by its arguments `deterministic` and `benchmark`."""
+    """Torch's modes as in a fresh process within, and as they were after.
+
+    A notebook may have turned gradients off, or automatic mixed precision on: a record must not depend on it. What
+    Lightning's Trainer sets by its arguments `deterministic` and `benchmark` is put back.
+    """
     deterministic = warn_only = benchmark = False  # torch's defaults, where it is not imported yet
-    if (torch := sys.modules.get("torch")) is not None:
-        deterministic = torch.are_deterministic_algorithms_enabled()
-        warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-        benchmark = torch.backends.cudnn.benchmark
     try:
-        yield
+        with ExitStack() as modes:
+            if (torch := sys.modules.get("torch")) is not None:
+                deterministic = torch.are_deterministic_algorithms_enabled()
+                warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+                benchmark = torch.backends.cudnn.benchmark
+                modes.callback(torch.set_default_dtype, torch.get_default_dtype())
+                modes.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+                torch.set_default_dtype(torch.float32)
+                torch.set_float32_matmul_precision("highest")
+                modes.enter_context(torch.inference_mode(False))
+                modes.enter_context(torch.enable_grad())
+                for kind in ("cpu", "cuda"):
+                    if torch.is_autocast_enabled(kind):
+                        modes.enter_context(torch.autocast(kind, enabled=False))
+                if torch.get_default_device().type != "cpu":
+                    modes.enter_context(torch.device("cpu"))
+            yield
     finally:
         if (torch := sys.modules.get("torch")) is not None:
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

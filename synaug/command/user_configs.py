@@ -149,13 +149,13 @@ def chosen(overrides: Sequence[str], config_dir: str | None) -> list[Path]:
     found: dict[Path, None] = {}
     if config_dir is not None:
         for override in overrides:
-            for group, option in _options(override):
+            for group, option in options(override):
                 found.update(dict.fromkeys(_with_parents(Path(config_dir), group, option, ())))
     return list(found)
 
 
-def _options(argument: str) -> Iterator[tuple[str, str]]:
-    """Group and option of each value of ``group=option,...``."""
+def options(argument: str) -> Iterator[tuple[str, str]]:
+    """Group and option of each value of ``group=option,...``; nothing for what Hydra cannot parse."""
     try:
         override = OverridesParser.create().parse_override(argument)
     except HydraException:

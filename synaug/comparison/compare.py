@@ -16,7 +16,7 @@ from synaug.comparison.significance import ROPE as ROPE
 from synaug.comparison.verdict import NOTHING_SMALLER, Verdict, verdict
 from synaug.errors import UserError
 from synaug.scores import metrics as known_metrics
-from synaug.settings import did_you_mean
+from synaug.settings import did_you_mean, is_number, written
 
 # The first is what the verdict speaks of. On balanced test folds it is the paper's accuracy.
 DEFAULT_METRICS = ("balanced_accuracy", "accuracy", "f1_macro", "minority_recall", "log_loss")
@@ -113,7 +113,8 @@ def compare_folders(
         If there is no run below the folders, if a metric is unknown or no run has it, if `rope` is no size that a
         difference can have, or if versions are mixed and `mixed` is not set.
     """
-    return compare(evidences.read(folders), [metric] if isinstance(metric, str) else metric, rope, mixed)
+    metrics = (metric,) if isinstance(metric, str) else None if metric is None else tuple(metric)
+    return compare(evidences.read(folders), metrics, rope, mixed)
 
 
 def compare(
@@ -181,8 +182,10 @@ def check_rope(rope: float) -> None:
     UserError
         If it is not above 0, and at most 1.
     """
-    if not 0 < rope <= 1:
-        raise UserError(f"rope={rope:g} must be positive, and at most 1: 0.01 is one point, or 0.01 nats of a loss")
+    if not is_number(rope) or not 0 < rope <= 1:
+        raise UserError(
+            f"rope={written(rope)} must be positive, and at most 1: 0.01 is one point, or 0.01 nats of a loss"
+        )
 
 
 def _check_recorded(asked: Sequence[str], evidence: Evidence) -> None:
@@ -220,12 +223,12 @@ def find_gaps(evidence: Evidence) -> pd.DataFrame:
     splits = evidence.scores.loc[evidence.scores["decision"] == ARGMAX, [*LABELS, "seed", "fold"]].drop_duplicates()
     counts = splits.groupby(list(LABELS), observed=True).size().to_dict()
     for scenario, part in runs.groupby("scenario", sort=False):
-        most = max(counts[key] for key in part[list(LABELS)].itertuples(index=False, name=None))
+        most = max(counts.get(key, 0) for key in part[list(LABELS)].itertuples(index=False, name=None))
         present = set(zip(part["augmenter"], part["loss"], strict=True))
         for augmenter, loss in methods.itertuples(index=False):
             if (augmenter, loss) not in present:
                 rows.append((scenario, augmenter, loss, most, _reason(evidence, part.iloc[0], augmenter)))
-            elif (missing := most - counts[scenario, augmenter, loss]) > 0:
+            elif (missing := most - counts.get((scenario, augmenter, loss), 0)) > 0:
                 rows.append((scenario, augmenter, loss, missing, "fewer seeds or folds than others of its scenario"))
     return pd.DataFrame(rows, columns=[*LABELS, "missing", "reason"])
 

@@ -46,6 +46,7 @@ def read_folders(folders: Sequence[Path]) -> Folders:
     if not folders:
         raise UserError("no folder is given: give the folder of an experiment that has run, e.g. multirun/mine")
     contents = Folders()
+    remedy = ""
     paths: dict[str, list[Path]] = {records.RECORD: [], records.FAILURE: []}
     for folder in folders:
         if not folder.is_dir():
@@ -62,6 +63,7 @@ def read_folders(folders: Sequence[Path]) -> Folders:
             continue
         except shapes.MisshapenError as error:
             contents.left_out.append(f"{path} {error}")
+            remedy = remedy or error.remedy
     sweeps: dict[Path, set[str] | None] = {}
     for path in [*record_paths, *failure_paths]:
         if (folder := path.parent.parent) not in sweeps:
@@ -71,7 +73,9 @@ def read_folders(folders: Sequence[Path]) -> Folders:
     if not contents.records and not contents.failures:
         named = ", ".join(map(str, folders))
         if contents.left_out:
-            raise UserError(f"no sound {records.RECORD} below {named} ({contents.left_out[0]}): run it again")
+            raise UserError(
+                f"no sound {records.RECORD} below {named} ({contents.left_out[0]}): {remedy or 'run it again'}"
+            )
         raise UserError(f"no {records.RECORD} below {named}: give the folder of an experiment that has run")
     return contents
 

@@ -1,5 +1,6 @@
 """Draws all figures of a report, each by itself: one that fails costs no other."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -7,6 +8,7 @@ from typing import TypeVar
 
 from tqdm.auto import tqdm
 
+from synaug.errors import OF_THE_DISK
 from synaug.report import figures
 from synaug.report.drawing import svg
 from synaug.report.drawing.contract import FigureKind, Plan
@@ -54,7 +56,7 @@ class Failed:
     """
 
     name: str
-    error: Exception
+    error: Exception | SystemExit
 
     @property
     def reason(self) -> str:
@@ -78,7 +80,7 @@ def sections(results: Results) -> list[Section]:
     Raises
     ------
     OSError
-        Of the disk, most likely: what comes after needs it as well.
+        Of the disk: what comes after needs it as well.
     """
     sections = [_section(name) for name in figures.names()]
     planned = [(section, plan) for section in sections for plan in _plans(section, results)]
@@ -104,9 +106,10 @@ def _plans(section: Section, results: Results) -> Iterator[Plan]:
     """What a kind plans, as far as it comes."""
     if results.evidence.runs.empty:
         return
+    keys: set[str] = set()
     plans = _attempt(section.name, lambda: iter(section.kind.plans(results)))
     while not isinstance(plans, Failed):
-        plan = _attempt(section.name, partial(next, plans, None))
+        plan = _attempt(section.name, partial(_next, plans, keys))
         if plan is None:
             return
         if isinstance(plan, Failed):
@@ -114,6 +117,19 @@ def _plans(section: Section, results: Results) -> Iterator[Plan]:
         else:
             yield plan
     section.failed.append(plans)
+
+
+def _next(plans: Iterator[object], keys: set[str]) -> Plan | None:
+    """The next plan, whose key is none of those before."""
+    plan = next(plans, None)
+    if plan is None:
+        return None
+    if not isinstance(plan, Plan):
+        raise TypeError(f"{plan!r:.80} is no Plan")
+    if not re.fullmatch(r"[\w-][\w.-]*", plan.key) or plan.key in keys:
+        raise ValueError(f"{plan.key!r} cannot name a file, or names another figure's")
+    keys.add(plan.key)
+    return plan
 
 
 def _draw(name: str, plan: Plan, results: Results) -> Drawn | None:
@@ -130,7 +146,8 @@ def _draw(name: str, plan: Plan, results: Results) -> Drawn | None:
 def _attempt(name: str, make: Callable[[], Outcome]) -> Outcome | Failed:
     try:
         return make()
-    except OSError:  # of the disk, most likely, and the rest needs it as well
-        raise
-    except Exception as error:  # noqa: BLE001 (whatever is wrong with one figure must not cost the others, nor the report)
+    # Whatever is wrong with one figure must not cost the others, nor the report.
+    except (Exception, SystemExit) as error:
+        if isinstance(error, OSError) and error.errno in OF_THE_DISK:  # which the rest needs as well
+            raise
         return Failed(name, error)

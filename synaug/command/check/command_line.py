@@ -37,7 +37,13 @@ def check_command_line(overrides: Sequence[str], config_dir: str | None = None) 
         If a chosen file of the user's cannot be read, a group is given a list, several experiments, names or output
         folders are given, or a name or a folder cannot be used.
     """
-    problems = [said for path in user_configs.chosen(overrides, config_dir) if (said := user_configs.problem_of(path))]
+    problems = [
+        said for path in user_configs.chosen(overrides, config_dir) if (said := _file_problem(path, config_dir))
+    ]
+    for argument in overrides:
+        for group, option in user_configs.options(argument):
+            if group in OPTION_GROUPS and option.endswith(".yaml"):  # Hydra would take it, and name the run after it
+                problems.append(f"{group}={option} names a file: write {group}={option.removesuffix('.yaml')}")
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         key = override.key_or_group
         if override.is_delete():
@@ -62,6 +68,14 @@ def check_command_line(overrides: Sequence[str], config_dir: str | None = None) 
             problem = places.place_problem(key, value)
         problems += [problem] if problem else []
     raise_problems(problems)
+
+
+def _file_problem(path: Path, config_dir: str | None) -> str | None:
+    """What is wrong with a file of the user's that a command line chooses."""
+    assert config_dir is not None
+    if (conf_dir() / path.relative_to(config_dir)).is_file():
+        return f"{path} has the name of an option that synaug brings, which Hydra would take instead: rename it"
+    return user_configs.problem_of(path)
 
 
 def _axis_problem(override: Override, config_dir: str | None) -> str | None:

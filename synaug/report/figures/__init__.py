@@ -17,9 +17,9 @@ def kind(name: str) -> FigureKind:
     Raises
     ------
     TypeError
-        If it has no ``FIGURE``.
+        If it has no ``FIGURE`` with a place.
     """
     figure = getattr(import_module(f"{__name__}.{name}"), "FIGURE", None)
-    if not isinstance(figure, FigureKind):
-        raise TypeError(f"{__name__}.{name} has no FIGURE = FigureKind(...)")
+    if not isinstance(figure, FigureKind) or not isinstance(figure.place, int):
+        raise TypeError(f"{__name__}.{name} has no FIGURE = FigureKind(...) with a whole number for its place")
     return figure

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
-from synaug.comparison.labels import DECISIONS, NO_AUGMENTER, Scenario
+from synaug.comparison.labels import NO_AUGMENTER, Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Plan
@@ -44,12 +44,11 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         grid = figure.subplots(1, len(RULES), sharey=True)
         for axes, rule in zip(grid, RULES, strict=True):
             _panel(axes, {name: by_rule[rule] for name, by_rule in sums.items() if rule in by_rule}, looks)
-            axes.set_title(DECISIONS[rule])
+            axes.set_title(words.decision(rule))
         grid[0].set_ylabel("hits (%)")
         style.legend_of(figure, grid[:1])
     errors = "; ".join(
-        f"{name}: {', '.join(f'{DECISIONS[rule]} {100 * calibration_error(by_rule[rule]):.1f}' for rule in by_rule)}"
-        for name, by_rule in sums.items()
+        f"{name}: {', '.join(_error(rule, bins) for rule, bins in by_rule.items())}" for name, by_rule in sums.items()
     )
     n_all = len(results.records_of(scenario))
     note = "On the diagonal confidence is right; below it, too high. "
@@ -65,6 +64,10 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         ),
         note=note,
     )
+
+
+def _error(rule: str, bins: np.ndarray) -> str:
+    return f"{words.decision(rule)} {100 * calibration_error(bins):.1f}"
 
 
 def calibration_error(sums: np.ndarray) -> float:
