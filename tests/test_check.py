@@ -65,6 +65,11 @@ def test_a_file_of_the_users_that_is_called_like_an_option_of_ours_is_refused(tm
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("value", ["1", "x", "null"])
+def test_hydra_as_a_whole_is_no_setting(value: str) -> None:
+    assert f"hydra={value} is no setting: Hydra's own are given one by one" in said(run(f"hydra={value}"))
+
+
 @pytest.mark.parametrize("given", [["augmenter=smote.yaml"], ["--multirun", "augmenter=none,smote.yaml"]])
 def test_an_option_is_no_file(tmp_path: Path, given: list[str]) -> None:
     err = said(run(*given, f"output_dir={tmp_path / 'out'}"))

@@ -130,6 +130,7 @@ def test_a_run_is_short_to_look_at(settings: dict[str, Any]) -> None:
         ({"imbalance_ratio.ratio": 100000}, "imbalance_ratio.ratio=100000"),
         ({"dataset.path": "nowhere.csv"}, "nowhere.csv"),
         ({"threads": object()}, "threads=<object object at"),
+        ({"seeds": range(1_000_000)}, "seeds has 1,000,000 elements: give at most 10,000"),
     ],
 )
 def test_what_can_be_mended_is_one_sentence(settings: dict[str, Any], choices: dict[str, Any], sentence: str) -> None:

@@ -31,6 +31,9 @@ ONE_RUN = (f"hydra.callbacks.sweep._target_={OneRunCallback.__module__}.{OneRunC
 _turn = threading.RLock()
 
 
+MOST_ELEMENTS = 10_000
+
+
 @dataclass(frozen=True)
 class Run:
     """A run that is recorded.
@@ -61,6 +64,7 @@ def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -
     """Make one run, or find it recorded: same settings, same folder and same record as on the command line.
 
     Nothing of the process is left changed, so that a notebook may call it as often as it likes. Threads take turns.
+    Meanwhile the logging of the whole process is the run's, whose log also has what other threads say.
 
     Parameters
     ----------
@@ -149,6 +153,8 @@ def _literal(key: str, value: Any) -> str:
     if isinstance(value, str | Path):
         value = str(value)
         return value if _is_text(f"x={value}", value) else quote(value)
+    if isinstance(value, list | tuple | range) and len(value) > MOST_ELEMENTS:  # Hydra's grammar would take hours
+        raise UserError(f"{key} has {len(value):,} elements: give at most {MOST_ELEMENTS:,}")
     if isinstance(value, list | tuple | range):
         return f"[{','.join(_literal(key, element) for element in value)}]"
     if isinstance(value, Mapping):

@@ -81,6 +81,8 @@ def _file_problem(path: Path, config_dir: str | None) -> str | None:
 def _axis_problem(override: Override, config_dir: str | None) -> str | None:
     """What is wrong with the values of a sweep, whatever setting they are of."""
     key = override.key_or_group
+    if key == "hydra":
+        return f"{override.input_line} is no setting: Hydra's own are given one by one, e.g. hydra.key=..."
     if key in ("hydra.launcher", "hydra.sweeper"):
         return f"{override.input_line} is no setting: an option of Hydra's is chosen by {key.replace('.', '/')}=..."
     if override.is_interval_sweep():
