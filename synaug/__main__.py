@@ -9,8 +9,10 @@ def main() -> None:
         from synaug.command.app import main as entrance
 
         entrance()
-    except KeyboardInterrupt:  # before `synaug.command.app` could see it, which says more
-        sys.exit("interrupted")
+    except KeyboardInterrupt:  # before `synaug.command.app` could see it, or after
+        from synaug.errors import INTERRUPTED
+
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ OF_THE_DISK = (EDQUOT, EFBIG, EIO, ENOSPC, EROFS)
 # Error numbers of a path that cannot be used as intended; all paths come from settings. ENOENT is not among them:
 # files the user names are checked first.
 OF_A_PLACE = (EACCES, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOTDIR, EPERM)
+INTERRUPTED = "interrupted; what is recorded is kept, and the same command goes on from there"
 REMEDY_FOR_A_PLACE = "choose another place with output_dir=... or cache_dir=..."
 
 

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from synaug import record
-from synaug.command.app import main
+from synaug.__main__ import main
 from synaug.files.atomic import files_below, replacing
 from synaug.files.digest import file_sha256
 from tests import toy
@@ -85,8 +85,10 @@ def of(program: Program) -> list[str]:
 
 def serve() -> None:
     """Import the program once, then make a process of it for each command line that comes."""
+    import synaug.command.app
     import synaug.pipeline
 
+    assert synaug.command.app
     assert synaug.pipeline
     for line in sys.stdin:
         request = json.loads(line)

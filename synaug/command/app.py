@@ -21,6 +21,7 @@ from synaug.command.help import help_text
 from synaug.command.job import Attempt, Job, task
 from synaug.command.overrides import as_written
 from synaug.command.process import as_before
+from synaug.errors import INTERRUPTED
 from synaug.escaping import console, make_console_safe, say
 from synaug.settings import conf_dir
 from synaug.sweep import interrupts, launchers, sweep
@@ -31,7 +32,6 @@ folders.register_resolvers()
 OmegaConf.register_new_resolver("synaug.processes", launchers.processes, replace=True)
 OmegaConf.register_new_resolver("synaug.threads", launchers.threads, replace=True)
 
-INTERRUPTED = "interrupted; what is recorded is kept, and the same command goes on from there"
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
@@ -50,32 +50,40 @@ def main(job: Job = task, first: Sequence[str] = ()) -> None:
     if given.help:  # Hydra's own would compose the config, list groups without their lines, and take a second
         sys.stdout.write(f"{help_text(given.config_dir)}\n")
         return
-    full = os.environ.get(FULL_ERROR) == "1"
     attempt = Attempt(job)
-    with as_before(), interrupts.terminable():
-        try:
-            given = with_texts_quoted(given)
-            perform(given, attempt, first)
-            running = sweep.current()
-            if running is not None:
-                if not sweep.finish(running):
-                    sys.exit(1)
-            elif job is task and attempt.ended is not None and attempt.ended.how == DONE:
-                _summarise(attempt)
-        except (KeyboardInterrupt, Terminated) as interruption:
-            _interrupted(interruption)
-        except SystemExit as stop:
-            behind = interrupts.behind(stop)
-            if behind is not None:
-                _interrupted(behind)
-            running = sweep.current()
-            if running is not None and not running.finished:  # e.g. what a worker of a launcher was ended by
-                died = f"a job of the sweep ended its process: {launchers.REST}"
-                _launcher_failed(running, stop.code if isinstance(stop.code, str) else died)
-            raise
-        except Exception as error:
-            _failed(error, given, attempt, full)
-            raise
+    try:
+        with interrupts.terminable(), as_before():
+            _perform_and_finish(given, attempt, first)
+    except (KeyboardInterrupt, Terminated) as late:  # while the process was put back
+        _interrupted(late)
+
+
+def _perform_and_finish(given: Arguments, attempt: Attempt, first: Sequence[str]) -> None:
+    """Do what a command line asks for, to its last sentence; leave by SystemExit where something was amiss."""
+    full = os.environ.get(FULL_ERROR) == "1"
+    try:
+        given = with_texts_quoted(given)
+        perform(given, attempt, first)
+        running = sweep.current()
+        if running is not None:
+            if not sweep.finish(running):
+                sys.exit(1)
+        elif attempt.job is task and attempt.ended is not None and attempt.ended.how == DONE:
+            _summarise(attempt)
+    except (KeyboardInterrupt, Terminated) as interruption:
+        _interrupted(interruption)
+    except SystemExit as stop:
+        behind = interrupts.behind(stop)
+        if behind is not None:
+            _interrupted(behind)
+        running = sweep.current()
+        if running is not None and not running.finished:  # e.g. what a worker of a launcher was ended by
+            died = f"a job of the sweep ended its process: {launchers.REST}"
+            _launcher_failed(running, stop.code if isinstance(stop.code, str) else died)
+        raise
+    except Exception as error:
+        _failed(error, given, attempt, full)
+        raise
 
 
 def with_texts_quoted(given: Arguments) -> Arguments:
