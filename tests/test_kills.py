@@ -129,7 +129,7 @@ def test_a_sweep_tells_of_a_worker_that_was_ended_at_any_moment(
         if process.returncode != 0:
             assert killed
             assert process.returncode == 1
-            assert "a process of the sweep died at once, and joblib ended the others" in said
+            assert "a process of the sweep died without a word, and joblib ended the others" in said
             assert re.search(r"\d of 4 jobs (died|did not run)", said), said
         kept = whole_records(folder)
         done = subprocess.run(own, cwd=ROOT, check=False, capture_output=True, text=True)

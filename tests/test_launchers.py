@@ -202,7 +202,7 @@ def test_a_killed_process_loses_nothing_recorded_and_the_same_command_does_the_r
     first = program(*arguments, "hydra.launcher.n_jobs=2")
     assert first.code == 1
     assert "Traceback" not in first.err
-    assert first.err.count("a process of the sweep died at once, and joblib ended the others") == 1
+    assert first.err.count("a process of the sweep died without a word, and joblib ended the others") == 1
     told = note(program)
     done, died, never = (
         numbers(told["jobs"], "done"),
@@ -343,7 +343,7 @@ def test_a_worker_that_gets_a_signal_does_not_end_its_sweep_in_silence(
     arguments = [*settings(program), "augmenter=none,deadly", "hydra/launcher=cores", "hydra.launcher.n_jobs=2"]
     outcome = program(*arguments)
     assert outcome.code == 1
-    assert "a process of the sweep died at once, and joblib ended the others" in outcome.err
+    assert "a process of the sweep died without a word, and joblib ended the others" in outcome.err
     assert "1 of 2 jobs died, 1 is recorded" in outcome.err
     assert [job["status"] for job in note(program)["jobs"]] == ["done"]
 

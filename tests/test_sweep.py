@@ -175,7 +175,7 @@ def test_a_sweep_whose_note_cannot_be_written_still_names_its_failures(program: 
     outcome = program("--multirun", *TOY, csv, *GRID)
     assert outcome.code == 1
     assert "2 of 4 jobs failed" in outcome.err
-    assert "the sweep's own note is missing" in outcome.err
+    assert "sweep.json could not be written" in outcome.err
     assert "Traceback (most" not in outcome.err
 
 

@@ -132,7 +132,7 @@ def _diagnostics(name: str, sampler: Any) -> list[dict[str, Any]]:
     if not isinstance(plain, list) or not all(isinstance(entry, dict) for entry in plain):
         raise UserError(
             f"{name}.diagnostics_ is a {type(stated).__name__}; it must be a list of dictionaries, which the record "
-            "keeps: mend the sampler, or call it otherwise"
+            "keeps: correct it, or give that attribute another name"
         )
     return plain
 

@@ -111,7 +111,7 @@ def verdict(
             f"On {_place(scenario, several)}, {NOTHING_SMALLER}." for scenario in scenarios if scenario in idle
         ]
         datasets[str(dataset)] = sentences or [
-            "There is nothing to compare: it takes runs of augmenter=none and of an augmenter, of the same settings."
+            "There is nothing to compare: run augmenter=none and an augmenter with the same settings."
         ]
     tables = list(parts.values())
     places = [_place(scenario, several) for scenario in parts]
@@ -291,22 +291,20 @@ def _headline(tables: Sequence[pd.DataFrame], places: Sequence[str], unit: Unit,
         size = f"in {unit.name} ({where})"
     else:
         size = f"(by {unit.size(float(gains.median()))} of {unit.name} in the median of these)"
-    return (
-        ", ".join([f"Augmenting the minority beat {THE_BEST} in {won} of {counted(n, 'scenario')} {size}", *others])
-        + "."
-    )
+    rest = f"; it was {', '.join(others)}" if others else ""
+    return f"Augmenting the minority beat {THE_BEST} in {won} of {counted(n, 'scenario')} {size}{rest}."
 
 
 def _overall(tables: Sequence[pd.DataFrame], unit: Unit) -> Iterator[str]:
     if len(tables) < 2:  # whose sentences say it all
         return
-    yield f"Over all, each scenario corrected by itself: {_counts(tables)}"
+    yield f"Overall, with p-values corrected within each scenario only: {_counts(tables)}"
     best = [_row(part, NO_AUGMENTER, BASELINE) for part in tables]
     results = [row["outcome"] for row in best]
     mean = float(np.mean([row["gain"] for row in best]))
     sure = [f"{name} in {results.count(name)}" for name in (BETTER, WORSE) if name in results]
     yield (
-        f"{THE_BEST.capitalize()} {unit.change(mean, THE_BASELINE)} in the mean of "
+        f"{THE_BEST.capitalize()} {unit.change(mean, THE_BASELINE)} on average over "
         f"{counted(len(tables), 'scenario')}, significantly {' and '.join(sure) if sure else 'in none of them'}."
     )
 
@@ -379,7 +377,7 @@ def _of_settings(evidence: Evidence) -> Iterator[str]:
     if any(a and b for a, b in zip(thinned, whole, strict=True)):
         yield (
             "The validation part keeps its balance, so weights and rules were chosen with more minority rows than "
-            "trained, alike for every method; validation.thinned=true is what somebody without other data has."
+            "trained, alike for every method; validation.thinned=true shows the case without other data."
         )
     yield from _of_fallbacks(evidence.runs)
 

@@ -158,7 +158,7 @@ class FileDataset(TextSource):
             if not isinstance(label, str | int | float | None):
                 raise UserError(
                     f"row {row} of {self.path} has {_described(label)} in column {self.label!r}: "
-                    "a label is one word or number: write it as a string"
+                    "a label must be a single text or number: write it as a string"
                 )
             texts.append(text or "")
             name = "" if label is None or label != label else str(label).strip()
@@ -313,7 +313,7 @@ def _path(given: object) -> Path:
     if not given.strip():
         raise UserError("dataset.path is empty: give the path of a csv, tsv, jsonl or parquet")
     if re.match(r"[a-z0-9]+://", given):
-        raise UserError(f"dataset.path={given} is an address, not the path of a file: download the file first")
+        raise UserError(f"dataset.path={given} is a URL, not the path of a file: download the file first")
     if "\0" in given:
         raise UserError(f"dataset.path={given!r} contains a NUL, which no path may: give the path of a file")
     try:

@@ -39,8 +39,8 @@ def sentence(error: BaseException) -> str | None:
         first = text.splitlines()[-1]
     if "BrokenProcessPool" in names:
         return (
-            "a process of the sweep died at once, and joblib ended the others (killed for lack of memory? "
-            f"hydra.launcher.n_jobs=1 needs least): {REST}"
+            "a process of the sweep died without a word, and joblib ended the others (killed for lack of memory? "
+            f"hydra.launcher.n_jobs=1 needs the least): {REST}"
         )
     if "RayError" in names:
         return f"Ray gave up on a job ({type(error).__name__}: {first}): {REST}"

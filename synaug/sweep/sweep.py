@@ -209,7 +209,7 @@ def _note(sweep: Sweep, jobs: Sequence[dict[str, Any]], lost: Sequence[dict[str,
             file.write(json.dumps(note, indent=1).encode())
     except OSError as error:
         place = f"{error.filename}: {error.strerror}"
-        sys.stderr.write(f"{place}: the sweep's own note is missing; the runs' records are what counts\n")
+        sys.stderr.write(f"{place}: sweep.json could not be written; the runs' records are not affected\n")
     shutil.rmtree(sweep.status_folder, ignore_errors=True)
 
 

@@ -140,7 +140,7 @@ def mean_gains(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 def verdict_page(verdict: Verdict) -> str:
     """The verdict's words as HTML, escaped."""
-    sections = [("Over all", verdict.overall), *verdict.datasets.items(), ("Mind", verdict.cautions)]
+    sections = [("Overall", verdict.overall), *verdict.datasets.items(), ("Cautions", verdict.cautions)]
     parts = [f"<h1>{escaping.html(verdict.headline)}</h1>"]
     for heading, sentences in sections:
         if sentences:

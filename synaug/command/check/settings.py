@@ -196,7 +196,7 @@ def _at_odds(config: DictConfig, wrong_settings: Iterable[str]) -> Iterator[str]
     if not wrong & {"max_steps", "steps_per_epoch"} and config.max_steps % config.steps_per_epoch:
         yield (
             f"max_steps={config.max_steps} must be a multiple of steps_per_epoch={config.steps_per_epoch}, "
-            "which is how often the validation loss is looked at: set both"
+            "which is how often the validation loss is computed: change one of them"
         )
     if (
         "target_prior" not in wrong

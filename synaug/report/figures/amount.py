@@ -23,7 +23,7 @@ def plans(results: Results) -> Iterator[Plan]:
         yield Plan(results.metric, partial(_draw, results, results.metric, gains), results.metric)
 
 
-FIGURE = FigureKind(50, "Amounts swept", "What an augmenter's amount changes.", plans)
+FIGURE = FigureKind(50, "Amount of synthesis", "What an augmenter's amount changes.", plans)
 
 
 def _draw(results: Results, metric: str, gains: pd.DataFrame) -> Drawing:

@@ -20,7 +20,7 @@ def plans(results: Results) -> Iterator[Plan]:
         yield Plan(str(number), partial(_draw, results, scenario))
 
 
-FIGURE = FigureKind(100, "Training", "Losses, and what is learnt by heart.", plans, shows_minority=True)
+FIGURE = FigureKind(100, "Training", "Losses, and how far the minority is overfitted.", plans, shows_minority=True)
 
 
 def gap(curve: pd.DataFrame) -> pd.Series:

@@ -197,7 +197,7 @@ def _alt(metric: str, shown: pd.DataFrame, panel: Panel) -> str:
         method = Method(best["augmenter"], best["loss"], best["decision"])
         interval = f"{INTERVAL} {words.signed(best['low'], metric)} to {words.signed(best['high'], metric)}"
         parts.append(
-            f"over {label} {better} of {len(over)} are significantly better and {worse} worse, the largest {method} "
+            f"over {label} {better} of {len(over)} are better and {worse} worse, the largest {method} "
             f"at {best['scenario'].at} with {words.signed(best['gain'], metric)} ({interval})"
         )
     return f"Forest plot of differences in {words.metric(metric)} on {panel}: {'; '.join(parts)}."

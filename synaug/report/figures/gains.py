@@ -251,7 +251,7 @@ def _alt(results: Results, gains: Gains, scenarios: list[Scenario]) -> str:
 
     return (
         f"Heat map of gains in {words.metric(gains.metric)} over {gains.over}: "
-        f"{np.isfinite(values).sum()} comparisons, {(significant & (values > 0)).sum()} significantly better, "
-        f"{(significant & (values < 0)).sum()} significantly worse. "
+        f"{np.isfinite(values).sum()} comparisons, {(significant & (values > 0)).sum()} better, "
+        f"{(significant & (values < 0)).sum()} worse. "
         f"Largest: {named(np.nanargmax(values))}; smallest: {named(np.nanargmin(values))}."
     )

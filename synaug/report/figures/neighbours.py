@@ -31,7 +31,7 @@ def plans(results: Results) -> Iterator[Plan]:
         yield Plan(results.metric, partial(_draw, results, results.metric, gains), results.metric)
 
 
-FIGURE = FigureKind(60, "Neighbours swept", "What an augmenter's neighbours change.", plans)
+FIGURE = FigureKind(60, "Neighbours", "How the gain depends on the number of neighbours and on their metric.", plans)
 
 
 def _n_numbers(column: pd.Series) -> int:

@@ -64,7 +64,7 @@ def _draw(results: Results, metric: str) -> Drawing | None:
     if BEST_WITHOUT_SYNTHESIS in drawn:
         joined = any(sum(not each.is_natural for each in results.scenarios_of(panel)) > 1 for panel in shown)
         look = "dashed line" if joined else "diamond"
-        notes.append(f"The {look} makes no rows and has its decision rule chosen on validation.")
+        notes.append(f"The {look} is without augmentation, its loss and decision rule chosen on validation rows.")
     if 0 < sum(scenario.is_natural for scenario in scenarios) < len(scenarios):
         notes.append("Natural imbalance stands by itself, at the right.")
     if len(panels) > len(shown):

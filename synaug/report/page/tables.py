@@ -65,7 +65,7 @@ def comparisons(results: Results) -> Table:
         column("gain", "gain", 7, strong=True),
         column(f"{INTERVAL} interval", "interval", 8),
         column("p (Holm)", "p", 10, help="Nadeau–Bengio corrected t-test, Holm over all comparisons of the scenario"),
-        name_column("verdict", 11, OUTCOME_LABELS.values(), filter=True, outcome=True),
+        name_column("outcome", 11, OUTCOME_LABELS.values(), filter=True, outcome=True),
         column("P(worse)", "probability", 12, more=True, help="Bayesian correlated t-test"),
         column("P(equivalent)", "probability", 13, more=True, help="within the region of practical equivalence"),
         column("P(better)", "probability", 14, more=True),
