@@ -318,7 +318,11 @@ def test_the_source_is_the_files_digest(tmp_path: Path) -> None:
         ("a.csv", "text,label\n  ,1\ny,2\n", "row 1 of .*a.csv has no text in column 'text': fill or remove it"),
         ("a.parquet", {"text": ["x", None], "label": [1, 2]}, "row 2 of .*a.parquet has no text in column 'text'"),
         ("a.jsonl", '{"text": ["x"], "label": 1}', r"row 1 of .* has \['x'\] \(list\) in column 'text', which must"),
-        ("a.jsonl", '{"text": "x", "label": ["a", "b"]}', r"row 1 of .*\(list\) in column 'label': a label must be a single text"),
+        (
+            "a.jsonl",
+            '{"text": "x", "label": ["a", "b"]}',
+            r"row 1 of .*\(list\) in column 'label': a label must be a single",
+        ),
         ("a.parquet", {"text": [b"x"], "label": [1]}, r"row 1 of .* has b'x' \(bytes\) in column 'text'"),
         ("a.csv", b"text,label\n" + b"x,1\n" * 90_000 + b"\xe9,2\n", r"byte 360012 of .* \(line 90002\) is not UTF-8"),
         ("a.tsv", b"text\tlabel\n\xff\t2\n", r"byte 12 of .*a.tsv \(line 2\) is not UTF-8: save the file as UTF-8"),
