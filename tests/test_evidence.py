@@ -187,7 +187,7 @@ def test_what_cannot_be_read_gets_a_sentence(tmp_path: Path, runs: list[Path]) -
         (run / record.RECORD).write_text(json.dumps(newer))
     with pytest.raises(
         UserError,
-        match=r"no sound record\.json below .* is of schema \d+, newer than the \d+ that this synaug reads\): update synaug, or",
+        match=r"no sound record\.json below .* is of schema \d+, newer than the \d+ that this synaug reads\): up",
     ):
         evidence.read([tmp_path])
 
