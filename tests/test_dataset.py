@@ -973,12 +973,23 @@ def test_a_look_names_missing_files_and_columns(tmp_path: Path) -> None:
         file(tmp_path / "a.parquet", {"text": ["x"], "labels": [1]}).look()
 
 
+def problem_of_look(source: FileDataset) -> str | None:
+    try:
+        source.look()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def test_a_look_may_end_within_a_character_or_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for size in range(26, 60):
         monkeypatch.setattr("synaug.dataset.files.HEADER_BYTES", size)
-        file(tmp_path / "a.csv", 'text,label\né,"ünï"\nb,y\n').look()
-        file(tmp_path / "a.jsonl", '{"text": "é", "label": "ünï"}\n{"text": "x"}').look()
-        file(tmp_path / "a.csv", "text,label\né,ünï\nb,y\n".encode("utf-16")).look()
+        sources = (
+            file(tmp_path / "a.csv", 'text,label\né,"ünï"\nb,y\n'),
+            file(tmp_path / "a.jsonl", '{"text": "é", "label": "ünï"}\n{"text": "x"}'),
+            file(tmp_path / "b.csv", "text,label\né,ünï\nb,y\n".encode("utf-16")),
+        )
+        assert [problem_of_look(source) for source in sources] == [None, None, None], size
 
 
 def test_a_look_imports_nothing_that_is_slow(tmp_path: Path) -> None:

@@ -9,19 +9,18 @@ import pandas as pd
 import pytest
 from imblearn.over_sampling import SMOTE
 from numpy.typing import NDArray
+from omegaconf import OmegaConf
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import CSVLogger
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestCentroid
 
-from synaug import record
+from synaug import pipeline, record
 from synaug.augmenter import Augmenter
 from synaug.classifier import Classifier
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.record.cost import Cost
-from synaug.scores.probabilities import write_probabilities
-from synaug.scores.score import score
 from synaug.splits import make_splits
 from synaug.tracking import wandb_run
 from synaug.training import fit, progress, tables
@@ -99,21 +98,10 @@ def test_the_bar_is_closed_when_the_training_breaks_off(
 
 @pytest.mark.parametrize("training", [ScikitLearn(LogisticRegression), ScikitLearn(NearestCentroid), stack()])
 def test_any_classifier_is_scored_and_recorded_alike(data: TrainingData, tmp_path: Path, training: Fits) -> None:
-    predictions = training.fit(data)
     cost = Cost()
-    with cost.stage("train"):
-        cost.count("train", predictions.n_trained, predictions.flops)
+    predictions = pipeline.fit(training, data, cost)
     (folder,) = fabricated.write_runs(tmp_path, ["toy"], [4.0], ["smote"], n_folds=3, class_names=NAMES)
-    scored = score(
-        data.splits,
-        data.labels,
-        data.class_names,
-        data.minority,
-        validation=predictions.validation,
-        test=predictions.test,
-        prior=predictions.prior,
-        target_prior="uniform",
-    )
+    scored = pipeline.score(OmegaConf.create({"target_prior": "uniform"}), folder, data, predictions, cost)
     content = {
         **record.read(folder),
         **scored,
@@ -121,7 +109,6 @@ def test_any_classifier_is_scored_and_recorded_alike(data: TrainingData, tmp_pat
         "diagnostics": tables.diagnostics(data),
         "curves": tables.curves(data, predictions.curves),
         "best": tables.best(data, predictions.curves),
-        "probabilities_sha256": write_probabilities(folder, data.splits, data.labels, predictions.test),
     }
     content["cost"] |= cost.table()
     record.write(folder, content)

@@ -21,6 +21,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 import synaug
+import synaug.pipeline
 from synaug import record
 from synaug.command.from_python import written
 from synaug.errors import UserError
@@ -224,6 +225,30 @@ def test_hydra_of_the_users_own_stays_as_it_is(settings: dict[str, Any]) -> None
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         assert run(settings).ended == "done"
         assert compose("config", ["augmenter=none"]).augmenter.amount == 0
+
+
+# logging.config forgets the outer job's file when the inner run configures logging; it is closed with the process.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_job_of_a_sweep_may_ask_for_a_run(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = synaug.pipeline.run
+    inner: list[str] = []
+
+    def nested(*arguments: Any) -> Any:
+        if not inner:
+            inner.append("begun")
+            inner.append(run(settings, name="inner").ended)
+        return real(*arguments)
+
+    monkeypatch.setattr("synaug.pipeline.run", nested)
+    csv = f"dataset.path={settings['dataset.path']}"
+    outcome = Program(tmp_path / "sweep")("--multirun", *TOY, csv, "augmenter=none,random", "report=true")
+    assert outcome.code == 0, outcome.err
+    assert inner == ["begun", "done"]
+    note = json.loads((tmp_path / "sweep" / "multirun" / "default" / record.SWEEP).read_text())
+    assert [job["status"] for job in note["jobs"]] == ["done", "done"]
+    assert (tmp_path / "sweep" / "multirun" / "default" / "report" / "index.html").is_file()
 
 
 def test_threads_take_turns(settings: dict[str, Any]) -> None:

@@ -386,8 +386,12 @@ def test_where_there_are_no_locks_nobody_waits(tmp_path: Path, monkeypatch: pyte
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with claim(tmp_path), claim(tmp_path):
-        pass
+    entered = []
+    with claim(tmp_path):
+        entered.append("first")
+        with claim(tmp_path):
+            entered.append("second")
+    assert entered == ["first", "second"]
 
 
 def test_a_lock_that_fails_otherwise_is_no_claim(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

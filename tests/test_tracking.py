@@ -207,9 +207,11 @@ def test_disabled_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not any((tmp_path / "run").iterdir())
 
 
-def test_no_logger_is_no_trouble() -> None:
+def test_no_logger_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     wandb_run.log_result(None, record("run"))
     wandb_run.finish(None, 0)
+    assert not list(tmp_path.iterdir())  # nor was anything started
 
 
 def test_csv_has_the_curves_and_the_means(tmp_path: Path) -> None:

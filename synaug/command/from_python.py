@@ -20,7 +20,7 @@ from synaug.command.overrides import quote
 from synaug.command.process import as_before
 from synaug.errors import UserError
 from synaug.settings import GROUPS
-from synaug.sweep import interrupts
+from synaug.sweep import interrupts, sweep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,7 @@ def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -
         place = str(config_dir)
         given = Arguments(given.overrides, (f"--config-dir={place}",), place)
     attempt = Attempt(task)
-    with _turn, as_before(), interrupts.terminable():
+    with _turn, sweep.set_aside(), as_before(), interrupts.terminable():
         try:
             given = app.with_texts_quoted(given)
             app.perform(given, attempt, first=ONE_RUN)

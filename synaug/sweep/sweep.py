@@ -7,8 +7,8 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,17 @@ def forget() -> None:
     """Start anew: a process may run several command lines, and one of a sweep's jobs may start another."""
     global _current, _status_folder
     _current = _status_folder = None
+
+
+@contextmanager
+def set_aside() -> Iterator[None]:
+    """Keep the sweep whose job runs another command within, and go on with it afterwards."""
+    global _current, _status_folder
+    outer = _current, _status_folder
+    try:
+        yield
+    finally:
+        _current, _status_folder = outer
 
 
 def is_job() -> bool:

@@ -1,10 +1,12 @@
 """What a module of `synaug.report.figures` gives: one kind of figure, which says itself what it draws and when."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from matplotlib.figure import Figure
 
+from synaug.comparison.labels import Scenario
 from synaug.report.results import Results
 
 
@@ -70,3 +72,13 @@ class FigureKind:
     lead: str
     plans: Callable[[Results], Iterable[Plan]]
     shows_minority: bool = False
+
+
+def for_each_example(draw: Callable[[Results, Scenario], Drawing | None]) -> Callable[[Results], Iterator[Plan]]:
+    """Plans of a kind that draws one figure for each scenario that is shown as an example."""
+
+    def plans(results: Results) -> Iterator[Plan]:
+        for number, scenario in enumerate(results.examples, start=1):
+            yield Plan(str(number), partial(draw, results, scenario))
+
+    return plans

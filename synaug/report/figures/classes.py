@@ -1,8 +1,5 @@
 """The recall of each class: who gains, and who pays."""
 
-from collections.abc import Iterator
-from functools import partial
-
 import numpy as np
 import pandas as pd
 from matplotlib.colors import Normalize
@@ -10,18 +7,9 @@ from matplotlib.colors import Normalize
 from synaug.comparison.labels import ARGMAX, BASELINE, NO_AUGMENTER, Method, Scenario, methods_of
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
 from synaug.report.results import Results
 from synaug.scores.decision import RULES
-
-
-def plans(results: Results) -> Iterator[Plan]:
-    """One for each example."""
-    for number, scenario in enumerate(results.examples, start=1):
-        yield Plan(str(number), partial(_draw, results, scenario))
-
-
-FIGURE = FigureKind(70, "Recall of each class", "Who gains and who pays.", plans)
 
 
 def recalls(results: Results, scenario: Scenario) -> pd.DataFrame:
@@ -100,3 +88,6 @@ def _alt(results: Results, scenario: Scenario, table: pd.DataFrame) -> str:
         f"The mean over the classes shown goes from {100 * table.mean(axis=1).min():.0f} to "
         f"{100 * table.mean(axis=1).max():.0f} %."
     )
+
+
+FIGURE = FigureKind(70, "Recall of each class", "Who gains and who pays.", for_each_example(_draw))

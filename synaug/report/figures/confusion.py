@@ -1,7 +1,5 @@
 """Confusion matrices: what is taken for what."""
 
-from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,17 +9,8 @@ from matplotlib.colors import Normalize
 from synaug.comparison.labels import BASELINE, NO_AUGMENTER, Method, Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
 from synaug.report.results import Results
-
-
-def plans(results: Results) -> Iterator[Plan]:
-    """One for each example."""
-    for number, scenario in enumerate(results.examples, start=1):
-        yield Plan(str(number), partial(_draw, results, scenario))
-
-
-FIGURE = FigureKind(80, "Confusion", "What is taken for what.", plans)
 
 
 def _draw(results: Results, scenario: Scenario) -> Drawing | None:
@@ -97,3 +86,6 @@ def _largest_error(shares: np.ndarray, classes: list[str]) -> str:
     np.fill_diagonal(errors, -1)
     row, column = np.unravel_index(errors.argmax(), errors.shape)
     return f"{100 * shares[row, column]:.0f} % of {classes[row]} taken for {classes[column]}"
+
+
+FIGURE = FigureKind(80, "Confusion", "What is taken for what.", for_each_example(_draw))

@@ -1,8 +1,5 @@
 """Losses over the steps, and the gap between training and validation accuracy of minority classes."""
 
-from collections.abc import Iterator
-from functools import partial
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -10,17 +7,8 @@ from matplotlib.lines import Line2D
 from synaug.comparison.labels import Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
 from synaug.report.results import Results
-
-
-def plans(results: Results) -> Iterator[Plan]:
-    """One for each example."""
-    for number, scenario in enumerate(results.examples, start=1):
-        yield Plan(str(number), partial(_draw, results, scenario))
-
-
-FIGURE = FigureKind(100, "Training", "Losses, and how far the minority is overfitted.", plans, shows_minority=True)
 
 
 def gap(curve: pd.DataFrame) -> pd.Series:
@@ -94,3 +82,8 @@ def _with_markers(axes: Axes, curve: pd.Series, name: str, looks: colours.Looks)
         markeredgecolor="none",
         label=words.short(name),
     )
+
+
+FIGURE = FigureKind(
+    100, "Training", "Losses, and how far the minority is overfitted.", for_each_example(_draw), shows_minority=True
+)

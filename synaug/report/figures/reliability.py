@@ -1,33 +1,16 @@
 """Reliability diagrams, before and after each decision rule."""
 
-from collections.abc import Iterator
-from functools import partial
-
 import numpy as np
 from matplotlib.axes import Axes
 
 from synaug.comparison.labels import NO_AUGMENTER, Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
 from synaug.report.results import Results
 from synaug.scores.decision import RULES
 
 FEWEST_ROWS = 10  # in a bin: fewer say little
-
-
-def plans(results: Results) -> Iterator[Plan]:
-    """One for each example."""
-    for number, scenario in enumerate(results.examples, start=1):
-        yield Plan(str(number), partial(_draw, results, scenario))
-
-
-FIGURE = FigureKind(
-    90,
-    "Reliability",
-    "Whether probabilities mean what they say, before and after each decision rule.",
-    plans,
-)
 
 
 def _draw(results: Results, scenario: Scenario) -> Drawing | None:
@@ -94,3 +77,11 @@ def _panel(axes: Axes, sums: dict[str, np.ndarray], looks: colours.Looks) -> Non
     axes.set_xlabel("confidence (%)")
     axes.set(xlim=(0, 102), ylim=(0, 102), xticks=range(0, 101, 20), yticks=range(0, 101, 20))
     style.rule_grid(axes, "both")
+
+
+FIGURE = FigureKind(
+    90,
+    "Reliability",
+    "Whether probabilities mean what they say, before and after each decision rule.",
+    for_each_example(_draw),
+)
