@@ -345,7 +345,7 @@ def sentences_of_no_room(outcome: Outcome, folder: Path) -> list[str]:
     assert outcome.code == 1, outcome.err
     assert not [each for each in FAULTS_OF_OURS if each in outcome.err], outcome.err
     said = [line for line in outcome.err.splitlines() if "No space left on device" in line]
-    said = [line for line in said if not line.endswith("the runs' records are what counts")]  # of the sweep's note
+    said = [line for line in said if ": sweep.json could not be written; " not in line]  # the note of the sweep
     remedy = "No space left on device: make room there, or choose another place with output_dir=... or cache_dir=..."
     assert said
     assert all(line.endswith(f": {remedy}") for line in said), outcome.err
