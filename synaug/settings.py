@@ -16,7 +16,7 @@ from synaug.errors import UserError
 from synaug.files.places import LONGEST_NAME, folder_problem
 
 # The groups of options that decide the numbers of a run.
-GROUPS = ("dataset", "encoder", "imbalance_ratio", "augmenter", "classifier")
+GROUPS = ("dataset", "encoder", "imbalance_ratio", "augmenter", "classifier", "loss")
 # All groups whose options hold settings of a run.
 OPTION_GROUPS = (*GROUPS, "logger")
 # JSON and spreadsheets keep whole numbers exactly up to here.
@@ -107,6 +107,15 @@ def _are_names(value: Any) -> bool:
     if not isinstance(value, list | tuple) or not value:
         return False
     return not any(isinstance(each, list | dict) for each in value) and len(set(map(str, value))) == len(value)
+
+
+def _are_weights(value: Any) -> bool:
+    weights = list(value.values()) if isinstance(value, Mapping) else value
+    return (
+        isinstance(weights, list | tuple)
+        and len(weights) > 0
+        and all(is_number(each) and 0 < each <= LARGEST for each in weights)
+    )
 
 
 def _is_one(devices: Any) -> bool:
@@ -204,6 +213,12 @@ CLASS_NAMES = Kind(
     "a list of different class names, e.g. [spam], or null",
     lambda value: value is None or _are_names(value),
     is_text=True,
+)
+# Classes are known to whoever has the data.
+CLASS_WEIGHTS = Kind(
+    "a list of positive numbers, one for each class, e.g. [1,5], or a number for each class named, e.g. {spam:5}, "
+    "or null",
+    lambda value: value is None or _are_weights(value),
 )
 DEVICE = text("a device, e.g. cpu or cuda:0", r"(cpu|cuda|mps|xpu|hpu|xla|ipu|mtia)(:\d{1,3})?")
 FOLDER = Kind("a folder", lambda value: folder_problem(value) is None, is_text=True)
@@ -383,6 +398,12 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
             distinct=False,
         ),
     },
+    "synaug.loss.Plain": {"label_smoothing": number(0, 1, below=True)},
+    "synaug.loss.ClassWeighted": {"weights": CLASS_WEIGHTS},
+    "synaug.loss.EffectiveNumber": {"beta": number(0, 1, below=True)},
+    "synaug.loss.LogitAdjusted": {"tau": number(0, 100)},
+    "synaug.loss.Focal": {"gamma": number(0, 100)},
+    "synaug.loss.LDAM": {"max_margin": number(0, 1000)},
     "torch.nn.functional.cross_entropy": {
         "label_smoothing": number(0, 1, below=True),
         "ignore_index": whole(-LARGEST, -1),  # every class counts

@@ -16,6 +16,7 @@ DECIDES_NUMBERS = (
     "embeddings",
     "encoder",
     "imbalance_ratio",
+    "loss",
     "names",
     "pipeline",
     "scores",

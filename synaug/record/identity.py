@@ -19,6 +19,7 @@ SCIENTIFIC = (
     "imbalance_ratio",
     "augmenter",
     "classifier",
+    "loss",
     "n_folds",
     "seeds",
     "max_steps",
