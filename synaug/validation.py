@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from synaug import settings
 from synaug.errors import UserError
@@ -61,6 +60,8 @@ class Nested(Validation):
 
     def _deal_groups(self, outside: Outside, train: Rows) -> list[Rows]:
         """Deal whole groups; one that holds all training rows of a class stays in training."""
+        from sklearn.model_selection import StratifiedGroupKFold
+
         table, group_of_row = _table(outside, train)
         alone = (table > 0).sum(axis=0) == 1
         stays = table[:, alone].sum(axis=1) > 0
