@@ -230,7 +230,11 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
         prepared.embeddings_sha256,
     )
     with cost.stage("augment"):
-        log.info("augmenting the training rows of %d splits, and of their inner folds, with %s", len(prepared.splits), augmenter.name)
+        log.info(
+            "augmenting the training rows of %d splits, and of their inner folds, with %s",
+            len(prepared.splits),
+            augmenter.name,
+        )
         data = augment_splits(
             prepared.texts,
             prepared.embeddings,
@@ -258,9 +262,7 @@ def fit(training: Fits, data: TrainingData, cost: Cost) -> Predictions:
 def score(folder: Path, data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
     """Score all splits under all decision rules, and keep the log probabilities."""
     with cost.stage("score"):
-        splits = [
-            to_score(data, place, of_split) for place, of_split in enumerate(predictions.splits)
-        ]
+        splits = [to_score(data, place, of_split) for place, of_split in enumerate(predictions.splits)]
         scored = score_splits(splits, data.class_names)
         said = [
             Said(
@@ -379,7 +381,9 @@ def make_augmenter(config: DictConfig) -> Augmenter:
     UserError
         If the target is no sampler, or rejects a parameter.
     """
-    sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("amount", "strict", "replicas")])
+    sampler_config = OmegaConf.masked_copy(
+        config, [str(key) for key in config if key not in ("amount", "strict", "replicas")]
+    )
     sampler = instantiate(sampler_config, _convert_="all")
     check_parameters(sampler)
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
