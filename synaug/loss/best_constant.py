@@ -43,7 +43,7 @@ def best_constant(loss: RowLosses, counts: NDArray[np.int64]) -> NDArray[np.floa
 
 def _of_one(loss: RowLosses, counts: NDArray[np.int64]) -> NDArray[np.float64]:
     shares = counts / counts.sum()
-    # The curvature along a class is about its share: measured in these units, a rare class is as easy as a frequent one.
+    # The curvature along a class is about its share: in these units, a rare class is as easy as a frequent one.
     unit = 1 / np.sqrt(shares)
     labels, told = torch.arange(len(counts))[None], torch.from_numpy(counts)[None]
 

@@ -23,6 +23,7 @@ DECIDES_NUMBERS = (
     "seeding",
     "splits",
     "training",
+    "validation",
 )
 # … and those that read records, check, draw, talk, or keep files.
 DECIDES_NONE = (
