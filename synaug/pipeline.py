@@ -26,6 +26,7 @@ from synaug.errors import UserError
 from synaug.files.digest import array_sha256
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.near_copies import near_copies, warn_of_near_copies
+from synaug.loss import Loss
 from synaug.record.cost import Cost
 from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES
 from synaug.scores.probabilities import Said, write_probabilities
@@ -81,6 +82,8 @@ class Prepared:
         How many rows each class keeps.
     validation
         How rows are left out to choose steps and decision rules.
+    loss
+        What is trained on.
     splits
         Which rows train and test.
     near_copies
@@ -96,6 +99,7 @@ class Prepared:
     texts: LabelledTexts
     imbalance_ratio: ImbalanceRatio
     validation: Validation
+    loss: Loss
     splits: Sequence[Split]
     near_copies: Mapping[str, float]
     embeddings: NDArray[np.float32]
@@ -186,7 +190,8 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         dataset, encoder, imbalance_ratio, validation, texts = load(config)
         if {"dataset": dataset.source(), "encoder": encoder.source()} != asked.sources:
             raise UserError(f"the data or weights of {name} changed while it started: give the command again")
-        # Before the texts are encoded: what the ratio and the folds cannot have is said at once.
+        # Before the texts are encoded: what the loss, the ratio and the folds cannot have is said at once.
+        loss = instantiate(config.loss, _convert_="all").for_classes(texts.class_names)
         splits = make_splits(
             texts.name,
             texts.labels,
@@ -211,7 +216,7 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         copies = near_copies(embeddings, texts.labels, texts.class_names, splits)
     cost.count("embed", cache.encoded.texts, cache.encoded.flops)
     return Prepared(
-        texts, imbalance_ratio, validation, splits, copies, embeddings, digest, cache.identity, cache.encoded
+        texts, imbalance_ratio, validation, loss, splits, copies, embeddings, digest, cache.identity, cache.encoded
     )
 
 
@@ -389,10 +394,9 @@ def make_augmenter(config: DictConfig) -> Augmenter:
 
 def make_training(config: DictConfig, prepared: Prepared) -> Fits:
     """The classifier with all of its settings."""
-    loss = instantiate(config.loss, _convert_="all")
     return StackedTraining(
         instantiate(config.classifier, _convert_="all"),
-        loss.for_classes(prepared.texts.class_names),
+        prepared.loss,
         batch_size=config.batch_size,
         max_steps=config.max_steps,
         trainer=OmegaConf.to_container(config.trainer, resolve=True),  # type: ignore[arg-type]

@@ -126,15 +126,15 @@ OTHERS: dict[str, Callable[[], Any]] = {
     "smote + enn": SMOTEENN,
     "own smote + enn": lambda: SMOTEENN(smote=SMOTE(k_neighbors=3)),
     "smote + tomek": SMOTETomek,
-    "undersampling": RandomUnderSampler,
-    "tomek links": TomekLinks,
     "function": lambda: FunctionSampler(func=doubled_first_rows),
     "user's own": Jitter,
 }
 CLEANERS = ("smote + enn", "own smote + enn", "smote + tomek")
-DECIDE_BY_THEMSELVES = ("none", "function", "tomek links")
-OVERSAMPLERS = [name for name in (*SHIPPED, *OTHERS) if name not in (*CLEANERS, *DECIDE_BY_THEMSELVES, "undersampling")]
-WITHOUT_DRAWS = DECIDE_BY_THEMSELVES
+DECIDE_BY_THEMSELVES = ("none", "function", "tomek")
+UNDERSAMPLERS = ("random_under", "near_miss")
+NO_OVERSAMPLERS = (*CLEANERS, *DECIDE_BY_THEMSELVES, *UNDERSAMPLERS)
+OVERSAMPLERS = [name for name in (*SHIPPED, *OTHERS) if name not in NO_OVERSAMPLERS]
+WITHOUT_DRAWS = (*DECIDE_BY_THEMSELVES, "near_miss")
 
 
 @cache
@@ -304,14 +304,47 @@ def test_each_row_of_the_vae_posterior_has_a_parent_of_its_class() -> None:
 # Samplers that remove rows, or that decide by themselves
 
 
+@pytest.mark.parametrize("name", UNDERSAMPLERS)
 @pytest.mark.parametrize(("amount", "left"), [(0.5, [26, 26, 12, 12]), (1, [12] * 4), (2, [12] * 4)])
-def test_undersampling_removes_the_share_of_the_surplus(amount: float, left: list[int]) -> None:
+def test_undersampling_removes_the_share_of_the_surplus(name: str, amount: float, left: list[int]) -> None:
     X, y = mixed(FOUR)
-    augmented = run(make("undersampling", amount), X, y)
+    augmented = run(make(name, amount), X, y)
     assert np.bincount(y[augmented.kept]).tolist() == left
     assert [entry.asked for entry in augmented.balance] == [n - real for n, real in zip(left, FOUR, strict=True)]
     assert len(augmented.synthetic_embeddings) == 0
     assert len(np.unique(augmented.kept)) == len(augmented.kept)
+
+
+@pytest.mark.parametrize("name", ["random_under", "near_miss", "tomek", "random"])
+@pytest.mark.parametrize("counts", [TWO, FOUR])
+def test_removal_and_repetition_make_no_new_point(name: str, counts: Sequence[int]) -> None:
+    X, y = mixed(counts, gap=0.3)
+    augmented = run(make(name), X, y)
+    assert [entry.new for entry in augmented.balance] == [0] * len(counts)
+    assert any(entry.made for entry in augmented.balance)
+    for entry in augmented.balance:
+        assert entry.kept == (y[augmented.kept] == entry.label).sum() <= entry.real
+        assert entry.kept == entry.real + min(entry.made, 0)
+
+
+def test_tomek_s_links_are_pairs_of_nearest_rows_of_which_the_larger_class_s_goes() -> None:
+    X, y = mixed(TWO, gap=0.3)
+    augmented = run(make("tomek"), X, y)
+    nearest = NearestNeighbors(n_neighbors=2).fit(X).kneighbors(X, return_distance=False)[:, 1]
+    rows = np.arange(len(X))
+    linked = (nearest[nearest] == rows) & (y != y[nearest])
+    assert linked.any()
+    np.testing.assert_array_equal(augmented.kept, rows[~(linked & (y == 0))])
+
+
+def test_near_miss_keeps_the_rows_of_the_larger_class_that_are_nearest_to_the_smallest() -> None:
+    X, y = mixed(TWO, gap=0.3)
+    augmented = run(make("near_miss"), X, y)
+    few = X[y == 1]
+    distances = np.sort(np.linalg.norm(X[y == 0][:, None] - few[None], axis=2), axis=1)[:, :3].mean(1)
+    kept = augmented.kept[y[augmented.kept] == 0]
+    expected = np.flatnonzero(y == 0)[np.argsort(distances)[: len(few)]]
+    np.testing.assert_array_equal(np.sort(kept), np.sort(expected))
 
 
 def test_kept_rows_are_told_from_new_ones_where_both_change() -> None:
@@ -349,7 +382,7 @@ def test_what_a_cleaner_removed_of_its_own_rows_is_not_filled_up_either() -> Non
     assert (augmented.balance[1].made, augmented.balance[1].made_by_fallback) == (25, 0)
 
 
-@pytest.mark.parametrize("name", ["undersampling", "smote + enn"])
+@pytest.mark.parametrize("name", ["random_under", "smote + enn"])
 def test_of_equal_rows_each_is_kept_once(name: str) -> None:
     X, y = mixed(TWO, gap=0.5)
     augmented = run(make(name), X.repeat(2, axis=0), y.repeat(2))
@@ -373,7 +406,7 @@ def test_cleaning_survives_where_one_class_needs_the_fallback() -> None:
 def test_the_smote_inside_a_combination_is_told_the_amount() -> None:
     X, y = mixed(TWO, gap=8)  # nothing to clean
     augmented = run(Augmenter(SMOTETomek(smote=SMOTE(k_neighbors=3), tomek=TomekLinks()), 0.5), X, y)
-    assert augmented.balance == [Balance(0, 60, 60, 0, 0), Balance(1, 15, 15, 22, 22)]
+    assert augmented.balance == [Balance(0, 60, 60, 0, 0), Balance(1, 15, 15, 22, 22, 22)]
 
 
 def test_a_class_that_is_cleaned_away_is_an_error() -> None:
@@ -422,7 +455,7 @@ def test_borderline_smote_on_separate_classes_falls_back_to_smote() -> None:
     assert len(BorderlineSMOTE().fit_resample(X, y)[0]) == len(X)
     augmented = run(make("borderline_smote"), X, y)
     reason = "BorderlineSMOTE made 0 of 45 rows for class 1; SMOTE with k_neighbors=5 made 45 in its place"
-    assert augmented.balance[1] == Balance(1, 15, 15, 45, 45, 45, reason)
+    assert augmented.balance[1] == Balance(1, 15, 15, 45, 45, 45, 45, reason)
 
 
 def test_adasyn_on_separate_classes_falls_back_to_smote_and_says_why() -> None:
@@ -443,7 +476,7 @@ def test_svm_smote_that_stops_short_is_filled_up() -> None:
     assert 0 < short < 54
     entry = run(Augmenter(SVMSMOTE()), X, y).balance[1]
     reason = f"SVMSMOTE made {short} of 60 rows for class 1; SMOTE with k_neighbors=5 made {60 - short} in its place"
-    assert entry == Balance(1, 30, 30, 60, 60, 60 - short, reason)
+    assert entry == Balance(1, 30, 30, 60, 60, 60, 60 - short, reason)
 
 
 def test_one_class_that_cannot_be_served_does_not_cost_the_others_their_sampler() -> None:
@@ -508,7 +541,8 @@ def test_adasyn_rounds_and_that_is_no_shortage() -> None:
     made = len(rows) - len(X)
     assert made != 260
     entry = run(make("adasyn", strict=True), X, y).balance[1]
-    assert entry == Balance(1, 40, 40, 260, made, 0, f"ADASYN decided on {made:+d} rows where +260 were asked for")
+    reason = f"ADASYN decided on {made:+d} rows where +260 were asked for"
+    assert entry == Balance(1, 40, 40, 260, made, made, 0, reason)
 
 
 def test_an_amount_over_1_on_purpose_is_not_warned_of() -> None:
@@ -607,7 +641,7 @@ def test_strict_raises_the_value_the_requirement_and_the_remedy(sampler: Any, se
 def test_one_row_more_than_neighbours_is_enough() -> None:
     X, y = mixed((30, 6))
     few = np.flatnonzero(y == 1)
-    assert run(make("smote", strict=True), X, y).balance[1] == Balance(1, 6, 6, 24, 24)
+    assert run(make("smote", strict=True), X, y).balance[1] == Balance(1, 6, 6, 24, 24, 24)
     with pytest.raises(ValueError, match=r"class 1 has 5 rows; SMOTE needs 6 \(k_neighbors \+ 1\)"):
         run(make("smote", strict=True), np.delete(X, few[0], axis=0), np.delete(y, few[0]))
 
@@ -761,7 +795,7 @@ def test_a_pipeline_that_has_too_few_rows_gets_a_sentence() -> None:
 
 
 def test_many_fallbacks_are_one_warning_and_the_log_has_the_rest(caplog: pytest.LogCaptureFixture) -> None:
-    balances = [[Balance(0, 9, 9, 0, 0), *(Balance(label, 2, 2, 7, 7, 7, "two rows") for label in range(1, 60))]]
+    balances = [[Balance(0, 9, 9, 0, 0), *(Balance(label, 2, 2, 7, 7, 0, 7, "two rows") for label in range(1, 60))]]
     with caplog.at_level(logging.DEBUG, "synaug"):
         sentences = warn_of_fallbacks(balances, [f"class {label}" for label in range(60)])
     assert len(sentences) == 59
@@ -772,8 +806,8 @@ def test_many_fallbacks_are_one_warning_and_the_log_has_the_rest(caplog: pytest.
 
 def test_a_fallback_is_warned_of_once_for_all_members(caplog: pytest.LogCaptureFixture) -> None:
     balances = [
-        [Balance(0, 9, 9, 0, 0), Balance(1, 2, 2, 7, 7, 7, "two rows"), Balance(2, 8, 8, 1, 1)],
-        [Balance(0, 9, 9, 0, 0), Balance(1, 3, 3, 6, 6, 5, "three rows"), Balance(2, 8, 8, 1, 2, 0, "rounds")],
+        [Balance(0, 9, 9, 0, 0), Balance(1, 2, 2, 7, 7, 0, 7, "two rows"), Balance(2, 8, 8, 1, 1)],
+        [Balance(0, 9, 9, 0, 0), Balance(1, 3, 3, 6, 6, 0, 5, "three rows"), Balance(2, 8, 8, 1, 2, 2, 0, "rounds")],
         [Balance(0, 9, 9, None, 0), Balance(1, 5, 5, 4, 4), Balance(2, 8, 8, 1, 1)],
     ]
     sentences = warn_of_fallbacks(balances, ["a", "b", "c"])
