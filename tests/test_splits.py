@@ -342,13 +342,15 @@ def test_fewer_rows_than_inner_folds_are_refused_with_a_number_that_works() -> N
     with pytest.raises(UserError) as caught:
         splits_of((4, 2), None, n_folds=2)
     assert str(caught.value) == (
-        "validation.n_folds=5 inner folds need as many rows that can be left out, and seed 0 fold 0 has 2, as the last "
-        "of a class always trains: lower validation.n_folds to 2 or use more data"
+        "validation.n_folds=5 needs 5 rows that can be left out, but seed 0 fold 0 has 2 (the last of a class always "
+        "trains): lower validation.n_folds to 2 or use more data"
     )
     splits_of((4, 2), None, n_folds=2, validation=Nested(2))
-    with pytest.raises(UserError, match="has 0, as the last of a class always trains: use more data"):
+    with pytest.raises(UserError, match=r"has 0 \(the last of a class always trains\): use more data"):
         splits_of((2, 2), None, n_folds=2)
-    with pytest.raises(UserError, match=r"share=0\.1 leaves out no row in seed 0 fold 0, as no class has two"):
+    with pytest.raises(
+        UserError, match=r"share=0\.1 leaves out no training row in seed 0 fold 0, as every class has one:"
+    ):
         splits_of((2, 2), None, n_folds=2, validation=Holdout())
 
 
@@ -582,8 +584,8 @@ def test_fewer_groups_than_inner_folds_are_refused_with_a_number_that_works() ->
     with pytest.raises(UserError) as caught:
         grouped((50, 50), groups, n_folds=4)
     assert str(caught.value) == (
-        "validation.n_folds=5 inner folds need as many groups that can be left out, and seed 0 fold 0 has 3, as the "
-        "last of a class always trains: lower validation.n_folds to 3 or use more data"
+        "validation.n_folds=5 needs 5 groups that can be left out, but seed 0 fold 0 has 3 (the last of a class always "
+        "trains): lower validation.n_folds to 3 or use more data"
     )
     grouped((50, 50), groups, n_folds=4, validation=Nested(3))
 
@@ -602,6 +604,17 @@ def test_groups_too_large_for_a_class_in_every_fold_are_refused() -> None:
 def test_a_holdout_of_groups_that_leaves_nothing_out_is_refused() -> None:
     groups = np.arange(100) % 2
     with pytest.raises(
-        UserError, match=r"leaves out no row in seed 0 fold 0, as no class has two whose rows dataset\.group does not"
+        UserError, match=r"leaves out no training row in seed 0 fold 0, as the groups of dataset\.group"
     ):
         grouped((50, 50), groups, n_folds=2, validation=Holdout())
+
+
+def test_a_fold_that_groups_leave_without_a_class_is_refused() -> None:
+    # Groups 2 and 3 in one fold would do; scikit-learn deals the largest first, and never goes back.
+    labels, groups = np.array([0, 1, 1, 1, 1, 0, 0, 1]), np.array([4, 2, 2, 0, 4, 3, 0, 1])
+    with pytest.raises(UserError) as caught:
+        make_splits("toy", labels, "ab", ImbalanceRatio(None), seeds=[0], n_folds=3, validation=Nested(), groups=groups)
+    assert str(caught.value) == (
+        "dataset.group leaves seed 0 fold 2 no test row of class 'b', as its groups are large or few: lower n_folds, "
+        "or group by a column with more values"
+    )
