@@ -230,10 +230,9 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
         prepared.embeddings_sha256,
     )
     with cost.stage("augment"):
+        n_splits = len(prepared.splits)
         log.info(
-            "augmenting the training rows of %d splits, and of their inner folds, with %s",
-            len(prepared.splits),
-            augmenter.name,
+            "augmenting the training rows of %d splits, and of their inner folds, with %s", n_splits, augmenter.name
         )
         data = augment_splits(
             prepared.texts,
@@ -381,9 +380,8 @@ def make_augmenter(config: DictConfig) -> Augmenter:
     UserError
         If the target is no sampler, or rejects a parameter.
     """
-    sampler_config = OmegaConf.masked_copy(
-        config, [str(key) for key in config if key not in ("amount", "strict", "replicas")]
-    )
+    ours = ("amount", "strict", "replicas")
+    sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ours])
     sampler = instantiate(sampler_config, _convert_="all")
     check_parameters(sampler)
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
