@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,8 @@ from synaug.errors import UserError
 from synaug.files.digest import array_sha256
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.record.cost import Cost
-from synaug.scores.probabilities import write_probabilities
+from synaug.record.extending import extend
+from synaug.scores.probabilities import probabilities
 from synaug.scores.score import score as score_splits
 from synaug.splits import Split, make_splits, rows_needed
 from synaug.sweep import interrupts
@@ -55,6 +57,8 @@ class Asked:
         The settings that were given, as they were written.
     configs_sha256
         Digest of the YAML files that the config was composed of; None where they do not decide it.
+    plan
+        Which seeds are to be computed.
     """
 
     identity: str
@@ -62,6 +66,7 @@ class Asked:
     choices: Mapping[str, str]
     overrides: Sequence[str]
     configs_sha256: str | None
+    plan: record.Plan
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,13 @@ class Prepared:
     encoded: Encoded
 
 
-def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
+def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str, Any]:
     """Run a checked config and record it in `folder`; should data or weights change meanwhile, nothing is recorded.
+
+    Parameters
+    ----------
+    cost
+        Gets what this run takes; the record also has what its other seeds took before.
 
     Returns
     -------
@@ -110,24 +120,24 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
         If the data or the weights are not those that the run was named for.
     """
     quieten_lightning()
-    cost = Cost()
     with torch_threads(config.threads):
         prepared = prepare(config, folder.name, asked, cost)
         data = augment(config, prepared, cost)
-        balances = [training_set.augmented.balance for training_set in data.training_sets]
-        fallbacks = warn_of_fallbacks(balances, data.class_names)
+        balance = tables.balance(data)
+        fallbacks = warn_of_fallbacks(balance, data.class_names)
         with logging_to(config.logger) as logger:
             predictions = fit(make_training(config, logger), data, cost)
-            scored = score(config, folder, data, predictions, cost)
-            recorded = {
+            scored = score(config, data, predictions, cost)
+            computed = {
                 **provenance(config, folder, asked),
                 **describe(prepared, asked.sources["dataset"]),
                 **scored,
+                "balance": balance,
                 **training_tables(data, predictions),
                 "warnings": fallbacks,
                 "cost": spent(cost, prepared.encoded),
             }
-            record.write(folder, recorded)
+            recorded = extend(folder, computed, probabilities(data.splits, data.labels, predictions.test))
             log.info("%s", cost.line())
             with of_no_consequence():
                 wandb_run.log_result(logger, recorded)
@@ -183,21 +193,26 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
             ", ".join(texts.class_names[label] for label in minority) or "none",
         )
         # Before the texts are encoded: what the ratio and the folds cannot have is said at once.
-        splits = make_splits(
+        split = partial(
+            make_splits,
             texts.name,
             texts.labels,
             texts.class_names,
             imbalance_ratio,
             minority,
-            seeds=list(config.seeds),
             n_folds=config.n_folds,
             validation_share=config.validation.share,
             thin_validation=config.validation.thinned,
         )
+        splits = split(seeds=asked.plan.compute)
     with cost.stage("embed"):
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
         digest = array_sha256(embeddings)
+    plan = asked.plan.held_to(digest)
+    if plan != asked.plan:
+        log.warning("%s: %s", name, plan.remark)
+        splits = split(seeds=plan.compute)
     cost.count("embed", cache.encoded.texts, cache.encoded.flops)
     return Prepared(texts, imbalance_ratio, minority, splits, embeddings, digest, cache.identity, cache.encoded)
 
@@ -236,8 +251,8 @@ def fit(training: Fits, data: TrainingData, cost: Cost) -> Predictions:
     return predictions
 
 
-def score(config: DictConfig, folder: Path, data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
-    """Score all splits under all decision rules, and keep the probabilities."""
+def score(config: DictConfig, data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
+    """Score all splits under all decision rules."""
     with cost.stage("score"):
         scored = score_splits(
             data.splits,
@@ -249,9 +264,8 @@ def score(config: DictConfig, folder: Path, data: TrainingData, predictions: Pre
             prior=predictions.prior,
             target_prior=config.target_prior,
         )
-        digest = write_probabilities(folder, data.splits, data.labels, predictions.test)
     cost.count("score", predictions.n_predicted)
-    return {**scored, "probabilities_sha256": digest}
+    return scored
 
 
 def provenance(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
@@ -292,7 +306,6 @@ def describe(prepared: Prepared, source: str) -> dict[str, Any]:
 def training_tables(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
     """What was trained on, and how it went."""
     return {
-        "balance": tables.balance(data),
         "diagnostics": tables.diagnostics(data),
         "curves": tables.curves(data, predictions.curves),
         "best": tables.best(data, predictions.curves),
