@@ -303,6 +303,21 @@ def test_two_sweeps_of_one_grid_at_once_record_each_run_once(zygote: Zygote, tmp
     assert results(program) == results(undisturbed)
 
 
+@pytest.mark.xdist_group("zygote")
+def test_two_sweeps_at_once_with_other_seeds_add_to_the_same_records(zygote: Zygote, tmp_path: Path, csv: str) -> None:
+    undisturbed, program = Program(tmp_path / "undisturbed"), Program(tmp_path / "both")
+    arguments = ["--multirun", *TINY, csv, "encoder.dim=8,16", "augmenter=none,random"]
+    outputs = [tmp_path / "one.txt", tmp_path / "other.txt"]
+    asked = ["seeds=[0,2]", "seeds=[1,2]"]
+    running = [zygote.start(said, *arguments, seeds, *of(program)) for said, seeds in zip(outputs, asked, strict=True)]
+    codes = [zygote.wait(pid) for pid in running]
+    assert codes == [0, 0], "".join(path.read_text() for path in outputs)
+    whole_records(program.folder)
+    ok(zygote.run(tmp_path / "undisturbed.txt", *arguments, "seeds=[0,1,2]", *of(undisturbed)))
+    assert [each["config"]["seeds"] for each in program.records()] == [[0, 1, 2]] * 4
+    assert [each["scores"] for each in program.records()] == [each["scores"] for each in undisturbed.records()]
+
+
 # ---- disks
 
 
