@@ -18,6 +18,7 @@ SCIENTIFIC = (
     "encoder",
     "imbalance_ratio",
     "augmenter",
+    "loss",
     "classifier",
     "loss",
     "n_folds",
