@@ -54,8 +54,8 @@ def _minority_rows(record: Mapping[str, Any]) -> str:
     lines = [f"real minority rows that train, and that inner folds leave out: {', '.join(rows) or 'no minority'}"]
     others = [f"{shown(name)} {words}" for name, words in kept.items() if name not in minority]
     if others:
-        left_out = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        lines.append(f"real rows of other classes that the sampler kept: {', '.join(others[:5])}{left_out}")
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        lines.append(f"real rows of other classes that the sampler kept: {', '.join(others[:5])}{more}")
     return "\n".join(lines)
 
 
