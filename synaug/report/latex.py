@@ -158,14 +158,15 @@ def _cells(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> pd.D
 
 
 def _line(row: Any, metric: str) -> Iterator[str]:
-    yield f"${_number(row.gain, metric, '+')}$"
+    gain = _number(row.gain, metric)
+    yield f"${'+' if float(gain) > 0 else ''}{gain}$" if np.isfinite(row.gain) else MISSING
     known = np.isfinite(row.low)
     yield f"$[{_number(row.low, metric)},\\ {_number(row.high, metric)}]$" if known else MISSING
     for p in (row.p_corrected, row.p_holm):
         yield f"${words.p_value(p)}$" if np.isfinite(p) else MISSING
-    yield f"${row.effect:.2f}$".replace("inf", r"\infty") if not np.isnan(row.effect) else MISSING
+    yield f"${words.fixed(row.effect, 2)}$".replace("inf", r"\infty") if not np.isnan(row.effect) else MISSING
     for p in (row.p_worse, row.p_equivalent, row.p_better):
-        yield f"{p:.2f}" if np.isfinite(p) else MISSING
+        yield words.fixed(p, 2) if np.isfinite(p) else MISSING
     yield str(row.n_splits)
 
 
@@ -236,5 +237,5 @@ def _rho(comparisons: pd.DataFrame) -> str:
     return r"$\rho = " + r",\ ".join(f"{rho:.3g}" for rho in sorted(comparisons["rho"].unique())) + "$"
 
 
-def _number(value: float, metric: str, sign: str = "-") -> str:
-    return f"{words.scale(metric) * value:{sign}.{3 if metric in LOSSES else 1}f}"
+def _number(value: float, metric: str) -> str:
+    return words.fixed(words.scale(metric) * value, words.digits(metric))

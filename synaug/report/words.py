@@ -27,7 +27,17 @@ def level(value: float, name: str) -> str:
     """A score: shares in per cent, losses as they are."""
     if not math.isfinite(value):
         return "–"
-    return (f"{value:.3f}" if name in LOSSES else f"{100 * value:.1f}").replace("-", "−")
+    return fixed(scale(name) * value, digits(name)).replace("-", "−")
+
+
+def fixed(value: float, digits: int) -> str:
+    """Write a number with so many digits; what rounds to nothing has no sign."""
+    return f"{value:z.{digits}f}"
+
+
+def digits(name: str) -> int:
+    """How many digits a score has after its point."""
+    return 3 if name in LOSSES else 1
 
 
 def scale(name: str) -> float:

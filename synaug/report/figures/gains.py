@@ -223,9 +223,8 @@ def _cells(
             continue
         colour = colours.text_on(colours.DIVERGING(norm(value)))
         weight = "bold" if is_significant[row, column] else "normal"
-        text = f"{value:.1f}" if words.scale(metric) > 1 else f"{value:.2f}"
-        text = "0.0" if text == "-0.0" else text.replace("-", "−")
-        style.cell(axes, column, y, text, colour, weight)
+        text = words.fixed(value, 1 if words.scale(metric) > 1 else 2)
+        style.cell(axes, column, y, text.replace("-", "−"), colour, weight)
         if is_significant[row, column]:
             dots[colour].append((column + 0.42, y - 0.37))
     for colour, places in dots.items():

@@ -127,7 +127,7 @@ def _visible(value: Any) -> Any:
 
 
 def _metric(name: str) -> dict[str, Any]:
-    return {"name": name, "label": words.metric(name), "digits": 3 if words.scale(name) == 1 else 1}
+    return {"name": name, "label": words.metric(name), "digits": words.digits(name)}
 
 
 def without_minority(results: Results) -> str:

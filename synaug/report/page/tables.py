@@ -1,7 +1,8 @@
 """The page's tables as JSON: names once, then numbers; page.js renders the rows that are looked at."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -27,6 +28,8 @@ from synaug.scores.metrics import LOSSES
 Table = dict[str, Any]
 # page.js colours the first two.
 OUTCOME_LABELS = {BETTER: "▲ better", WORSE: "▼ worse", EQUIVALENT: "≈ equivalent", INCONCLUSIVE: "? inconclusive"}
+# Of `record.tables.BALANCE_COLUMNS`, in the order of the page.
+COUNTS = ("real", "kept", "asked", "made", "new", "made_by_fallback")
 STAGES = ("load", "embed", "augment", "train", "score")
 
 
@@ -143,61 +146,93 @@ def _significant(values: Iterable[float]) -> list[float | None]:
 
 
 def balance(results: Results) -> Table:
-    """Rows asked for and made, by scenario, augmenter and class, in the mean over splits."""
+    """Rows asked for and made, by scenario, augmenter and class, in the mean over splits' fits on all rows."""
     records = results.evidence.records
     order = _places(results.scenarios)
     labels = results.evidence.runs[["scenario", "augmenter", "loss", "identity"]].itertuples(index=False)
-    entries: list[tuple[Scenario, str, str, list[float | None], str]] = []
+    entries: list[tuple[Scenario, str, OfClass]] = []
     for scenario, augmenter, loss, identity in sorted(labels, key=lambda row: (order[row[0]], *row[1:])):
         # Augmentation comes before the loss.
         if augmenter != NO_AUGMENTER and loss == results.losses[0]:
-            entries += ((scenario, augmenter, *of_class) for of_class in _balance(records[identity]["balance"]))
-    kept = sorted(entries, key=lambda entry: (_is_as_asked(entry[3]), order[entry[0]]))[: limits.BALANCE_ROWS]
+            entries += ((scenario, augmenter, of_class) for of_class in _balance(records[identity]["balance"]))
+    kept = sorted(entries, key=lambda entry: (entry[2].is_as_asked, order[entry[0]]))[: limits.BALANCE_ROWS]
     ats = _ats(results)
     augmenters = _places(results.augmenters)
-    classes, reasons = (_places(dict.fromkeys(entry[index] for entry in kept)) for index in (2, 4))
+    classes, reasons = (
+        _places(dict.fromkeys(getattr(of_class, name) for *_, of_class in kept)) for name in ("name", "reason")
+    )
     rows = [
         [
             results.panels.index(results.panel_of[scenario]),
             ats.index(scenario.at),
             augmenters[augmenter],
-            classes[name],
-            *counts,
-            reasons[reason],
+            classes[of_class.name],
+            *of_class.counts,
+            of_class.fits,
+            of_class.fits_with_fallback,
+            reasons[of_class.reason],
         ]
-        for scenario, augmenter, name, counts, reason in kept
+        for scenario, augmenter, of_class in kept
     ]
     columns = [
         name_column("data set", 0, results.panels, filter=True),
         name_column("ratio", 1, ats, filter=True, ordered=True),
         name_column("augmenter", 2, augmenters, filter=True),
         name_column("class", 3, classes),
-        column("real", "count", 4, help="real rows that train, a split"),
-        column("asked", "count", 5),
-        column("made", "count", 6),
-        column("by fallback", "count", 7),
-        name_column("why not as asked, e.g.", 8, reasons),
+        column("real", "count", 4, help="real rows that a fit on all of a split's rows is given"),
+        column("kept", "count", 5, help="of the real rows, those that the augmenter left in place"),
+        column("asked", "count", 6),
+        column("made", "count", 7, help="rows that the class has more than before; negative where rows were removed"),
+        column("new", "count", 8, help="of the rows made, those that are no copy of a given row"),
+        column("by fallback", "count", 9),
+        column("fits", "count", 10, help="fits on all rows and on inner folds"),
+        column("fits with fallback", "count", 11, help="of all fits, on inner folds, too"),
+        name_column("why not as asked, e.g.", 12, reasons),
     ]
     return {"columns": columns, "rows": rows, "noun": ["class", "classes"], "left_out": len(entries) - len(kept)}
 
 
-def _is_as_asked(counts: Sequence[float | None]) -> bool:
-    _, asked, made, by_fallback = counts
-    return asked == made and not by_fallback
+@dataclass(frozen=True)
+class OfClass:
+    """What became of one class in one run.
+
+    Attributes
+    ----------
+    counts
+        Of each of `COUNTS` the mean over splits, of the fits on all rows; None where no split has it.
+    fits, fits_with_fallback
+        All fits, on inner folds, too, and those in which a fallback made rows of the class.
+    reason
+        Why it is not as asked in some fit, or "".
+    """
+
+    name: str
+    counts: list[float | None]
+    fits: int
+    fits_with_fallback: int
+    reason: str
+
+    @property
+    def is_as_asked(self) -> bool:
+        """Whether nothing needs to be said."""
+        asked, made = (self.counts[COUNTS.index(name)] for name in ("asked", "made"))
+        return asked == made and not self.fits_with_fallback
 
 
-def _balance(balance: Mapping[str, Any]) -> Iterable[tuple[str, list[float | None], str]]:
-    """Of each class its name, its numbers in the mean over splits, and a reason where it is not as asked."""
-    columns = balance["columns"]
-    at = [columns.index(name) for name in ("real", "asked", "made", "made_by_fallback")]
-    name_at, reason_at = columns.index("class"), columns.index("reason")
-    by_class: dict[str, list[list[Any]]] = {}
+def _balance(balance: Mapping[str, Any]) -> Iterable[OfClass]:
+    """The classes of which a run made or removed rows."""
+    rows_of: dict[str, list[dict[str, Any]]] = {}
     for row in balance["data"]:
-        by_class.setdefault(row[name_at], []).append(row)
-    for name, rows in by_class.items():
-        counts = [_mean_of_known(row[index] for row in rows) for index in at]
-        if any(counts[1:]):  # negative where a sampler removes rows; asked is None where it decides by itself
-            yield str(name), counts, next((row[reason_at] for row in rows if row[reason_at]), "")
+        entry = dict(zip(balance["columns"], row, strict=True))
+        rows_of.setdefault(entry["class"], []).append(entry)
+    for name, entries in rows_of.items():
+        on_all = [entry for entry in entries if entry.get("inner") is None]
+        counts = [_mean_of_known(entry.get(count) for entry in on_all) for count in COUNTS]
+        with_fallback = sum(bool(entry["made_by_fallback"]) for entry in entries)
+        # Negative where a sampler removes rows; asked is None where it decides by itself.
+        if with_fallback or any(counts[COUNTS.index("asked") :]):
+            reason = next((entry["reason"] for entry in [*on_all, *entries] if entry["reason"]), "")
+            yield OfClass(name, counts, len(entries), with_fallback, reason)
 
 
 def _mean_of_known(values: Iterable[float | None]) -> float | None:
