@@ -30,12 +30,13 @@ METRICS = (
     "auroc_macro",
     "auprc_macro",
     "log_loss",
+    "balanced_log_loss",
     "brier_score",
     "calibration_error",
 )
 CLASS_METRICS = ("precision", "recall", "f1")
 # The metrics of which less is better.
-LOSSES = ("log_loss", "brier_score", "calibration_error")
+LOSSES = ("log_loss", "balanced_log_loss", "brier_score", "calibration_error")
 # How many probabilities are ranked at once: a few megabytes for each array that it takes.
 RANKED_AT_ONCE = 2**19
 
