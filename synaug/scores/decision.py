@@ -69,7 +69,8 @@ DECISION_RULES = (
     Rule("prior_corrected", lambda known: prior_correction(known.prior, known.target)),
     Rule("tuned", lambda known: tune(known.log_probabilities, known.labels, known.target), looks_at_rows=True),
 )
-RULES = tuple(rule.name for rule in DECISION_RULES)
+CANDIDATE_RULES = ("prior_corrected", "tuned")
+RULES = ("argmax", "argmax_chosen_step", *CANDIDATE_RULES)
 
 
 def shift(log_probabilities: Array, offset: Array) -> Array:

@@ -11,7 +11,7 @@ from synaug.report import limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
 from synaug.report.results import Results
-from synaug.scores.decision import CANDIDATES
+from synaug.scores.decision import CANDIDATE_RULES
 
 
 def by_look(record: dict[str, Any]) -> pd.DataFrame:
@@ -42,17 +42,18 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     looks = colours.Looks(results.main_augmenters, results.option_of)
     with style.applied():
         figure = style.figure(4.7)
-        *of_losses, of_argmax = figure.subplots(1, len(CANDIDATES) + 1)
-        for axes, rule in zip(of_losses, CANDIDATES, strict=True):
+        grid = figure.subplots(1, len(CANDIDATE_RULES) + 1)
+        *of_losses, of_argmax = grid
+        for axes, rule in zip(of_losses, CANDIDATE_RULES, strict=True):
             for name, curve in curves.items():
-                if rule == CANDIDATES[0]:
+                if rule == CANDIDATE_RULES[0]:
                     axes.plot(curve.index, curve["train_loss"], color=looks.colour(name), linestyle=":")
                 _with_markers(axes, curve[f"{rule}_loss"], name, looks)
             axes.set_title(f"loss, {words.decision(rule)}")
         for name, curve in curves.items():
             _with_markers(of_argmax, 100 * curve["argmax_test"], name, looks)
         of_argmax.set_title("argmax on test rows (%)")
-        for axes in (*of_losses, of_argmax):
+        for axes in grid:
             style.log_steps(axes, sorted({step for curve in curves.values() for step in curve.index}))
             style.rule_grid(axes)
         of_losses[0].legend(
@@ -61,7 +62,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
                 Line2D([], [], color=colours.SOFT, linestyle=":", label="rows trained on"),
             ]
         )
-        style.legend_of(figure, [of_losses[0]])
+        style.legend_of(figure, grid[:1])
     steps = {name: chosen_steps(record) for name, record in records.items()}
     means = results.over_splits(scenario)
     n_all = len(results.records_of(scenario))
@@ -84,7 +85,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
 def _told(name: str, curve: pd.DataFrame, steps: pd.Series) -> str:
     losses = [
         f"{words.decision(rule)} lowest at step {of_rule.idxmin():g} with {of_rule.min():.3f}"
-        for rule in CANDIDATES
+        for rule in CANDIDATE_RULES
         if len(of_rule := curve[f"{rule}_loss"].dropna())
     ]
     chosen = [f"{words.decision(str(rule))} {step:g}" for rule, step in steps.items()]

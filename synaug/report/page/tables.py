@@ -14,6 +14,7 @@ from synaug.comparison.labels import (
     NO_AUGMENTER,
     PICKED,
     REFERENCES,
+    Method,
     Scenario,
     is_mostly_by_fallback,
     methods_of,
@@ -235,6 +236,48 @@ def _balance(balance: Mapping[str, Any]) -> Iterable[OfClass]:
             yield OfClass(name, counts, len(entries), with_fallback, reason)
 
 
+def steps(results: Results) -> Table:
+    """The steps that each decision rule's weights are from, over splits, and the splits that learned nothing."""
+    frame = results.evidence.runs
+    order = _places(results.scenarios)
+    labels = sorted(
+        frame[["scenario", "augmenter", "loss", "identity"]].itertuples(index=False),
+        key=lambda row: (order[row[0]], results.augmenters.index(row[1]), row[2]),
+    )
+    methods = _places(dict.fromkeys(Method(augmenter, loss).label_without_rule for _, augmenter, loss, _ in labels))
+    ats, decisions = _ats(results), list(DECISIONS)
+    rows = []
+    for scenario, augmenter, loss, identity in labels:
+        best = pd.DataFrame(**results.evidence.records[identity]["best"])
+        for decision, of_rule in best.groupby("decision", sort=False):
+            taken = of_rule["step"].astype(float)
+            rows.append(
+                [
+                    results.panels.index(results.panel_of[scenario]),
+                    ats.index(scenario.at),
+                    methods[Method(augmenter, loss).label_without_rule],
+                    decisions.index(str(decision)),
+                    *(float(value) for value in (taken.median(), taken.min(), taken.max())),
+                    *_rounded([of_rule["loss"].astype(float).mean()], 4),
+                    int((~of_rule["learned"].astype(bool)).sum()),
+                    len(of_rule),
+                ]
+            )
+    columns = [
+        name_column("data set", 0, results.panels, filter=True),
+        name_column("ratio", 1, ats, filter=True, ordered=True),
+        name_column("method", 2, methods, filter=True),
+        name_column("decision", 3, [words.decision(rule) for rule in decisions], filter=True),
+        column("median step", "count", 4),
+        column("earliest", "count", 5),
+        column("latest", "count", 6),
+        column("loss", "decimal", 7, help="of the rows left out of inner folds, class-balanced, mean over splits"),
+        column("learned nothing", "count", 8, help="splits whose loss is no lower than that of a guess"),
+        column("splits", "count", 9),
+    ]
+    return {"columns": columns, "rows": rows, "noun": ["line", "lines"]}
+
+
 def _mean_of_known(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return round(sum(known) / len(known), 1) if known else None
@@ -300,6 +343,7 @@ def all_tables(results: Results) -> dict[str, Table]:
     return {
         "comparisons": comparisons(results),
         "balance": balance(results),
+        "steps": steps(results),
         "failures": failures(results),
         "holes": holes(results),
         "runs": runs(results),
