@@ -118,7 +118,7 @@ def test_a_rule_that_cannot_be_is_said(kind: later.Kind, text: str, sentence: st
 
 
 def test_a_class_that_no_run_has_is_said(run: Path) -> None:
-    with pytest.raises(UserError, match="no run has a class 'spm': did you mean spam?"):
+    with pytest.raises(UserError, match=r"no run has a class 'spm': did you mean spam\?"):
         later.with_rules(evidences.read([run]), [later.read_rule("costs", "spm=2")])
 
 
