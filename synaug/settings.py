@@ -199,6 +199,8 @@ OF_HYDRA: dict[str, Kind] = {
     "_recursive_": TRUTH,
     "_convert_": one_of("none", "partial", "object", "all"),
 }
+# Of imbalance_ratio.minority: other classes with each seed.
+ROTATE = "rotate"
 # A name read from YAML as a number, true, false or null is compared with the classes by whoever has them.
 CLASS_NAMES = Kind(
     "a list of different class names, e.g. [spam], or null",
@@ -266,8 +268,6 @@ OF_A_RUN: dict[str, Kind] = {
     "batch_size": whole(1, 100_000),
     "standardize": TRUTH,
     "target_prior": one_of("uniform", "natural"),
-    "validation.share": number(0, 1, above=True, below=True),
-    "validation.thinned": TRUTH,
     **{f"dataset.{leaf}": kind for leaf, kind in DATASET.items()},
     "augmenter.amount": number(0, 100),
     "augmenter.strict": TRUTH,
@@ -370,8 +370,11 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
     "synaug.imbalance_ratio.ImbalanceRatio": {
         "ratio": number(1, 1_000_000) | NULL,
         "profile": one_of(*PROFILES),
-        "minority": CLASS_NAMES,
+        "minority": one_of(ROTATE) | CLASS_NAMES,
     },
+    "synaug.validation.Nested": {"n_folds": whole(2, 1000), "final": one_of("bagged", "refit")},
+    "synaug.validation.Holdout": {"share": number(0, 1, above=True, below=True)},
+    "synaug.validation.Oracle": {"share": number(0, 1, above=True, below=True)},
     "imblearn.over_sampling.RandomOverSampler": {"shrinkage": number(0, 1000) | NULL},
     "synaug.augmenter.nearest_neighbours": NEIGHBOURS,
     "synaug.augmenter.VAE": VAE,

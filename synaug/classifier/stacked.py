@@ -6,6 +6,9 @@ from itertools import pairwise
 
 import torch
 from torch import nn
+from torch.nn import functional
+
+ALL = slice(None)
 
 
 class StackedLinear(nn.Module):
@@ -30,12 +33,12 @@ class StackedLinear(nn.Module):
         self.weight = nn.Parameter(torch.stack(weights))
         self.bias = nn.Parameter(torch.stack(biases))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply each member's layer to its own rows."""
-        return torch.baddbmm(self.bias, x, self.weight)
+    def forward(self, x: torch.Tensor, members: slice = ALL) -> torch.Tensor:
+        """Apply the layers of some members to their own rows."""
+        return torch.baddbmm(self.bias[members], x, self.weight[members])
 
 
-class StackedMLP(nn.Sequential):
+class StackedMLP(nn.Module):
     """`m` multilayer perceptrons with ReLU: `[m, B, n_features]` to logits `[m, B, n_classes]`.
 
     Parameters
@@ -49,9 +52,14 @@ class StackedMLP(nn.Sequential):
     """
 
     def __init__(self, n_features: int, n_classes: int, hidden: Sequence[int], seeds: Sequence[int]) -> None:
+        super().__init__()
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        widths = [n_features, *hidden]
-        layers: list[nn.Module] = []
-        for n_in, n_out in pairwise(widths):
-            layers += [StackedLinear(n_in, n_out, generators), nn.ReLU()]
-        super().__init__(*layers, StackedLinear(widths[-1], n_classes, generators))
+        widths = [n_features, *hidden, n_classes]
+        self.layers = nn.ModuleList(StackedLinear(n_in, n_out, generators) for n_in, n_out in pairwise(widths))
+
+    def forward(self, x: torch.Tensor, members: slice = ALL) -> torch.Tensor:
+        """Logits of rows `[m, B, n_features]`, of all members or of consecutive ones."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = functional.relu(layer(x, members))
+        return last(x, members)  # type: ignore[no-any-return]

@@ -1,22 +1,21 @@
 """Training sets to stacked batches: the rows of all members, served at once."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 
 from synaug.classifier.batch import StackedBatch
 from synaug.seeding import derive_seed
-from synaug.training.batches import EvaluationBatches, RowPool, Steps, TrainingBatches
-from synaug.training.training_sets import TrainingData
-
-# The training accuracy of the minority is watched on at most so many real rows of each member.
-WATCHED_ROWS = 512
+from synaug.training.batches import EvaluationBatches, Passes, RowPool, Steps, TrainingBatches
+from synaug.training.training_sets import TrainingData, member_seeds
 
 
 class EmbeddingDataModule(LightningDataModule):
-    """The members of a stack over cached embeddings, one for each training set.
+    """The members of a stack over cached embeddings, one for each training set; they may leave it.
 
     Parameters
     ----------
@@ -24,52 +23,67 @@ class EmbeddingDataModule(LightningDataModule):
         What they train on, and are judged on.
     batch_size
         Rows of each member in a training batch.
-    steps_per_epoch
-        Training batches between two validations.
+    looks
+        After which steps members are looked at, ascending; an epoch goes from one look to the next.
+
+    Attributes
+    ----------
+    running
+        Which members (places in `data.training_sets`) are in the stack, ascending.
     """
 
-    def __init__(self, data: TrainingData, *, batch_size: int, steps_per_epoch: int) -> None:
+    def __init__(self, data: TrainingData, *, batch_size: int, looks: Sequence[int]) -> None:
         super().__init__()
         self.data = data
         self.batch_size = batch_size
-        self.steps_per_epoch = steps_per_epoch
+        self.looks = looks
+        self.running = np.arange(len(data.training_sets))
 
     @cached_property
     def _pool(self) -> RowPool:
         return RowPool(self.data.embeddings, self.data.labels, self.data.training_sets)
 
-    def train_dataloader(self) -> TrainingBatches:
-        """Batches of `[m, batch_size, d]`, `steps_per_epoch` of them an epoch."""
-        n_synthetic = [len(training_set.augmented.labels) for training_set in self.data.training_sets]
+    @cached_property
+    def _passes(self) -> list[Passes]:
+        training_sets = self.data.training_sets
+        n_synthetic = [len(training_set.augmented.labels) for training_set in training_sets]
         starts = np.cumsum([len(self.data.labels), *n_synthetic])
-        rows = [
-            np.concatenate([training_set.real, np.arange(start, start + count)]).astype(np.int32)
-            for training_set, start, count in zip(self.data.training_sets, starts[:-1], n_synthetic, strict=True)
-        ]
-        generators = [
-            torch.Generator().manual_seed(derive_seed("batches", self.data.dataset, split.seed, split.fold))
-            for split in self.data.splits
-        ]
-        return TrainingBatches(self._pool, rows, generators, self.batch_size, self.steps_per_epoch)
+        passes = []
+        for training_set, start, count in zip(training_sets, starts[:-1], n_synthetic, strict=True):
+            rows = np.concatenate([training_set.real, np.arange(start, start + count)]).astype(np.int32)
+            seeds = member_seeds(training_set.split, training_set.inner, training_set.replica)
+            generator = torch.Generator().manual_seed(derive_seed("batches", self.data.dataset, *seeds))
+            passes.append(Passes(rows, generator))
+        return passes
+
+    @property
+    def n_inner(self) -> int:
+        """How many of those that run are of an inner fold; they come first."""
+        return int(np.count_nonzero(self.running < len(self.data.inner)))
+
+    def train_dataloader(self) -> TrainingBatches:
+        """Batches of `[m, batch_size, d]`, up to the next look."""
+        assert self.trainer is not None
+        epoch = self.trainer.current_epoch
+        n_steps = self.looks[epoch] - (self.looks[epoch - 1] if epoch else 0)
+        passes = [self._passes[member] for member in self.running]
+        return TrainingBatches(self._pool, passes, self.running.tolist(), self.batch_size, n_steps)
 
     def val_dataloader(self) -> list[EvaluationBatches]:
-        """The validation rows, and the real minority rows trained on (for the gap between the two)."""
-        watched = []
-        for split in self.data.splits:
-            minority = split.train[np.isin(self.data.labels[split.train], self.data.minority)]
-            draw = np.random.RandomState(derive_seed("watched", self.data.dataset, split.seed, split.fold))
-            watched.append(draw.permutation(minority)[:WATCHED_ROWS])
-        return [
-            EvaluationBatches(self._pool, [split.validation for split in self.data.splits]),
-            EvaluationBatches(self._pool, watched),
-        ]
+        """The test rows of those that train on all rows; then, if some run, the rows that inner folds left out."""
+        n_inner = self.n_inner
+        loaders = [self.test_rows(self.running[n_inner:], n_inner)]
+        return [*loaders, self.left_out_rows(self.running[:n_inner])] if n_inner else loaders
 
-    def predict_dataloader(self) -> list[EvaluationBatches]:
-        """The validation rows and the test rows."""
-        return [
-            EvaluationBatches(self._pool, [split.validation for split in self.data.splits]),
-            EvaluationBatches(self._pool, [split.test for split in self.data.splits]),
-        ]
+    def left_out_rows(self, members: NDArray[np.intp]) -> EvaluationBatches:
+        """The rows that judge members of inner folds, which are the first ones of the stack."""
+        rows = [self.data.training_sets[member].left_out for member in members]
+        return EvaluationBatches(self._pool, rows, members.tolist(), slice(len(members)))
+
+    def test_rows(self, members: NDArray[np.intp], first: int) -> EvaluationBatches:
+        """The test rows of the splits of members, of which the first has the place `first` in the stack."""
+        rows = [self.data.training_sets[member].split.test for member in members]
+        return EvaluationBatches(self._pool, rows, members.tolist(), slice(first, first + len(members)))
 
     def transfer_batch_to_device(
         self, batch: StackedBatch | Steps, device: torch.device, dataloader_idx: int

@@ -6,7 +6,7 @@ trained.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,130 +17,113 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]  # documented
 
 from synaug.classifier import Classifier
+from synaug.errors import UserError
+from synaug.loss import Loss
+from synaug.scores.decision import CANDIDATE_RULES
+from synaug.scores.prior_correction import corrected
 from synaug.seeding import derive_seed
+from synaug.training.batches import EvaluationBatches
 from synaug.training.datamodule import EmbeddingDataModule
+from synaug.training.looks import looks, pooled
+from synaug.training.predictions import Chosen, OfSplit, Predictions
 from synaug.training.progress import TrainingBar
-from synaug.training.training_sets import TrainingData
+from synaug.training.training_sets import TrainingData, member_seeds
+from synaug.training.watch import StackWatcher, out_of_fold
 
 log = logging.getLogger(__name__)
 
-LogProbabilities = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Curves:
-    """How training went.
-
-    Attributes
-    ----------
-    steps
-        int64 `[p]`, ascending: after how many optimiser steps each point was taken.
-    points
-        float64 `[p, splits]` each, by name: `train_loss`, `validation_loss`, `train_minority_accuracy`,
-        `validation_minority_accuracy`.
-    best
-        int64 `[splits]`: the step that each split's weights are from; one of `steps`.
-
-    Of a classifier that is not trained in steps, all are empty.
-    """
-
-    steps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    points: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    best: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What fitted classifiers say of the rows that they did not train on, and what it took.
-
-    Attributes
-    ----------
-    validation, test
-        Log probabilities of each split's rows, float64 `[n_rows, n_classes]`.
-    prior
-        Class frequencies that the log probabilities follow, `[splits, n_classes]`: prior correction takes them off.
-    n_trained
-        Rows trained on; a row counts as often as it is drawn.
-    flops
-        Floating-point operations of training; None where they are not known.
-    curves
-        How training went.
-    """
-
-    validation: Sequence[LogProbabilities]
-    test: Sequence[LogProbabilities]
-    prior: NDArray[np.float64]
-    n_trained: int
-    flops: float | None = None
-    curves: Curves = field(default_factory=Curves)
-
-    @property
-    def n_predicted(self) -> int:
-        """Rows of validation and test."""
-        return sum(map(len, self.validation)) + sum(map(len, self.test))
+Array = NDArray[np.float64]
+BAGGED, REFIT = "bagged", "refit"
 
 
 class Fits(Protocol):
     """What can be trained: a classifier with all of its settings."""
 
     def fit(self, data: TrainingData) -> Predictions:
-        """Train on each training set, and predict the validation and test rows of its split."""
+        """Train on each training set, and predict the out-of-fold and test rows of its split."""
 
 
 @dataclass(frozen=True)
 class StackedTraining:
-    """All members in one stack, under one Lightning Trainer; a member for each split.
+    """All members in one stack, under one Lightning Trainer.
 
     Attributes
     ----------
     classifier
         `synaug.classifier.Classifier` without the arguments that the data decide.
+    loss
+        What is trained on.
     batch_size
         Rows of each member in a training batch.
-    max_steps, steps_per_epoch
-        Training batches in all, and between two validations; the latter divides the former.
+    max_steps
+        Training batches of the members that train on all rows; others stop earlier.
     trainer
         Lightning's own arguments.
+    final
+        ``bagged``: the mean of the inner members is the classifier; ``refit``: the member that trains on all rows, at
+        the step that the inner ones chose.
     logger
         What is told of the training; None for nothing.
     """
 
     classifier: Callable[..., Classifier]
+    loss: Loss
     batch_size: int
     max_steps: int
-    steps_per_epoch: int
     trainer: Mapping[str, Any]
+    final: str = BAGGED
     logger: Logger | None = None
 
     def fit(self, data: TrainingData) -> Predictions:
-        """Train the stack, and predict with each member's best weights; raises as `train` does."""
-        return self.train(data).predict()
-
-    def train(self, data: TrainingData) -> "TrainedStack":
-        """Train the stack.
+        """Train the stack, and predict with the weights that each rule chose.
 
         Raises
         ------
         UserError
-            If a member's validation loss was never finite.
+            If a split's loss on out-of-fold rows was never finite.
         """
-        module = EmbeddingDataModule(data, batch_size=self.batch_size, steps_per_epoch=self.steps_per_epoch)
+        return self.train(data).predict(self.final)
+
+    def train(self, data: TrainingData) -> "TrainedStack":
+        """Train the stack; raises as `fit` does."""
+        steps = looks(self.max_steps)
+        counts = data.class_counts()
+        carried = self.loss.carried_prior(counts)
+        module = EmbeddingDataModule(data, batch_size=self.batch_size, looks=steps)
+        watcher = StackWatcher(module, carried)
         stack = self.classifier(
             n_features=data.embeddings.shape[1],
             n_classes=len(data.class_names),
-            minority=data.minority,
-            class_frequencies=data.class_frequencies(),
-            seeds=[derive_seed("weights", split.seed, split.fold) for split in data.splits],
+            class_counts=counts,
+            loss=self.loss,
+            seeds=[
+                derive_seed("weights", *member_seeds(training_set.split, training_set.inner, training_set.replica))
+                for training_set in data.training_sets
+            ],
+            watcher=watcher,
         )
-        log.info("training %d members for %d steps", len(data.training_sets), self.max_steps)
-        trainer = self._trainer()
+        log.info(
+            "training %d members for at most %d steps (%d splits, with %d of inner folds)",
+            len(data.training_sets),
+            self.max_steps,
+            len(data.splits),
+            len(data.inner),
+        )
+        trainer = self._trainer(len(steps))
         trainer.fit(stack, module)
-        return TrainedStack(trainer, stack, module)
+        lost = [judge for judge in watcher.judges if len(judge.step) < len(CANDIDATE_RULES)]
+        if lost:
+            raise UserError(
+                f"the loss on out-of-fold rows of {len(lost)} of {len(watcher.judges)} splits was never finite: "
+                "lower classifier.optimizer.lr"
+            )
+        return TrainedStack(trainer, stack, module, watcher)
 
-    def _trainer(self) -> Trainer:
-        """Lightning's own Trainer; best weights are kept by member, so it writes no checkpoints."""
+    def _trainer(self, n_epochs: int) -> Trainer:
+        """Lightning's own Trainer; weights are kept by member, so it writes no checkpoints."""
         return Trainer(
-            max_epochs=self.max_steps // self.steps_per_epoch,
+            max_epochs=n_epochs,
+            reload_dataloaders_every_n_epochs=1,  # epochs grow longer, and members leave
             logger=self.logger or False,
             callbacks=[TrainingBar()] if self.trainer.get("enable_progress_bar", True) else None,
             enable_checkpointing=False,
@@ -154,37 +137,75 @@ class StackedTraining:
 
 @dataclass(frozen=True)
 class TrainedStack:
-    """A stack with the best weights of each member, and what it was trained with."""
+    """A stack after its training, with the weights that were kept on the way."""
 
     trainer: Trainer
     stack: Classifier
     module: EmbeddingDataModule
+    watcher: StackWatcher
 
-    def predict(self) -> Predictions:
-        """Predict the validation and test rows of each member's split."""
-        data, n_epochs = self.module.data, len(self.stack.curves)
-        blocks = self.trainer.predict(self.stack, datamodule=self.module)
-        assert blocks is not None
-        n_drawn = len(data.training_sets) * self.module.batch_size * self.module.steps_per_epoch
-        n_judged = sum(sum(loader.n_rows) for loader in self.module.val_dataloader())
+    def predict(self, final: str) -> Predictions:
+        """Predict the test rows with the last weights, and all rows that did not train with those that each rule chose."""
+        data, watcher = self.module.data, self.watcher
+        running, n_running_inner = self.module.running, self.module.n_inner
+        last = self._said(self.module.test_rows(running[n_running_inner:], n_running_inner))
+        lasts = [pooled(of_split) for of_split in _by_split(data, running[n_running_inner:], last)]
+        chosen = [self._chosen(rule, final) for rule in CANDIDATE_RULES]
         return Predictions(
-            validation=predicted(blocks[0], [len(split.validation) for split in data.splits]),
-            test=predicted(blocks[1], [len(split.test) for split in data.splits]),
-            prior=data.class_frequencies(),
-            n_trained=n_drawn * n_epochs,
-            flops=self.stack.flops(n_drawn * n_epochs, n_judged * n_epochs),
-            curves=curves(self.stack, self.module.steps_per_epoch),
+            splits=[
+                OfSplit(of_split, dict(zip(CANDIDATE_RULES, of_rules, strict=True)))
+                for of_split, *of_rules in zip(lasts, *chosen, strict=True)
+            ],
+            members=len(data.training_sets),
+            n_trained=watcher.n_trained,
+            optimiser_steps=watcher.optimiser_steps,
+            flops=self.stack.flops(watcher.n_trained, watcher.n_judged),
+            curves=watcher.curves(),
         )
 
+    def _chosen(self, rule: str, final: str) -> list[Chosen]:
+        """What the models of the step that a rule chose say, for each split."""
+        data, watcher = self.module.data, self.watcher
+        everyone, n_inner = np.arange(len(data.training_sets)), len(data.inner)
+        self.stack.load(watcher.kept[rule])
+        left_out = self._said(self.module.left_out_rows(everyone[:n_inner]))
+        judges = everyone[n_inner:] if final == REFIT else everyone[:n_inner]
+        test = self._said(self.module.test_rows(judges, int(judges[0])))
+        chosen = []
+        for place, (inner, said, on_test) in enumerate(
+            zip(
+                _by_split(data, everyone[:n_inner], everyone[:n_inner]),
+                _by_split(data, everyone[:n_inner], left_out),
+                _by_split(data, judges, list(zip(judges, test, strict=True))),
+                strict=True,
+            )
+        ):
+            judge = watcher.judges[place]
+            as_they_are = [of_member for _, of_member in on_test]
+            target = data.target[place]
+            chosen.append(
+                Chosen(
+                    step=judge.step[rule],
+                    loss=judge.best[rule],
+                    chance=judge.chance,
+                    out_of_fold=out_of_fold(data, watcher.carried, inner, said),
+                    test=pooled([corrected(of_member, watcher.carried[member], target) for member, of_member in on_test]),
+                    test_as_it_is=pooled(as_they_are),
+                )
+            )
+        return chosen
 
-def predicted(blocks: Sequence[Any], n_rows: Sequence[int]) -> list[LogProbabilities]:
-    """Join ``Trainer.predict``'s blocks into log probabilities `[n_rows, n_classes]` for each member."""
-    stacked = torch.cat(list(blocks), dim=1).cpu().numpy()
-    return [stacked[index, :count] for index, count in enumerate(n_rows)]
+    def _said(self, batches: EvaluationBatches) -> list[Array]:
+        """Log probabilities `[n_rows, n_classes]` of each member's rows."""
+        blocks = self.trainer.predict(self.stack, dataloaders=batches)
+        assert blocks is not None
+        stacked = torch.cat(list(blocks), dim=1).numpy()  # type: ignore[arg-type]
+        return [of_member[:count] for of_member, count in zip(stacked, batches.n_rows, strict=True)]
 
 
-def curves(stack: Classifier, steps_per_epoch: int) -> Curves:
-    """What a trained stack noted after each epoch."""
-    steps = steps_per_epoch * np.arange(1, len(stack.curves) + 1)
-    points = {name: np.stack([point[name] for point in stack.curves]) for name in stack.curves[0]}
-    return Curves(steps, points, stack.best_step)
+def _by_split(data: TrainingData, members: NDArray[np.intp], values: Sequence[Any]) -> list[list[Any]]:
+    """Values of members, split by split."""
+    of_splits: list[list[Any]] = [[] for _ in data.splits]
+    for member, value in zip(members, values, strict=True):
+        of_splits[data.training_sets[member].place].append(value)
+    return of_splits
