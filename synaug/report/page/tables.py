@@ -47,7 +47,7 @@ def name_column(label: str, at: int, values: Iterable[object], **options: Any) -
 def comparisons(results: Results) -> Table:
     """Every comparison of as many metrics as the page can carry."""
     tables = {metric: _with_methods(results.table(metric)) for metric in results.comparison.metrics}
-    order = [*results.augmenters, PICKED]
+    order = [*results.augmenters, *PICKED]
     methods = sorted(
         {key for table in tables.values() for key in table["method"]},
         key=lambda key: (key[1], order.index(key[0].augmenter), key[0].loss),
