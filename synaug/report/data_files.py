@@ -45,13 +45,9 @@ def scores(evidence: Evidence, comparison: Comparison) -> pd.DataFrame:
         Columns as in `OF_SCORES`, one by one.
     """
     makes_points = dict(zip(evidence.runs["identity"], evidence.runs["with_synthesis"], strict=True))
-    decides_by = {identity: evidence.chosen_by(identity) for identity in evidence.records}
     test = evidence.scores.assign(rows=TEST, decides=False)
-    out_of_fold = evidence.validation.assign(rows=OUT_OF_FOLD)
-    wanted = out_of_fold["identity"].astype(object).map(decides_by)
-    recorded = pd.concat(
-        [test, out_of_fold.assign(decides=out_of_fold["metric"].astype(object) == wanted)], ignore_index=True
-    )
+    decides = evidence.validation.index.isin(evidence.out_of_fold().index)
+    recorded = pd.concat([test, evidence.validation.assign(rows=OUT_OF_FOLD, decides=decides)], ignore_index=True)
     recorded["with_synthesis"] = recorded["identity"].astype(object).map(makes_points).astype(bool)
     chosen = pd.concat(
         [values.dropna(subset="chosen_from").assign(metric=metric) for metric, values in comparison.values.items()]

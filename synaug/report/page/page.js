@@ -34,7 +34,7 @@
     if (value === null || value === undefined) return MISSING;
     switch (column.kind) {
       case "gain": return signed(value, digits);
-      case "level": return fixed(value, digits);
+      case "level": return fixed(value, column.share ? 1 : digits);
       case "p": return value < 0.001 ? "< 0.001" : value.toFixed(value < 0.1 ? 3 : 2);
       case "probability": return value.toFixed(2);
       case "decimal": return fixed(value, 2);

@@ -164,7 +164,7 @@ def _share(value: float) -> str:
 
 def _gain(row: "pd.Series[Any]", metric: str) -> Gain:
     tested = pd.notna(row["p_holm"])
-    interval = f"{words.signed(row['low'], metric)} to {words.signed(row['high'], metric)}" if tested else "–"
+    interval = f"{words.difference(row['low'], metric)} to {words.difference(row['high'], metric)}" if tested else "–"
     is_open = tested and row["outcome"] == INCONCLUSIVE
     detectable = words.difference(row["detectable"], metric) if is_open else ""
     return Gain(words.signed(row["gain"], metric), interval, row["outcome"] if tested else "–", detectable)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from synaug.comparison import columns as columns_of
 from synaug.comparison.labels import (
     ARGMAX,
     DECISIONS,
@@ -31,6 +32,7 @@ Table = dict[str, Any]
 OUTCOME_LABELS = {BETTER: "▲ better", WORSE: "▼ worse", EQUIVALENT: "≈ equivalent", INCONCLUSIVE: "? inconclusive"}
 # Of `record.tables.BALANCE_COLUMNS`, in the order of the page.
 COUNTS = ("real", "kept", "asked", "made", "new", "made_by_fallback")
+OF_COST = ("members", "optimiser_steps")
 STAGES = ("load", "embed", "augment", "train", "score")
 
 
@@ -68,13 +70,13 @@ def comparisons(results: Results) -> Table:
         column("reference", "level", 6, help="mean of the reference"),
         column("gain", "gain", 7, strong=True),
         column(f"{INTERVAL} interval", "interval", 8),
-        column("p (Holm)", "p", 10, help="Nadeau–Bengio corrected t-test, Holm over all comparisons of the scenario"),
+        column("p (Holm)", "p", 10, help=columns_of.NOTES["p_holm"]),
         name_column("outcome", 11, OUTCOME_LABELS.values(), filter=True, outcome=True),
         column("P(worse)", "probability", 12, more=True, help="Bayesian correlated t-test"),
         column("P(equivalent)", "probability", 13, more=True, help="within the region of practical equivalence"),
         column("P(better)", "probability", 14, more=True),
         column("effect", "decimal", 15, more=True, help="gain in standard deviations of the differences"),
-        column("p corrected", "p", 16, more=True, help="before Holm"),
+        column("p raw", "p", 16, more=True, help=columns_of.NOTES["p_raw"]),
         column(
             "p Wilcoxon",
             "p",
@@ -85,6 +87,9 @@ def comparisons(results: Results) -> Table:
         column("p paired t", "p", 18, more=True, help="too liberal on overlapping folds"),
         column("splits", "count", 19, more=True),
         column("missing", "count", 20, more=True),
+        column("minority recall", "level", 21, share=True),
+        column("minority precision", "level", 22, share=True),
+        column("found from", "decimal", 23, more=True, help=columns_of.NOTES["detectable"]),
     ]
     places: dict[str, dict[Any, int]] = {
         "scenario": _places(results.scenarios),
@@ -131,9 +136,11 @@ def _comparison_rows(table: pd.DataFrame, metric: str, places: Mapping[str, Mapp
         frame["outcome"].map(places["outcome"]).tolist(),
         *(_rounded(frame[name], 3) for name in ("p_worse", "p_equivalent", "p_better")),
         _rounded(frame["effect"], 2),
-        *(_significant(frame[name]) for name in ("p_corrected", "p_wilcoxon", "p_paired_t")),
+        *(_significant(frame[name]) for name in ("p_raw", "p_wilcoxon", "p_paired_t")),
         frame["n_splits"].astype(int).tolist(),
         frame["missing"].astype(int).tolist(),
+        *(_rounded(100 * frame[f"minority_{name}"], 2) for name in ("recall", "precision")),
+        _rounded(frame["detectable"] * scale, digits),
     ]
     return [list(row) for row in zip(*columns, strict=True)]
 
@@ -293,6 +300,7 @@ def runs(results: Results) -> Table:
             index,
             *_rounded((records[identity]["cost"]["seconds"].get(stage, math.nan) for stage in stages), 2),
             *_rounded([seconds], 1),
+            *(records[identity]["cost"].get(count) for count in OF_COST),
             round(memory / 2**20),
             index,
         ]
@@ -300,14 +308,14 @@ def runs(results: Results) -> Table:
             zip(frame["identity"], frame["seconds"], frame["peak_memory_bytes"], strict=True)
         )
     ]
+    after = 2 + len(stages) + len(OF_COST)
     columns = [
         name_column("run", 0, list(frame["run"])),
         *(column(f"{stage} (s)", "decimal", 1 + index) for index, stage in enumerate(stages)),
         column("all (s)", "decimal", 1 + len(stages)),
-        column(
-            "peak memory (MiB)", "count", 2 + len(stages), help="of the process, earlier runs of the sweep included"
-        ),
-        name_column("finished", 3 + len(stages), list(frame["finished"])),
+        *(column(name.replace("_", " "), "count", 2 + len(stages) + index) for index, name in enumerate(OF_COST)),
+        column("peak memory (MiB)", "count", after, help="of the process, earlier runs of the sweep included"),
+        name_column("finished", after + 1, list(frame["finished"])),
     ]
     return {"columns": columns, "rows": rows, "noun": ["run", "runs"]}
 
