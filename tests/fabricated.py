@@ -40,8 +40,6 @@ OF_GAIN = np.array([1.0, 0.8, 0.25, 0.25])
 # Augmenters that make no new point.
 REPEATING, REMOVING = ("random",), ("random_under", "tomek", "near_miss")
 
-# What the name of a run's folder begins with.
-GROUPS = ("dataset", "encoder", "imbalance_ratio", "augmenter", "loss", "classifier")
 
 Array = NDArray[np.float64]
 Loss = str | tuple[str, Mapping[str, Any]]
@@ -135,8 +133,8 @@ def fabricate(
         "imbalance_ratio": "natural" if ratio is None else f"ir{ratio:g}",
         "augmenter": augmenter,
         "loss": loss[0],
-        "validation": "nested",
         "classifier": "mlp",
+        "validation": "nested",
     }
     whole = json.dumps([choices, settings, loss, n_folds], sort_keys=True)
     identity = hashlib.sha256(whole.encode()).hexdigest()
@@ -149,7 +147,7 @@ def fabricate(
     )
     return {
         "schema": SCHEMA,
-        "run": "-".join([*(choices[group] for group in GROUPS), identity[:8]]),
+        "run": "-".join([*choices.values(), identity[:8]]),
         "name": "fabricated",
         "identity": identity,
         "choices": choices,

@@ -1,4 +1,4 @@
-"""The classifiers of all members as one Lightning module: they train, are looked at, and leave when they have stopped."""
+"""The classifiers of all members as one Lightning module: they train, are looked at, and leave."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,8 +25,8 @@ class Watcher(Protocol):
     """Who looks at the members of a stack while they train, and says who has stopped."""
 
     def look(
-        self, step: int, train_loss: NDArray[np.float64], log_probabilities: Sequence[LogProbabilities], stack: Any
-    ) -> Mapping[str, float]:
+        self, step: int, train_loss: NDArray[np.float64], log_probabilities: LogProbabilities, stack: Any
+    ) -> NDArray[np.intp]:
         """Look at the members after a step.
 
         Parameters
@@ -36,14 +36,14 @@ class Watcher(Protocol):
         train_loss
             Mean loss of each member since the last look, `[m]`.
         log_probabilities
-            Of the rows of each loader of `val_dataloader`, float64 `[its members, B, n_classes]`.
+            Of the rows of the datamodule's `val_dataloader`, float64 `[m, B, n_classes]`.
         stack
-            The `Classifier`, of which `weights` may be kept and members may `leave`.
+            The `Classifier`, whose `weights` may be kept.
 
         Returns
         -------
-        dict
-            What is to be logged, by name.
+        ndarray
+            Places of the members that go on, ascending; the others leave the stack.
         """
 
 
@@ -99,16 +99,11 @@ class Classifier(LightningModule):
         self.class_counts: torch.Tensor
         self.register_buffer("class_counts", torch.from_numpy(counts).float(), persistent=False)
         self._train_loss: list[torch.Tensor] = []
-        self._blocks: list[list[torch.Tensor]] = []
+        self._blocks: list[torch.Tensor] = []
 
-    def forward(self, x: torch.Tensor, members: slice = slice(None)) -> torch.Tensor:
-        """Logits `[m, B, n_classes]` of rows `[m, B, d]`, of all members or of consecutive ones."""
-        return self.network(x, members)  # type: ignore[no-any-return]
-
-    @property
-    def n_members(self) -> int:
-        """Members that are in the stack."""
-        return len(self.class_counts)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits `[m, B, n_classes]` of rows `[m, B, d]`."""
+        return self.network(x)  # type: ignore[no-any-return]
 
     @property
     def weights(self) -> Weights:
@@ -173,25 +168,25 @@ class Classifier(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Begin to gather what the members say."""
-        self._blocks = [[] for _ in self.trainer.val_dataloaders]  # type: ignore[union-attr]
+        self._blocks = []
 
-    def validation_step(self, batch: StackedBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+    def validation_step(self, batch: StackedBatch, batch_idx: int) -> None:
         """Gather what the members say of a block of rows."""
-        self._blocks[dataloader_idx].append(self.predict_step(batch, batch_idx))
+        self._blocks.append(self.predict_step(batch, batch_idx))
 
     def on_validation_epoch_end(self) -> None:
-        """While fitting, let the watcher look."""
+        """While fitting, let the watcher look, and let those go that have stopped."""
         if self.watcher is None or not self._train_loss:
             return
-        log_probabilities = [torch.cat(blocks, dim=1).numpy() for blocks in self._blocks]
+        log_probabilities = torch.cat(self._blocks, dim=1).numpy()
         train_loss = torch.stack(self._train_loss).cpu().double().mean(0).numpy()
         self._train_loss.clear()
-        step = self.trainer.global_step
-        for name, value in self.watcher.look(step, train_loss, log_probabilities, self).items():
-            self.log(name, value, batch_size=1)
-        # Loggers would count the trainer's batches, each of which is several steps; by this name they take ours.
-        self.log("step", float(step), batch_size=1)
+        going_on = self.watcher.look(self.trainer.global_step, train_loss, log_probabilities, self)
+        if not len(going_on):
+            self.trainer.should_stop = True
+        elif len(going_on) < len(self.class_counts):
+            self.leave(going_on)
 
-    def predict_step(self, batch: StackedBatch, batch_idx: int, dataloader_idx: int = 0) -> torch.Tensor:
+    def predict_step(self, batch: StackedBatch, batch_idx: int) -> torch.Tensor:
         """Log probabilities, float64 `[m, B, n_classes]`."""
-        return self(batch.x, batch.members).cpu().double().log_softmax(-1)  # type: ignore[no-any-return]
+        return self(batch.x).cpu().double().log_softmax(-1)  # type: ignore[no-any-return]

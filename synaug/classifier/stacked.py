@@ -8,8 +8,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-ALL = slice(None)
-
 
 class StackedLinear(nn.Module):
     """`m` linear layers side by side: `[m, B, n_in]` to `[m, B, n_out]`.
@@ -33,9 +31,9 @@ class StackedLinear(nn.Module):
         self.weight = nn.Parameter(torch.stack(weights))
         self.bias = nn.Parameter(torch.stack(biases))
 
-    def forward(self, x: torch.Tensor, members: slice = ALL) -> torch.Tensor:
-        """Apply the layers of some members to their own rows."""
-        return torch.baddbmm(self.bias[members], x, self.weight[members])
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply each member's layer to its own rows."""
+        return torch.baddbmm(self.bias, x, self.weight)
 
 
 class StackedMLP(nn.Module):
@@ -57,9 +55,9 @@ class StackedMLP(nn.Module):
         widths = [n_features, *hidden, n_classes]
         self.layers = nn.ModuleList(StackedLinear(n_in, n_out, generators) for n_in, n_out in pairwise(widths))
 
-    def forward(self, x: torch.Tensor, members: slice = ALL) -> torch.Tensor:
-        """Logits of rows `[m, B, n_features]`, of all members or of consecutive ones."""
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits of rows `[m, B, n_features]`."""
         *hidden, last = self.layers
         for layer in hidden:
-            x = functional.relu(layer(x, members))
-        return last(x, members)  # type: ignore[no-any-return]
+            x = functional.relu(layer(x))
+        return last(x)  # type: ignore[no-any-return]

@@ -52,15 +52,13 @@ class RowPool:
         self.standardized = bool(mean.any() or (scale != 1).any())
         self.mean, self.scale = torch.from_numpy(mean), torch.from_numpy(scale)
 
-    def take(
-        self, rows: torch.Tensor, real: torch.Tensor, members: torch.Tensor, places: slice = slice(None)
-    ) -> StackedBatch:
-        """Gather `rows`, int32 or int64 `[m, B]`, of `members` (by number), which have these places in the stack."""
+    def take(self, rows: torch.Tensor, real: torch.Tensor, members: torch.Tensor) -> StackedBatch:
+        """Gather `rows`, int32 or int64 `[m, B]`, of `members`, which are places among all training sets."""
         x = self._values(rows.flatten()).view(*rows.shape, -1)
         if self.standardized:
             x = (x - self.mean[members]) / self.scale[members]
         labels = self.labels.index_select(0, rows.flatten()).view(rows.shape)
-        return StackedBatch(x, labels.long(), real, places)
+        return StackedBatch(x, labels.long(), real)
 
     def _values(self, rows: torch.Tensor) -> torch.Tensor:
         synthetic = (rows >= self.n_real).nonzero().squeeze(1)
@@ -159,7 +157,7 @@ class TrainingBatches:
 
 
 class EvaluationBatches:
-    """Rows of some members in order, in blocks of one shape; the last ones are padded and marked so.
+    """Rows of members in order, in blocks of one shape; the last ones are padded and marked so.
 
     Parameters
     ----------
@@ -169,17 +167,12 @@ class EvaluationBatches:
         Those of each member, int64.
     members
         Which members these are.
-    places
-        Which places they have in the stack.
     """
 
-    def __init__(
-        self, pool: RowPool, rows: Sequence[NDArray[np.int64]], members: Sequence[int], places: slice
-    ) -> None:
+    def __init__(self, pool: RowPool, rows: Sequence[NDArray[np.int64]], members: Sequence[int]) -> None:
         self.pool = pool
         self.n_rows = list(map(len, rows))
         self.members = torch.tensor(members)
-        self.places = places
         longest = max(-(-max(self.n_rows) // EVALUATION_ROWS), 1) * EVALUATION_ROWS
         padded = np.zeros((len(rows), longest), dtype=np.int64)
         for index, of_member in enumerate(rows):
@@ -193,4 +186,4 @@ class EvaluationBatches:
     def __iter__(self) -> Iterator[StackedBatch]:
         for start in range(0, self.rows.shape[1], EVALUATION_ROWS):
             block = slice(start, start + EVALUATION_ROWS)
-            yield self.pool.take(self.rows[:, block], self.real[:, block], self.members, self.places)
+            yield self.pool.take(self.rows[:, block], self.real[:, block], self.members)

@@ -12,8 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning import Trainer
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]  # documented
 
 from synaug.classifier import Classifier
@@ -22,18 +21,21 @@ from synaug.loss import Loss
 from synaug.scores.decision import CANDIDATE_RULES
 from synaug.scores.prior_correction import corrected
 from synaug.seeding import derive_seed
-from synaug.training.batches import EvaluationBatches
+from synaug.training.batches import EvaluationBatches, RowPool
 from synaug.training.datamodule import EmbeddingDataModule
-from synaug.training.looks import looks, pooled
-from synaug.training.predictions import Chosen, OfSplit, Predictions
-from synaug.training.progress import TrainingBar
+from synaug.training.looks import SplitJudge, looks, pooled
+from synaug.training.predictions import Chosen, Curves, OfSplit, Predictions
+from synaug.training.progress import StepsBar
 from synaug.training.training_sets import TrainingData, member_seeds
-from synaug.training.watch import StackWatcher, out_of_fold
+from synaug.training.watch import InnerWatch, Watch, WholeWatch, out_of_fold
 
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
-BAGGED, REFIT = "bagged", "refit"
+REFIT = "refit"  # of `synaug.splits.Validation.final`
+# Weights, gradients and Adam's two moments of a stack must fit the caches of a core. Larger stacks save few calls
+# and are slowed down by memory.
+STACK_BYTES = 8 << 20
 
 
 class Fits(Protocol):
@@ -45,7 +47,9 @@ class Fits(Protocol):
 
 @dataclass(frozen=True)
 class StackedTraining:
-    """All members in one stack, under one Lightning Trainer.
+    """Members in stacks, each under one Lightning Trainer: those of inner folds, then those that train on all rows.
+
+    Nothing couples the members of a stack, so it is cut where it runs fast.
 
     Attributes
     ----------
@@ -62,8 +66,6 @@ class StackedTraining:
     final
         ``bagged``: the mean of the inner members is the classifier; ``refit``: the member that trains on all rows, at
         the step that the inner ones chose.
-    logger
-        What is told of the training; None for nothing.
     """
 
     classifier: Callable[..., Classifier]
@@ -71,141 +73,197 @@ class StackedTraining:
     batch_size: int
     max_steps: int
     trainer: Mapping[str, Any]
-    final: str = BAGGED
-    logger: Logger | None = None
+    final: str = "bagged"
 
     def fit(self, data: TrainingData) -> Predictions:
-        """Train the stack, and predict with the weights that each rule chose.
+        """Train all members, and predict with the weights that each rule chose.
 
         Raises
         ------
         UserError
             If a split's loss on out-of-fold rows was never finite.
         """
-        return self.train(data).predict(self.final)
-
-    def train(self, data: TrainingData) -> "TrainedStack":
-        """Train the stack; raises as `fit` does."""
-        steps = looks(self.max_steps)
         counts = data.class_counts()
-        carried = self.loss.carried_prior(counts)
-        module = EmbeddingDataModule(data, batch_size=self.batch_size, looks=steps)
-        watcher = StackWatcher(module, carried)
-        stack = self.classifier(
-            n_features=data.embeddings.shape[1],
-            n_classes=len(data.class_names),
-            class_counts=counts,
-            loss=self.loss,
+        task = _Task(self, data, RowPool(data.embeddings, data.labels, data.training_sets), counts)
+        n_inner, n_all = len(data.inner), len(data.training_sets)
+        log.info(
+            "training %d members for at most %d steps (%d splits, with %d of inner folds)",
+            n_all,
+            self.max_steps,
+            len(data.splits),
+            n_inner,
+        )
+        with StepsBar(n_all * self.max_steps, self.trainer.get("enable_progress_bar", True)) as bar:
+            for members in task.stacks(range(n_inner)):
+                task.inner(members, bar)
+            task.check()
+            for members in task.stacks(range(n_inner, n_all)):
+                task.whole(members, bar)
+        return task.predictions()
+
+
+class _Task:
+    """The training of one run's members, stack by stack, and what is known of them so far."""
+
+    def __init__(self, training: StackedTraining, data: TrainingData, pool: RowPool, counts: NDArray[np.int64]) -> None:
+        self.training = training
+        self.data = data
+        self.pool = pool
+        self.counts = counts
+        self.carried = training.loss.carried_prior(counts)
+        self.steps = looks(training.max_steps)
+        self.watches: list[Watch] = []
+        self.judges: dict[int, SplitJudge] = {}
+        # By member: what it says of the test rows at the end, and, by rule, of its rows at the step that was chosen.
+        self.last: dict[int, Array] = {}
+        self.on_test: dict[str, dict[int, Array]] = {rule: {} for rule in CANDIDATE_RULES}
+        self.on_left_out: dict[str, dict[int, Array]] = {rule: {} for rule in CANDIDATE_RULES}
+        self.flops = 0.0
+
+    def stacks(self, members: Sequence[int]) -> list[list[int]]:
+        """Cut members into stacks of `STACK_BYTES`, all of a split into one."""
+        splits: dict[int, list[int]] = {}
+        for member in members:
+            splits.setdefault(self.data.training_sets[member].place, []).append(member)
+        n_bytes = 16 * sum(weight[0].numel() for weight in self._classifier(members[:1]).parameters()) if members else 0
+        at_once = max(STACK_BYTES // max(n_bytes, 1), 1)
+        stacks: list[list[int]] = []
+        for of_split in splits.values():
+            if stacks and len(stacks[-1]) + len(of_split) <= at_once:
+                stacks[-1] += of_split
+            else:
+                stacks.append(list(of_split))
+        return stacks
+
+    def inner(self, members: Sequence[int], bar: StepsBar) -> None:
+        """Train a stack of inner folds, and predict with the weights that each rule chose."""
+        module = self._module(members)
+        watch = InnerWatch(module, self.carried)
+        trainer, stack = self._trained(module, watch, bar)
+        self.judges |= watch.judges
+        if any(len(judge.step) < len(CANDIDATE_RULES) for judge in watch.judges.values()):
+            return  # `check` says so
+        for rule in CANDIDATE_RULES:
+            stack.load(watch.kept[rule].weights)
+            self.on_left_out[rule] |= _said(trainer, stack, module.left_out_rows(), members)
+            if self.training.final != REFIT:
+                self.on_test[rule] |= _said(trainer, stack, module.test_rows(), members)
+
+    def check(self) -> None:
+        """Refuse to go on where nothing could be chosen; raises as `StackedTraining.fit` does."""
+        lost = [judge for judge in self.judges.values() if len(judge.step) < len(CANDIDATE_RULES)]
+        if lost:
+            raise UserError(
+                f"the loss on out-of-fold rows of {len(lost)} of {len(self.judges)} splits was never finite: "
+                "lower classifier.optimizer.lr"
+            )
+
+    def whole(self, members: Sequence[int], bar: StepsBar) -> None:
+        """Train a stack of fits on all rows, and predict with their last weights, and with those that were chosen."""
+        module = self._module(members)
+        of_refits = CANDIDATE_RULES if self.training.final == REFIT else ()
+        chosen = {rule: {place: judge.step[rule] for place, judge in self.judges.items()} for rule in of_refits}
+        watch = WholeWatch(module, chosen)
+        trainer, stack = self._trained(module, watch, bar)
+        self.last |= _said(trainer, stack, module.test_rows(), members)
+        for rule in of_refits:
+            stack.load(watch.kept[rule].weights)
+            self.on_test[rule] |= _said(trainer, stack, module.test_rows(), members)
+
+    def _module(self, members: Sequence[int]) -> EmbeddingDataModule:
+        return EmbeddingDataModule(self.data, self.pool, members, batch_size=self.training.batch_size, looks=self.steps)
+
+    def _classifier(self, members: Sequence[int], watcher: Watch | None = None) -> Classifier:
+        training_sets = [self.data.training_sets[member] for member in members]
+        return self.training.classifier(
+            n_features=self.data.embeddings.shape[1],
+            n_classes=len(self.data.class_names),
+            class_counts=self.counts[list(members)],
+            loss=self.training.loss,
             seeds=[
                 derive_seed("weights", *member_seeds(training_set.split, training_set.inner, training_set.replica))
-                for training_set in data.training_sets
+                for training_set in training_sets
             ],
             watcher=watcher,
         )
-        log.info(
-            "training %d members for at most %d steps (%d splits, with %d of inner folds)",
-            len(data.training_sets),
-            self.max_steps,
-            len(data.splits),
-            len(data.inner),
-        )
-        trainer = self._trainer(len(steps))
+
+    def _trained(self, module: EmbeddingDataModule, watch: Watch, bar: StepsBar) -> tuple[Trainer, Classifier]:
+        stack = self._classifier(module.members, watch)
+        trainer = _trainer(self.training.trainer, len(self.steps), bar.callback(len(module.members)))
         trainer.fit(stack, module)
-        lost = [judge for judge in watcher.judges if len(judge.step) < len(CANDIDATE_RULES)]
-        if lost:
-            raise UserError(
-                f"the loss on out-of-fold rows of {len(lost)} of {len(watcher.judges)} splits was never finite: "
-                "lower classifier.optimizer.lr"
-            )
-        return TrainedStack(trainer, stack, module, watcher)
+        bar.end_of_stack(len(module.members), self.training.max_steps)
+        self.watches.append(watch)
+        self.flops += stack.flops(watch.n_trained, watch.n_judged)
+        return trainer, stack
 
-    def _trainer(self, n_epochs: int) -> Trainer:
-        """Lightning's own Trainer; weights are kept by member, so it writes no checkpoints."""
-        return Trainer(
-            max_epochs=n_epochs,
-            reload_dataloaders_every_n_epochs=1,  # epochs grow longer, and members leave
-            logger=self.logger or False,
-            callbacks=[TrainingBar()] if self.trainer.get("enable_progress_bar", True) else None,
-            enable_checkpointing=False,
-            num_sanity_val_steps=0,
-            plugins=[
-                LightningEnvironment()
-            ],  # one process, also inside a job of SLURM's, where it would look for others
-            **{"enable_model_summary": False, "log_every_n_steps": 1, **self.trainer},
-        )
-
-
-@dataclass(frozen=True)
-class TrainedStack:
-    """A stack after its training, with the weights that were kept on the way."""
-
-    trainer: Trainer
-    stack: Classifier
-    module: EmbeddingDataModule
-    watcher: StackWatcher
-
-    def predict(self, final: str) -> Predictions:
-        """Predict the test rows with the last weights, and all rows that did not train with those that each rule chose."""
-        data, watcher = self.module.data, self.watcher
-        running, n_running_inner = self.module.running, self.module.n_inner
-        last = self._said(self.module.test_rows(running[n_running_inner:], n_running_inner))
-        lasts = [pooled(of_split) for of_split in _by_split(data, running[n_running_inner:], last)]
-        chosen = [self._chosen(rule, final) for rule in CANDIDATE_RULES]
+    def predictions(self) -> Predictions:
+        """All that was predicted."""
         return Predictions(
-            splits=[
-                OfSplit(of_split, dict(zip(CANDIDATE_RULES, of_rules, strict=True)))
-                for of_split, *of_rules in zip(lasts, *chosen, strict=True)
-            ],
-            members=len(data.training_sets),
-            n_trained=watcher.n_trained,
-            optimiser_steps=watcher.optimiser_steps,
-            flops=self.stack.flops(watcher.n_trained, watcher.n_judged),
-            curves=watcher.curves(),
+            splits=[self._of_split(place) for place in range(len(self.data.splits))],
+            members=len(self.data.training_sets),
+            n_trained=sum(watch.n_trained for watch in self.watches),
+            optimiser_steps=sum(watch.optimiser_steps for watch in self.watches),
+            flops=self.flops,
+            curves=self._curves(),
         )
 
-    def _chosen(self, rule: str, final: str) -> list[Chosen]:
-        """What the models of the step that a rule chose say, for each split."""
-        data, watcher = self.module.data, self.watcher
-        everyone, n_inner = np.arange(len(data.training_sets)), len(data.inner)
-        self.stack.load(watcher.kept[rule])
-        left_out = self._said(self.module.left_out_rows(everyone[:n_inner]))
-        judges = everyone[n_inner:] if final == REFIT else everyone[:n_inner]
-        test = self._said(self.module.test_rows(judges, int(judges[0])))
-        chosen = []
-        for place, (inner, said, on_test) in enumerate(
-            zip(
-                _by_split(data, everyone[:n_inner], everyone[:n_inner]),
-                _by_split(data, everyone[:n_inner], left_out),
-                _by_split(data, judges, list(zip(judges, test, strict=True))),
-                strict=True,
-            )
-        ):
-            judge = watcher.judges[place]
-            as_they_are = [of_member for _, of_member in on_test]
-            target = data.target[place]
-            chosen.append(
-                Chosen(
-                    step=judge.step[rule],
-                    loss=judge.best[rule],
-                    chance=judge.chance,
-                    out_of_fold=out_of_fold(data, watcher.carried, inner, said),
-                    test=pooled([corrected(of_member, watcher.carried[member], target) for member, of_member in on_test]),
-                    test_as_it_is=pooled(as_they_are),
-                )
-            )
-        return chosen
+    def _of_split(self, place: int) -> OfSplit:
+        of_split = [
+            member for member, training_set in enumerate(self.data.training_sets) if training_set.place == place
+        ]
+        last = pooled([self.last[member] for member in of_split if member in self.last])
+        return OfSplit(last, {rule: self._chosen(rule, place, of_split) for rule in CANDIDATE_RULES})
 
-    def _said(self, batches: EvaluationBatches) -> list[Array]:
-        """Log probabilities `[n_rows, n_classes]` of each member's rows."""
-        blocks = self.trainer.predict(self.stack, dataloaders=batches)
-        assert blocks is not None
-        stacked = torch.cat(list(blocks), dim=1).numpy()  # type: ignore[arg-type]
-        return [of_member[:count] for of_member, count in zip(stacked, batches.n_rows, strict=True)]
+    def _chosen(self, rule: str, place: int, of_split: Sequence[int]) -> Chosen:
+        """What the models of the step that a rule chose say, in one split."""
+        judge, target = self.judges[place], self.data.target[place]
+        inner = [member for member in of_split if member in self.on_left_out[rule]]
+        final = [member for member in of_split if member in self.on_test[rule]]
+        said = {member: self.on_test[rule][member] for member in final}
+        return Chosen(
+            step=judge.step[rule],
+            loss=judge.best[rule],
+            chance=judge.chance,
+            out_of_fold=out_of_fold(
+                self.data, self.carried, inner, [self.on_left_out[rule][member] for member in inner]
+            ),
+            test=pooled([corrected(of_member, self.carried[member], target) for member, of_member in said.items()]),
+            test_as_it_is=pooled(list(said.values())),
+        )
+
+    def _curves(self) -> Curves:
+        shape = len(self.steps), len(self.data.splits)
+        points = {f"{rule}_loss": np.full(shape, np.nan) for rule in CANDIDATE_RULES}
+        for place, judge in self.judges.items():
+            for rule in CANDIDATE_RULES:
+                losses = judge.losses[rule]
+                points[f"{rule}_loss"][: len(losses), place] = losses
+        of_whole = [watch for watch in self.watches if isinstance(watch, WholeWatch)]
+        for name in ("train_loss", "argmax_test"):
+            by_place = {place: values for watch in of_whole for place, values in getattr(watch, name).items()}
+            points[name] = np.stack([by_place[place] for place in range(shape[1])], axis=1)
+        return Curves(np.array(self.steps), points)
 
 
-def _by_split(data: TrainingData, members: NDArray[np.intp], values: Sequence[Any]) -> list[list[Any]]:
-    """Values of members, split by split."""
-    of_splits: list[list[Any]] = [[] for _ in data.splits]
-    for member, value in zip(members, values, strict=True):
-        of_splits[data.training_sets[member].place].append(value)
-    return of_splits
+def _said(trainer: Trainer, stack: Classifier, batches: EvaluationBatches, members: Sequence[int]) -> dict[int, Array]:
+    """Log probabilities `[n_rows, n_classes]` of each member's rows."""
+    blocks = trainer.predict(stack, dataloaders=batches)
+    assert blocks is not None
+    stacked = torch.cat(list(blocks), dim=1).numpy()  # type: ignore[arg-type]
+    return {
+        member: of_member[:count] for member, of_member, count in zip(members, stacked, batches.n_rows, strict=True)
+    }
+
+
+def _trainer(arguments: Mapping[str, Any], n_epochs: int, bar: Callback) -> Trainer:
+    """Lightning's own Trainer; weights are kept by member, so it writes no checkpoints."""
+    return Trainer(
+        max_epochs=n_epochs,
+        reload_dataloaders_every_n_epochs=1,  # epochs grow longer, and members leave
+        logger=False,
+        callbacks=[bar],
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+        plugins=[LightningEnvironment()],  # one process, also inside a job of SLURM's, where it would look for others
+        **{"enable_model_summary": False, "log_every_n_steps": 1, **arguments, "enable_progress_bar": False},
+    )
