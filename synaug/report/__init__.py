@@ -61,7 +61,7 @@ def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *,
         with replacing(folder / SCORES_CSV) as file:
             data_files.write_packed_csv(scores, file)
     _write(folder / COMPARISONS, data_files.comparisons_csv(comparison))
-    _write(folder / README, data_files.readme().encode())
+    _write(folder / README, data_files.readme(comparison).encode())
     for name, text in latex.tables(results).items():
         _write(folder / "tables" / name, text.encode())
     _write(folder / PAGE, page.render(results, sections).encode())

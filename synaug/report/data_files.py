@@ -17,16 +17,16 @@ from synaug.report import COMPARISONS, SCORES, SCORES_CSV
 
 TEST, OUT_OF_FOLD = "test", "out_of_fold"
 OF_SCORES = {
-    "scenario": "what methods are compared within: data set, encoder, imbalance ratio, classifier, and what else differs",
-    "dataset, encoder, imbalance_ratio, ratio, classifier": "the parts of the scenario; an empty ratio is natural imbalance",
+    "scenario": "what methods are compared in",
+    "dataset, encoder, imbalance_ratio, ratio, classifier": "parts of the scenario; an empty ratio: natural imbalance",
     "augmenter, loss, decision": "the method: the augmenter, the loss (empty: plain) and the decision rule. `chosen` is "
-    "the rule with the best out-of-fold loss of its split; `best without synthesis` and `best with synthesis` stand in the "
-    "place of an augmenter",
+    "the rule with the best out-of-fold loss of its split; `best without synthesis` and `best with synthesis` stand in "
+    "the place of an augmenter",
     "with_synthesis": "whether the method makes new points; repetition and removal of rows make none",
     "identity": "of the run; empty where each split may be of another one",
     "seed, fold": "the split",
-    "rows": f"which rows were scored: `{TEST}`, or `{OUT_OF_FOLD}`, those of the training rows that inner models were not "
-    "trained on",
+    "rows": f"which rows were scored: `{TEST}`, or `{OUT_OF_FOLD}`, the training rows, each by the inner model that was "
+    "not trained on it",
     "metric, class, value": "the score; an empty class means a score of all classes",
     "decides": "whether the best methods are chosen by this score: the class-balanced log loss of out-of-fold rows, or "
     "the plain one where target_prior is natural. Test rows never decide",
@@ -82,17 +82,19 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def comparisons_csv(comparison: Comparison) -> bytes:
     """All comparisons of all metrics."""
     buffer = io.BytesIO()
-    rows = pd.concat([as_text(table).assign(metric=metric) for metric, table in comparison.tables.items()])
-    rows = rows[["metric", *(name for name in rows.columns if name != "metric")]]
-    escaping.csv_frame(rows).to_csv(buffer, index=False, float_format="%.6g")
+    escaping.csv_frame(_comparisons(comparison)).to_csv(buffer, index=False, float_format="%.6g")
     return buffer.getvalue()
 
 
-def readme() -> str:
+def readme(comparison: Comparison) -> str:
     """What the columns of both files are, as Markdown."""
-    sections = {COMPARISONS: columns.NOTES, f"{SCORES} (and {SCORES_CSV}, where asked for)": OF_SCORES}
-    parts = [
-        f"## {title}\n\n" + "".join(f"- **{name}**: {note}\n" for name, note in notes.items())
-        for title, notes in sections.items()
-    ]
-    return "# Columns of the files in this folder\n\n" + "\n".join(parts)
+    of_scores = "".join(f"- {name}: {note}.\n" for name, note in OF_SCORES.items())
+    return (
+        f"# {COMPARISONS}\n\n{columns.readme(_comparisons(comparison).columns, comparison.rope)}\n"
+        f"# {SCORES}, and {SCORES_CSV} where it was asked for\n\n{of_scores}"
+    )
+
+
+def _comparisons(comparison: Comparison) -> pd.DataFrame:
+    rows = pd.concat([as_text(table).assign(metric=metric) for metric, table in comparison.tables.items()])
+    return rows[["metric", *(name for name in rows.columns if name != "metric")]]

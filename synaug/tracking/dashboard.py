@@ -31,8 +31,8 @@ WORDS = {
     "Gains": "Of each method, over both references; below, the scores themselves under each decision rule.",
     "Figures": "Of the report; those that a sweep does not have stay empty, and the page above has all.",
     "Groups": "One line a run: its five choices, and what they led to.",
-    "Curves": "Mean over splits at each look. The validation losses, of the rows that inner models were not trained on, "
-    "choose the step.",
+    "Curves": "Mean over splits at each look. The validation losses choose the step: they are of the rows that inner "
+    "models were not trained on.",
     "Confusion matrices": "Summed over splits, under each decision rule.",
 }
 SCORES = ("balanced_accuracy", "minority_recall")

@@ -19,6 +19,21 @@ from synaug.report.page import reproduction, scenarios, tables
 from synaug.report.results import Results
 
 HERE = Path(__file__).parent
+# Columns of comparisons, as the page calls them; outcomes are explained beside the verdict.
+EXPLAINED = {
+    "gain": "gain",
+    "family": "family",
+    "low": "interval",
+    "p_holm": "p (Holm)",
+    "p_raw": "p raw",
+    "detectable": "found from",
+    "p_wilcoxon": "p Wilcoxon",
+    "p_paired_t": "p paired t",
+    "effect": "effect",
+    "p_worse": "P(worse)",
+    "p_equivalent": "P(equivalent)",
+    "p_better": "P(better)",
+}
 
 
 def render(results: Results, sections: Sequence[Section]) -> str:
@@ -66,7 +81,7 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "rope": words.difference(results.comparison.rope, results.metric) + words.unit(results.metric),
         "interval": INTERVAL,
         "outcomes": DEFINITIONS,
-        "columns": columns.NOTES,
+        "columns": {label: columns.NOTES[name] for name, label in EXPLAINED.items()},
         "scenarios": by_scenario,
         "scenarios_left_out": len(results.scenarios) - len(by_scenario) if by_scenario else 0,
         "calibration": [words.metric(name) for name in scenarios.CALIBRATION],

@@ -1,4 +1,4 @@
-"""Each scenario's table: what every method scores and gains, what the minority gets of it, and how calibration fares."""
+"""Each scenario's table: what every method scores and gains, what the minority gets of it, and calibration."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -147,9 +147,7 @@ def _line(results: Results, method: Method, of_references: dict[str, "pd.Series[
     label = method.label if method.augmenter in PICKED else _name(method)
     if is_mostly_by_fallback(row["by_fallback"]):
         label = f"{label} ({MOSTLY_BY_FALLBACK})"
-    gains = [
-        _gain(of_references[name], results.metric) if name in of_references else None for name in REFERENCES
-    ]
+    gains = [_gain(of_references[name], results.metric) if name in of_references else None for name in REFERENCES]
     minority = [_share(row[f"minority_{name}"]) for name in (RECALL, PRECISION)]
     return Line(label, words.level(row["value"], results.metric), *minority, gains)
 
@@ -186,7 +184,8 @@ def _calibration(results: Results, scenario: Scenario) -> Iterator[Calibration]:
     for method in sorted(by_method, key=_place(results)):
         of_metrics = by_method[method]
         scores = [
-            (words.level(row["value"], metric), _gain(row, metric)) if (row := of_metrics.get(metric)) is not None
+            (words.level(row["value"], metric), _gain(row, metric))
+            if (row := of_metrics.get(metric)) is not None
             else ("–", None)
             for metric in CALIBRATION
         ]
