@@ -27,6 +27,7 @@ DECIDES_NUMBERS = (
 DECIDES_NONE = (
     "__init__",
     "__main__",
+    "check",
     "command",
     "comparison",
     "embed",
