@@ -26,15 +26,19 @@ from synaug.errors import UserError
 from synaug.files.digest import array_sha256
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.record.cost import Cost
-from synaug.scores.probabilities import write_probabilities
+from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES
+from synaug.scores.probabilities import Said, write_probabilities
+from synaug.scores.score import ToScore, as_it_is, judged
 from synaug.scores.score import score as score_splits
-from synaug.splits import Split, make_splits, rows_needed
+from synaug.splits import Split, Validation, make_splits, rows_needed
 from synaug.sweep import interrupts
 from synaug.tracking import wandb_run
 from synaug.training import tables
-from synaug.training.fit import Fits, Predictions, StackedTraining
+from synaug.training.fit import Fits, StackedTraining
+from synaug.training.predictions import OfSplit, Predictions
 from synaug.training.training_sets import TrainingData, neighbour_graphs
 from synaug.training.training_sets import augment as augment_splits
+from synaug.training.watch import judge_of
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +78,10 @@ class Prepared:
         The data set.
     imbalance_ratio
         How many rows each class keeps.
-    minority
-        Labels of the minority classes.
+    validation
+        How rows are left out to choose steps and decision rules.
     splits
-        Which rows train, validate and test.
+        Which rows train and test.
     embeddings, embeddings_sha256
         float32 `[n, d]`, row by row those of the texts, and their digest.
     encoder
@@ -88,7 +92,7 @@ class Prepared:
 
     texts: LabelledTexts
     imbalance_ratio: ImbalanceRatio
-    minority: Sequence[int]
+    validation: Validation
     splits: Sequence[Split]
     embeddings: NDArray[np.float32]
     embeddings_sha256: str
@@ -117,15 +121,17 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
         balances = [training_set.augmented.balance for training_set in data.training_sets]
         fallbacks = warn_of_fallbacks(balances, data.class_names)
         with logging_to(config.logger) as logger:
-            predictions = fit(make_training(config, logger), data, cost)
-            scored = score(config, folder, data, predictions, cost)
+            predictions = fit(make_training(config, prepared), data, cost)
+            with of_no_consequence():
+                wandb_run.log_curves(logger, predictions.curves.steps.tolist(), predictions.curves.points)
+            scored = score(folder, data, predictions, cost)
             recorded = {
                 **provenance(config, folder, asked),
                 **describe(prepared, asked.sources["dataset"]),
                 **scored,
                 **training_tables(data, predictions),
                 "warnings": fallbacks,
-                "cost": spent(cost, prepared.encoded),
+                "cost": spent(cost, prepared.encoded, predictions),
             }
             record.write(folder, recorded)
             log.info("%s", cost.line())
@@ -135,11 +141,12 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
 
 
 class Loaded(NamedTuple):
-    """A data set with its texts, the encoder that is to embed them, and how many rows each class is to keep."""
+    """A data set with its texts, the encoder that is to embed them, and how rows are to be kept and left out."""
 
     dataset: TextSource
     encoder: Any
     imbalance_ratio: ImbalanceRatio
+    validation: Validation
     texts: LabelledTexts
 
 
@@ -151,15 +158,15 @@ def load(config: DictConfig) -> Loaded:
     UserError
         If they cannot be read, or if the caps leave the classes too few of them.
     """
-    dataset, encoder, imbalance_ratio = (
-        instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio")
+    dataset, encoder, imbalance_ratio, validation = (
+        instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio", "validation")
     )
     # Where classes stay as they are, a cap takes from all of them in proportion.
     texts = dataset.load(
         proportional=imbalance_ratio.ratio is None,
-        at_least=rows_needed(config.n_folds, config.validation.share),
+        at_least=rows_needed(config.n_folds, validation),
     )
-    return Loaded(dataset, encoder, imbalance_ratio, texts)
+    return Loaded(dataset, encoder, imbalance_ratio, validation, texts)
 
 
 def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared:
@@ -172,38 +179,43 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         few rows.
     """
     with cost.stage("load"):
-        dataset, encoder, imbalance_ratio, texts = load(config)
+        dataset, encoder, imbalance_ratio, validation, texts = load(config)
         if {"dataset": dataset.source(), "encoder": encoder.source()} != asked.sources:
             raise UserError(f"the data or weights of {name} changed while it started: give the command again")
-        minority = imbalance_ratio.minority_classes(texts.class_names, texts.rows_per_class)
-        log.info(
-            "%s: %d rows; minority: %s (imbalance_ratio.minority=[...] chooses)",
-            texts.title,
-            len(texts.labels),
-            ", ".join(texts.class_names[label] for label in minority) or "none",
-        )
         # Before the texts are encoded: what the ratio and the folds cannot have is said at once.
         splits = make_splits(
             texts.name,
             texts.labels,
             texts.class_names,
             imbalance_ratio,
-            minority,
             seeds=list(config.seeds),
             n_folds=config.n_folds,
-            validation_share=config.validation.share,
-            thin_validation=config.validation.thinned,
+            validation=validation,
+        )
+        minority = minority_by_seed(splits, texts.class_names)
+        log.info(
+            "%s: %d rows; minority: %s (imbalance_ratio.minority=[...] chooses)",
+            texts.title,
+            len(texts.labels),
+            "; ".join(dict.fromkeys(", ".join(names) or "none" for names in minority.values())),
         )
     with cost.stage("embed"):
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
         digest = array_sha256(embeddings)
     cost.count("embed", cache.encoded.texts, cache.encoded.flops)
-    return Prepared(texts, imbalance_ratio, minority, splits, embeddings, digest, cache.identity, cache.encoded)
+    return Prepared(
+        texts, imbalance_ratio, validation, splits, embeddings, digest, cache.identity, cache.encoded
+    )
+
+
+def minority_by_seed(splits: Sequence[Split], class_names: Sequence[str]) -> dict[str, list[str]]:
+    """Names of the minority classes of each seed."""
+    return {str(split.seed): [class_names[label] for label in split.minority] for split in splits}
 
 
 def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
-    """Make the synthetic rows of every split."""
+    """Make the synthetic rows of every training set."""
     augmenter = make_augmenter(config.augmenter)
     graphs = neighbour_graphs(
         prepared.embeddings,
@@ -212,16 +224,17 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
         prepared.embeddings_sha256,
     )
     with cost.stage("augment"):
-        log.info("augmenting the training rows of %d splits with %s", len(prepared.splits), augmenter.name)
+        log.info("augmenting the training rows of %d splits, and of their inner folds, with %s", len(prepared.splits), augmenter.name)
         data = augment_splits(
             prepared.texts,
             prepared.embeddings,
             prepared.splits,
             augmenter,
             graphs,
-            minority=prepared.minority,
             ratio=prepared.imbalance_ratio.ratio,
+            replicas=config.augmenter.replicas,
             standardize=config.standardize,
+            target_prior=config.target_prior,
         )
     n_synthetic = sum(len(training_set.augmented.synthetic) for training_set in data.training_sets)
     cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()))
@@ -236,22 +249,35 @@ def fit(training: Fits, data: TrainingData, cost: Cost) -> Predictions:
     return predictions
 
 
-def score(config: DictConfig, folder: Path, data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
-    """Score all splits under all decision rules, and keep the probabilities."""
+def score(folder: Path, data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
+    """Score all splits under all decision rules, and keep the log probabilities."""
     with cost.stage("score"):
-        scored = score_splits(
-            data.splits,
-            data.labels,
-            data.class_names,
-            data.minority,
-            validation=predictions.validation,
-            test=predictions.test,
-            prior=predictions.prior,
-            target_prior=config.target_prior,
-        )
-        digest = write_probabilities(folder, data.splits, data.labels, predictions.test)
+        splits = [
+            to_score(data, place, of_split) for place, of_split in enumerate(predictions.splits)
+        ]
+        scored = score_splits(splits, data.class_names)
+        said = [
+            Said(
+                split,
+                {ARGMAX: of_split.last, **{rule: chosen.test for rule, chosen in of_split.chosen.items()}},
+                {rule: chosen.out_of_fold for rule, chosen in of_split.chosen.items()},
+            )
+            for split, of_split in zip(data.splits, predictions.splits, strict=True)
+        ]
+        digest = write_probabilities(folder, data.labels, said)
     cost.count("score", predictions.n_predicted)
     return {**scored, "probabilities_sha256": digest}
+
+
+def to_score(data: TrainingData, place: int, predicted: OfSplit) -> ToScore:
+    """What there is to score in one split: the rules that may be chosen, and argmax beside them."""
+    split, judge = data.splits[place], judge_of(data, place)
+    first = predicted.chosen[CANDIDATES[0].name]
+    rules = [as_it_is(ARGMAX, predicted.last), as_it_is(ARGMAX_CHOSEN_STEP, first.test_as_it_is)]
+    for rule in CANDIDATES:
+        chosen = predicted.chosen[rule.name]
+        rules.append(judged(rule, judge.known(chosen.out_of_fold), chosen.test))
+    return ToScore(split.seed, split.fold, split.minority, data.labels[split.test], judge.labels, rules)
 
 
 def provenance(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
@@ -274,7 +300,8 @@ def provenance(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]
 def describe(prepared: Prepared, source: str) -> dict[str, Any]:
     """What the data are (names, counts, digests), and the encoder."""
     texts = prepared.texts
-    validation_labels = texts.labels[prepared.splits[0].validation]
+    of_seeds = minority_by_seed(prepared.splits, texts.class_names)
+    out_of_fold = texts.labels[prepared.splits[0].out_of_fold]
     data = {
         "source": source,
         "name": texts.title,
@@ -282,9 +309,10 @@ def describe(prepared: Prepared, source: str) -> dict[str, Any]:
         "embeddings_sha256": prepared.embeddings_sha256,
         "report": texts.report,
         "class_names": texts.class_names,
-        "validation_rows_per_class": np.bincount(validation_labels, minlength=len(texts.class_names)).tolist(),
+        "validation_rows_per_class": np.bincount(out_of_fold, minlength=len(texts.class_names)).tolist(),
         "rows_per_class": texts.rows_per_class.tolist(),
-        "minority": [texts.class_names[label] for label in prepared.minority],
+        "minority": [name for name in texts.class_names if any(name in minority for minority in of_seeds.values())],
+        "minority_by_seed": of_seeds,
     }
     return {"data": data, "encoder": prepared.encoder}
 
@@ -295,14 +323,16 @@ def training_tables(data: TrainingData, predictions: Predictions) -> dict[str, A
         "balance": tables.balance(data),
         "diagnostics": tables.diagnostics(data),
         "curves": tables.curves(data, predictions.curves),
-        "best": tables.best(data, predictions.curves),
+        "best": tables.best(data, predictions),
     }
 
 
-def spent(cost: Cost, encoded: Encoded) -> dict[str, Any]:
+def spent(cost: Cost, encoded: Encoded, predictions: Predictions) -> dict[str, Any]:
     """What the run took, and when it was done."""
     return {
         **cost.table(),
+        "members": predictions.members,
+        "optimiser_steps": predictions.optimiser_steps,
         "encoded": asdict(encoded),
         "peak_memory_bytes": record.peak_memory(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -342,21 +372,22 @@ def make_augmenter(config: DictConfig) -> Augmenter:
     UserError
         If the target is no sampler, or rejects a parameter.
     """
-    sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("amount", "strict")])
+    sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("amount", "strict", "replicas")])
     sampler = instantiate(sampler_config, _convert_="all")
     check_parameters(sampler)
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
 
 
-def make_training(config: DictConfig, logger: Logger | None = None) -> StackedTraining:
+def make_training(config: DictConfig, prepared: Prepared) -> Fits:
     """The classifier with all of its settings."""
+    loss = instantiate(config.loss, _convert_="all")
     return StackedTraining(
         instantiate(config.classifier, _convert_="all"),
+        loss.for_classes(prepared.texts.class_names),
         batch_size=config.batch_size,
         max_steps=config.max_steps,
-        steps_per_epoch=config.steps_per_epoch,
         trainer=OmegaConf.to_container(config.trainer, resolve=True),  # type: ignore[arg-type]
-        logger=logger,
+        final=prepared.validation.final,
     )
 
 

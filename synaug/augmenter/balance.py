@@ -12,7 +12,7 @@ class Balance:
     """What became of one class: `made` rows (of them `made_by_fallback` by another means) where `asked` were wanted.
 
     Of its `real` rows the sampler `kept` so many. `made` is what the class has more than `real` in the end, and is
-    negative where rows were removed. `asked` is None where the sampler chooses itself. Where `made` is not `asked`, or
+    negative where rows were removed. Of the rows that were added, `new` are no copies of given rows: new points. `asked` is None where the sampler chooses itself. Where `made` is not `asked`, or
     a fallback made them, `reason` says why.
     """
 
@@ -21,6 +21,7 @@ class Balance:
     kept: int
     asked: int | None
     made: int
+    new: int = 0
     made_by_fallback: int = 0
     reason: str | None = None
 
