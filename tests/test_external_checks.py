@@ -1,6 +1,7 @@
 """`python -m synaug.check` follows MTEB's protocol to the letter, and says what does not agree."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from imblearn.over_sampling import SMOTE
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from synaug.check import mteb, peers
+from synaug.check import gaussians, mteb, ours, peers
 from synaug.check.comparison import Comparison, table
 from synaug.command import external_checks
 from synaug.errors import UserError
@@ -169,7 +170,7 @@ def test_nan_never_agrees() -> None:
 
 def test_the_table_names_each_value_and_what_was_allowed() -> None:
     lines = table("title", [Comparison("a", 0.5, 0.5, 1e-3), Comparison("b", 0.5, 0.7, 1e-3)]).splitlines()
-    assert lines[2].split() == ["a", "0.5000", "0.5000", "+0.0e+00", "1e-03", "agrees"]
+    assert lines[2].split() == ["a", "0.5000", "0.5000", "+0.0e+00", "1.0e-03", "agrees"]
     assert lines[3].endswith("DOES NOT AGREE")
 
 
@@ -182,3 +183,35 @@ def test_samplers_agree_with_imbalanced_learn() -> None:
 def test_a_sampler_that_draws_otherwise_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "clone", lambda sampler: SMOTE(k_neighbors=3))
     assert not any(each.agrees for each in peers.compare_samplers())
+
+
+def test_models_agree_with_scikit_learn() -> None:
+    compared = list(peers.compare_models())
+    assert len(compared) == 3
+    assert all(each.agrees for each in compared)
+
+
+def test_an_mlp_that_begins_with_other_weights_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    def other_weights(n_features: int, n_classes: int, hidden: Sequence[int]) -> Any:
+        return [(weight[::-1], bias) for weight, bias in ours.first_weights(n_features, n_classes, hidden)]
+
+    monkeypatch.setattr(peers, "first_weights", other_weights)
+    assert [each.agrees for each in peers.compare_models()] == [True, False, False]
+
+
+@pytest.mark.parametrize(("corrected", "agree"), [(True, [True, True]), (False, [True, False])])
+def test_two_gaussian_classes_agree_with_the_formula_if_the_prior_is_corrected(
+    monkeypatch: pytest.MonkeyPatch, corrected: bool, agree: list[bool]
+) -> None:
+    monkeypatch.setattr(gaussians, "CASES", gaussians.CASES[:1])
+    if not corrected:
+        monkeypatch.setattr(gaussians, "prior_correction", lambda carried, target: np.zeros(2))
+    assert [each.agrees for each in gaussians.compare()] == agree
+
+
+def test_the_formula_is_the_mean_recall_of_the_shifted_threshold() -> None:
+    rows, labels = gaussians.gaussian_rows((10**6, 10**6), 2.0, np.random.RandomState(0))
+    decided = 2.0 * rows[:, 0] > np.log(9)
+    recalls = [(decided[labels == label] == label).mean() for label in (0, 1)]
+    assert gaussians.formula(2.0, np.log(9)) == pytest.approx(np.mean(recalls), abs=2e-3)
+    assert gaussians.formula(2.0, 0.0) == pytest.approx(0.8413447, abs=1e-7)

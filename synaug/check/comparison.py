@@ -41,10 +41,10 @@ def table(title: str, comparisons: Sequence[Comparison]) -> str:
     rows = [
         (
             each.what,
-            f"{each.value:.4f}",
-            f"{each.expected:.4f}",
+            _number(each.value),
+            _number(each.expected),
             f"{each.difference:+.1e}",
-            f"{each.tolerance:.0e}",
+            f"{each.tolerance:.1e}",
             "agrees" if each.agrees else "DOES NOT AGREE",
         )
         for each in comparisons
@@ -55,3 +55,8 @@ def table(title: str, comparisons: Sequence[Comparison]) -> str:
         for each in (list(enumerate(zip(row, widths, strict=True))) for row in (HEADER, *rows))
     ]
     return "\n".join([title, *(f"  {line}" for line in lines)])
+
+
+def _number(value: float) -> str:
+    """Four decimals; of what is too small for them, two digits."""
+    return f"{value:.1e}" if 0 < abs(value) < 5e-4 else f"{value:.4f}"

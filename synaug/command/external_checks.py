@@ -119,7 +119,7 @@ def _job(outcome: Outcome, task: "Task", *, alone: bool) -> Callable[[DictConfig
 
     def job(config: DictConfig) -> Ended:
         check_parts(config, check_settings(config))
-        from synaug.check import peers
+        from synaug.check import gaussians, peers
         from synaug.encoder.workers import torch_threads
         from synaug.pipeline import quieten_lightning
 
@@ -133,7 +133,9 @@ def _job(outcome: Outcome, task: "Task", *, alone: bool) -> Callable[[DictConfig
                     raise
                 outcome.leave_out(title, error)
             if not alone:
+                outcome.add(peers.MODELS, peers.compare_models())
                 outcome.add(peers.SAMPLERS, peers.compare_samplers())
+                outcome.add(gaussians.TITLE, gaussians.compare())
         return Ended(DONE)
 
     return job
