@@ -25,6 +25,7 @@ from synaug.encoder.workers import torch_threads
 from synaug.errors import UserError
 from synaug.files.digest import array_sha256
 from synaug.imbalance_ratio import ImbalanceRatio
+from synaug.near_copies import near_copies, warn_of_near_copies
 from synaug.record.cost import Cost
 from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES
 from synaug.scores.probabilities import Said, write_probabilities
@@ -82,6 +83,8 @@ class Prepared:
         How rows are left out to choose steps and decision rules.
     splits
         Which rows train and test.
+    near_copies
+        For each class, the share of test rows that a training row is nearly the same as.
     embeddings, embeddings_sha256
         float32 `[n, d]`, row by row those of the texts, and their digest.
     encoder
@@ -94,6 +97,7 @@ class Prepared:
     imbalance_ratio: ImbalanceRatio
     validation: Validation
     splits: Sequence[Split]
+    near_copies: Mapping[str, float]
     embeddings: NDArray[np.float32]
     embeddings_sha256: str
     encoder: Mapping[str, Any]
@@ -130,7 +134,7 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
                 **describe(prepared, asked.sources["dataset"]),
                 **scored,
                 **training_tables(data, predictions),
-                "warnings": fallbacks,
+                "warnings": [*warn_of_near_copies(prepared.near_copies, prepared.texts.title), *fallbacks],
                 "cost": spent(cost, prepared.encoded, predictions),
             }
             record.write(folder, recorded)
@@ -191,6 +195,7 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
             seeds=list(config.seeds),
             n_folds=config.n_folds,
             validation=validation,
+            groups=texts.groups,
         )
         minority = minority_by_seed(splits, texts.class_names)
         log.info(
@@ -203,9 +208,10 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
         digest = array_sha256(embeddings)
+        copies = near_copies(embeddings, texts.labels, texts.class_names, splits)
     cost.count("embed", cache.encoded.texts, cache.encoded.flops)
     return Prepared(
-        texts, imbalance_ratio, validation, splits, embeddings, digest, cache.identity, cache.encoded
+        texts, imbalance_ratio, validation, splits, copies, embeddings, digest, cache.identity, cache.encoded
     )
 
 
@@ -224,7 +230,10 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
         prepared.embeddings_sha256,
     )
     with cost.stage("augment"):
-        log.info("augmenting the training rows of %d splits, and of their inner folds, with %s", len(prepared.splits), augmenter.name)
+        n_splits = len(prepared.splits)
+        log.info(
+            "augmenting the training rows of %d splits, and of their inner folds, with %s", n_splits, augmenter.name
+        )
         data = augment_splits(
             prepared.texts,
             prepared.embeddings,
@@ -252,9 +261,7 @@ def fit(training: Fits, data: TrainingData, cost: Cost) -> Predictions:
 def score(folder: Path, data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
     """Score all splits under all decision rules, and keep the log probabilities."""
     with cost.stage("score"):
-        splits = [
-            to_score(data, place, of_split) for place, of_split in enumerate(predictions.splits)
-        ]
+        splits = [to_score(data, place, of_split) for place, of_split in enumerate(predictions.splits)]
         scored = score_splits(splits, data.class_names)
         said = [
             Said(
@@ -313,6 +320,7 @@ def describe(prepared: Prepared, source: str) -> dict[str, Any]:
         "rows_per_class": texts.rows_per_class.tolist(),
         "minority": [name for name in texts.class_names if any(name in minority for minority in of_seeds.values())],
         "minority_by_seed": of_seeds,
+        "near_copies": dict(prepared.near_copies),
     }
     return {"data": data, "encoder": prepared.encoder}
 
@@ -372,7 +380,8 @@ def make_augmenter(config: DictConfig) -> Augmenter:
     UserError
         If the target is no sampler, or rejects a parameter.
     """
-    sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("amount", "strict", "replicas")])
+    ours = ("amount", "strict", "replicas")
+    sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ours])
     sampler = instantiate(sampler_config, _convert_="all")
     check_parameters(sampler)
     return Augmenter(sampler, amount=config.amount, strict=config.strict)

@@ -270,6 +270,8 @@ DATASET = {
     "min_per_class": whole(1, LARGEST) | NULL,
     "max_rows": whole(2, LARGEST) | NULL,
     "drop_empty": TRUTH,
+    "group": WORD | NULL,
+    "group_phrases": TRUTH,
     "seed": SEED,
     "licence": TEXT | NULL,
     "paper": TEXT | NULL,

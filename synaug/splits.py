@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from synaug import names
 from synaug.errors import UserError
@@ -231,6 +230,8 @@ def _folds(
     groups: NDArray[np.int64] | None,
 ) -> Iterator[tuple[Rows, Rows]]:
     """The rows outside each test fold, and those in it."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     random_state = derive_seed("folds", dataset, seed)
     if groups is None:
         folds = StratifiedKFold(n_folds, shuffle=True, random_state=random_state).split(rows, labels[rows])

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from synaug import settings
 from synaug.errors import UserError
@@ -61,12 +60,14 @@ class Nested(Validation):
 
     def _deal_groups(self, outside: Outside, train: Rows) -> list[Rows]:
         """Deal whole groups; one that holds all training rows of a class stays in training."""
+        from sklearn.model_selection import StratifiedGroupKFold
+
         table, group_of_row = _table(outside, train)
-        alone = np.count_nonzero(table, axis=0) == 1
-        stays = (table[:, alone] > 0).any(axis=1)
+        alone = (table > 0).sum(axis=0) == 1
+        stays = table[:, alone].sum(axis=1) > 0
         free = train[~stays[group_of_row]]
         most = int(outside.count(free).max()) if len(free) else 0
-        self._require(min(np.count_nonzero(~stays), most), "groups", outside)
+        self._require(min(int((~stays).sum()), most), "groups", outside)
         folds = StratifiedGroupKFold(self.n_folds, shuffle=True, random_state=derive_seed("inner", *outside.draw))
         assert outside.groups is not None
         left_out = []
@@ -74,7 +75,7 @@ class Nested(Validation):
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
             for _, places in folds.split(free, outside.labels[free], outside.groups[free]):
                 left_out.append(_leaving_some_of_each_class(outside, train, free[places]))
-        self._require(np.count_nonzero([len(rows) for rows in left_out]), "groups", outside)
+        self._require(sum(len(rows) > 0 for rows in left_out), "groups", outside)
         return left_out
 
     def _require(self, n: int, what: str, outside: Outside) -> None:

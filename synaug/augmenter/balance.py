@@ -12,8 +12,9 @@ class Balance:
     """What became of one class: `made` rows (of them `made_by_fallback` by another means) where `asked` were wanted.
 
     Of its `real` rows the sampler `kept` so many. `made` is what the class has more than `real` in the end, and is
-    negative where rows were removed. Of the rows that were added, `new` are no copies of given rows: new points. `asked` is None where the sampler chooses itself. Where `made` is not `asked`, or
-    a fallback made them, `reason` says why.
+    negative where rows were removed. Of the rows that were added, `new` are no copies of given rows: new points.
+    `asked` is None where the sampler chooses itself. Where `made` is not `asked`, or a fallback made them, `reason`
+    says why.
     """
 
     label: int

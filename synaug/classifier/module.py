@@ -1,4 +1,4 @@
-"""The classifiers of all members as one Lightning module: they train, are looked at, and leave when they have stopped."""
+"""The classifiers of all members as one Lightning module: they train, are looked at, and leave."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -44,7 +44,9 @@ def _minority_rows(record: Mapping[str, Any]) -> str:
     data, balance = record["data"], pd.DataFrame(**record["balance"])
     if "inner" in balance:  # which records of before lack, as they lack `kept`
         balance = balance[balance.inner.isna()]
-    given = balance[(balance.seed == balance.seed.iloc[0]) & (balance.fold == balance.fold.iloc[0])].set_index("class").real
+    given = (
+        balance[(balance.seed == balance.seed.iloc[0]) & (balance.fold == balance.fold.iloc[0])].set_index("class").real
+    )
     kept = {} if "kept" not in balance else _kept(balance)  # records of before lack the column
     validation = dict(zip(data["class_names"], data["validation_rows_per_class"], strict=True))
     minority = data["minority"][:5]

@@ -181,7 +181,9 @@ def log_curves(logger: Logger | None, steps: Sequence[int], points: Mapping[str,
     points
         `[p, splits]`, by name; NaN where a split has stopped.
     """
-    for at, step in enumerate(steps) if logger is not None else ():
+    if logger is None:
+        return
+    for at, step in enumerate(steps):
         values = {name: of_splits[at][~np.isnan(of_splits[at])] for name, of_splits in points.items()}
         means = {f"curves/{name}": float(of_look.mean()) for name, of_look in values.items() if len(of_look)}
         logger.log_metrics(means, step=int(step))

@@ -171,9 +171,7 @@ class _Task:
             self.on_test[rule] |= _said(trainer, stack, module.test_rows(), members)
 
     def _module(self, members: Sequence[int]) -> EmbeddingDataModule:
-        return EmbeddingDataModule(
-            self.data, self.pool, members, batch_size=self.training.batch_size, looks=self.steps
-        )
+        return EmbeddingDataModule(self.data, self.pool, members, batch_size=self.training.batch_size, looks=self.steps)
 
     def _classifier(self, members: Sequence[int], watcher: Watch | None = None) -> Classifier:
         training_sets = [self.data.training_sets[member] for member in members]
@@ -247,9 +245,7 @@ class _Task:
         return Curves(np.array(self.steps), points)
 
 
-def _said(
-    trainer: Trainer, stack: Classifier, batches: EvaluationBatches, members: Sequence[int]
-) -> dict[int, Array]:
+def _said(trainer: Trainer, stack: Classifier, batches: EvaluationBatches, members: Sequence[int]) -> dict[int, Array]:
     """Log probabilities `[n_rows, n_classes]` of each member's rows."""
     blocks = trainer.predict(stack, dataloaders=batches)
     assert blocks is not None

@@ -3,7 +3,7 @@
 No test row is seen here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -93,5 +93,3 @@ def pooled(log_probabilities: Sequence[Array]) -> Array:
         return log_probabilities[0]
     mean: Array = np.logaddexp.reduce(np.stack(log_probabilities), axis=0) - np.log(len(log_probabilities))
     return mean
-
-

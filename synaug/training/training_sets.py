@@ -208,7 +208,9 @@ def augment(
         TrainingSet(place, splits[place], inner, replica, given, of_member, *_moments(embeddings, given, standardize))
         for (place, inner, replica), given, of_member in zip(members, rows, bar, strict=True)
     ]
-    target = np.stack([target_frequencies(split, texts.labels, len(texts.class_names), target_prior) for split in splits])
+    target = np.stack(
+        [target_frequencies(split, texts.labels, len(texts.class_names), target_prior) for split in splits]
+    )
     return TrainingData(texts.name, embeddings, texts.labels, texts.class_names, splits, training_sets, target)
 
 

@@ -70,7 +70,8 @@ def _validation_problems(config: DictConfig) -> Iterator[str]:
 
     try:
         if not isinstance(instantiate(config, _convert_="all"), Validation):
-            yield f"validation._target_={config.get('_target_')} is no synaug.splits.Validation: choose validation=nested"
+            target = config.get("_target_")
+            yield f"validation._target_={target} is no synaug.splits.Validation: choose validation=nested"
     except REFUSALS as error:
         yield refusal("validation", error)
 

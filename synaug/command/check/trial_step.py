@@ -22,8 +22,8 @@ def classifier_problems(config: DictConfig, loss_config: DictConfig) -> Iterator
             loss = instantiate(loss_config, _convert_="all")
             if not isinstance(loss, Loss):
                 yield (
-                    f"loss._target_={loss_config.get('_target_')} is no loss that says which class frequencies its logits "
-                    "carry: derive it from synaug.loss.Loss, or choose loss=plain"
+                    f"loss._target_={loss_config.get('_target_')} is no loss that says which class frequencies its "
+                    "logits carry: derive it from synaug.loss.Loss, or choose loss=plain"
                 )
                 return
             part = "classifier"
@@ -44,7 +44,7 @@ def classifier_problems(config: DictConfig, loss_config: DictConfig) -> Iterator
             if losses.shape != (1, 2) or not torch.isfinite(losses).all():
                 yield f"loss gives {losses.tolist()} for two rows: choose one that gives each row a number"
                 return
-            losses.sum().backward()
+            losses.sum().backward()  # type: ignore[no-untyped-call]
             part = "classifier.optimizer"
             if isinstance(optimizer, torch.optim.Optimizer):
                 optimizer.step()
