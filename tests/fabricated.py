@@ -1,6 +1,7 @@
 """Folders of runs that nobody ran: records of plausible numbers, written in milliseconds."""
 
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,26 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.record import FAILURE, RECORD, SCHEMA, SCORE_COLUMNS, VALIDATION_COLUMNS
-from synaug.record.tables import CURVES
-from synaug.scores.decision import RULES
 from synaug.scores.metrics import CALIBRATION_BINS, CLASS_METRICS, METRICS
 
 AUGMENTERS = ("none", "random", "smote", "adasyn")
 CODE = "c0de" * 16
 ROWS_PER_CLASS = 200
-STEPS = range(50, 1501, 50)
+CANDIDATES = ("prior_corrected", "tuned")
+RULES = ("argmax", "argmax_chosen_step", *CANDIDATES)
+STEPS = tuple(round(8 * 2 ** (look / 2)) for look in range(13))
+CHOSEN_STEP, STOPPED = 128, 181
+N_INNER = 5
 # Gains in points of accuracy at 1:10, and what correcting the prior adds to no augmentation.
 GAINS: Mapping[str, float] = {
     "none": 0.0,
     "random": 1.0,
+    "random_under": 0.3,
     "smote": 1.5,
     "borderline_smote": 1.3,
     "adasyn": 1.2,
     "vae": -0.5,
 }
+LOSS_GAINS: Mapping[str, float] = {"plain": 0.0, "class_weighted": 1.1}
 CORRECTION = 3.0
+# Of argmax, with the last weights and with chosen ones, and of the two rules: what is left of a gain under it.
+CORRECTED = np.array([0.0, -0.5, CORRECTION, CORRECTION - 0.3])
+OF_GAIN = np.array([1.0, 0.8, 0.25, 0.25])
+# Augmenters that make no new point.
+REPEATING, REMOVING = ("random",), ("random_under", "tomek", "near_miss")
+
 
 Array = NDArray[np.float64]
+Loss = str | tuple[str, Mapping[str, Any]]
 
 
 def write_runs(
@@ -44,7 +56,7 @@ def write_runs(
     class_names: Sequence[str] = ("business", "science", "sports", "world"),
     effect: float = 1.0,
     augmenter_settings: Sequence[Mapping[str, Any]] = ({},),
-    losses: Sequence[Mapping[str, Any] | None] = (None,),
+    losses: Sequence[Loss] = ("plain",),
     warning: str | None = None,
     changes: Mapping[str, Any] | None = None,
     minority: Sequence[str] | None = None,
@@ -60,7 +72,7 @@ def write_runs(
     augmenter_settings
         Of every augmenter but `none`, e.g. ``{"amount": 0.5}`` or ``{"k_neighbors": 3}``.
     losses
-        Settings of cross-entropy, e.g. ``{"label_smoothing": 0.1}``; None for the plain one.
+        Options, some with their settings, e.g. ``("focal", {"gamma": 2.0})``.
     warning
         What each record that is not of `none` warns of.
     changes
@@ -106,7 +118,7 @@ def fabricate(
     ratio: float | None,
     augmenter: str,
     settings: Mapping[str, Any],
-    loss: Mapping[str, Any] | None,
+    loss: Loss,
     n_folds: int,
     seeds: Sequence[int],
     class_names: Sequence[str],
@@ -114,20 +126,25 @@ def fabricate(
     minority_names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """One record; splits are paired over augmenters, as noise that they share is drawn from the scenario alone."""
+    loss = (loss, {}) if isinstance(loss, str) else loss
     choices = {
         "dataset": dataset,
         "encoder": "minilm",
         "imbalance_ratio": "natural" if ratio is None else f"ir{ratio:g}",
         "augmenter": augmenter,
+        "loss": loss[0],
         "classifier": "mlp",
+        "validation": "nested",
     }
-    whole = json.dumps([choices, settings, loss, list(seeds), n_folds], sort_keys=True)
+    whole = json.dumps([choices, settings, loss, n_folds], sort_keys=True)
     identity = hashlib.sha256(whole.encode()).hexdigest()
     splits = [(seed, fold) for seed in seeds for fold in range(n_folds)]
     later_half = class_names[len(class_names) // 2 :]
     wanted = later_half if minority_names is None else minority_names
     minority = [label for label, name in enumerate(class_names) if name in wanted]
-    recalls = _recalls(choices, ratio, augmenter, settings, effect, len(splits), len(class_names), minority)
+    recalls, out_of_fold = _recalls(
+        choices, ratio, augmenter, settings, loss, effect, len(splits), len(class_names), minority
+    )
     return {
         "schema": SCHEMA,
         "run": "-".join([*choices.values(), identity[:8]]),
@@ -138,24 +155,26 @@ def fabricate(
         "versions": {"python": "3.11.7", "synaug": "0.1.0", "torch": "2.13.0"},
         "code": CODE,
         "git_commit": "0123456789abcdef0123456789abcdef01234567",
-        "data": _data(dataset, class_names, minority),
+        "data": _data(dataset, class_names, minority, seeds),
         "encoder": {"weights_sha256": "e" * 64, "pooling": "mean"},
         "scores": _scores(recalls, splits, class_names, minority),
-        "validation_scores": _validation_scores(recalls, splits, minority),
+        "validation_scores": _validation_scores(out_of_fold, splits, minority),
         "confusion": _confusion(recalls, splits),
         "reliability": [_reliability(rule, recalls[index].mean()) for index, rule in enumerate(RULES)],
         "offsets": [],
         "balance": _balance(splits, class_names, minority, ratio or 5.0, augmenter, settings),
         "diagnostics": [],
-        "curves": _curves(recalls, splits, ratio or 5.0, bool(minority)),
+        "curves": _curves(recalls, splits),
         "best": {
-            "columns": ["seed", "fold", "step", "validation_loss", "minority_accuracy_gap"],
-            "data": [[seed, fold, 500, 0.5, 0.1] for seed, fold in splits],
+            "columns": ["seed", "fold", "decision", "step", "loss", "learned"],
+            "data": [[*split, rule, CHOSEN_STEP, 0.5, True] for split in splits for rule in CANDIDATES],
         },
         "warnings": [],
         "probabilities_sha256": "f" * 64,
         "cost": {
             "seconds": {"load": 1.1, "embed": 0.02, "augment": 0.2, "train": 8.0, "score": 0.8},
+            "optimiser_steps": len(splits) * (N_INNER * STOPPED + STEPS[-1]),
+            "members": len(splits) * (N_INNER + 1),
             "peak_memory_bytes": 1_200_000_000,
             "finished": "2026-11-25T09:38:56Z",
         },
@@ -167,7 +186,7 @@ def _config(
     ratio: float | None,
     augmenter: str,
     settings: Mapping[str, Any],
-    loss: Mapping[str, Any] | None,
+    loss: tuple[str, Mapping[str, Any]],
     n_folds: int,
     seeds: Sequence[int],
 ) -> dict[str, Any]:
@@ -175,22 +194,22 @@ def _config(
         "name": "fabricated",
         "n_folds": n_folds,
         "seeds": list(seeds),
-        "max_steps": 1500,
-        "validation": {"share": 0.1, "thinned": False},
+        "max_steps": STEPS[-1],
+        "target_prior": "uniform",
+        "validation": {"_target_": "synaug.validation.Nested", "n_folds": N_INNER, "final": "bagged"},
         "dataset": {"name": dataset, "max_per_class": 1000},
         "encoder": {"pooling": "mean"},
         "imbalance_ratio": {"ratio": ratio, "profile": "step"},
         "augmenter": {"amount": 0.0 if augmenter == "none" else 1.0, "_target_": f"test.{augmenter}", **settings},
-        "classifier": {
-            "hidden": [128],
-            "loss": {"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0.0, **(loss or {})},
-        },
+        "loss": {"_target_": f"synaug.loss.{loss[0].title().replace('_', '')}", **loss[1]},
+        "classifier": {"hidden": [128]},
         "logger": {"_target_": None},
     }
 
 
-def _data(dataset: str, class_names: Sequence[str], minority: Sequence[int]) -> dict[str, Any]:
+def _data(dataset: str, class_names: Sequence[str], minority: Sequence[int], seeds: Sequence[int]) -> dict[str, Any]:
     n_classes = len(class_names)
+    names = [class_names[label] for label in minority]
     return {
         "source": f"mirror:{dataset}",
         "name": dataset,
@@ -198,9 +217,10 @@ def _data(dataset: str, class_names: Sequence[str], minority: Sequence[int]) -> 
         "embeddings_sha256": "e1" * 32,
         "report": {"rows_read": ROWS_PER_CLASS * n_classes, "rows": ROWS_PER_CLASS * n_classes},
         "class_names": list(class_names),
-        "validation_rows_per_class": [20] * n_classes,
         "rows_per_class": [ROWS_PER_CLASS] * n_classes,
-        "minority": [class_names[label] for label in minority],
+        "minority": names,
+        "minority_by_seed": {str(seed): names for seed in seeds},
+        "near_copies": dict.fromkeys(class_names, 0.02),
     }
 
 
@@ -209,26 +229,32 @@ def _recalls(
     ratio: float | None,
     augmenter: str,
     settings: Mapping[str, Any],
+    loss: tuple[str, Mapping[str, Any]],
     effect: float,
     n_splits: int,
     n_classes: int,
     minority: Sequence[int],
-) -> Array:
-    """Recalls `[rules, splits, classes]`."""
+) -> tuple[Array, Array]:
+    """Recalls `[rules, splits, classes]` of test rows, and of the rows that inner folds left out, with other noise."""
     scenario = f"{choices['dataset']} {choices['imbalance_ratio']}"
-    shared = np.random.RandomState(int(hashlib.sha256(scenario.encode()).hexdigest()[:8], 16))
-    own = np.random.RandomState(int(hashlib.sha256(f"{scenario} {augmenter} {settings}".encode()).hexdigest()[:8], 16))
+    shared = np.random.RandomState(_seed(scenario))
+    own = np.random.RandomState(_seed(f"{scenario} {augmenter} {settings}{'' if loss[0] == 'plain' else loss}"))
     harshness = math.log10(ratio or 5.0)
     base = shared.uniform(0.86, 0.95, n_classes) - 0.01 * harshness
     base[list(minority)] -= 0.16 * harshness**1.5
-    of_split = shared.normal(0, 0.012, (n_splits, 1)) + shared.normal(0, 0.015, (n_splits, n_classes))
-    gain = effect * harshness / 100 * np.array([0.0, CORRECTION, CORRECTION - 0.3])
-    gain += (
-        effect * harshness / 100 * np.array([1.0, 0.25, 0.25]) * GAINS.get(augmenter, 0.8) * settings.get("amount", 1.0)
-    )
+    points = GAINS.get(augmenter, 0.8) * settings.get("amount", 1.0) + LOSS_GAINS.get(loss[0], 0.5)
+    gain = effect * harshness / 100 * (CORRECTED + OF_GAIN * points)
     towards = np.where(np.isin(np.arange(n_classes), minority), 4.0, -1.2)
-    recalls = base + of_split + gain[:, None, None] * towards
-    return np.clip(recalls + own.normal(0, 0.006, (len(RULES), n_splits, n_classes)), 0.01, 0.995)
+    drawn = []
+    for _ in ("test", "out of fold"):
+        of_split = shared.normal(0, 0.012, (n_splits, 1)) + shared.normal(0, 0.015, (n_splits, n_classes))
+        recalls = base + of_split + gain[:, None, None] * towards
+        drawn.append(np.clip(recalls + own.normal(0, 0.006, recalls.shape), 0.01, 0.995))
+    return drawn[0], drawn[1]
+
+
+def _seed(text: str) -> int:
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16)
 
 
 def _overall(recalls: Array, minority: Sequence[int]) -> dict[str, Array]:
@@ -242,6 +268,7 @@ def _overall(recalls: Array, minority: Sequence[int]) -> dict[str, Array]:
         "recall_macro": balanced,
         "auroc_macro": 1 - (1 - balanced) / 3,
         "log_loss": 3 * (1 - balanced),
+        "balanced_log_loss": 3.1 * (1 - balanced),
         "brier_score": 1.5 * (1 - balanced),
         "calibration_error": 0.4 * (1 - balanced),
     }
@@ -268,13 +295,11 @@ def _scores(
 
 
 def _validation_scores(recalls: Array, splits: Sequence[tuple[int, int]], minority: Sequence[int]) -> dict[str, Any]:
-    scores = _overall(recalls, minority)
-    scores["accuracy"] = scores["accuracy"][::-1]  # it follows the prior, and would choose another rule
-    overall = {name: (values - 0.004).clip(0).round(5).tolist() for name, values in scores.items()}
+    overall = {name: values.clip(0).round(5).tolist() for name, values in _overall(recalls, minority).items()}
     rows = [
-        [seed, fold, rule, name, values[place][index]]
+        [seed, fold, rule, name, values[RULES.index(rule)][index]]
         for index, (seed, fold) in enumerate(splits)
-        for place, rule in enumerate(RULES)
+        for rule in CANDIDATES
         for name, values in overall.items()
     ]
     return {"columns": list(VALIDATION_COLUMNS), "data": rows}
@@ -308,29 +333,35 @@ def _balance(
     augmenter: str,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    columns = ["seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason"]
-    rows = []
-    for seed, fold in splits:
+    columns = ["seed", "fold", "inner", "class", "real", "kept", "asked", "made", "new", "made_by_fallback", "reason"]
+    rows: list[list[Any]] = []
+    for (seed, fold), inner in itertools.product(splits, (*range(N_INNER), None)):
+        most = 160 if inner is None else 128
+        least = max(1, round(most / ratio))
         for label, name in enumerate(class_names):
-            real = max(1, round(160 / ratio)) if label in minority else 160
-            asked = 0 if augmenter == "none" else round((160 - real) * settings.get("amount", 1.0))
+            real = least if label in minority else most
+            if augmenter in REMOVING:
+                rows.append([seed, fold, inner, name, real, least, None, least - real, 0, 0, None])
+                continue
+            asked = 0 if augmenter == "none" else round((most - real) * settings.get("amount", 1.0))
             short = 7 if augmenter == "adasyn" and asked else 0
             reason = "too few rows for its neighbours, so plain SMOTE took over" if short else None
-            rows.append([seed, fold, name, real, asked, asked - short, 2 * short, reason])
+            made = asked - short
+            new = 0 if augmenter in REPEATING else made
+            rows.append([seed, fold, inner, name, real, real, asked, made, new, 2 * short, reason])
     return {"columns": columns, "data": rows}
 
 
-def _curves(recalls: Array, splits: Sequence[tuple[int, int]], ratio: float, has_minority: bool) -> dict[str, Any]:
+def _curves(recalls: Array, splits: Sequence[tuple[int, int]]) -> dict[str, Any]:
     steps = np.array(STEPS)
+    columns = ["seed", "fold", "step", "train_loss", "prior_corrected_loss", "tuned_loss", "argmax_test"]
     rows = []
     for index, (seed, fold) in enumerate(splits):
         accuracy = recalls[0, index].mean()
         train = 0.9 * np.exp(-steps / 300) + 0.05
-        validation = 1.2 * np.exp(-steps / 250) + 2 * (1 - accuracy) + steps / 9000
-        seen = 1 - 0.6 * np.exp(-steps / 200)
-        unseen = np.minimum(seen, recalls[0, index].min() + 0.05 * np.log10(ratio) * np.exp(-steps / 400))
-        points = np.stack([train, validation, seen, unseen], axis=1).round(5).astype(object)
-        if not has_minority:
-            points[:, 2:] = None
+        corrected = 1.2 * np.exp(-steps / 60) + 2 * (1 - accuracy) + steps / 900
+        seen = accuracy - 0.4 * np.exp(-steps / 60)
+        points = np.stack([train, corrected, corrected + 0.02, seen], axis=1).round(5).astype(object)
+        points[steps > STOPPED, 1:3] = None
         rows += [[seed, fold, step, *point] for step, point in zip(STEPS, points, strict=True)]
-    return {"columns": ["seed", "fold", "step", *CURVES], "data": rows}
+    return {"columns": columns, "data": rows}

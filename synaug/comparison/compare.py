@@ -10,8 +10,21 @@ import pandas as pd
 
 from synaug.comparison import evidence as evidences
 from synaug.comparison import ranking, stats
+from synaug.comparison.choices import choose, with_choices
 from synaug.comparison.evidence import LABELS, Evidence
-from synaug.comparison.labels import ARGMAX, BEST_WITHOUT_SYNTHESIS, Method, as_text, methods_of
+from synaug.comparison.formatting import class_metric
+from synaug.comparison.labels import (
+    ARGMAX,
+    BASELINE,
+    BEST_WITHOUT_SYNTHESIS,
+    CHOSEN,
+    METHOD,
+    PICKED,
+    REFERENCES,
+    Method,
+    as_text,
+    methods_of,
+)
 from synaug.comparison.significance import ROPE as ROPE
 from synaug.comparison.verdict import NOTHING_SMALLER, Verdict, verdict
 from synaug.errors import UserError
@@ -20,6 +33,7 @@ from synaug.settings import did_you_mean, is_number, written
 
 # The first is what the verdict speaks of. On balanced test folds it is the paper's accuracy.
 DEFAULT_METRICS = ("balanced_accuracy", "accuracy", "f1_macro", "minority_recall", "log_loss")
+CALIBRATION_METRICS = ("log_loss", "brier_score", "calibration_error")
 FIRST_COLUMNS = [
     "scenario",
     "method",
@@ -31,7 +45,10 @@ FIRST_COLUMNS = [
     "high",
     "p_holm",
     "outcome",
+    "family",
 ]
+# What stands beside every gain, and of the reference `reference_minority_recall`, ….
+MINORITY = ("recall", "precision")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,12 +61,18 @@ class Comparison:
         Names; the first is the one that the verdict speaks of.
     tables
         By metric, `synaug.comparison.stats.compare`'s frame, and `by_fallback`: the share of the augmenter's rows
-        that a fallback made, NaN where it made none and of `picked`.
+        that a fallback made, NaN where it made none and of the best of several methods; `minority_recall` and
+        `minority_precision`, the means over the minority classes, and the reference's, `reference_minority_recall`, ….
     values
-        By metric, the splits' scores with the methods that `synaug.comparison.stats.with_choices` adds.
+        By metric, the splits' scores with the methods that `synaug.comparison.choices.with_choices` adds.
+    choices
+        What was chosen for each split, and by which out-of-fold loss: `synaug.comparison.choices.choose`'s frame.
+    calibration
+        Of log loss, Brier score and expected calibration error (column `metric`), `synaug.comparison.stats.compare`'s
+        rows of methods with their chosen rules.
     rankings
-        By metric, `synaug.comparison.ranking.rank` of the augmenters under argmax and of the best without synthesis,
-        over the scenarios in which there was something to augment.
+        By metric, `synaug.comparison.ranking.rank` of the baseline, the best without synthesis and the methods with
+        synthesis under their chosen rules, over the scenarios in which there was something to augment.
     gaps
         What is not there to be compared: `scenario`, `augmenter`, `loss`, `missing` (splits), `reason`.
     verdict
@@ -61,6 +84,8 @@ class Comparison:
     metrics: tuple[str, ...]
     tables: dict[str, pd.DataFrame]
     values: dict[str, pd.DataFrame]
+    choices: pd.DataFrame
+    calibration: pd.DataFrame
     rankings: dict[str, ranking.Ranking]
     gaps: pd.DataFrame
     verdict: Verdict
@@ -96,7 +121,8 @@ def compare_folders(
     folders
         Of experiments that have run, e.g. ``"multirun/mine"``.
     metric
-        A name of `synaug.scores.metrics.METRICS`, or several, of which the verdict speaks of the first.
+        A name of `synaug.scores.metrics.METRICS` or of a score of one class, e.g. ``f1[spam]``; or several, of
+        which the verdict speaks of the first.
     rope
         Differences up to it are of no practical importance.
     mixed
@@ -125,7 +151,8 @@ def compare(
     Parameters
     ----------
     metrics
-        Names of `synaug.scores.metrics.METRICS`; None for `DEFAULT_METRICS`.
+        Names of `synaug.scores.metrics.METRICS` or of scores of one class, e.g. ``f1[spam]``; None for
+        `DEFAULT_METRICS`.
     rope
         Differences up to it are of no practical importance.
     mixed
@@ -146,18 +173,48 @@ def compare(
         raise UserError(_mixed(versions))
     contents = dict(zip(evidence.runs["scenario"], evidence.runs["content"], strict=True))
     idle = evidence.idle_scenarios()
+    choices = choose(evidence.out_of_fold())
+    minority = _of_minority(evidence, choices)
     by_fallback = evidence.runs.groupby(["scenario", "augmenter"])["by_fallback"].mean()
     tables, values, rankings = {}, {}, {}
     for metric in chosen:
         better = metric not in known_metrics.LOSSES
-        values[metric] = stats.with_choices(*evidence.scores_of(metric), higher_is_better=better)
+        values[metric] = with_choices(evidence.scores_of(metric), choices)
         compared = stats.compare(values[metric], higher_is_better=better, rope=rope)
-        tables[metric] = compared.join(by_fallback, on=["scenario", "augmenter"])
+        tables[metric] = _with_minority(compared, minority).join(by_fallback, on=["scenario", "augmenter"])
         ranked = headline_values(values[metric][~values[metric]["scenario"].isin(idle)])
         rankings[metric] = ranking.rank(ranked, contents, higher_is_better=better)
+    calibration = _calibration(evidence, choices, rope)
     gaps = find_gaps(evidence)
-    words = verdict(evidence, chosen[0], tables[chosen[0]], values[chosen[0]], rankings[chosen[0]], gaps, rope)
-    return Comparison(chosen, tables, values, rankings, gaps, words, rope)
+    words = verdict(evidence, chosen[0], tables[chosen[0]], choices, calibration, rankings[chosen[0]], gaps, rope)
+    return Comparison(chosen, tables, values, choices, calibration, rankings, gaps, words, rope)
+
+
+def _of_minority(evidence: Evidence, choices: pd.DataFrame) -> pd.DataFrame:
+    """Minority recall and precision of each method, `[(scenario, augmenter, loss, decision), 2]`."""
+    means = {}
+    for metric in MINORITY:
+        scores = with_choices(evidence.minority_scores(metric), choices).astype({"scenario": object})
+        means[f"minority_{metric}"] = scores.groupby(["scenario", *METHOD])["value"].mean()
+    return pd.DataFrame(means)
+
+
+def _with_minority(table: pd.DataFrame, minority: pd.DataFrame) -> pd.DataFrame:
+    """Put the method's and the reference's minority scores beside every gain."""
+    references = table["reference"].map(REFERENCES)
+    of_reference = table[["scenario"]].assign(**{name: [getattr(each, name) for each in references] for name in METHOD})
+    beside = of_reference.join(minority.add_prefix("reference_"), on=["scenario", *METHOD])
+    return table.join(minority, on=["scenario", *METHOD]).join(beside[[*beside.columns[-len(MINORITY) :]]])
+
+
+def _calibration(evidence: Evidence, choices: pd.DataFrame, rope: float) -> pd.DataFrame:
+    """How well probabilities fit under the chosen rules, as balancing classes is said to harm that."""
+    compared = []
+    for metric in CALIBRATION_METRICS:
+        values = with_choices(evidence.scores_of(metric), choices)
+        shown = values[(values["decision"] == CHOSEN) | (methods_of(values) == BASELINE)]
+        compared.append(stats.compare(shown, higher_is_better=False, rope=rope).assign(metric=metric))
+    return pd.concat(compared, ignore_index=True)
 
 
 def check_metrics(names: Sequence[str]) -> None:
@@ -169,9 +226,10 @@ def check_metrics(names: Sequence[str]) -> None:
         Of the first such name.
     """
     for name in names:
-        if name not in known_metrics.METRICS:
+        if name not in known_metrics.METRICS and class_metric(str(name)) is None:
             near = did_you_mean(str(name), known_metrics.METRICS, "")
-            raise UserError(f"{name!r} is no metric{near} (known: {', '.join(known_metrics.METRICS)})")
+            known = f"{', '.join(known_metrics.METRICS)}; of one class, e.g. f1[spam]"
+            raise UserError(f"{name!r} is no metric{near} (known: {known})")
 
 
 def check_rope(rope: float) -> None:
@@ -191,10 +249,19 @@ def check_rope(rope: float) -> None:
 def _check_recorded(asked: Sequence[str], evidence: Evidence) -> None:
     """Refuse metrics that no run has; the mean recall of the minority has no score where no class is smaller."""
     recorded = list(evidence.scores["metric"][evidence.scores["class"].isna()].unique())
+    classes = dict.fromkeys(name for record in evidence.records.values() for name in record["data"]["class_names"])
     for name in asked if recorded else ():
-        if name not in recorded:
+        of_class = class_metric(name)
+        if of_class is None and name not in recorded:
             why = f" ({NOTHING_SMALLER})" if name == "minority_recall" else ""
             raise UserError(f"no run has {name}{why}: choose among {', '.join(sorted(recorded))}")
+        if of_class is not None and of_class[1] not in classes:
+            near = did_you_mean(of_class[1], classes, "")
+            raise UserError(f"{name}: no run has a class {of_class[1]!r}{near}: choose among {_first(list(classes))}")
+
+
+def _first(names: Sequence[str], most: int = 20) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _mixed(versions: dict[str, list[str]]) -> str:
@@ -206,12 +273,16 @@ def _mixed(versions: dict[str, list[str]]) -> str:
 
 
 def headline_values(scores: pd.DataFrame) -> pd.DataFrame:
-    """Mean scores `[scenario, method]` of what the paper compares, argmax, and of the best without synthesis."""
+    """Mean scores `[scenario, method]` of the baseline, the best without synthesis, and each method with synthesis.
+
+    The last have their rules chosen, as the best without synthesis has: none is handicapped.
+    """
     methods = methods_of(scores)
-    argmax = scores["decision"] == ARGMAX
-    shown = scores[argmax | (methods == BEST_WITHOUT_SYNTHESIS)].astype({"scenario": object})
+    ranked = (scores["decision"] == CHOSEN) & scores["with_synthesis"] & ~scores["augmenter"].isin(PICKED)
+    references = [BASELINE, BEST_WITHOUT_SYNTHESIS]
+    shown = scores[ranked | methods.isin(references)].astype({"scenario": object})
     wide = shown.assign(method=methods).groupby(["scenario", "method"])["value"].mean().unstack()
-    order: list[Method] = [*dict.fromkeys(methods[argmax]), BEST_WITHOUT_SYNTHESIS]
+    order: list[Method] = [*references, *dict.fromkeys(methods[ranked])]
     return wide.reindex(columns=[method for method in order if method in wide])
 
 
@@ -227,29 +298,32 @@ def find_gaps(evidence: Evidence) -> pd.DataFrame:
         present = set(zip(part["augmenter"], part["loss"], strict=True))
         for augmenter, loss in methods.itertuples(index=False):
             if (augmenter, loss) not in present:
-                rows.append((scenario, augmenter, loss, most, _reason(evidence, part.iloc[0], augmenter)))
+                rows.append((scenario, augmenter, loss, most, _reason(evidence, part.iloc[0], augmenter, loss)))
             elif (missing := most - counts.get((scenario, augmenter, loss), 0)) > 0:
                 rows.append((scenario, augmenter, loss, missing, "fewer seeds or folds than others of its scenario"))
     return pd.DataFrame(rows, columns=[*LABELS, "missing", "reason"])
 
 
-def _reason(evidence: Evidence, run: "pd.Series[Any]", augmenter: str) -> str:
-    option = dict(zip(evidence.runs["augmenter"], evidence.runs["augmenter_option"], strict=True))[augmenter]
+def _reason(evidence: Evidence, run: "pd.Series[Any]", augmenter: str, loss: str) -> str:
+    """Why a scenario lacks a method, told by the choices that a failed run kept."""
+    options = evidence.runs.loc[(evidence.runs["augmenter"] == augmenter) & (evidence.runs["loss"] == loss)].iloc[0]
     record = evidence.records[run["identity"]]
-    choices = record["choices"] | {"augmenter": option}
-    beginning = "-".join([*choices.values(), ""])  # of the name of its folder
-    failed = [each["sentence"] for each in evidence.failures if _is_of(each, beginning, record["config"])]
+    wanted = record["choices"] | {"augmenter": options["augmenter_option"]}
+    if "loss" in wanted:
+        wanted["loss"] = options["loss_option"]
+    failed = [each["sentence"] for each in evidence.failures if _is_of(each, wanted, record["config"])]
     if not failed:
         return "not run"
-    of = "" if augmenter == option else f", with these settings or others of {option}"
+    of = ""
+    if wanted["augmenter"] != augmenter:
+        of = f", with these settings or others of {wanted['augmenter']}"
     return f"failed{of}: {failed[0]}"
 
 
-def _is_of(failure: Mapping[str, Any], beginning: str, config: Mapping[str, Any]) -> bool:
-    """Whether a run that failed is of a scenario, by its name and, as all own files have one, by the file's."""
-    if not failure["run"].startswith(beginning):
+def _is_of(failure: Mapping[str, Any], choices: Mapping[str, str], config: Mapping[str, Any]) -> bool:
+    """Whether a run that failed has these choices and, as all own files share one, the file's path and name."""
+    if failure["choices"] != dict(choices):
         return False
-    asked = dict(each.lstrip("+").split("=", 1) for each in failure["overrides"] if "=" in each)
     dataset = config.get("dataset", {})
-    names = [name for name in ("path", "name") if f"dataset.{name}" in asked and dataset.get(name) is not None]
-    return all(asked[f"dataset.{name}"].strip("'\"") == str(dataset[name]) for name in names)
+    own = failure.get("dataset") or {}
+    return all(dataset.get(name) == own.get(name) for name in ("path", "name"))

@@ -12,15 +12,17 @@ import pandas as pd
 
 from synaug import garbage_collection
 from synaug import record as records
-from synaug.comparison.labels import Scenario
+from synaug.comparison.formatting import class_metric
+from synaug.comparison.labels import NO_AUGMENTER, Scenario
 from synaug.comparison.naming import RunName, name_runs
 from synaug.comparison.reading import read_folders
 
 LABELS = ("scenario", "augmenter", "loss")
 CHOICES = ("dataset", "encoder", "imbalance_ratio", "ratio", "classifier")
-# Where classes are thinned, test folds are balanced, and there both are one score; a thinned
-# validation part is not balanced, and a choice by its accuracy would follow its prior.
-CHOOSE_BY = {"accuracy": "balanced_accuracy"}
+# What everything is chosen by on out-of-fold rows: decisions serve classes alike, or as they come.
+CHOOSE_BY = {"uniform": "balanced_log_loss", "natural": "log_loss"}
+# Of records that do not tell new points from copies, the augmenters that make none.
+NO_NEW_POINT = (NO_AUGMENTER, "random")
 
 
 @dataclass(frozen=True)
@@ -33,23 +35,26 @@ class Evidence:
         One row a run: `run`, `identity`, `name` (of the experiment), `folder`, the choices
         (`dataset`, of a user's own file its name, `encoder`, `imbalance_ratio`, `classifier`), `ratio` (NaN:
         natural), `amount`, `scenario` (a `synaug.comparison.labels.Scenario`), `augmenter` and `loss` (the option
-        and every setting in which runs of one option differ), `augmenter_option` (that option), `content` (which
-        data set it is, whatever it is called), `n_classes`, `n_minority` (classes), `rows_made` (synthetic ones, or
-        removed, over all splits), `by_fallback` (the share of the synthetic rows that a fallback made; NaN
-        where there are none), `code`, `finished`, `seconds`, `peak_memory_bytes`; then each setting in which
-        runs of one option differ, under its dotted name: numbers, true and false or text as they are, text
-        where runs have several of these, and missing where a run lacks the setting or has null.
+        and every setting in which runs of one option differ), `augmenter_option` and `loss_option` (those options),
+        `content` (which data set it is, whatever it is called), `n_classes`, `n_minority` (classes), `rows_made`
+        (synthetic ones, or removed, over all fits), `with_synthesis` (whether any of them is a new point, and no copy),
+        `by_fallback` (the share of the added rows that a fallback made; NaN where there are none), `n_unlearned`
+        (splits in which a candidate rule's best out-of-fold loss was no better than chance), `code`, `finished`,
+        `seconds`, `peak_memory_bytes`; then each setting in which runs of one option differ, under its dotted name:
+        numbers, true and false or text as they are, text where runs have several of these, and missing where a run
+        lacks the setting or has null.
     scores
         One row a score: `scenario`, `augmenter`, `loss`, `identity`, the choices, `ratio`, `seed`, `fold`,
         `decision`, `metric`, `class` (missing for scores of all classes), `value`.
     validation
-        The scores of all classes on validation rows: `scenario`, `augmenter`, `loss`, `seed`, `fold`,
-        `decision`, `metric`, `value`.
+        The scores of all classes on out-of-fold rows, of the candidate rules: `scenario`, `augmenter`, `loss`, `seed`,
+        `fold`, `decision`, `metric`, `value`.
     records
         By identity, what else stands in each record.
     failures
-        Runs that failed (the last time): `run`, `sentence`, `type`, `overrides`, whether the folder's last
-        sweep wanted them (`current`), and whether an older record stands all the same (`recorded`).
+        Runs that failed (the last time): `run`, `sentence`, `type`, `overrides`, `choices` and `dataset` (its name and
+        path; both None where an older version wrote the failure), whether the folder's last sweep wanted them
+        (`current`), and whether an older record stands all the same (`recorded`).
     left_out
         A sentence on each file that was not read, as it is not what we write.
     lacking
@@ -64,23 +69,72 @@ class Evidence:
     left_out: Sequence[str] = ()
     lacking: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def scores_of(self, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Scores of one metric, of all classes, for comparing splits.
+    def scores_of(self, metric: str) -> pd.DataFrame:
+        """Test scores of one metric, for comparing splits.
+
+        Parameters
+        ----------
+        metric
+            A score of all classes, or ``precision[spam]``, ``recall[spam]``, ``f1[spam]`` of one.
 
         Returns
         -------
-        test, validation : DataFrame
-            `scenario`, `augmenter`, `loss`, `decision`, `seed`, `fold`, `value`; the latter is what a
-            decision rule may be chosen by.
+        DataFrame
+            `scenario`, `augmenter`, `loss`, `decision`, `seed`, `fold`, `value`, `with_synthesis`.
         """
-        columns = [*LABELS, "decision", "seed", "fold", "value"]
-        overall = self.scores["class"].isna() & (self.scores["metric"] == metric)
-        chosen_by = pd.Series(metric, index=self.validation.index)
-        if metric in CHOOSE_BY:
-            thinned = set(self.runs["scenario"][self.runs["ratio"].notna()])
-            chosen_by[self.validation["scenario"].isin(thinned)] = CHOOSE_BY[metric]
-        validation = self.validation[self.validation["metric"] == chosen_by]
-        return self.scores.loc[overall, columns], validation[columns]
+        of_class = class_metric(metric)
+        name, label = of_class or (metric, None)
+        is_of = self.scores["class"].isna() if label is None else self.scores["class"] == label
+        rows = self.scores[is_of & (self.scores["metric"] == name)]
+        return self._with_synthesis(rows[[*LABELS, "decision", "seed", "fold", "value"]])
+
+    def minority_scores(self, metric: str) -> pd.DataFrame:
+        """Mean test scores of the classes that are the minority, which may turn with the seed.
+
+        Parameters
+        ----------
+        metric
+            One of `synaug.scores.metrics.CLASS_METRICS`.
+
+        Returns
+        -------
+        DataFrame
+            As of `scores_of`; scenarios without a minority have no rows.
+        """
+        rows = self.scores[self.scores["class"].notna() & (self.scores["metric"] == metric)]
+        minority = {
+            (identity, seed, name)
+            for identity, record in self.records.items()
+            for seed in record["config"]["seeds"]
+            for name in record["data"].get("minority_by_seed", {}).get(str(seed), record["data"]["minority"])
+        }
+        of = zip(rows["identity"].tolist(), rows["seed"].tolist(), rows["class"].tolist(), strict=True)
+        rows = rows[[each in minority for each in of]]
+        key = [*LABELS, "decision", "seed", "fold"]
+        means = rows.groupby(key, observed=True, sort=False)["value"].mean().reset_index()
+        return self._with_synthesis(means)
+
+    def out_of_fold(self) -> pd.DataFrame:
+        """The losses on out-of-fold rows by which rules, losses and augmenters are chosen; less is better.
+
+        Returns
+        -------
+        DataFrame
+            As of `scores_of`: class-balanced log losses; where decisions serve the classes as they come
+            (target_prior=natural), plain ones.
+        """
+        by = {
+            identity: CHOOSE_BY.get(record["config"].get("target_prior", "uniform"), CHOOSE_BY["uniform"])
+            for identity, record in self.records.items()
+        }
+        wanted = self.validation["identity"].astype(object).map(by)
+        rows = self.validation[self.validation["metric"].astype(object) == wanted]
+        return self._with_synthesis(rows[[*LABELS, "decision", "seed", "fold", "value"]])
+
+    def _with_synthesis(self, rows: pd.DataFrame) -> pd.DataFrame:
+        of_run = self.runs.set_index([*LABELS])["with_synthesis"].to_dict()
+        methods = zip(*(rows[name].tolist() for name in LABELS), strict=True)
+        return rows.assign(with_synthesis=np.array([of_run[method] for method in methods], dtype=bool))
 
     def idle_scenarios(self) -> set[Scenario]:
         """Scenarios without a minority, in which no run made or removed a row: there was nothing to augment."""
@@ -129,7 +183,8 @@ def _runs(by_identity: Mapping[str, dict[str, Any]], places: Mapping[str, str]) 
         _run(record, name, places[record["identity"]]) for record, name in zip(by_identity.values(), names, strict=True)
     ]
     columns = ["run", "identity", "name", "folder", *CHOICES, "amount", *LABELS, "augmenter_option", "content"]
-    columns += ["n_classes", "n_minority", "rows_made", "by_fallback", "code", "finished", "seconds"]
+    columns += ["n_classes", "n_minority", "rows_made", "with_synthesis", "by_fallback", "loss_option", "n_unlearned"]
+    columns += ["code", "finished", "seconds"]
     columns += ["peak_memory_bytes"]
     frame = pd.DataFrame(rows, columns=columns).astype({"ratio": float, "by_fallback": float})
     keys = sorted({key for name in names for key in name.settings if key not in columns})
@@ -150,7 +205,9 @@ def _run(record: Mapping[str, Any], name: RunName, folder: str) -> dict[str, Any
         "content": name.content,
         "n_classes": len(record["data"]["class_names"]),
         "n_minority": len(record["data"]["minority"]),
-        **_rows_made(record["balance"]),
+        **_rows_made(record["balance"], record["choices"]["augmenter"]),
+        "loss_option": record["choices"].get("loss", ""),
+        "n_unlearned": _unlearned(record["best"]),
         "code": record["code"],
         "finished": record["cost"]["finished"],
         "seconds": sum(record["cost"]["seconds"].values()),
@@ -158,19 +215,30 @@ def _run(record: Mapping[str, Any], name: RunName, folder: str) -> dict[str, Any
     }
 
 
-def _rows_made(balance: Mapping[str, Any]) -> dict[str, float]:
-    """How many rows a run was given or lost over all splits, and which share of the new ones a fallback made."""
+def _rows_made(balance: Mapping[str, Any], augmenter: str) -> dict[str, Any]:
+    """How many rows a run was given or lost over all fits, whether any was new, and which share a fallback made."""
     columns = balance["columns"]
     real_at, made_at, fallback_at = (columns.index(name) for name in ("real", "made", "made_by_fallback"))
     # Without that column it is an older record, in which what a sampler put for rows it removed cannot be told.
     kept_at = columns.index("kept") if "kept" in columns else None
     removed = [row[real_at] - row[kept_at] if kept_at is not None else max(-row[made_at], 0) for row in balance["data"]]
-    new = [row[made_at] + gone for row, gone in zip(balance["data"], removed, strict=True)]
+    added = [row[made_at] + gone for row, gone in zip(balance["data"], removed, strict=True)]
     by_fallback = sum(max(row[fallback_at], 0) for row in balance["data"])
+    new_at = columns.index("new") if "new" in columns else None
+    made_new = [row[new_at] > 0 if new_at is not None else augmenter not in NO_NEW_POINT for row in balance["data"]]
     return {
-        "rows_made": sum(new) + sum(removed),
-        "by_fallback": min(by_fallback / sum(new), 1.0) if sum(new) > 0 else np.nan,
+        "rows_made": sum(added) + sum(removed),
+        "with_synthesis": any(made_new) if balance["data"] else augmenter not in NO_NEW_POINT,
+        "by_fallback": min(by_fallback / sum(added), 1.0) if sum(added) > 0 else np.nan,
     }
+
+
+def _unlearned(best: Mapping[str, Any]) -> int:
+    """In how many splits a candidate rule had learned nothing; older records do not say."""
+    if "learned" not in best["columns"]:
+        return 0
+    seed_at, fold_at, learned_at = (best["columns"].index(name) for name in ("seed", "fold", "learned"))
+    return len({(row[seed_at], row[fold_at]) for row in best["data"] if row[learned_at] is False})
 
 
 def _of_one_kind(values: Sequence[Any]) -> "pd.Series[Any]":

@@ -1,13 +1,26 @@
 """How metrics, differences, p-values and counts are written."""
 
 import math
+import re
 from dataclasses import dataclass
 
-from synaug.scores.metrics import LOSSES
+from synaug.scores.metrics import CLASS_METRICS, LOSSES
+
+# A score of one class: `f1[spam]`.
+OF_A_CLASS = re.compile(rf"({'|'.join(CLASS_METRICS)})\[(.+)\]", re.DOTALL)
+
+
+def class_metric(name: str) -> tuple[str, str] | None:
+    """The score and the class that a name like ``f1[spam]`` asks for; None for a score of all classes."""
+    found = OF_A_CLASS.fullmatch(name)
+    return found and (found[1], found[2])
 
 
 def metric(name: str) -> str:
-    """``balanced_accuracy`` as words."""
+    """``balanced_accuracy`` as words, ``f1[spam]`` as ``F1 of spam``."""
+    of_class = class_metric(name)
+    if of_class is not None:
+        return f"{of_class[0].replace('f1', 'F1')} of {of_class[1]}"
     return name.replace("_", " ").replace("auroc", "AUROC").replace("auprc", "AUPRC").replace("mcc", "MCC")
 
 

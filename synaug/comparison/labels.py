@@ -11,14 +11,21 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from synaug.scores.decision import RULES
+from synaug.scores.decision import ARGMAX as ARGMAX
+from synaug.scores.decision import ARGMAX_CHOSEN_STEP, RULES
 
 SEPARATOR = " · "
-NO_AUGMENTER, PICKED = "none", "picked"
+NO_AUGMENTER = "none"
+# In the place of an augmenter, what is picked for each split; no option and no settings read so.
+PICKED = WITHOUT, WITH = ("best without synthesis", "best with synthesis")
 PLAIN_LOSS = ""
-ARGMAX, CHOSEN = "argmax", "chosen"
+CHOSEN = "chosen"
 METHOD = ["augmenter", "loss", "decision"]
-DECISIONS = {**{rule: rule.replace("_", " ") for rule in RULES}, CHOSEN: "rule chosen"}
+DECISIONS = {
+    **{rule: rule.replace("_", " ") for rule in RULES},
+    ARGMAX_CHOSEN_STEP: "argmax at the chosen step",
+    CHOSEN: "rule chosen",
+}
 MOST_BY_FALLBACK = 0.5
 MOSTLY_BY_FALLBACK = "mostly by fallback"
 
@@ -81,11 +88,12 @@ class Method:
     Attributes
     ----------
     augmenter
-        The option, with its settings where they differ between runs; `PICKED` is the best on validation rows.
+        The option, with its settings where they differ between runs; or one of `PICKED`: the best of all methods
+        without synthesis, or with it, on the out-of-fold rows of each split.
     loss
-        What makes the loss another than plain cross-entropy, which is ``""``.
+        The option, with its settings where they differ between runs; the plain loss is ``""``.
     decision
-        The rule; `CHOSEN` is the best on validation rows.
+        The rule; `CHOSEN` is the best on the out-of-fold rows of each split.
     """
 
     augmenter: str
@@ -95,10 +103,8 @@ class Method:
     @property
     def label(self) -> str:
         """The method by name; argmax goes without saying."""
-        if self == BEST_WITHOUT_SYNTHESIS:
-            return "best without synthesis"
-        if self.augmenter == PICKED:
-            return "picked (best on validation)"
+        if self.augmenter in PICKED:
+            return self.augmenter
         rule = "" if self.decision == ARGMAX else DECISIONS.get(self.decision, self.decision)
         return ", ".join(filter(None, (self.label_without_rule, rule)))
 
@@ -112,7 +118,7 @@ class Method:
 
 
 BASELINE = Method(NO_AUGMENTER)
-BEST_WITHOUT_SYNTHESIS = Method(NO_AUGMENTER, decision=CHOSEN)
+BEST_WITHOUT_SYNTHESIS, BEST_WITH_SYNTHESIS = (Method(augmenter, decision=CHOSEN) for augmenter in PICKED)
 # What every method is compared with, by its name in the column `reference`.
 REFERENCES = {"baseline": BASELINE, "best_without_synthesis": BEST_WITHOUT_SYNTHESIS}
 REFERENCE_LABELS = {"baseline": "the baseline", "best_without_synthesis": "the best without synthesis"}

@@ -7,9 +7,11 @@ from enum import Enum
 from typing import Any
 
 from synaug import record as records
-from synaug.comparison.labels import NO_AUGMENTER, PLAIN_LOSS, Scenario
+from synaug.comparison.labels import NO_AUGMENTER, Scenario
 from synaug.files.digest import json_sha256, text_sha256
 
+PLAIN_OPTION = "plain"
+NESTED = "nested"  # the default: other ways of choosing are named wherever they are shown
 CROSS_ENTROPY = {"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0}
 FILE_TARGET = "synaug.dataset.FileDataset"
 LONGEST = 40
@@ -61,10 +63,9 @@ def name_runs(runs: Sequence[Record]) -> list[RunName]:
     ]
     settings = [dict(_flat(records.science(record["config"]))) for record in runs]
     differing = _differing(settings, [record["choices"] for record in runs])
-    losses = [_loss(record) for record in runs]
+    losses = list(map(_loss, runs, differing))
     scenarios = list(map(_scenario, runs, datasets, differing))
     scenarios = _apart_by_shared(scenarios, runs, settings)
-    scenarios, losses = _without_shared_loss(scenarios, losses)
     augmenters = list(map(_augmenter, runs, differing))
     augmenters = _apart_by_identity(augmenters, scenarios, losses, runs)
     given = [{".".join(key): value for key, value in each.items() if value is not UNSET} for each in differing]
@@ -111,6 +112,9 @@ def _scenario(record: Record, dataset: str, differing: Settings) -> Scenario:
         for key in sorted(differing)
         if not _is_of_method(key) and key not in named
     ]
+    validation = choices.get("validation", NESTED)
+    if validation != NESTED:
+        settings.insert(0, f"validation={validation}")
     ratio, profile = imbalance.get("ratio"), imbalance.get("profile", "step")
     return Scenario(
         dataset,
@@ -124,7 +128,7 @@ def _scenario(record: Record, dataset: str, differing: Settings) -> Scenario:
 
 
 def _is_of_method(key: Key) -> bool:
-    return key[0] == "augmenter" or (key[:2] == ("classifier", "loss") and len(key) > 2)
+    return key[0] in ("augmenter", "loss") or (key[:2] == ("classifier", "loss") and len(key) > 2)
 
 
 def _apart_by_shared(
@@ -139,21 +143,6 @@ def _apart_by_shared(
         replace(scenario, settings=(*scenario.settings, f"content={digest}")) if ambiguous else scenario
         for scenario, digest, ambiguous in zip(scenarios, digests, _ambiguous(scenarios, digests), strict=True)
     ]
-
-
-def _without_shared_loss(scenarios: Sequence[Scenario], losses: Sequence[str]) -> tuple[list[Scenario], list[str]]:
-    """A loss that all methods of a scenario share is no difference between them, but one between scenarios."""
-    losses_of = defaultdict(set)
-    for scenario, loss in zip(scenarios, losses, strict=True):
-        losses_of[scenario].add(loss)
-    is_shared = [len(losses_of[scenario]) == 1 and loss for scenario, loss in zip(scenarios, losses, strict=True)]
-    return (
-        [
-            replace(scenario, settings=(*scenario.settings, f"loss: {loss}")) if shared else scenario
-            for scenario, loss, shared in zip(scenarios, losses, is_shared, strict=True)
-        ],
-        [PLAIN_LOSS if shared else loss for loss, shared in zip(losses, is_shared, strict=True)],
-    )
 
 
 def _apart_by_identity(
@@ -209,8 +198,19 @@ def _augmenter(record: Record, differing: Settings) -> str:
     return " ".join([name, *settings, *share])
 
 
-def _loss(record: Record) -> str:
-    """Nothing for plain cross-entropy, else what makes the loss another one."""
+def _loss(record: Record, differing: Settings) -> str:
+    """The loss's option and its settings; nothing for the plain loss."""
+    option = record["choices"].get("loss")
+    if option is None:
+        return _older_loss(record)
+    settings = {key[-1]: value for key, value in differing.items() if key[0] == "loss"}
+    if option == PLAIN_OPTION:  # which without label smoothing is the baseline's
+        return " ".join(_setting(name, value) for name, value in settings.items() if value)
+    return " ".join([option, *(_setting(name, value) for name, value in settings.items())])
+
+
+def _older_loss(record: Record) -> str:
+    """Of records that have the loss among the settings of the classifier: what makes it other than cross-entropy."""
     loss = dict(record["config"]["classifier"].get("loss") or CROSS_ENTROPY)
     loss.pop("_partial_", None)
     target = str(loss.pop("_target_"))

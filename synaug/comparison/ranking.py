@@ -9,9 +9,9 @@ import pandas as pd
 from scikit_posthocs import posthoc_nemenyi_friedman
 from scipy import stats
 
+from synaug.comparison.choices import DECIMALS
 from synaug.comparison.labels import Method, Scenario
 from synaug.comparison.significance import LEVEL
-from synaug.comparison.stats import DECIMALS
 
 FEW_SCENARIOS = 10
 TOO_FEW_SCENARIOS = 5
@@ -54,9 +54,7 @@ class Ranking:
     cautions: tuple[str, ...]
 
 
-def rank(
-    values: pd.DataFrame, datasets: Mapping[Scenario, str], *, higher_is_better: bool = True, alpha: float = LEVEL
-) -> Ranking:
+def rank(values: pd.DataFrame, datasets: Mapping[Scenario, str], *, higher_is_better: bool = True) -> Ranking:
     """Rank methods over scenarios.
 
     Parameters
@@ -67,8 +65,6 @@ def rank(
         The data set of each scenario.
     higher_is_better
         False for losses.
-    alpha
-        Level of the critical difference.
 
     References
     ----------
@@ -91,8 +87,8 @@ def rank(
         iman_davenport_f=f,
         iman_davenport_p=f_p,
         nemenyi=nemenyi.set_axis(methods).set_axis(methods, axis=1),
-        critical_difference=_critical_difference(n, k, alpha) if pairs else np.nan,
-        alpha=alpha,
+        critical_difference=_critical_difference(n, k) if pairs else np.nan,
+        alpha=LEVEL,
         cautions=tuple(_cautions(complete, datasets)),
     )
 
@@ -114,8 +110,8 @@ def _iman_davenport(friedman: float, n: int, k: int) -> tuple[float, float]:
     return f, float(stats.f.sf(f, k - 1, (k - 1) * (n - 1)))
 
 
-def _critical_difference(n: int, k: int, alpha: float) -> float:
-    q = stats.studentized_range.ppf(1 - alpha, k, np.inf) / np.sqrt(2)
+def _critical_difference(n: int, k: int) -> float:
+    q = stats.studentized_range.ppf(1 - LEVEL, k, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(k * (k + 1) / (6 * n)))
 
 

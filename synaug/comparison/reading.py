@@ -144,6 +144,8 @@ def _failure(contents: Folders, path: Path, wanted: set[str] | None, is_recorded
         "sentence": older + failure.get("sentence", failure["error"]),
         "type": failure["type"],
         "overrides": failure["overrides"],
+        "choices": failure.get("choices"),
+        "dataset": failure.get("dataset"),
         "current": wanted is None or path.parent.name in wanted,
         "recorded": is_recorded,
     }

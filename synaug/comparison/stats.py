@@ -13,25 +13,26 @@ from baycomp.single import Posterior
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from synaug.comparison.labels import CHOSEN, METHOD, NO_AUGMENTER, PICKED, PLAIN_LOSS, REFERENCES, Method, methods_of
-from synaug.comparison.significance import CONFIDENCE, ROPE, outcomes
+from synaug.comparison import power
+from synaug.comparison.choices import DECIMALS, KEY, KINDS, SPLIT
+from synaug.comparison.labels import CHOSEN, METHOD, PICKED, REFERENCES, WITH, Method, methods_of
+from synaug.comparison.multiplicity import holm
+from synaug.comparison.significance import LEVEL, ROPE, outcomes
 from synaug.errors import UserError
-from synaug.scores.decision import RULES
+from synaug.scores.decision import ARGMAX_CHOSEN_STEP
 
-SPLIT = ["seed", "fold"]
-KEY = ["scenario", *METHOD, *SPLIT]
-# All may come as categories; scenarios stay so, as values are slow to group.
-KINDS = {"scenario": "category", **dict.fromkeys(METHOD, "str")}
 TESTED = [
-    *("value", "value_std", "reference_value", "gain", "low", "high", "t", "p_corrected", "p_wilcoxon", "p_paired_t"),
+    *("value", "value_std", "reference_value", "gain", "error", "t", "p_raw", "p_wilcoxon", "p_paired_t"),
     *("effect", "p_worse", "p_equivalent", "p_better"),
 ]
 COLUMNS = [
-    *("scenario", *METHOD, "reference", "n_splits", "n_seeds", "n_folds", "rho"),
-    *(*TESTED[:8], "p_holm", "outcome", *TESTED[8:], "missing"),
+    *("scenario", *METHOD, "with_synthesis", "reference", "family", "n_comparisons"),
+    *("n_splits", "n_seeds", "n_folds", "rho", *TESTED[:4], "low", "high", "p_holm", "outcome"),
+    *("detectable", "detectable_any_seeds"),
+    *("low_raw", "high_raw", "p_raw", "error", "t", *TESTED[7:], "missing"),
 ]
-# Scores that differ by less are equal: the same hits, added up in another order.
-DECIMALS = 12
+# The question of a scenario; two that are planned, too, against the baseline; and all methods one by one.
+PRIMARY, PLANNED, SECONDARY = "primary", "planned", "secondary"
 # Up to here `signed_rank_test` is exact: 2^50 signs are counted without rounding in float64.
 EXACT_RANKS = 50
 
@@ -39,61 +40,15 @@ Array = NDArray[np.float64]
 
 
 class CorrectedTTest(NamedTuple):
-    """What `corrected_t_test` returns, arrays `[...]`: mean, t, two-sided p, and the interval low … high."""
+    """What `corrected_t_test` returns, arrays `[...]`: mean, its standard error, t, and the two-sided p."""
 
     mean: Array
+    error: Array
     t: Array
     p: Array
-    low: Array
-    high: Array
 
 
-def with_choices(scores: pd.DataFrame, validation: pd.DataFrame, higher_is_better: bool = True) -> pd.DataFrame:
-    """Add the methods that choose by validation score, for each split alone.
-
-    Parameters
-    ----------
-    scores
-        Of test rows: scenario, augmenter, loss, decision, seed, fold, value.
-    validation
-        The same columns, scores on validation rows. Only these decide.
-    higher_is_better
-        False for losses.
-
-    Returns
-    -------
-    DataFrame
-        `scores` with a column `chosen_from`, and with the rows of
-
-        - each augmenter under decision `chosen`, plain loss: its best loss and rule;
-        - augmenter `picked`, decision `chosen`, plain loss: the best augmenter other than none, with its
-          loss and rule.
-
-        `chosen_from` is the `Method` that was taken. Of equals the earlier rule of `RULES` is taken, then the plain
-        loss, then the augmenter that appears first. A split without validation score, or without test score of what
-        was chosen, gets no such row.
-    """
-    scores, validation = (frame.astype(KINDS) for frame in (scores, validation))
-    candidates = validation[validation["decision"].isin(RULES)].dropna(subset="value")
-    first = {augmenter: place for place, augmenter in enumerate(scores["augmenter"].unique())}
-    order = candidates.assign(
-        _value=-candidates["value"] if higher_is_better else candidates["value"],
-        _rule=candidates["decision"].map(RULES.index),
-        _loss=candidates["loss"] != PLAIN_LOSS,
-        _augmenter=candidates["augmenter"].map(first),
-    ).sort_values(["_value", "_rule", "_loss", "_augmenter"])
-    chosen = order.drop_duplicates(["scenario", "augmenter", *SPLIT])
-    picked = order[order["augmenter"] != NO_AUGMENTER].drop_duplicates(["scenario", *SPLIT])
-    added = [_scored(scores, chosen), _scored(scores, picked).assign(augmenter=PICKED)]
-    return pd.concat([scores, *(rows.assign(loss=PLAIN_LOSS, decision=CHOSEN) for rows in added)], ignore_index=True)
-
-
-def _scored(scores: pd.DataFrame, best: pd.DataFrame) -> pd.DataFrame:
-    scored = best[KEY].merge(scores, on=KEY).dropna(subset="value")
-    return scored.assign(chosen_from=methods_of(scored))
-
-
-def corrected_t_test(differences: ArrayLike, n_folds: int, confidence: float = CONFIDENCE) -> CorrectedTTest:
+def corrected_t_test(differences: ArrayLike, n_folds: int) -> CorrectedTTest:
     """Test the mean of the differences of r × k folds, whose training sets overlap.
 
     The variance of the mean is s² · (1 / n + ρ / (1 − ρ)) with ρ = 1 / k, the share of the rows that
@@ -106,14 +61,12 @@ def corrected_t_test(differences: ArrayLike, n_folds: int, confidence: float = C
         `[..., n]`, n = r · k, or fewer where splits are missing.
     n_folds
         k.
-    confidence
-        Of the interval.
 
     Returns
     -------
     CorrectedTTest
         NaN, but for the mean, where n or k is below 2. Where all differences are the same there is
-        no variance: t is ±inf and p 0, or t is 0 and p 1 if they are all 0; the interval is the mean.
+        no variance: t is ±inf and p 0, or t is 0 and p 1 if they are all 0.
 
     Notes
     -----
@@ -132,11 +85,33 @@ def corrected_t_test(differences: ArrayLike, n_folds: int, confidence: float = C
     mean = values.mean(-1)
     if n < 2 or n_folds < 2:
         nothing = np.full_like(mean, np.nan)
-        return CorrectedTTest(mean, nothing, nothing, nothing, nothing)
-    error = _deviation(values) * np.sqrt(_variance_factor(n, n_folds))
+        return CorrectedTTest(mean, nothing, nothing, nothing)
+    error = _deviation(values) * np.sqrt(power.variance_factor(n, n_folds))
     t = _in_units_of(error, mean)
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * error
-    return CorrectedTTest(mean, t, 2 * stats.t.sf(np.abs(t), n - 1), mean - half, mean + half)
+    return CorrectedTTest(mean, error, t, 2 * stats.t.sf(np.abs(t), n - 1))
+
+
+def intervals(gain: ArrayLike, error: ArrayLike, n_splits: ArrayLike, factor: ArrayLike = 1.0) -> tuple[Array, Array]:
+    """Intervals around means of differences, at the level of the test that they stand beside.
+
+    Parameters
+    ----------
+    gain, error
+        Of `corrected_t_test`; where the error is NaN, the ends are.
+    n_splits
+        Of which t has one degree of freedom less.
+    factor
+        By which Holm multiplied the p-value (`synaug.comparison.multiplicity.holm`); 1 for one comparison alone.
+
+    Returns
+    -------
+    low, high
+        Of the level `LEVEL` / factor: they exclude 0 exactly where p times the factor is below `LEVEL`.
+    """
+    mean, standard = np.asarray(gain, dtype=np.float64), np.asarray(error, dtype=np.float64)
+    degrees = np.maximum(np.asarray(n_splits, dtype=np.float64) - 1, 1)
+    half = stats.t.isf(LEVEL / np.asarray(factor, dtype=np.float64) / 2, degrees) * standard
+    return mean - half, mean + half
 
 
 def signed_rank_test(differences: ArrayLike) -> Array:
@@ -201,7 +176,7 @@ def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float 
     Parameters
     ----------
     scores
-        What `with_choices` returns: the scores of one metric.
+        What `synaug.comparison.choices.with_choices` returns: the scores of one metric.
     higher_is_better
         False for losses: then gains are turned, so that a positive one is always better.
     rope
@@ -210,16 +185,23 @@ def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float 
     Returns
     -------
     DataFrame
-        A row for each (scenario, method, reference): scenario, augmenter, loss, decision, reference, the
-        common splits' n_splits, the scenario's n_seeds and n_folds, rho = 1 / n_folds; mean and standard
-        deviation of the method (value, value_std) and mean of the reference; gain with the interval, t
-        and p_corrected of `corrected_t_test`; p_holm, Holm's step-down over all p_corrected of the
-        scenario; outcome, of `synaug.comparison.significance`; p_wilcoxon (`signed_rank_test`) and p_paired_t,
-        which take splits for independent and so are too small; effect, the gain in standard deviations of the
-        differences; p_worse, p_equivalent and p_better of the Bayesian correlated t-test (Corani and Benavoli
-        2015); missing, the splits of the scenario that the method or the reference lacks. A reference is not
-        compared with itself, nor the best without synthesis with what it chose from; a scenario without the
-        reference has no rows. With fewer than 2 common splits, or one fold, what cannot be computed is NaN.
+        A row for each (scenario, method, reference), `COLUMNS`; `NOTES` of `synaug.comparison.columns` says what each
+        column is. With the baseline all methods are compared; with the best without synthesis those with synthesis (the
+        others are what it was picked from), under their chosen rules, as its rule is chosen; `argmax_chosen_step` is
+        shown, and compared with nothing. A scenario without the reference has no rows. With fewer than 2 common splits,
+        or one fold, what cannot be computed is NaN.
+
+        p_holm, low and high are adjusted alike, over one family of comparisons each:
+
+        - `primary`: the best with synthesis against the best without, over scenarios;
+        - `planned`: the best without synthesis against the baseline, over scenarios, and the best with it likewise;
+        - `secondary`: all others, over those of the same scenario and reference. Comparisons that are the same on all
+          splits (as of `chosen` and the rule that it chose everywhere) are one.
+
+    Raises
+    ------
+    UserError
+        If a method has two scores of a split.
     """
     scored = scores.astype(KINDS).dropna(subset="value")
     twice = scored.duplicated(KEY)
@@ -229,43 +211,65 @@ def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float 
             f"{Method(augmenter, loss, decision)} of {scenario} has two scores of seed {seed} fold {fold}, "
             "and a split has one: leave one of the runs out"
         )
-    rows, values = _pairs(scored)
+    rows, values = _pairs(scored[scored["decision"] != ARGMAX_CHOSEN_STEP])
     by_scenario = scored[["scenario", *SPLIT]].drop_duplicates().astype({"scenario": object}).groupby("scenario")
     design = by_scenario[SPLIT].nunique().set_axis(["n_seeds", "n_folds"], axis=1).assign(splits=by_scenario.size())
     rows = rows.join(design, on="scenario")
     method, reference = values[rows["of_method"]], values[rows["of_reference"]]
-    common = ~np.isnan(method + reference)
+    differences = np.round(method - reference if higher_is_better else reference - method, DECIMALS)
+    common = ~np.isnan(differences)
     rows["n_splits"] = common.sum(1)
     tested = [pd.DataFrame(columns=TESTED, dtype=np.float64)]
     # Comparisons of one shape are tested in one call.
     for _, same in rows[rows["n_splits"] > 0].groupby(["n_splits", "n_folds"]):
         n, n_folds = map(int, same[["n_splits", "n_folds"]].iloc[0])
-        x, y = (side[same.index][common[same.index]].reshape(-1, n) for side in (method, reference))
-        gains = np.round(x - y if higher_is_better else y - x, DECIMALS)
+        x, y, gains = (
+            of_all[same.index][common[same.index]].reshape(-1, n) for of_all in (method, reference, differences)
+        )
         columns = {"value": x.mean(-1), "value_std": _deviation(x), "reference_value": y.mean(-1)}
         columns |= _tests(gains, n_folds, rope)
         tested.append(pd.DataFrame(columns, index=same.index))
     rows = rows.join(pd.concat(tested))
     rows["missing"] = rows["splits"] - rows["n_splits"]
     rows["rho"] = 1 / rows["n_folds"]
-    rows["p_holm"] = rows.groupby("scenario")["p_corrected"].transform(lambda p: holm(p))
-    rows["outcome"] = outcomes(rows)
+    rows = _adjusted(rows, differences)
+    rows["outcome"] = outcomes(rows, rope)
     return rows[COLUMNS]
 
 
-def holm(p: ArrayLike) -> Array:
-    """Adjusted p-values of the step-down procedure of Holm (1979) `[m]`; NaN is no comparison and stays NaN."""
-    raw = np.asarray(p, dtype=np.float64)
-    order = np.argsort(raw)[: np.count_nonzero(~np.isnan(raw))]
-    adjusted = np.full_like(raw, np.nan)
-    # statsmodels' multipletests gives the same, and collects garbage at every call, which takes 0.1 s.
-    adjusted[order] = np.minimum(np.maximum.accumulate(raw[order] * np.arange(len(order), 0, -1)), 1)
-    return adjusted
+def _adjusted(rows: pd.DataFrame, differences: Array) -> pd.DataFrame:
+    """Adjust p-values and intervals within families; differences `[row, split]`."""
+    is_pick = rows["augmenter"].isin(PICKED)
+    of_baseline = (
+        rows["reference"].map(REFERENCES).map(lambda reference: reference.augmenter not in PICKED).astype(bool)
+    )
+    is_primary = (rows["augmenter"] == WITH) & ~of_baseline
+    rows["family"] = np.select([is_primary, is_pick], [PRIMARY, PLANNED], SECONDARY)
+    # Over scenarios, or inside one of them.
+    scope = rows["augmenter"].where(is_pick, rows["scenario"].map(str))
+    # + 0.0 makes −0 of 0, which is the same difference.
+    same = pd.Series([row.tobytes() for row in differences + 0.0], index=rows.index)
+    same = same.where(~is_pick, [str(place) for place in rows.index])  # scenarios ask for themselves
+    rows["p_holm"], rows["n_comparisons"], factor = np.nan, 0, pd.Series(np.nan, index=rows.index)
+    for _, members in rows.groupby([rows["family"], rows["reference"], scope], sort=False):
+        of = same[members.index]
+        once = members["p_raw"][~of.duplicated()]
+        adjusted = holm(once)
+        p, factors = (dict(zip(of[once.index], found, strict=True)) for found in adjusted)
+        rows.loc[members.index, "p_holm"] = of.map(p)
+        rows.loc[members.index, "n_comparisons"] = int(once.notna().sum())
+        factor[members.index] = of.map(factors)
+    rows["low"], rows["high"] = intervals(rows["gain"], rows["error"], rows["n_splits"], factor)
+    rows["low_raw"], rows["high_raw"] = intervals(rows["gain"], rows["error"], rows["n_splits"])
+    found = power.after(rows["error"], rows["n_splits"], rows["n_folds"], factor)
+    rows["detectable"], rows["detectable_any_seeds"] = found.difference, found.with_any_seeds
+    return rows
 
 
 def _pairs(scored: pd.DataFrame) -> tuple[pd.DataFrame, Array]:
     """Who is compared with whom, as rows (`of_method`, `of_reference`) of the scores `[method in scenario, split]`."""
-    methods = scored[["scenario", *METHOD]].drop_duplicates(ignore_index=True).astype({"scenario": object})
+    named = scored[["scenario", *METHOD, "with_synthesis"]].drop_duplicates(["scenario", *METHOD], ignore_index=True)
+    methods = named.astype({"scenario": object, "with_synthesis": bool})
     row = scored.groupby(["scenario", *METHOD], sort=False, observed=True).ngroup()
     split = scored.groupby(SPLIT, sort=False).ngroup()
     values = np.full((len(methods), split.max() + 1 if len(split) else 0), np.nan)
@@ -277,8 +281,8 @@ def _pairs(scored: pd.DataFrame) -> tuple[pd.DataFrame, Array]:
         is_reference = method == reference
         of_reference = methods["scenario"].map(methods[is_reference].set_index("scenario")["of_method"])
         compared = of_reference.notna() & ~is_reference
-        if reference.decision == CHOSEN:
-            compared &= methods["augmenter"] != reference.augmenter
+        if reference.augmenter in PICKED:
+            compared &= methods["with_synthesis"] & (methods["decision"] == CHOSEN)
         pairs.append(methods[compared].assign(reference=name, of_reference=of_reference[compared].astype(int)))
     rows = pd.concat(pairs)
     in_order = np.lexsort((rows["of_method"], pd.factorize(rows["scenario"])[0]))
@@ -294,10 +298,9 @@ def _tests(gains: Array, n_folds: int, rope: float) -> dict[str, Array]:
     deviation = _deviation(gains)
     columns = {
         "gain": test.mean,
-        "low": test.low,
-        "high": test.high,
+        "error": test.error,
         "t": test.t,
-        "p_corrected": test.p,
+        "p_raw": test.p,
         "p_wilcoxon": signed_rank_test(gains),
         "p_paired_t": np.where(test.mean == 0, 1.0, 0.0),
         "effect": _in_units_of(deviation, test.mean),
@@ -306,7 +309,7 @@ def _tests(gains: Array, n_folds: int, rope: float) -> dict[str, Array]:
     columns["p_paired_t"][varies] = stats.ttest_1samp(gains[varies], 0, axis=-1).pvalue
     if n_folds < 2:
         return columns
-    variance = deviation**2 * _variance_factor(n, n_folds)
+    variance = deviation**2 * power.variance_factor(n, n_folds)
     posteriors = (
         Posterior(*mean_and_variance, n - 1, rope) for mean_and_variance in zip(test.mean, variance, strict=True)
     )
@@ -316,11 +319,6 @@ def _tests(gains: Array, n_folds: int, rope: float) -> dict[str, Array]:
         "p_equivalent": equivalent[0].clip(0) if equivalent else np.zeros_like(worse),
         "p_better": better,
     }
-
-
-def _variance_factor(n: int, n_folds: int) -> float:
-    rho = 1 / n_folds
-    return 1 / n + rho / (1 - rho)
 
 
 def _deviation(values: Array) -> Array:

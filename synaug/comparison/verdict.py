@@ -1,24 +1,25 @@
 """The verdict: every sentence of it, none stronger than its test."""
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from synaug.comparison.cautions import cautions, first_of
+from synaug.comparison.choices import TAKEN
 from synaug.comparison.evidence import Evidence
 from synaug.comparison.formatting import Unit, counted, words_for_p
 from synaug.comparison.labels import (
     ARGMAX,
     BASELINE,
+    BEST_WITH_SYNTHESIS,
     BEST_WITHOUT_SYNTHESIS,
     CHOSEN,
-    DECISIONS,
     MOSTLY_BY_FALLBACK,
-    NO_AUGMENTER,
-    PICKED,
     REFERENCE_LABELS,
     REFERENCES,
     Method,
@@ -27,16 +28,67 @@ from synaug.comparison.labels import (
     methods_of,
 )
 from synaug.comparison.ranking import TOO_FEW_SCENARIOS, Ranking
-from synaug.comparison.significance import BETTER, EQUIVALENT, INCONCLUSIVE, INTERVAL, LEVEL, OUTCOMES, WORSE, outcomes
-from synaug.comparison.stats import holm
+from synaug.comparison.significance import (
+    BETTER,
+    EQUIVALENT,
+    INCONCLUSIVE,
+    INTERVAL,
+    LEVEL,
+    OUTCOMES,
+    POWER,
+    WORSE,
+)
+from synaug.comparison.stats import SECONDARY
 from synaug.escaping import shown
 
+WIDTH = 110
+# Of the console's verdict on one scenario.
+MOST_LINES = 15
+# Lines of it that cautions have, if there are as many.
+OF_CAUTIONS = 3
+MOST_SCENARIOS = 24
 MOST_PLACES = 4
-MOST_LEFT_OUT = 5
 MOST_NAMED = 8
+# Above this part of what is found now, ever so many seeds are called of little help.
+MOSTLY_FLOOR = 0.85
 NOTHING_SMALLER = "no class is smaller: nothing was there to augment"
-PICKING = "choosing augmenter and rule on validation"
 THE_BASELINE, THE_BEST = (REFERENCE_LABELS[name] for name in REFERENCES)
+WITH_IT = "the best method with synthesis"
+MIRRORED = {BETTER: WORSE, WORSE: BETTER}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes
+    ----------
+    columns
+        Headings; the first column holds names, the others numbers or a word.
+    rows
+        Of as many cells.
+    note
+        What is to be said below it, or nothing.
+    """
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    note: str = ""
+
+    def lines(self, most: int) -> list[str]:
+        """The table in at most so many lines, with a heading; what is cut is counted."""
+        if not self.rows:
+            return []
+        note = [f"  {self.note}"] if self.note else []
+        room = max(most - 1 - len(note), 1)
+        rows = self.rows if len(self.rows) <= room else self.rows[: room - 1]
+        cells = [[shown(cell) for cell in row] for row in (self.columns, *rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in cells
+        ]
+        cut = len(self.rows) - len(rows)
+        return [*lines, *([f"  … and {cut} more in the report"] if cut else []), *note]
 
 
 @dataclass(frozen=True)
@@ -47,37 +99,66 @@ class Verdict:
     ----------
     headline
         The sentence that decides.
+    table
+        Of one scenario, its methods; of several, the scenarios.
+    advice
+        What to do, in a sentence or two.
     datasets
-        By data set, sentences; the first sums up the others.
+        By data set, all sentences on its scenarios, for a page that has room; the first sums up the others.
     overall
-        Sentences about all scenarios.
+        Sentences about all scenarios, for such a page, too.
     cautions
-        What a reader must know before believing any of it.
+        What a reader must know before believing any of it, the gravest first.
+    n_scenarios
+        That have a verdict.
     """
 
     headline: str
+    table: Table
+    advice: list[str]
     datasets: dict[str, list[str]]
     overall: list[str]
     cautions: list[str]
+    n_scenarios: int
 
     def __str__(self) -> str:
-        lines = [_filled(self.headline)]
-        for dataset, sentences in self.datasets.items():
-            lines += ["", shown(dataset), *(_filled(sentence, "  - ") for sentence in sentences)]
-        lines += ["", *map(_filled, self.overall)] if self.overall else []
-        lines += ["", *(_filled(caution, "! ") for caution in self.cautions)] if self.cautions else []
-        return "\n".join(lines)
+        """As the console shows it: of one scenario at most `MOST_LINES` lines."""
+        lines = _filled(self.headline)
+        advice = [line for sentence in self.advice for line in _filled(sentence)]
+        warned = [_filled(caution, "! ") for caution in self.cautions]
+        if self.n_scenarios != 1:
+            return "\n".join([*lines, *self.table.lines(MOST_SCENARIOS), *advice, *_joined(warned)])
+        left = MOST_LINES - len(lines) - len(advice)
+        table = self.table.lines(left - min(OF_CAUTIONS, len(_joined(warned))))
+        return "\n".join([*lines, *table, *advice, *_fitted(warned, left - len(table))])
 
 
-def _filled(sentence: str, bullet: str = "") -> str:
-    return textwrap.fill(shown(sentence), 110, initial_indent=bullet, subsequent_indent=" " * len(bullet))
+def _filled(sentence: str, bullet: str = "") -> list[str]:
+    return textwrap.wrap(shown(sentence), WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet))
+
+
+def _joined(paragraphs: Sequence[Sequence[str]]) -> list[str]:
+    return [line for paragraph in paragraphs for line in paragraph]
+
+
+def _fitted(paragraphs: Sequence[Sequence[str]], most: int) -> list[str]:
+    """As many cautions as there is room for, the gravest first; the others are counted."""
+    if len(_joined(paragraphs)) <= most:
+        return _joined(paragraphs)
+    kept: list[str] = []
+    for number, paragraph in enumerate(paragraphs):
+        if len(kept) + len(paragraph) > most - 1:
+            return [*kept, f"! {counted(len(paragraphs) - number, 'more caution')} in the report"]
+        kept += paragraph
+    return kept
 
 
 def verdict(
     evidence: Evidence,
     metric: str,
     comparisons: pd.DataFrame,
-    scores: pd.DataFrame,
+    choices: pd.DataFrame,
+    calibration: pd.DataFrame,
     ranking: Ranking,
     gaps: pd.DataFrame,
     rope: float,
@@ -86,118 +167,221 @@ def verdict(
 
     Parameters
     ----------
-    comparisons, scores
-        `synaug.comparison.stats.compare`'s frame, and the frame it was made of.
+    comparisons
+        `synaug.comparison.stats.compare`'s frame, with `minority_recall`, `minority_precision` and `by_fallback`.
+    choices
+        Of `synaug.comparison.choices.choose`.
+    calibration, gaps
+        Of `synaug.comparison.compare.Comparison`.
     """
     runs = evidence.runs
     idle = evidence.idle_scenarios()
-    parts: dict[Any, pd.DataFrame] = {
-        scenario: part
-        for scenario, part in comparisons.groupby("scenario")
-        if scenario not in idle and _has_verdict(part)
-    }
     unit = Unit(metric, rope)
     several = [column for column in ("classifier", "encoder") if len(set(runs[column])) > 1]
+    told = _told(comparisons[~comparisons["scenario"].isin(idle)], choices, calibration, several, unit)
     datasets: dict[str, list[str]] = {}
+    in_order: list[Scenario] = []
     for dataset, of_dataset in runs.groupby("dataset", sort=False):
         scenarios = sorted(of_dataset["scenario"].unique(), key=lambda scenario: (scenario.place, scenario))
-        with_verdict = [scenario for scenario in scenarios if scenario in parts]
-        sentences: list[str] = []
-        if len(with_verdict) > 1:
-            sentences.append(f"On {dataset}, {_counts([parts[scenario] for scenario in with_verdict])}")
-        for scenario in with_verdict:
-            sentences += _of_scenario(scenario, several, parts[scenario], scores, unit)
+        in_order += [scenario for scenario in scenarios if scenario in told]
+        sentences = [sentence for scenario in scenarios if scenario in told for sentence in told[scenario].sentences()]
         sentences += [
             f"On {_place(scenario, several)}, {NOTHING_SMALLER}." for scenario in scenarios if scenario in idle
         ]
-        datasets[str(dataset)] = sentences or [
-            "There is nothing to compare: run augmenter=none and an augmenter with the same settings."
-        ]
-    tables = list(parts.values())
-    places = [_place(scenario, several) for scenario in parts]
+        datasets[str(dataset)] = sentences or ["There is nothing to compare: run methods with and without synthesis."]
+    all_told = [told[scenario] for scenario in in_order]
     contents = dict(zip(runs["scenario"], runs["content"], strict=True))
-    ranks = list(_ranks(ranking, contents, _shares_by_fallback(runs), unit)) if tables else []
+    ranks = list(_ranks(ranking, contents, _shares_by_fallback(runs), unit)) if told else []
     return Verdict(
-        headline=_headline(tables, places, unit, bool(idle)) if len(evidence.validation) else _no_choice(evidence),
+        headline=_headline(all_told, unit) if told else _no_verdict(evidence, idle, unit),
+        table=_table(all_told, unit),
+        advice=list(_advice(all_told, unit)),
         datasets=datasets,
-        overall=[*_overall(tables, unit), *ranks],
-        # What the ranks cannot bear is of interest to who was told of ranks.
-        cautions=[*_cautions(evidence, gaps), *(ranking.cautions if ranks else ()), *_of_settings(evidence)],
+        # What the ranks cannot bear is of interest to who is told of ranks.
+        overall=[*_overall(all_told, unit), *ranks, *(ranking.cautions if ranks else ())],
+        cautions=list(cautions(evidence, gaps, in_order)),
+        n_scenarios=len(told),
     )
 
 
-def _has_verdict(part: pd.DataFrame) -> bool:
-    asked = ((PICKED, BASELINE), (PICKED, BEST_WITHOUT_SYNTHESIS), (NO_AUGMENTER, BASELINE))
-    return all(len(_rows(part, augmenter, reference)) for augmenter, reference in asked)
+def _told(
+    comparisons: pd.DataFrame, choices: pd.DataFrame, calibration: pd.DataFrame, several: Sequence[str], unit: Unit
+) -> "dict[Scenario, Told]":
+    """The scenarios whose primary question can be asked."""
+    picks = _picks(choices)
+    calibrations = dict(list(calibration.groupby("scenario", sort=False)))
+    parts: Mapping[Any, pd.DataFrame] = dict(list(comparisons.groupby("scenario", sort=False)))
+    return {
+        scenario: Told(
+            _place(scenario, several), part, picks[scenario], calibrations.get(scenario, calibration[:0]), unit
+        )
+        for scenario, part in parts.items()
+        if len(_rows(part, BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS))
+    }
 
 
-def _rows(part: pd.DataFrame, augmenter: str, reference: Method) -> pd.DataFrame:
-    """Rows of an augmenter whose rule was chosen on validation, over a reference."""
+def _rows(part: pd.DataFrame, method: Method, reference: Method) -> pd.DataFrame:
     over = part["reference"].map(REFERENCES) == reference
-    return part[over & (part["augmenter"] == augmenter) & (part["decision"] == CHOSEN)]
+    return part[over & (part["augmenter"] == method.augmenter)]
 
 
-def _row(part: pd.DataFrame, augmenter: str, reference: Method) -> pd.Series:
-    return _rows(part, augmenter, reference).iloc[0]
+def _picks(choices: pd.DataFrame) -> dict[Any, dict[str, Counter[Method]]]:
+    """By scenario, how often each method was picked as the best without synthesis and with it."""
+    picked = choices[choices["augmenter"].isin((BEST_WITHOUT_SYNTHESIS.augmenter, BEST_WITH_SYNTHESIS.augmenter))]
+    counts: dict[Any, dict[str, Counter[Method]]] = defaultdict(lambda: defaultdict(Counter))
+    rows = zip(*(picked[name].tolist() for name in ("scenario", "augmenter", *TAKEN)), strict=True)
+    for scenario, augmenter, *taken in rows:
+        counts[scenario][augmenter][Method(*taken)] += 1
+    return counts
 
 
 def _place(scenario: Scenario, several: Sequence[str]) -> str:
     """A scenario by its data set and ratio, and what else there are several of."""
     ratio = "its natural imbalance" if scenario.is_natural else f"1:{scenario.ratio:g}"
-    choices = [getattr(scenario, column) for column in several]
-    named = [*choices, *filter(None, [scenario.profile]), *scenario.settings]
+    named = [getattr(scenario, column) for column in several]
+    named += [*filter(None, [scenario.profile]), *scenario.settings]
     return f"{scenario.dataset} at {ratio}" + (f" ({', '.join(named)})" if named else "")
 
 
-def _of_scenario(
-    scenario: Scenario, several: Sequence[str], part: pd.DataFrame, scores: pd.DataFrame, unit: Unit
-) -> Iterator[str]:
-    at = f"On {_place(scenario, several)}"
-    chosen = scores[(scores["scenario"] == scenario) & (scores["decision"] == CHOSEN)]
-    by_fallback = set(part["augmenter"][is_mostly_by_fallback(part["by_fallback"])])
-    yield (
-        f"{at}, {THE_BEST} ({_most_chosen(chosen, NO_AUGMENTER)}) "
-        f"{effect(_row(part, NO_AUGMENTER, BASELINE), unit, f'{THE_BASELINE}, no augmentation with argmax')}."
-    )
-    yield (
-        f"{at}, {PICKING} ({_most_chosen(chosen, PICKED, by_fallback)}) "
-        f"{effect(_row(part, PICKED, BASELINE), unit, THE_BASELINE)}, and "
-        f"{effect(_row(part, PICKED, BEST_WITHOUT_SYNTHESIS), unit, THE_BEST)}."
-    )
-    references = part["reference"].map(REFERENCES)
-    argmax = part[(part["decision"] == ARGMAX) & (references == BASELINE) & (part["augmenter"] != NO_AUGMENTER)]
-    fair = part[(part["decision"] == CHOSEN) & (references == BEST_WITHOUT_SYNTHESIS) & (part["augmenter"] != PICKED)]
-    yield (
-        f"{at}, each augmenter by itself: against {THE_BASELINE}, argmax for both, {by_outcome(argmax, unit)}; "
-        f"against {THE_BEST}, each with its rule chosen on validation, {by_outcome(fair, unit)}."
-    )
+@dataclass(frozen=True)
+class Told:
+    """One scenario, and what is to be said of it.
+
+    Attributes
+    ----------
+    place
+        In words.
+    rows
+        Its comparisons.
+    picks
+        How often each method was picked, by `best without synthesis` and `best with synthesis`.
+    calibration
+        Its rows of `synaug.comparison.compare.Comparison.calibration`.
+    unit
+        How differences are written.
+    """
+
+    place: str
+    rows: pd.DataFrame
+    picks: Mapping[str, Counter[Method]]
+    calibration: pd.DataFrame
+    unit: Unit
+
+    @property
+    def primary(self) -> "pd.Series[Any]":
+        """The best with synthesis against the best without."""
+        return _rows(self.rows, BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS).iloc[0]
+
+    @property
+    def outcome(self) -> str:
+        """Of the primary question."""
+        return str(self.primary["outcome"])
+
+    def planned(self, method: Method) -> "pd.Series[Any] | None":
+        """One of the two best against the baseline, if there is one."""
+        rows = _rows(self.rows, method, BASELINE)
+        return rows.iloc[0] if len(rows) else None
+
+    def singles(self) -> pd.DataFrame:
+        """Each method with synthesis under its chosen rule against the best without, the best first."""
+        of_best = self.rows["reference"].map(REFERENCES) == BEST_WITHOUT_SYNTHESIS
+        rows = self.rows[of_best & (self.rows["decision"] == CHOSEN) & (self.rows["family"] == SECONDARY)]
+        return rows.sort_values("gain", ascending=False)
+
+    def headline(self) -> str:
+        """The answer to the primary question."""
+        row, unit, at = self.primary, self.unit, f"On {self.place}"
+        if not np.isfinite(row["p_raw"]):
+            why = _too_little(int(row["n_splits"]))
+            return f"{at}, no test is possible, as {why}: {WITH_IT} differs from the best without by {_by(row, unit)}."
+        sure = f"({evidence_of(row, unit)})"
+        if self.outcome == BETTER:
+            return f"{at}, synthesis helps: {WITH_IT} gains {_size(row, unit)} over the best without {sure}."
+        if self.outcome == WORSE:
+            return f"{at}, synthesis harms: {WITH_IT} loses {_size(row, unit)} to the best without {sure}."
+        if self.outcome == EQUIVALENT:
+            return (
+                f"{at}, synthesis makes no difference that matters: {WITH_IT} and the best without are equivalent in "
+                f"{unit.name} ({_by(row, unit)}, {evidence_of(row, unit)})."
+            )
+        return (
+            f"{at}, the evidence is inconclusive: {WITH_IT} differs from the best without by {_by(row, unit)} of "
+            f"{unit.name} {sure}."
+        )
+
+    def sentences(self) -> Iterator[str]:
+        """All that a page says of the scenario."""
+        yield self.headline()
+        if self.outcome == INCONCLUSIVE and np.isfinite(self.primary["detectable"]):
+            yield self.missed()
+        without, with_it = map(self.picked, (BEST_WITHOUT_SYNTHESIS, BEST_WITH_SYNTHESIS))
+        yield f"Picked most often as the best without synthesis: {without}; as the best with it: {with_it}."
+        for method in (BEST_WITHOUT_SYNTHESIS, BEST_WITH_SYNTHESIS):
+            row = self.planned(method)
+            if row is not None:
+                yield f"The {method.label} {effect(row, self.unit, THE_BASELINE)}."
+        yield from self._of_singles()
+        yield from _of_calibration(self.calibration)
+
+    def _of_singles(self) -> Iterator[str]:
+        references = self.rows["reference"].map(REFERENCES)
+        argmax = self.rows[
+            (self.rows["decision"] == ARGMAX) & (references == BASELINE) & self.rows["with_synthesis"].astype(bool)
+        ]
+        for rows, against in (
+            (argmax, f"{THE_BASELINE}, argmax for both"),
+            (self.singles(), f"{THE_BEST}, each with its rule chosen"),
+        ):
+            if len(rows):
+                n = int(rows["n_comparisons"].iloc[0])
+                together = f"secondary, corrected for {counted(n, 'comparison')}"
+                yield f"Each method with synthesis against {against} ({together}): {by_outcome(rows, self.unit)}."
+
+    def picked(self, method: Method) -> str:
+        """The method that was picked most often, and how often."""
+        counts = self.picks[method.augmenter]
+        (name, n), total = counts.most_common(1)[0], sum(counts.values())
+        return f"{name.label} in {'the only split' if total == 1 else f'{n} of {total} splits'}"
+
+    def missed(self) -> str:
+        """Which difference would have been found, and what would help to find a smaller one."""
+        row, unit = self.primary, self.unit
+        found, least = row["detectable"], row["detectable_any_seeds"]
+        more = (
+            "more seeds would hardly lower that, more rows would"
+            if least > MOSTLY_FLOOR * found
+            else f"more seeds reach {unit.of(least)} at best, more rows go lower"
+        )
+        return f"A true difference of {unit.size(found)} is found with a probability of {100 * POWER:g} %; {more}."
 
 
-def _most_chosen(chosen: pd.DataFrame, augmenter: str, by_fallback: "set[str] | frozenset[str]" = frozenset()) -> str:
-    """Name what was chosen most often: of `PICKED` the augmenter, else the decision rule."""
-    methods: list[Method] = chosen.loc[chosen["augmenter"] == augmenter, "chosen_from"].tolist()
-    names = [
-        method.label_without_rule if augmenter == PICKED else DECISIONS.get(method.decision, method.decision)
-        for method in methods
-    ]
-    counts = pd.Series(names).value_counts()
-    name, n = str(counts.index[0]), len(names)
-    if methods[names.index(name)].augmenter in by_fallback:
-        name = f"{name} {MOSTLY_BY_FALLBACK}"
-    return f"{name} in {'its only split' if n == 1 else f'{counts.iloc[0]} of {n} splits'}"
+def _by(row: "pd.Series[Any]", unit: Unit) -> str:
+    return f"{unit.signed(row['gain'])}{unit.points}"
+
+
+def _size(row: "pd.Series[Any]", unit: Unit) -> str:
+    return f"{unit.size(row['gain'])} of {unit.name}"
+
+
+def evidence_of(row: "pd.Series[Any]", unit: Unit) -> str:
+    """The interval and the p-value of a comparison, which are adjusted alike, and for how many."""
+    n = int(row["n_comparisons"])
+    together = (
+        f", corrected for {counted(n, 'scenario' if row['family'] != SECONDARY else 'comparison')}" if n > 1 else ""
+    )
+    return (
+        f"{INTERVAL} interval {unit.of(row['low'])} to {unit.of(row['high'])}, {words_for_p(row['p_holm'])}{together}"
+    )
 
 
 def effect(row: "pd.Series[Any]", unit: Unit, other: str) -> str:
     """Say what one comparison told, as what follows a subject."""
     if not np.isfinite(row["p_holm"]):
         return f"cannot be compared with {other} by a test, as {_too_little(int(row['n_splits']))}"
-    evidence = f"{INTERVAL} {unit.of(row['low'])} to {unit.of(row['high'])}, corrected {words_for_p(row['p_holm'])}"
     if row["outcome"] in (BETTER, WORSE):
-        return f"{unit.change(row['gain'], other)} ({evidence})"
-    if row["outcome"] == EQUIVALENT:
-        sure = f"within ±{unit.of(unit.rope)}{unit.points} with probability {row['p_equivalent']:.2f}"
-        return f"is equivalent in {unit.name} to {other} ({unit.signed(row['gain'])}, {sure})"
-    return f"is inconclusive in {unit.name} against {other} ({unit.signed(row['gain'])}{unit.points}, {evidence})"
+        return f"{unit.change(row['gain'], other)} ({evidence_of(row, unit)})"
+    preposition = "to" if row["outcome"] == EQUIVALENT else "against"
+    return f"is {row['outcome']} {preposition} {other} ({_by(row, unit)} of {unit.name}, {evidence_of(row, unit)})"
 
 
 def _too_little(n_splits: int) -> str:
@@ -208,18 +392,14 @@ def _too_little(n_splits: int) -> str:
 
 def by_outcome(rows: pd.DataFrame, unit: Unit) -> str:
     """Name the methods by outcome with their gains, of many only the first and the last."""
-    if rows.empty:
-        return "there is nothing to compare"
-    tiny = f"by {unit.size(0.0)}"
-    named: dict[str, list[str]] = {key: [] for key in (*OUTCOMES, tiny)}
+    named: dict[str, list[str]] = {key: [] for key in OUTCOMES}
     in_order = rows.sort_values("gain", ascending=False)
     for method, (_, row) in zip(methods_of(in_order), in_order.iterrows(), strict=True):
-        is_tiny = row["outcome"] in (BETTER, WORSE) and unit.is_nothing(row["gain"])
         label = _with_fallback(method.label_without_rule, row["by_fallback"])
-        named[tiny if is_tiny else row["outcome"]].append(f"{label} ({unit.signed(row['gain'])})")
+        named[row["outcome"]].append(f"{label} ({unit.signed(row['gain'])})")
     parts = []
     for key, names in named.items():
-        verb = ("differs" if key == tiny else "is") if len(names) == 1 else ("differ" if key == tiny else "are")
+        verb = "is" if len(names) == 1 else "are"
         if len(names) > MOST_NAMED:
             parts.append(f"{len(names)} methods, from {names[0]} to {names[-1]}, {verb} {key}")
         elif names:
@@ -231,101 +411,207 @@ def _with_fallback(label: str, share: float) -> str:
     return f"{label} ({MOSTLY_BY_FALLBACK})" if is_mostly_by_fallback(share) else label
 
 
-def _counts(tables: Sequence[pd.DataFrame]) -> str:
-    """Count the scenarios by outcome, over either reference."""
+def _of_calibration(calibration: pd.DataFrame) -> Iterator[str]:
+    """One sentence: how well probabilities fit before and after."""
+    over = calibration[calibration["reference"].map(REFERENCES) == BASELINE]
+    named = {"calibration_error": "expected calibration error", "brier_score": "Brier score", "log_loss": "log loss"}
+    parts = []
+    for metric, name in named.items():
+        rows = over[over["metric"] == metric].set_index("augmenter")
+        if {BEST_WITHOUT_SYNTHESIS.augmenter, BEST_WITH_SYNTHESIS.augmenter} <= set(rows.index):
+            without, with_it = (rows.loc[of.augmenter] for of in (BEST_WITHOUT_SYNTHESIS, BEST_WITH_SYNTHESIS))
+            values = (without["reference_value"], without["value"], with_it["value"])
+            parts.append(f"{name} {', '.join(f'{value:.3f}' for value in values)}")
+    if parts:
+        yield f"Calibration of the baseline, the best without synthesis and the best with it: {'; '.join(parts)}."
 
-    def against(reference: Method) -> str:
-        results = [_row(part, PICKED, reference)["outcome"] for part in tables]
-        return ", ".join(f"{name} in {results.count(name)}" for name in OUTCOMES if name in results)
 
-    return (
-        f"in {counted(len(tables), 'scenario')}, {PICKING} is, against {THE_BASELINE}, {against(BASELINE)}; "
-        f"against {THE_BEST}, {against(BEST_WITHOUT_SYNTHESIS)}."
-    )
-
-
-def _no_choice(evidence: Evidence) -> str:
-    """Say why no rule can be chosen; of failures, those count that the last sweep wanted, if there are any."""
-    if len(evidence.runs):
+def _no_verdict(evidence: Evidence, idle: Collection[Scenario], unit: Unit) -> str:
+    """Say why there is none; of failures, those count that the last sweep wanted, if there are any."""
+    runs = evidence.runs
+    if runs.empty:
+        failures = [each for each in evidence.failures if each["current"]] or evidence.failures
+        all_of_them = "the only run" if len(failures) == 1 else f"all {len(failures)} runs"
+        return f"No verdict: {all_of_them} failed{first_of([each['sentence'] for each in failures])}"
+    if not len(evidence.out_of_fold()):
         return (
-            "No verdict: the records are of an older version and have no validation scores, by which a rule is chosen: "
-            "make them anew with force=true."
+            "No verdict: the records are of an older version and lack the out-of-fold losses by which methods are "
+            "picked: make them anew with force=true."
         )
-    failures = [each for each in evidence.failures if each["current"]] or evidence.failures
-    all_of_them = "the only run" if len(failures) == 1 else f"all {len(failures)} runs"
-    return f"No verdict: {all_of_them} failed{_first_of([each['sentence'] for each in failures])}"
-
-
-def _first_of(sentences: Sequence[str]) -> str:
-    """What follows what was counted: ``: …``, or ``; the first: …``."""
-    return f"{': ' if len(sentences) == 1 else '; the first: '}{sentences[0]}"
-
-
-def _headline(tables: Sequence[pd.DataFrame], places: Sequence[str], unit: Unit, is_idle: bool) -> str:
-    """Count the one question of each scenario, whose p-values Holm's step-down now corrects over scenarios, too."""
-    if not tables and is_idle:
+    if len(idle) == runs["scenario"].nunique():
         return f"No verdict, as {NOTHING_SMALLER}."
-    if not tables:
-        return (
-            f"No verdict: no scenario has {unit.name} of augmenter=none and an augmenter with plain cross-entropy: "
-            "run both under one name with the same settings (augmenter=none adds the reference)."
-        )
-    rows = pd.DataFrame([_row(part, PICKED, BEST_WITHOUT_SYNTHESIS) for part in tables]).reset_index(drop=True)
-    rows["p_holm"] = holm(rows["p_holm"])
-    results = outcomes(rows)
-    n, won = len(rows), int((results == BETTER).sum())
-    others = [
-        f"{name} in {n_of}" for name in (WORSE, EQUIVALENT, INCONCLUSIVE) if (n_of := int((results == name).sum()))
-    ]
-    if not won:
-        where, how = ("the only scenario", results[0]) if n == 1 else (f"any of {n} scenarios", ", ".join(others))
-        rule_helps = any(_row(part, NO_AUGMENTER, BASELINE)["outcome"] == BETTER for part in tables)
-        return (
-            f"Augmenting the minority was not shown to beat {THE_BEST} in {where} "
-            f"({how}){': choose the decision rule first' if rule_helps else ''}."
-        )
-    gains = rows["gain"][results == BETTER]
-    where_won = [place for place, name in zip(places, results, strict=True) if name == BETTER]
-    if won <= MOST_PLACES:
-        where = ", ".join(f"{unit.size(gain)} on {place}" for gain, place in zip(gains, where_won, strict=True))
-        size = f"in {unit.name} ({where})"
-    else:
-        size = f"(by {unit.size(float(gains.median()))} of {unit.name} in the median of these)"
-    rest = f"; it was {', '.join(others)}" if others else ""
-    return f"Augmenting the minority beat {THE_BEST} in {won} of {counted(n, 'scenario')} {size}{rest}."
-
-
-def _overall(tables: Sequence[pd.DataFrame], unit: Unit) -> Iterator[str]:
-    if len(tables) < 2:  # whose sentences say it all
-        return
-    yield f"Overall, with p-values corrected within each scenario only: {_counts(tables)}"
-    best = [_row(part, NO_AUGMENTER, BASELINE) for part in tables]
-    results = [row["outcome"] for row in best]
-    mean = float(np.mean([row["gain"] for row in best]))
-    sure = [f"{name} in {results.count(name)}" for name in (BETTER, WORSE) if name in results]
-    yield (
-        f"{THE_BEST.capitalize()} {unit.change(mean, THE_BASELINE)} on average over "
-        f"{counted(len(tables), 'scenario')}, significantly {' and '.join(sure) if sure else 'in none of them'}."
+    if not runs["with_synthesis"].any():
+        return "No verdict: no method with synthesis was run: add one, e.g. augmenter=none,smote."
+    if runs["with_synthesis"].all():
+        return "No verdict: no method without synthesis was run: add augmenter=none."
+    return (
+        f"No verdict: no scenario has {unit.name} of methods with and without synthesis on the same splits: run both "
+        "under one name with the same settings."
     )
 
 
-def _shares_by_fallback(runs: pd.DataFrame) -> dict[Method, float]:
-    """Which share of a method's rows a fallback made at least, in whatever scenario."""
-    shares = runs["by_fallback"].groupby(methods_of(runs, ARGMAX)).min()
+def _headline(told: Sequence[Told], unit: Unit) -> str:
+    """The answer; of several scenarios, how often each."""
+    if len(told) == 1:
+        return told[0].headline()
+    won = [each for each in told if each.outcome == BETTER]
+    counts = Counter(each.outcome for each in told)
+    others = [f"{name} in {counts[name]}" for name in (WORSE, EQUIVALENT, INCONCLUSIVE) if counts[name]]
+    if not won:
+        return (
+            f"In none of {counted(len(told), 'scenario')} is {WITH_IT} better than the best without in {unit.name}: "
+            f"it is {', '.join(others)}."
+        )
+    if len(won) <= MOST_PLACES:
+        where = ", ".join(f"{unit.size(each.primary['gain'])} on {each.place}" for each in won)
+    else:
+        where = f"by {unit.size(float(np.median([each.primary['gain'] for each in won])))} in the median of these"
+    rest = f"; it is {', '.join(others)}" if others else ""
+    return (
+        f"In {len(won)} of {counted(len(told), 'scenario')}, {WITH_IT} is better than the best without in {unit.name} "
+        f"({where}){rest}."
+    )
+
+
+def _table(told: Sequence[Told], unit: Unit) -> Table:
+    if not told:
+        return Table()
+    share = "" if unit.points == "" else " (%)"
+    if len(told) == 1:
+        return _of_methods(told[0], unit, share)
+    columns = ("", "best without", "best with", "gain", INTERVAL, "outcome", "minority recall", "precision")
+    rows = []
+    for each in told:
+        row = each.primary
+        beside = [_change(row[f"reference_{name}"], row[name]) for name in ("minority_recall", "minority_precision")]
+        values = (unit.of(row["reference_value"]), unit.of(row["value"]))
+        rows.append((each.place, *values, unit.signed(row["gain"]), _interval(row, unit), each.outcome, *beside))
+    n = len(told)
+    note = f"{unit.name}{share} of the best methods without and with synthesis; intervals corrected for {n} scenarios."
+    return Table(columns, tuple(rows), f"{note[:1].upper()}{note[1:]}")
+
+
+def _change(before: float, after: float) -> str:
+    return f"{_share(before)} → {_share(after)}"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f}" if np.isfinite(value) else "–"
+
+
+def _interval(row: "pd.Series[Any]", unit: Unit) -> str:
+    return f"{unit.of(row['low'])} to {unit.of(row['high'])}" if np.isfinite(row["low"]) else "–"
+
+
+def _of_methods(told: Told, unit: Unit, share: str) -> Table:
+    columns = ("", f"{unit.name}{share}", "gain", INTERVAL, "outcome", "minority recall", "precision")
+    primary, baseline = told.primary, told.planned(BEST_WITHOUT_SYNTHESIS)
+    rows = []
+    if baseline is not None:  # which loses what the best without synthesis gains
+        mirrored = baseline.copy()
+        mirrored["gain"], mirrored["low"], mirrored["high"] = -baseline["gain"], -baseline["high"], -baseline["low"]
+        mirrored["outcome"] = MIRRORED.get(baseline["outcome"], baseline["outcome"])
+        mirrored["value"] = baseline["reference_value"]
+        for name in ("minority_recall", "minority_precision"):
+            mirrored[name] = baseline[f"reference_{name}"]
+        rows.append(_line("baseline (none, argmax)", mirrored, unit))
+    beside = (_share(primary["reference_minority_recall"]), _share(primary["reference_minority_precision"]))
+    rows.append((BEST_WITHOUT_SYNTHESIS.label, unit.of(primary["reference_value"]), "–", "–", "–", *beside))
+    rows.append(_line(BEST_WITH_SYNTHESIS.label, primary, unit))
+    singles = told.singles()
+    for method, (_, row) in zip(methods_of(singles), singles.iterrows(), strict=True):
+        rows.append(_line(f"  {_with_fallback(method.label_without_rule, row['by_fallback'])}", row, unit))
+    n = int(singles["n_comparisons"].iloc[0])
+    return Table(
+        columns,
+        tuple(rows),
+        "Gains are over the best without synthesis. Single methods are secondary: corrected for "
+        f"{counted(n, 'comparison')}.",
+    )
+
+
+def _line(name: str, row: "pd.Series[Any]", unit: Unit) -> tuple[str, ...]:
+    beside = (_share(row["minority_recall"]), _share(row["minority_precision"]))
+    return (name, unit.of(row["value"]), unit.signed(row["gain"]), _interval(row, unit), row["outcome"], *beside)
+
+
+def _advice(told: Sequence[Told], unit: Unit) -> Iterator[str]:
+    """What to do."""
+    if len(told) == 1:
+        yield from _advice_on_one(told[0])
+    elif told:
+        yield from _advice_on_several(told, unit)
+
+
+def _advice_on_one(told: Told) -> Iterator[str]:
+    if told.outcome == BETTER:
+        yield f"Use synthesis here: picked most often was {told.picked(BEST_WITH_SYNTHESIS)}."
+    else:
+        yield f"Do without synthesis here: picked most often was {told.picked(BEST_WITHOUT_SYNTHESIS)}."
+    if told.outcome == INCONCLUSIVE and np.isfinite(told.primary["detectable"]):
+        yield told.missed()
+
+
+def _advice_on_several(told: Sequence[Told], unit: Unit) -> Iterator[str]:
+    best = [row for each in told if (row := each.planned(BEST_WITHOUT_SYNTHESIS)) is not None]
+    if best:
+        gained = [row for row in best if row["outcome"] == BETTER]
+        median = unit.size(float(np.median([row["gain"] for row in best])))
+        names = Counter(method for each in told for method in each.picks[BEST_WITHOUT_SYNTHESIS.augmenter].elements())
+        first = names.most_common(1)[0][0].label
+        yield (
+            f"Begin without synthesis (picked most often: {first}): that is better than the baseline in {len(gained)} "
+            f"of {counted(len(best), 'scenario')}, by {median} in the median of all."
+        )
+    missed = [each.primary for each in told if each.outcome == INCONCLUSIVE and np.isfinite(each.primary["detectable"])]
+    if missed:
+        found = sorted({unit.of(row["detectable"]): row["detectable"] for row in missed}.items(), key=lambda of: of[1])
+        span = found[0][0] if len(found) == 1 else f"{found[0][0]} to {found[-1][0]}"
+        yield (
+            f"Where it is inconclusive, differences of {span}{unit.points} would have been found with a probability of "
+            f"{100 * POWER:g} %; smaller ones need more rows, or more seeds where there is one."
+        )
+
+
+def _overall(told: Sequence[Told], unit: Unit) -> Iterator[str]:
+    if len(told) < 2:  # whose sentences say it all
+        return
+    for method in (BEST_WITHOUT_SYNTHESIS, BEST_WITH_SYNTHESIS):
+        rows = [row for each in told if (row := each.planned(method)) is not None]
+        if rows:
+            counts = Counter(row["outcome"] for row in rows)
+            results = ", ".join(f"{name} in {counts[name]}" for name in OUTCOMES if counts[name])
+            mean = float(np.mean([row["gain"] for row in rows]))
+            yield (
+                f"The {method.label} {unit.change(mean, THE_BASELINE)} on average over "
+                f"{counted(len(rows), 'scenario')}: {results}, corrected over scenarios."
+            )
+
+
+def _shares_by_fallback(runs: pd.DataFrame) -> dict[str, float]:
+    """Which share of an augmenter's rows a fallback made at least, in whatever scenario."""
+    shares = runs.groupby("augmenter")["by_fallback"].min()
     return dict(zip(shares.index.tolist(), shares.tolist(), strict=True))
 
 
+def _ranked_name(method: Method) -> str:
+    return "baseline" if method == BASELINE else method.label_without_rule
+
+
 def _ranks(
-    ranking: Ranking, contents: Mapping[Scenario, str], by_fallback: Mapping[Method, float], unit: Unit
+    ranking: Ranking, contents: Mapping[Scenario, str], by_fallback: Mapping[str, float], unit: Unit
 ) -> Iterator[str]:
     if len(ranking.methods) < 3 or not np.isfinite(ranking.iman_davenport_p):
         return
     ranks = ranking.mean_ranks.sort_values()
     methods: list[Method] = ranks.index.tolist()
-    labels = [_with_fallback(method.label, by_fallback.get(method, 0.0)) for method in methods]
+    labels = [_with_fallback(_ranked_name(method), by_fallback.get(method.augmenter, 0.0)) for method in methods]
     listed = ", ".join(f"{label} {rank:.1f}" for label, rank in zip(labels, ranks, strict=True))
     n = len(ranking.scenarios)
-    yield (f"Mean ranks by {unit.name} over {counted(n, 'scenario')} (1 is best; argmax, and {THE_BEST}): {listed}.")
+    yield (
+        f"Mean ranks by {unit.name} over {counted(n, 'scenario')} (1 is best; each with its rule chosen, but for the "
+        f"baseline): {listed}."
+    )
     p = words_for_p(ranking.iman_davenport_p)
     if len({contents[scenario] for scenario in ranking.scenarios}) < n:
         yield f"Scenarios share data sets, so the ranks describe and do not test (Friedman, as if independent: {p})."
@@ -338,61 +624,3 @@ def _ranks(
         )
     else:
         yield f"By Friedman's test (Iman–Davenport {p}) the methods are not shown to differ."
-
-
-def _cautions(evidence: Evidence, gaps: pd.DataFrame) -> Iterator[str]:
-    versions = evidence.code_versions()
-    if len(versions) > 1:
-        yield f"{len(versions)} versions of the code are mixed, as was asked for; differences may come from them."
-    if evidence.left_out:
-        n, named = len(evidence.left_out), evidence.left_out[:MOST_LEFT_OUT]
-        more = f"; and {n - len(named)} more" if n > len(named) else ""
-        yield f"{counted(n, 'file')} {'was' if n == 1 else 'were'} left out: {'; '.join(named)}{more}."
-    if evidence.lacking:
-        tables = ", ".join(dict.fromkeys(table for of_run in evidence.lacking.values() for table in of_run))
-        is_of, lack, them = ("is", "lacks", "it") if len(evidence.lacking) == 1 else ("are", "lack", "them")
-        yield (
-            f"{counted(len(evidence.lacking), 'record')} {is_of} of an older version and {lack} {tables}: "
-            f"force=true makes {them} anew."
-        )
-    current = [each for each in evidence.failures if each["current"]]
-    missing = [each["sentence"] for each in current if not each["recorded"]]
-    if missing:
-        verb = "is missing" if len(missing) == 1 else "are missing"
-        yield f"{counted(len(missing), 'run')} failed and {verb}{_first_of(missing)}"
-    older = [each["sentence"] for each in current if each["recorded"]]
-    if older:
-        yield f"{counted(len(older), 'run')} failed when run again{_first_of(older)}"
-    if len(gaps):
-        n = gaps["scenario"].nunique()
-        yield f"{counted(n, 'scenario')} {'is' if n == 1 else 'are'} incomplete ({counted(len(gaps), 'gap')})."
-
-
-def _of_settings(evidence: Evidence) -> Iterator[str]:
-    configs = [record["config"] for record in evidence.records.values()]
-    if configs and all(len(config["seeds"]) == 1 for config in configs):
-        yield "One seed draws the folds once; seeds=[0,1,2] tells how far a result depends on that draw."
-    thinned = [config["imbalance_ratio"].get("ratio") not in (None, 1) for config in configs]
-    whole = [not config.get("validation", {}).get("thinned", False) for config in configs]
-    if any(a and b for a, b in zip(thinned, whole, strict=True)):
-        yield (
-            "The validation part keeps its balance, so weights and rules were chosen with more minority rows than "
-            "trained, alike for every method; validation.thinned=true shows the case without other data."
-        )
-    yield from _of_fallbacks(evidence.runs)
-
-
-def _of_fallbacks(runs: pd.DataFrame) -> Iterator[str]:
-    fallen = int(runs["by_fallback"].gt(0).sum())
-    if fallen:
-        yield (
-            f"In {fallen} of {counted(len(runs), 'run')} a sampler fell short and a fallback made rows "
-            "(the report's balance table says which and why)."
-        )
-    mostly = runs[is_mostly_by_fallback(runs["by_fallback"])]
-    for augmenter, part in mostly.groupby("augmenter", sort=False):
-        n, of = part["scenario"].nunique(), runs.loc[runs["augmenter"] == augmenter, "scenario"].nunique()
-        least, most = (f"{100 * share:.0f} %" for share in (part["by_fallback"].min(), part["by_fallback"].max()))
-        share = most if least == most else f"{least} to {most}"
-        where = "" if of == 1 else f" in {n} of {of} scenarios"
-        yield f"A fallback made {share} of the rows of {augmenter}{where}, so that its scores tell of the fallback."

@@ -1,0 +1,140 @@
+"""What a reader must know before believing a verdict, the gravest first."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from synaug.comparison.evidence import Evidence
+from synaug.comparison.formatting import counted
+from synaug.comparison.labels import ARGMAX, BASELINE, Scenario, is_mostly_by_fallback, methods_of
+from synaug.comparison.naming import NESTED
+
+MOST_LEFT_OUT = 5
+MOST_NAMED = 5
+# Losses that weigh or shift the classes by their size: what anybody would try before synthesis.
+BALANCING_LOSSES = ("class_weighted", "effective_number", "balanced_softmax", "logit_adjusted")
+# Share of a class's test rows with a near copy among the training rows.
+MANY_NEAR_COPIES = 0.1
+
+
+def cautions(evidence: Evidence, gaps: pd.DataFrame, compared: Sequence[Scenario]) -> Iterator[str]:
+    """Sentences.
+
+    Parameters
+    ----------
+    gaps
+        Of `synaug.comparison.compare.find_gaps`.
+    compared
+        Scenarios that have a verdict.
+    """
+    versions = evidence.code_versions()
+    if len(versions) > 1:
+        yield f"{len(versions)} versions of the code are mixed, as was asked for; differences may come from them."
+    yield from _of_methods(evidence.runs, compared)
+    yield from _of_learning(evidence.runs)
+    yield from _of_files(evidence)
+    if len(gaps):
+        n = gaps["scenario"].nunique()
+        yield f"{counted(n, 'scenario')} {'is' if n == 1 else 'are'} incomplete ({counted(len(gaps), 'gap')})."
+    yield from _of_protocol(evidence)
+    yield from _of_fallbacks(evidence.runs)
+
+
+def _of_methods(runs: pd.DataFrame, compared: Sequence[Scenario]) -> Iterator[str]:
+    """What the best without synthesis could not be picked from, and where there is no baseline."""
+    without = runs[~runs["with_synthesis"].astype(bool)]
+    balanced = set(without["scenario"][without["loss_option"].isin(BALANCING_LOSSES)])
+    lacking = [scenario for scenario in compared if scenario not in balanced]
+    if lacking:
+        yield (
+            f"No loss that balances the classes was run{_in(lacking, compared)}: with one (loss=plain,class_weighted) "
+            "the best without synthesis may be better."
+        )
+    plain = set(runs["scenario"][(runs["augmenter"] == BASELINE.augmenter) & (runs["loss"] == BASELINE.loss)])
+    lacking = [scenario for scenario in compared if scenario not in plain]
+    if lacking:
+        yield f"There is no baseline{_in(lacking, compared)}: add augmenter=none with loss=plain."
+
+
+def _in(some: Sequence[Scenario], scenarios: Sequence[Scenario]) -> str:
+    return "" if len(some) == len(scenarios) else f" in {len(some)} of {counted(len(scenarios), 'scenario')}"
+
+
+def _of_learning(runs: pd.DataFrame) -> Iterator[str]:
+    """Where training was of no use, each run by its methods."""
+    unlearned = runs[runs["n_unlearned"] > 0]
+    if unlearned.empty:
+        return
+    by_method: Counter[str] = Counter()
+    for method, n in zip(methods_of(unlearned, ARGMAX), unlearned["n_unlearned"], strict=True):
+        by_method[method.label_without_rule] += n
+    named = [f"{name} {n}" for name, n in by_method.most_common(MOST_NAMED)]
+    more = f" and {len(by_method) - MOST_NAMED} more" if len(by_method) > MOST_NAMED else ""
+    yield f"In {counted(by_method.total(), 'split')} a method learned nothing (loss no better than chance): {', '.join(named)}{more}."
+
+
+def _of_files(evidence: Evidence) -> Iterator[str]:
+    if evidence.left_out:
+        n, named = len(evidence.left_out), evidence.left_out[:MOST_LEFT_OUT]
+        more = f"; and {n - len(named)} more" if n > len(named) else ""
+        yield f"{counted(n, 'file')} {'was' if n == 1 else 'were'} left out: {'; '.join(named)}{more}."
+    if evidence.lacking:
+        tables = ", ".join(dict.fromkeys(table for of_run in evidence.lacking.values() for table in of_run))
+        is_of, lack, them = ("is", "lacks", "it") if len(evidence.lacking) == 1 else ("are", "lack", "them")
+        yield (
+            f"{counted(len(evidence.lacking), 'record')} {is_of} of an older version and {lack} {tables}: "
+            f"force=true makes {them} anew."
+        )
+    current = [each for each in evidence.failures if each["current"]]
+    missing = [each["sentence"] for each in current if not each["recorded"]]
+    if missing:
+        verb = "is missing" if len(missing) == 1 else "are missing"
+        yield f"{counted(len(missing), 'run')} failed and {verb}{first_of(missing)}"
+    older = [each["sentence"] for each in current if each["recorded"]]
+    if older:
+        yield f"{counted(len(older), 'run')} failed when run again{first_of(older)}"
+
+
+def first_of(sentences: Sequence[str]) -> str:
+    """What follows what was counted: ``: …``, or ``; the first: …``."""
+    return f"{': ' if len(sentences) == 1 else '; the first: '}{sentences[0]}"
+
+
+def _of_protocol(evidence: Evidence) -> Iterator[str]:
+    records = list(evidence.records.values())
+    validations = dict.fromkeys(record["choices"].get("validation", NESTED) for record in records)
+    if "oracle" in validations:
+        yield (
+            "validation=oracle chose with minority rows that nobody has at this ratio: scores are too high, alike for "
+            "every method."
+        )
+    if records and all(len(record["config"]["seeds"]) == 1 for record in records):
+        yield "One seed draws the folds once; seeds=[0,1,2] tells how far a result depends on that draw."
+    yield from dict.fromkeys(sentence for record in records for sentence in _of_near_copies(record["data"]))
+
+
+def _of_near_copies(data: "dict[str, object]") -> Iterator[str]:
+    shares = data.get("near_copies")
+    for name, share in shares.items() if isinstance(shares, dict) else ():
+        if share is not None and share > MANY_NEAR_COPIES:
+            yield (
+                f"In {data['name']}, {100 * share:.0f} % of the test rows of {name} have a near copy that trains: "
+                "scores of new texts will be lower."
+            )
+
+
+def _of_fallbacks(runs: pd.DataFrame) -> Iterator[str]:
+    fallen = int(runs["by_fallback"].gt(0).sum())
+    if fallen:
+        yield (
+            f"In {fallen} of {counted(len(runs), 'run')} a sampler fell short and a fallback made rows (the report has "
+            "why)."
+        )
+    mostly = runs[is_mostly_by_fallback(runs["by_fallback"])]
+    for augmenter, part in mostly.groupby("augmenter", sort=False):
+        n, of = part["scenario"].nunique(), runs.loc[runs["augmenter"] == augmenter, "scenario"].nunique()
+        least, most = (f"{100 * share:.0f} %" for share in (part["by_fallback"].min(), part["by_fallback"].max()))
+        share = most if least == most else f"{least} to {most}"
+        where = "" if of == 1 else f" in {n} of {of} scenarios"
+        yield f"A fallback made {share} of the rows of {augmenter}{where}, so that its scores tell of the fallback."
