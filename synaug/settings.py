@@ -159,7 +159,7 @@ def _end(value: float, low: str, high: str, least: float) -> str:
 def one_of(*words: Any) -> Kind:
     """One of some words, or numbers."""
     return Kind(
-        f"one of {', '.join(dict.fromkeys(map(str, words)))}",
+        f"{'one of ' if len(words) > 1 else ''}{', '.join(dict.fromkeys(map(str, words)))}",
         lambda value: any(type(value) is type(word) and value == word for word in words),
         all(isinstance(word, str) for word in words),
     )
