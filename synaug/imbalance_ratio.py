@@ -28,7 +28,9 @@ class ImbalanceRatio:
     minority
         Names of the minority classes; a value that YAML makes of one (true, 1e3) stands for the class
         so written. None: the later half of the classes (of an odd number, the smaller half), and where
-        nothing is thinned, those with fewer rows than the mean class.
+        nothing is thinned, those with fewer rows than the mean class. ``rotate``: with seed 0 the later half, and
+        with each seed the classes that follow, as many, from the first again after the last, so that over the seeds
+        every class is in the minority; it needs a ratio, as under ``ratio=None`` no class is thinned.
 
     References
     ----------
@@ -38,22 +40,22 @@ class ImbalanceRatio:
     """
 
     def __init__(
-        self, ratio: float | None, profile: str = "step", minority: Sequence[str | float | None] | None = None
+        self, ratio: float | None, profile: str = "step", minority: Sequence[str | float | None] | str | None = None
     ) -> None:
         table = settings.OF_A_TARGET["synaug.imbalance_ratio.ImbalanceRatio"]
         settings.require("imbalance_ratio", table, {"ratio": ratio, "profile": profile})
-        if minority is not None and (isinstance(minority, str) or not isinstance(minority, Sequence)):
-            word = names.as_yaml(minority) if names.is_written(minority) else minority
-            raise UserError(f"imbalance_ratio.minority={word} must be a list of class names: write [{word}]")
-        strange = [name for name in minority or () if not names.is_written(name)]
-        if strange:
-            raise UserError(f"imbalance_ratio.minority holds {strange[0]}, but each entry must be a class name")
+        self.rotates = minority == settings.ROTATE
+        if self.rotates and ratio is None:
+            raise UserError(
+                "imbalance_ratio.minority=rotate thins other classes with each seed, but imbalance_ratio.ratio=null "
+                "thins none: choose a ratio, or leave imbalance_ratio.minority out"
+            )
         self.ratio = ratio
         self.profile = profile
-        self.minority = None if minority is None else tuple(minority)
+        self.minority = None if minority is None or self.rotates else _names_given(minority)
 
-    def minority_classes(self, class_names: Sequence[str], rows_per_class: NDArray[np.int64]) -> list[int]:
-        """Labels of the minority classes.
+    def minority_classes(self, class_names: Sequence[str], rows_per_class: NDArray[np.int64], seed: int) -> list[int]:
+        """Labels of the minority classes of a seed, ascending.
 
         Raises
         ------
@@ -64,7 +66,9 @@ class ImbalanceRatio:
             if self.ratio is None:
                 return [int(label) for label in np.flatnonzero(rows_per_class < rows_per_class.mean())]
             n_classes = len(class_names)
-            return list(range(n_classes - n_classes // 2, n_classes))
+            half = n_classes // 2
+            first = n_classes - half + (seed * half if self.rotates else 0)
+            return sorted(label % n_classes for label in range(first, first + half))
         meant = {self._class_meant(name, class_names) for name in self.minority}
         chosen = [label for label, name in enumerate(class_names) if name in meant]
         if not 0 < len(chosen) < len(class_names):
@@ -104,3 +108,13 @@ class ImbalanceRatio:
         }[self.profile]
         keep: NDArray[np.int64] = np.rint(rows_per_class.max() * share).astype(np.int64)
         return np.minimum(keep, rows_per_class)
+
+
+def _names_given(minority: object) -> tuple[str | float | None, ...]:
+    if isinstance(minority, str) or not isinstance(minority, Sequence):
+        word = names.as_yaml(minority) if names.is_written(minority) else minority
+        raise UserError(f"imbalance_ratio.minority={word} must be rotate or a list of class names: write [{word}]")
+    strange = [name for name in minority if not names.is_written(name)]
+    if strange:
+        raise UserError(f"imbalance_ratio.minority holds {strange[0]}, but each entry must be a class name")
+    return tuple(minority)

@@ -10,6 +10,8 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from synaug.errors import UserError
+
 LONGEST_VALUE = 100  # characters; a longer word is text to everybody
 # What Hydra's command line reads as values, in capitals or not; YAML reads some of them as text.
 VALUES_OF_THE_COMMAND_LINE = {
@@ -46,6 +48,35 @@ def called(value: object, names: Iterable[str]) -> list[str]:
     if isinstance(value, str):
         return [name for name in names if name == value] or [name for name in names if name.strip() == value.strip()]
     return [name for name in names if name == str(value) or any(_same(value, meant) for meant in _values_of(name))]
+
+
+def class_meant(setting: str, value: object, class_names: Sequence[str], quoted: str) -> str:
+    """The one class that a value given for a setting stands for.
+
+    Parameters
+    ----------
+    setting, value
+        As it was given.
+    quoted
+        How the setting is written with a name between quotes, for ``str.format``.
+
+    Raises
+    ------
+    UserError
+        If it stands for none, or for several.
+    """
+    found = called(value, class_names)
+    word = cut(value) if isinstance(value, str) else as_yaml(value)
+    if not found:
+        raise UserError(
+            f"{setting} names {word}, which is no class of the data set: choose among {listed(class_names)}"
+        )
+    if len(found) > 1:
+        raise UserError(
+            f"{setting} names {word}, which stands for several classes ({listed(found)}): quote the one you mean, "
+            f"'{setting}={quoted.format(found[0])}'"
+        )
+    return found[0]
 
 
 def as_yaml(value: object) -> str:

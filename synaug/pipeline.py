@@ -18,7 +18,7 @@ from pytorch_lightning.loggers import Logger
 
 from synaug import record
 from synaug.augmenter import Augmenter
-from synaug.augmenter.balance import warn_of_fallbacks
+from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
 from synaug.dataset import LabelledTexts, TextSource
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
@@ -26,17 +26,22 @@ from synaug.encoder.workers import torch_threads
 from synaug.errors import UserError
 from synaug.files.digest import array_sha256
 from synaug.imbalance_ratio import ImbalanceRatio
+from synaug.near_copies import near_copies, said_of_near_copies, warn_of_near_copies
 from synaug.record.cost import Cost
 from synaug.record.extending import extend
-from synaug.scores.probabilities import probabilities
+from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES
+from synaug.scores.probabilities import Said, probabilities
+from synaug.scores.score import ToScore, as_it_is, judged
 from synaug.scores.score import score as score_splits
-from synaug.splits import Split, make_splits, rows_needed
+from synaug.splits import Split, Validation, make_splits, rows_needed
 from synaug.sweep import interrupts
 from synaug.tracking import wandb_run
 from synaug.training import tables
-from synaug.training.fit import Fits, Predictions, StackedTraining
+from synaug.training.fit import Fits, StackedTraining
+from synaug.training.predictions import OfSplit, Predictions
 from synaug.training.training_sets import TrainingData, neighbour_graphs
 from synaug.training.training_sets import augment as augment_splits
+from synaug.training.watch import judge_of
 
 log = logging.getLogger(__name__)
 
@@ -79,10 +84,12 @@ class Prepared:
         The data set.
     imbalance_ratio
         How many rows each class keeps.
-    minority
-        Labels of the minority classes.
+    validation
+        How rows are left out to choose steps and decision rules.
     splits
-        Which rows train, validate and test.
+        Which rows train and test.
+    near_copies
+        For each class, the share of test rows that a training row is nearly the same as.
     embeddings, embeddings_sha256
         float32 `[n, d]`, row by row those of the texts, and their digest.
     encoder
@@ -93,8 +100,9 @@ class Prepared:
 
     texts: LabelledTexts
     imbalance_ratio: ImbalanceRatio
-    minority: Sequence[int]
+    validation: Validation
     splits: Sequence[Split]
+    near_copies: Mapping[str, float]
     embeddings: NDArray[np.float32]
     embeddings_sha256: str
     encoder: Mapping[str, Any]
@@ -124,20 +132,22 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
         prepared = prepare(config, folder.name, asked, cost)
         data = augment(config, prepared, cost)
         balance = tables.balance(data)
-        fallbacks = warn_of_fallbacks(balance, data.class_names)
+        warn_of_near_copies(prepared.near_copies, prepared.texts.title)
+        warn_of_fallbacks(balance, data.class_names)
         with logging_to(config.logger) as logger:
-            predictions = fit(make_training(config, logger), data, cost)
-            scored = score(config, data, predictions, cost)
+            predictions = fit(make_training(config, prepared), data, cost)
+            with of_no_consequence():
+                wandb_run.log_curves(logger, predictions.curves.steps.tolist(), predictions.curves.points)
+            scored = score(data, predictions, cost)
             computed = {
                 **provenance(config, folder, asked),
                 **describe(prepared, asked.sources["dataset"]),
                 **scored,
                 "balance": balance,
                 **training_tables(data, predictions),
-                "warnings": fallbacks,
-                "cost": spent(cost, prepared.encoded),
+                "cost": spent(cost, prepared.encoded, predictions),
             }
-            recorded = extend(folder, computed, probabilities(data.splits, data.labels, predictions.test))
+            recorded = extend(folder, computed, log_probabilities(data, predictions), warnings_of)
             log.info("%s", cost.line())
             with of_no_consequence():
                 wandb_run.log_result(logger, recorded)
@@ -145,11 +155,12 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
 
 
 class Loaded(NamedTuple):
-    """A data set with its texts, the encoder that is to embed them, and how many rows each class is to keep."""
+    """A data set with its texts, the encoder that is to embed them, and how rows are to be kept and left out."""
 
     dataset: TextSource
     encoder: Any
     imbalance_ratio: ImbalanceRatio
+    validation: Validation
     texts: LabelledTexts
 
 
@@ -161,15 +172,15 @@ def load(config: DictConfig) -> Loaded:
     UserError
         If they cannot be read, or if the caps leave the classes too few of them.
     """
-    dataset, encoder, imbalance_ratio = (
-        instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio")
+    dataset, encoder, imbalance_ratio, validation = (
+        instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio", "validation")
     )
     # Where classes stay as they are, a cap takes from all of them in proportion.
     texts = dataset.load(
         proportional=imbalance_ratio.ratio is None,
-        at_least=rows_needed(config.n_folds, config.validation.share),
+        at_least=rows_needed(config.n_folds, validation),
     )
-    return Loaded(dataset, encoder, imbalance_ratio, texts)
+    return Loaded(dataset, encoder, imbalance_ratio, validation, texts)
 
 
 def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared:
@@ -182,16 +193,9 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         few rows.
     """
     with cost.stage("load"):
-        dataset, encoder, imbalance_ratio, texts = load(config)
+        dataset, encoder, imbalance_ratio, validation, texts = load(config)
         if {"dataset": dataset.source(), "encoder": encoder.source()} != asked.sources:
             raise UserError(f"the data or weights of {name} changed while it started: give the command again")
-        minority = imbalance_ratio.minority_classes(texts.class_names, texts.rows_per_class)
-        log.info(
-            "%s: %d rows; minority: %s (imbalance_ratio.minority=[...] chooses)",
-            texts.title,
-            len(texts.labels),
-            ", ".join(texts.class_names[label] for label in minority) or "none",
-        )
         # Before the texts are encoded: what the ratio and the folds cannot have is said at once.
         split = partial(
             make_splits,
@@ -199,26 +203,40 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
             texts.labels,
             texts.class_names,
             imbalance_ratio,
-            minority,
             n_folds=config.n_folds,
-            validation_share=config.validation.share,
-            thin_validation=config.validation.thinned,
+            validation=validation,
+            groups=texts.groups,
         )
         splits = split(seeds=asked.plan.compute)
+        minority = minority_by_seed(splits, texts.class_names)
+        log.info(
+            "%s: %d rows; minority: %s (imbalance_ratio.minority=[...] chooses)",
+            texts.title,
+            len(texts.labels),
+            "; ".join(dict.fromkeys(", ".join(names) or "none" for names in minority.values())),
+        )
     with cost.stage("embed"):
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
         digest = array_sha256(embeddings)
-    plan = asked.plan.held_to(digest)
-    if plan != asked.plan:
-        log.warning("%s: %s", name, plan.remark)
-        splits = split(seeds=plan.compute)
+        plan = asked.plan.held_to(digest)
+        if plan != asked.plan:
+            log.warning("%s: %s", name, plan.remark)
+            splits = split(seeds=plan.compute)
+        copies = near_copies(embeddings, texts.labels, texts.class_names, splits)
     cost.count("embed", cache.encoded.texts, cache.encoded.flops)
-    return Prepared(texts, imbalance_ratio, minority, splits, embeddings, digest, cache.identity, cache.encoded)
+    return Prepared(
+        texts, imbalance_ratio, validation, splits, copies, embeddings, digest, cache.identity, cache.encoded
+    )
+
+
+def minority_by_seed(splits: Sequence[Split], class_names: Sequence[str]) -> dict[str, list[str]]:
+    """Names of the minority classes of each seed."""
+    return {str(split.seed): [class_names[label] for label in split.minority] for split in splits}
 
 
 def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
-    """Make the synthetic rows of every split."""
+    """Make the synthetic rows of every training set."""
     augmenter = make_augmenter(config.augmenter)
     graphs = neighbour_graphs(
         prepared.embeddings,
@@ -227,16 +245,20 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
         prepared.embeddings_sha256,
     )
     with cost.stage("augment"):
-        log.info("augmenting the training rows of %d splits with %s", len(prepared.splits), augmenter.name)
+        n_splits = len(prepared.splits)
+        log.info(
+            "augmenting the training rows of %d splits, and of their inner folds, with %s", n_splits, augmenter.name
+        )
         data = augment_splits(
             prepared.texts,
             prepared.embeddings,
             prepared.splits,
             augmenter,
             graphs,
-            minority=prepared.minority,
             ratio=prepared.imbalance_ratio.ratio,
+            replicas=config.augmenter.replicas,
             standardize=config.standardize,
+            target_prior=config.target_prior,
         )
     n_synthetic = sum(len(training_set.augmented.synthetic) for training_set in data.training_sets)
     cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()))
@@ -251,21 +273,46 @@ def fit(training: Fits, data: TrainingData, cost: Cost) -> Predictions:
     return predictions
 
 
-def score(config: DictConfig, data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
+def score(data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
     """Score all splits under all decision rules."""
     with cost.stage("score"):
-        scored = score_splits(
-            data.splits,
-            data.labels,
-            data.class_names,
-            data.minority,
-            validation=predictions.validation,
-            test=predictions.test,
-            prior=predictions.prior,
-            target_prior=config.target_prior,
-        )
+        splits = [to_score(data, place, of_split) for place, of_split in enumerate(predictions.splits)]
+        scored = score_splits(splits, data.class_names)
     cost.count("score", predictions.n_predicted)
     return scored
+
+
+def log_probabilities(data: TrainingData, predictions: Predictions) -> dict[str, NDArray[np.generic]]:
+    """Those that the record keeps: of each split the reference's, and each candidate's at its own step."""
+    said = [
+        Said(
+            split,
+            {ARGMAX: of_split.last, **{rule: chosen.test for rule, chosen in of_split.chosen.items()}},
+            {rule: chosen.out_of_fold for rule, chosen in of_split.chosen.items()},
+        )
+        for split, of_split in zip(data.splits, predictions.splits, strict=True)
+    ]
+    return probabilities(data.labels, said)
+
+
+def warnings_of(recorded: Mapping[str, Any]) -> list[str]:
+    """What a reader of a record is warned of, over all of its seeds."""
+    data = recorded["data"]
+    return [
+        *said_of_near_copies(data["near_copies"], data["name"]),
+        *(each.sentence for each in fallbacks(recorded["balance"], data["class_names"])),
+    ]
+
+
+def to_score(data: TrainingData, place: int, predicted: OfSplit) -> ToScore:
+    """What there is to score in one split: the rules that may be chosen, and argmax beside them."""
+    split, judge = data.splits[place], judge_of(data, place)
+    first = predicted.chosen[CANDIDATES[0].name]
+    rules = [as_it_is(ARGMAX, predicted.last), as_it_is(ARGMAX_CHOSEN_STEP, first.test_as_it_is)]
+    for rule in CANDIDATES:
+        chosen = predicted.chosen[rule.name]
+        rules.append(judged(rule, judge.known(chosen.out_of_fold), chosen.test))
+    return ToScore(split.seed, split.fold, split.minority, data.labels[split.test], judge.labels, rules)
 
 
 def provenance(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
@@ -288,7 +335,8 @@ def provenance(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]
 def describe(prepared: Prepared, source: str) -> dict[str, Any]:
     """What the data are (names, counts, digests), and the encoder."""
     texts = prepared.texts
-    validation_labels = texts.labels[prepared.splits[0].validation]
+    of_seeds = minority_by_seed(prepared.splits, texts.class_names)
+    out_of_fold = texts.labels[prepared.splits[0].out_of_fold]
     data = {
         "source": source,
         "name": texts.title,
@@ -296,9 +344,11 @@ def describe(prepared: Prepared, source: str) -> dict[str, Any]:
         "embeddings_sha256": prepared.embeddings_sha256,
         "report": texts.report,
         "class_names": texts.class_names,
-        "validation_rows_per_class": np.bincount(validation_labels, minlength=len(texts.class_names)).tolist(),
+        "validation_rows_per_class": np.bincount(out_of_fold, minlength=len(texts.class_names)).tolist(),
         "rows_per_class": texts.rows_per_class.tolist(),
-        "minority": [texts.class_names[label] for label in prepared.minority],
+        "minority": [name for name in texts.class_names if any(name in minority for minority in of_seeds.values())],
+        "minority_by_seed": of_seeds,
+        "near_copies": dict(prepared.near_copies),
     }
     return {"data": data, "encoder": prepared.encoder}
 
@@ -308,14 +358,16 @@ def training_tables(data: TrainingData, predictions: Predictions) -> dict[str, A
     return {
         "diagnostics": tables.diagnostics(data),
         "curves": tables.curves(data, predictions.curves),
-        "best": tables.best(data, predictions.curves),
+        "best": tables.best(data, predictions),
     }
 
 
-def spent(cost: Cost, encoded: Encoded) -> dict[str, Any]:
+def spent(cost: Cost, encoded: Encoded, predictions: Predictions) -> dict[str, Any]:
     """What the run took, and when it was done."""
     return {
         **cost.table(),
+        "members": predictions.members,
+        "optimiser_steps": predictions.optimiser_steps,
         "encoded": asdict(encoded),
         "peak_memory_bytes": record.peak_memory(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -355,21 +407,23 @@ def make_augmenter(config: DictConfig) -> Augmenter:
     UserError
         If the target is no sampler, or rejects a parameter.
     """
-    sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("amount", "strict")])
+    ours = ("amount", "strict", "replicas")
+    sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ours])
     sampler = instantiate(sampler_config, _convert_="all")
     check_parameters(sampler)
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
 
 
-def make_training(config: DictConfig, logger: Logger | None = None) -> StackedTraining:
+def make_training(config: DictConfig, prepared: Prepared) -> Fits:
     """The classifier with all of its settings."""
+    loss = instantiate(config.loss, _convert_="all")
     return StackedTraining(
         instantiate(config.classifier, _convert_="all"),
+        loss.for_classes(prepared.texts.class_names),
         batch_size=config.batch_size,
         max_steps=config.max_steps,
-        steps_per_epoch=config.steps_per_epoch,
         trainer=OmegaConf.to_container(config.trainer, resolve=True),  # type: ignore[arg-type]
-        logger=logger,
+        final=prepared.validation.final,
     )
 
 

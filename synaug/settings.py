@@ -16,7 +16,7 @@ from synaug.errors import UserError
 from synaug.files.places import LONGEST_NAME, folder_problem
 
 # The groups of options that decide the numbers of a run.
-GROUPS = ("dataset", "encoder", "imbalance_ratio", "augmenter", "classifier")
+GROUPS = ("dataset", "encoder", "imbalance_ratio", "augmenter", "loss", "classifier", "validation")
 # All groups whose options hold settings of a run.
 OPTION_GROUPS = (*GROUPS, "logger")
 # JSON and spreadsheets keep whole numbers exactly up to here.
@@ -109,6 +109,15 @@ def _are_names(value: Any) -> bool:
     return not any(isinstance(each, list | dict) for each in value) and len(set(map(str, value))) == len(value)
 
 
+def _are_weights(value: Any) -> bool:
+    weights = list(value.values()) if isinstance(value, Mapping) else value
+    return (
+        isinstance(weights, list | tuple)
+        and len(weights) > 0
+        and all(is_number(each) and 0 < each <= LARGEST for each in weights)
+    )
+
+
 def _is_one(devices: Any) -> bool:
     return isinstance(devices, list | tuple) and len(devices) == 1 and is_whole(devices[0]) and devices[0] >= 0
 
@@ -199,11 +208,19 @@ OF_HYDRA: dict[str, Kind] = {
     "_recursive_": TRUTH,
     "_convert_": one_of("none", "partial", "object", "all"),
 }
+# Of imbalance_ratio.minority: other classes with each seed.
+ROTATE = "rotate"
 # A name read from YAML as a number, true, false or null is compared with the classes by whoever has them.
 CLASS_NAMES = Kind(
     "a list of different class names, e.g. [spam], or null",
     lambda value: value is None or _are_names(value),
     is_text=True,
+)
+# Classes are known to whoever has the data.
+CLASS_WEIGHTS = Kind(
+    "a list of positive numbers, one for each class, e.g. [1,5], or a number for each class named, e.g. {spam:5}, "
+    "or null",
+    lambda value: value is None or _are_weights(value),
 )
 DEVICE = text("a device, e.g. cpu or cuda:0", r"(cpu|cuda|mps|xpu|hpu|xla|ipu|mtia)(:\d{1,3})?")
 FOLDER = Kind("a folder", lambda value: folder_problem(value) is None, is_text=True)
@@ -226,8 +243,8 @@ OWN_TRAINER_ARGUMENTS = {
     "gradient_clip_algorithm": "clipping couples the members of a stack",
     "enable_checkpointing": "best weights are kept by member",
     "model_registry": "no checkpoints are written that could go there",
-    "val_check_interval": "set steps_per_epoch",
-    "check_val_every_n_epoch": "set steps_per_epoch",
+    "val_check_interval": "members are looked at after steps 8, 11, 16, 23, ...",
+    "check_val_every_n_epoch": "members are looked at after steps 8, 11, 16, 23, ...",
     "limit_train_batches": "set max_steps",
     "limit_val_batches": "every validation row counts",
     "limit_test_batches": "every test row counts",
@@ -253,6 +270,8 @@ DATASET = {
     "min_per_class": whole(1, LARGEST) | NULL,
     "max_rows": whole(2, LARGEST) | NULL,
     "drop_empty": TRUTH,
+    "group": WORD | NULL,
+    "group_phrases": TRUTH,
     "seed": SEED,
     "licence": TEXT | NULL,
     "paper": TEXT | NULL,
@@ -262,14 +281,12 @@ OF_A_RUN: dict[str, Kind] = {
     "n_folds": whole(2, 10_000),
     "seeds": list_of(SEED, "a list of distinct whole numbers, e.g. [0,1,2]", least=1),
     "max_steps": whole(1, 1_000_000),
-    "steps_per_epoch": whole(1, 1_000_000),
     "batch_size": whole(1, 100_000),
     "standardize": TRUTH,
     "target_prior": one_of("uniform", "natural"),
-    "validation.share": number(0, 1, above=True, below=True),
-    "validation.thinned": TRUTH,
     **{f"dataset.{leaf}": kind for leaf, kind in DATASET.items()},
     "augmenter.amount": number(0, 100),
+    "augmenter.replicas": whole(1, 1000),
     "augmenter.strict": TRUTH,
     "force": TRUTH,
     "report": TRUTH,
@@ -370,8 +387,11 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
     "synaug.imbalance_ratio.ImbalanceRatio": {
         "ratio": number(1, 1_000_000) | NULL,
         "profile": one_of(*PROFILES),
-        "minority": CLASS_NAMES,
+        "minority": one_of(ROTATE) | CLASS_NAMES,
     },
+    "synaug.validation.Nested": {"n_folds": whole(2, 1000), "final": one_of("bagged", "refit")},
+    "synaug.validation.Holdout": {"share": number(0, 1, above=True, below=True)},
+    "synaug.validation.Oracle": {"share": number(0, 1, above=True, below=True)},
     "imblearn.over_sampling.RandomOverSampler": {"shrinkage": number(0, 1000) | NULL},
     "synaug.augmenter.nearest_neighbours": NEIGHBOURS,
     "synaug.augmenter.VAE": VAE,
@@ -383,6 +403,12 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
             distinct=False,
         ),
     },
+    "synaug.loss.Plain": {"label_smoothing": number(0, 1, below=True)},
+    "synaug.loss.ClassWeighted": {"weights": CLASS_WEIGHTS},
+    "synaug.loss.EffectiveNumber": {"beta": number(0, 1, below=True)},
+    "synaug.loss.LogitAdjusted": {"tau": number(0, 100)},
+    "synaug.loss.Focal": {"gamma": number(0, 100)},
+    "synaug.loss.LDAM": {"max_margin": number(0, 1000)},
     "torch.nn.functional.cross_entropy": {
         "label_smoothing": number(0, 1, below=True),
         "ignore_index": whole(-LARGEST, -1),  # every class counts

@@ -1,17 +1,14 @@
-"""The splits of a run: for each seed and fold, which real rows train, validate and test.
+"""The splits of a run: for each seed and fold, which real rows train, judge and test.
 
-Everything here works on row numbers and labels; no embedding is touched.
+Everything here works on row numbers, labels and groups; no embedding is touched.
 """
 
-import bisect
-import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 
 from synaug import names
 from synaug.errors import UserError
@@ -22,26 +19,128 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class InnerFold:
+    """Rows that an inner model trains on and rows that judge it: disjoint, ascending rows of the data set.
+
+    Attributes
+    ----------
+    fit
+        Rows to train on, `[n_fit]`: one of every class at least.
+    left_out
+        Rows to judge by, `[n_left_out]`: one at least, and not of every class where classes are small.
+    """
+
+    fit: Rows
+    left_out: Rows
+
+
+@dataclass(frozen=True)
 class Split:
-    """One (seed, fold): rows of the data set, disjoint, ascending.
+    """One (seed, fold): rows of the data set, ascending.
 
     Attributes
     ----------
     seed, fold
         Which split this is.
+    minority
+        Labels of the minority classes, ascending.
     train
-        Rows left after thinning, `[n_train]`.
-    validation
-        Rows for choosing weights and decision rules, `[n_validation]`.
+        All rows that train, thinned, `[n_train]`: what a fit on all rows gets.
+    inner
+        How rows are left out to choose weights and decision rules.
     test
         The fold, `[n_test]`, as it is in the (balanced or natural) data set.
     """
 
     seed: int
     fold: int
+    minority: tuple[int, ...]
     train: Rows
-    validation: Rows
+    inner: tuple[InnerFold, ...]
     test: Rows
+
+    @property
+    def out_of_fold(self) -> Rows:
+        """Rows left out, those of one inner fold after those of another, `[n_out_of_fold]`: no row twice."""
+        return np.concatenate([inner.left_out for inner in self.inner])
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The rows outside a test fold, before any is thinned.
+
+    Attributes
+    ----------
+    dataset, seed, fold
+        What the draws of this split depend on.
+    rows
+        Ascending rows of the data set, `[n_outside]`.
+    labels
+        int64 `[n]`, of the whole data set.
+    n_classes
+        How many classes there are.
+    groups
+        int64 `[n]`, of the whole data set; None where every row stands for itself.
+    """
+
+    dataset: str
+    seed: int
+    fold: int
+    rows: Rows
+    labels: NDArray[np.int64]
+    n_classes: int
+    groups: NDArray[np.int64] | None = None
+
+    @property
+    def draw(self) -> tuple[str, int, int]:
+        """The parts that this split adds to the seeds of its draws."""
+        return self.dataset, self.seed, self.fold
+
+    @property
+    def where(self) -> str:
+        """Which split this is, in words."""
+        return f"seed {self.seed} fold {self.fold}"
+
+    def count(self, rows: Rows) -> Rows:
+        """Rows of each class among some, `[n_classes]`."""
+        return np.bincount(self.labels[rows], minlength=self.n_classes)
+
+
+class Validation(ABC):
+    """How a split's rows are divided into those that train and those that choose weights and rules.
+
+    Attributes
+    ----------
+    final
+        What predicts the test rows: ``bagged``, the average of the inner models, or ``refit``, the fit on all rows.
+    least_outside
+        Rows that a class needs outside each test fold.
+    """
+
+    final: str = "bagged"
+    least_outside: int = 1
+
+    @abstractmethod
+    def divide(self, outside: Outside, thin: Callable[[Rows], Rows]) -> tuple[Rows, tuple[InnerFold, ...]]:
+        """Thin what is to train, and leave rows out.
+
+        Parameters
+        ----------
+        outside
+            The rows to divide.
+        thin
+            Takes ascending rows; keeps of each class as many as the imbalance ratio leaves it.
+
+        Returns
+        -------
+        tuple
+            `Split.train` and `Split.inner`.
+
+        Raises
+        ------
+        UserError
+            If there are too few rows to leave any out.
+        """
 
 
 def make_splits(
@@ -49,12 +148,11 @@ def make_splits(
     labels: NDArray[np.int64],
     class_names: Sequence[str],
     imbalance_ratio: ImbalanceRatio,
-    minority: Sequence[int],
     *,
     seeds: Sequence[int],
     n_folds: int,
-    validation_share: float,
-    thin_validation: bool,
+    validation: Validation,
+    groups: NDArray[np.int64] | None = None,
 ) -> list[Split]:
     """Stratified folds for each seed; what trains is thinned, what tests is not.
 
@@ -71,71 +169,105 @@ def make_splits(
     class_names
         One for each class.
     imbalance_ratio
-        How many rows each class keeps.
-    minority
-        Labels of the minority classes.
+        How many rows each class keeps, and which classes are the minority.
     seeds, n_folds
         ``len(seeds) * n_folds`` splits.
-    validation_share
-        Share of the rows outside the test fold that is set aside.
-    thin_validation
-        Thin the validation part, too.
+    validation
+        How rows are left out to choose by.
+    groups
+        int64 `[n]`: rows of one group stand on one side of every split and inner fold. Folds are then of about one
+        size, not of the same. None: every row is a group of its own.
 
     Raises
     ------
     UserError
-        If classes have too few rows for the folds and the validation part, or if the ratio leaves them with none.
+        If classes have too few rows or groups for the folds and the validation, or if the ratio leaves them none.
     """
-    rows_per_class = np.bincount(labels, minlength=len(class_names))
-    _check_rows(rows_per_class, class_names, n_folds, validation_share)
+    n_classes = len(class_names)
+    rows_per_class = np.bincount(labels, minlength=n_classes)
+    _check_rows(rows_per_class, class_names, n_folds, validation)
     splits = []
     for seed in seeds:
+        minority = tuple(imbalance_ratio.minority_classes(class_names, rows_per_class, seed))
         rows = np.arange(len(labels))
         if imbalance_ratio.ratio is not None:
-            rows = _first_of_each_class(
-                rows, labels, np.full_like(rows_per_class, rows_per_class.min()), ("balance", dataset, seed)
-            )
-        folds = StratifiedKFold(n_folds, shuffle=True, random_state=derive_seed("folds", dataset, seed))
-        for fold, (rest, test) in enumerate(folds.split(rows, labels[rows])):
-            train, validation = _set_aside(
-                rows[rest], labels, len(class_names), validation_share, (dataset, seed, fold)
-            )
-            train_rows = np.bincount(labels[train], minlength=len(class_names))
-            keep = imbalance_ratio.rows_to_keep(train_rows, minority)
-            if (keep < 1).any():
-                where = f"in seed {seed} fold {fold}"
-                raise UserError(_emptied(imbalance_ratio.ratio, keep, train_rows, class_names, where))
-            thinning = ("thinning", dataset, seed, fold)
-            train = _first_of_each_class(train, labels, keep, thinning)
-            if thin_validation:
-                counts = np.bincount(labels[validation], minlength=len(class_names))
-                keep = np.maximum(imbalance_ratio.rows_to_keep(counts, minority), 1)
-                validation = _first_of_each_class(validation, labels, keep, thinning)
-            splits.append(Split(seed, fold, train, validation, np.sort(rows[test])))
+            fewest = np.full_like(rows_per_class, rows_per_class.min())
+            rows = first_of_each_class(rows, labels, fewest, ("balance", dataset, seed))
+        for fold, (rest, test) in enumerate(_folds(dataset, seed, rows, labels, class_names, n_folds, groups)):
+            outside = Outside(dataset, seed, fold, rest, labels, n_classes, groups)
+            thin = _thinner(outside, imbalance_ratio, minority, class_names)
+            train, inner = validation.divide(outside, thin)
+            splits.append(Split(seed, fold, minority, train, inner, test))
     return splits
 
 
-def rows_needed(n_folds: int, validation_share: float) -> int:
-    """Rows that a class needs: one in each fold, and outside of any fold one to validate and one to train."""
-    # With so many rows the share that trains is one row and a half, and no rounding takes it.
-    enough = math.ceil(1.5 / (1 - validation_share) * n_folds / (n_folds - 1)) + 1
-    rows = range(n_folds, n_folds + enough)
-    return rows[bisect.bisect_left(rows, True, key=lambda n: _suffice(n, n_folds, validation_share))]
+def rows_needed(n_folds: int, validation: Validation) -> int:
+    """Rows that a class needs: one in each fold, and outside any fold as many as the validation asks for."""
+    # Outside the fold that has most of them, n rows are n - ceil(n / n_folds) = floor(n * (n_folds - 1) / n_folds).
+    return max(n_folds, -(-validation.least_outside * n_folds // (n_folds - 1)))
 
 
-def _suffice(n_rows: int, n_folds: int, validation_share: float) -> bool:
-    outside = n_rows - math.ceil(n_rows / n_folds)
-    return n_rows >= n_folds and outside > _rows_aside(validation_share, outside)
+def first_of_each_class(rows: Rows, labels: NDArray[np.int64], keep: Rows, seed_parts: tuple[str | int, ...]) -> Rows:
+    """Keep the first `keep[c]` rows of class `c` in a permutation that depends on the seed's parts alone."""
+    kept = [
+        permuted(rows[labels[rows] == label], *seed_parts, label)[:count] for label, count in enumerate(keep.tolist())
+    ]
+    return np.sort(np.concatenate(kept))
 
 
-def _rows_aside(share: float, n_rows: Any) -> Any:
-    """Rows set aside to validate; one of each class, or the class-balanced validation loss would be undefined."""
-    return np.maximum(np.rint(share * n_rows).astype(np.int64), 1)
+def permuted(rows: Rows, *seed_parts: str | int) -> Rows:
+    """Rows in an order that depends on the seed's parts and their number alone."""
+    return np.random.RandomState(derive_seed(*seed_parts)).permutation(rows)
 
 
-def _check_rows(rows_per_class: Rows, class_names: Sequence[str], n_folds: int, validation_share: float) -> None:
+def _folds(
+    dataset: str,
+    seed: int,
+    rows: Rows,
+    labels: NDArray[np.int64],
+    class_names: Sequence[str],
+    n_folds: int,
+    groups: NDArray[np.int64] | None,
+) -> Iterator[tuple[Rows, Rows]]:
+    """The rows outside each test fold, and those in it."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    random_state = derive_seed("folds", dataset, seed)
+    if groups is None:
+        folds = StratifiedKFold(n_folds, shuffle=True, random_state=random_state).split(rows, labels[rows])
+    else:
+        _check_groups(labels[rows], groups[rows], class_names, n_folds)
+        folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=random_state).split(
+            rows, labels[rows], groups[rows]
+        )
+    for fold, (rest, test) in enumerate(folds):
+        for side, what in ((rest, "training"), (test, "test")):
+            lacking = np.flatnonzero(np.bincount(labels[rows[side]], minlength=len(class_names)) == 0)
+            if len(lacking):
+                raise UserError(
+                    f"dataset.group leaves seed {seed} fold {fold} no {what} row of class "
+                    f"{names.cut(class_names[lacking[0]])}, whose groups are large or few: lower n_folds, or split "
+                    "the groups into smaller ones"
+                )
+        yield rows[rest], rows[test]
+
+
+def _thinner(
+    outside: Outside, imbalance_ratio: ImbalanceRatio, minority: Sequence[int], class_names: Sequence[str]
+) -> Callable[[Rows], Rows]:
+    def thin(rows: Rows) -> Rows:
+        counts = outside.count(rows)
+        keep = imbalance_ratio.rows_to_keep(counts, minority)
+        if (keep < 1).any():
+            raise UserError(_emptied(imbalance_ratio.ratio, keep, counts, class_names, f"in {outside.where}"))
+        return first_of_each_class(rows, outside.labels, keep, ("thinning", *outside.draw))
+
+    return thin
+
+
+def _check_rows(rows_per_class: Rows, class_names: Sequence[str], n_folds: int, validation: Validation) -> None:
     """Refuse classes with too few rows, all of them in one sentence, with what would help."""
-    needed = rows_needed(n_folds, validation_share)
+    needed = rows_needed(n_folds, validation)
     small = np.flatnonzero(rows_per_class < needed)
     if not len(small):
         return
@@ -143,20 +275,43 @@ def _check_rows(rows_per_class: Rows, class_names: Sequence[str], n_folds: int, 
     if (rows_per_class[small] < n_folds).all():
         limit = f"than n_folds={n_folds}"
     else:
-        limit = f"than the {needed} that n_folds={n_folds} and validation.share={validation_share} need"
+        limit = f"than the {needed} that n_folds={n_folds} and the rows set aside to validate need"
     if len(small) == 1:
         what = f"class {names.cut(class_names[small[0]])} has {fewest} row{'' if fewest == 1 else 's'}, fewer {limit}"
     else:
         counted = _counted(small, rows_per_class, class_names)
         what = f"{len(small)} of {len(class_names)} classes have fewer rows {limit}: {counted}"
-    enough = [n for n in range(2, min(n_folds, fewest + 1)) if _suffice(fewest, n, validation_share)]
+    enough = [n for n in range(2, min(n_folds, fewest + 1)) if fewest >= rows_needed(n, validation)]
     remedies = [f"lower n_folds to {enough[-1]}"] if enough else []
     if len(class_names) - len(small) >= 2:
         them = "it" if len(small) == 1 else "them"
         remedies.append(f"set dataset.min_per_class={needed} to drop {them}")
-    if np.count_nonzero(rows_per_class < rows_needed(n_folds, 0.0)) < len(small):
-        remedies.append("lower validation.share")
+    if fewest >= n_folds:
+        remedies.append("choose validation=nested")
     raise UserError(f"{what}: {', '.join([*remedies, 'or use more data' if remedies else 'use more data'])}")
+
+
+def _check_groups(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], class_names: Sequence[str], n_folds: int
+) -> None:
+    """Refuse classes that stand in fewer groups than there are folds."""
+    pairs = np.unique(np.stack([labels, groups]), axis=1)
+    counts = np.bincount(pairs[0], minlength=len(class_names))
+    small = np.flatnonzero(counts < n_folds)
+    if not len(small):
+        return
+    fewest = int(counts.min())
+    if len(small) == 1:
+        groups_of_it = f"{fewest} group{'' if fewest == 1 else 's'} of dataset.group"
+        what = f"class {names.cut(class_names[small[0]])} has rows in {groups_of_it}, fewer than n_folds={n_folds}"
+    else:
+        counted = _counted(small, counts, class_names)
+        what = (
+            f"{len(small)} of {len(class_names)} classes have rows in fewer groups of dataset.group than "
+            f"n_folds={n_folds}: {counted}"
+        )
+    remedy = f"lower n_folds to {fewest}" if fewest >= 2 else "use data with more groups"
+    raise UserError(f"{what}: {remedy}, or group by a column with more values")
 
 
 def _emptied(ratio: float | None, keep: Rows, train_rows: Rows, class_names: Sequence[str], where: str) -> str:
@@ -174,20 +329,3 @@ def _emptied(ratio: float | None, keep: Rows, train_rows: Rows, class_names: Seq
 def _counted(labels: Rows, rows: Rows, class_names: Sequence[str], most: int = 12) -> str:
     first = ", ".join(f"{names.cut(class_names[label])} ({rows[label]})" for label in labels[:most])
     return f"{first} and {len(labels) - most} more" if len(labels) > most else first
-
-
-def _set_aside(
-    rows: Rows, labels: NDArray[np.int64], n_classes: int, share: float, split: tuple[str, int, int]
-) -> tuple[Rows, Rows]:
-    aside = _rows_aside(share, np.bincount(labels[rows], minlength=n_classes))
-    validation = _first_of_each_class(rows, labels, aside, ("validation", *split))
-    return np.setdiff1d(rows, validation, assume_unique=True), validation
-
-
-def _first_of_each_class(rows: Rows, labels: NDArray[np.int64], keep: Rows, seed_parts: tuple[str | int, ...]) -> Rows:
-    """Keep the first `keep[c]` rows of class `c` in a permutation that depends on the seed's parts alone."""
-    kept = []
-    for label, count in enumerate(keep.tolist()):
-        draw = np.random.RandomState(derive_seed(*seed_parts, label))
-        kept.append(draw.permutation(rows[labels[rows] == label])[:count])
-    return np.sort(np.concatenate(kept))

@@ -24,6 +24,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from synaug.dataset import FileDataset, HubDataset, LabelledTexts, PackageDataset, TextSource
+from synaug.dataset.texts import Rows as Read
 from synaug.errors import UserError
 from synaug.files import sources
 from synaug.seeding import derive_seed
@@ -47,8 +48,8 @@ class Rows(TextSource):
     def source(self) -> str:
         return "test"
 
-    def read(self) -> tuple[list[str], list[int], tuple[str, ...]]:
-        return [text for text, _ in self.rows], [label for _, label in self.rows], ("a", "b", "c", "d")
+    def read(self) -> Read:
+        return Read([text for text, _ in self.rows], [label for _, label in self.rows], ("a", "b", "c", "d"))
 
 
 # ---- the shipped options
@@ -270,7 +271,7 @@ def test_any_text_survives_jsonl_and_parquet(
     lines = "\n".join(json.dumps({"text": text, "label": label}, ensure_ascii=False) for text, label in rows)
     columns = {"text": [text for text, _ in rows], "label": [label for _, label in rows]}
     for dataset in (file(folder / "a.jsonl", lines), file(folder / "a.parquet", columns)):
-        texts, labels, names = dataset.read()
+        texts, labels, names, _ = dataset.read()
         assert [(text, names[label or 0]) for text, label in zip(texts, labels, strict=True)] == rows
 
 
@@ -791,8 +792,8 @@ class Named(Rows):
         super().__init__([(f"text {label}", label) for label in range(len(class_names))])
         self.class_names = class_names
 
-    def read(self) -> tuple[list[str], list[int], tuple[str, ...]]:
-        return (*super().read()[:2], self.class_names)
+    def read(self) -> Read:
+        return super().read()._replace(class_names=self.class_names)
 
 
 def test_classes_that_look_like_one_are_refused(caplog: pytest.LogCaptureFixture) -> None:

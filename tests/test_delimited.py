@@ -19,7 +19,7 @@ SIGNS = st.text(st.sampled_from('ab ,;\t"\\\n\r'), max_size=6)
 
 def read(path: Path, content: str | bytes, **settings: Any) -> list[tuple[str, str]]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    texts, labels, names = FileDataset(path=str(path), **{"text": "text", "label": "label", **settings}).read()
+    texts, labels, names, _ = FileDataset(path=str(path), **{"text": "text", "label": "label", **settings}).read()
     return [(text, "" if label is None else names[label]) for text, label in zip(texts, labels, strict=True)]
 
 

@@ -43,7 +43,7 @@ def test_exponential_is_the_long_tail_of_cui() -> None:
 @profiles
 def test_the_named_minority_is_thinned_wherever_it_stands(profile: str) -> None:
     ratio = ImbalanceRatio(10, profile, ["a", "c"])
-    minority = ratio.minority_classes("abcd", np.full(4, 100))
+    minority = ratio.minority_classes("abcd", np.full(4, 100), 0)
     assert minority == [0, 2]
     keep = ratio.rows_to_keep(np.full(4, 100), minority)
     assert keep[[0, 2]].max() < keep[[1, 3]].max() == 100
@@ -91,36 +91,73 @@ def test_a_class_may_be_left_with_nothing_for_the_caller_to_refuse() -> None:
 
 @pytest.mark.parametrize(("names", "minority"), [("ab", [1]), ("abc", [2]), ("abcd", [2, 3]), ("abcde", [3, 4])])
 def test_the_default_minority_is_the_later_and_smaller_half(names: str, minority: list[int]) -> None:
-    assert ImbalanceRatio(10).minority_classes(names, np.arange(len(names))) == minority
+    assert ImbalanceRatio(10).minority_classes(names, np.arange(len(names)), 0) == minority
+
+
+@pytest.mark.parametrize(
+    ("names", "by_seed"),
+    [
+        ("ab", [[1], [0], [1]]),
+        ("abc", [[2], [0], [1], [2]]),
+        ("abcd", [[2, 3], [0, 1], [2, 3]]),
+        ("abcde", [[3, 4], [0, 1], [2, 3], [0, 4], [1, 2], [3, 4]]),
+    ],
+)
+def test_rotate_turns_through_the_classes_by_seed_from_the_default(names: str, by_seed: list[list[int]]) -> None:
+    turning, rows = ImbalanceRatio(10, minority="rotate"), np.full(len(names), 9)
+    assert [turning.minority_classes(names, rows, seed) for seed in range(len(by_seed))] == by_seed
+    assert turning.minority_classes(names, rows, 0) == ImbalanceRatio(10).minority_classes(names, rows, 0)
+    assert turning.minority_classes(names, rows, -len(names)) == by_seed[0]
+
+
+@given(n_classes=st.integers(2, 12), start=st.integers(-100, 100))
+def test_as_many_seeds_as_classes_thin_each_class_alike(n_classes: int, start: int) -> None:
+    turning, rows = ImbalanceRatio(10, minority="rotate"), np.full(n_classes, 9)
+    found = [turning.minority_classes("x" * n_classes, rows, start + seed) for seed in range(n_classes)]
+    assert np.bincount(np.concatenate(found)).tolist() == [n_classes // 2] * n_classes
+
+
+def test_a_class_called_rotate_is_named_in_a_list() -> None:
+    ratio = ImbalanceRatio(10, minority=["rotate"])
+    assert [ratio.minority_classes(["rotate", "b"], np.array([9, 9]), seed) for seed in (0, 1)] == [[0], [0]]
+
+
+def test_rotating_without_a_ratio_is_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        ImbalanceRatio(None, minority="rotate")
+    assert str(caught.value) == (
+        "imbalance_ratio.minority=rotate thins other classes with each seed, but imbalance_ratio.ratio=null thins "
+        "none: choose a ratio, or leave imbalance_ratio.minority out"
+    )
 
 
 def test_without_a_ratio_the_minority_is_below_the_mean_class() -> None:
     natural = ImbalanceRatio(None)
-    assert natural.minority_classes("abc", np.array([90, 10, 50])) == [1]
-    assert natural.minority_classes("abc", np.array([50, 50, 50])) == []
+    assert natural.minority_classes("abc", np.array([90, 10, 50]), 0) == [1]
+    assert natural.minority_classes("abc", np.array([50, 50, 50]), 0) == []
 
 
 def test_a_named_minority_holds_without_a_ratio_too() -> None:
-    assert ImbalanceRatio(None, minority=["a"]).minority_classes("abc", np.array([90, 10, 50])) == [0]
+    assert ImbalanceRatio(None, minority=["a"]).minority_classes("abc", np.array([90, 10, 50]), 0) == [0]
 
 
 def test_names_that_yaml_takes_for_numbers_are_names() -> None:
-    assert ImbalanceRatio(10, minority=[1]).minority_classes(["0", "1"], np.array([9, 9])) == [1]
+    assert ImbalanceRatio(10, minority=[1]).minority_classes(["0", "1"], np.array([9, 9]), 0) == [1]
 
 
 def test_an_unknown_name_is_answered_with_the_classes() -> None:
     with pytest.raises(ValueError, match=r"names 'hma', which is no class of the data set: choose among 'spam', 'ham'"):
-        ImbalanceRatio(10, minority=["hma"]).minority_classes(["spam", "ham"], np.array([9, 9]))
+        ImbalanceRatio(10, minority=["hma"]).minority_classes(["spam", "ham"], np.array([9, 9]), 0)
 
 
 @pytest.mark.parametrize(("minority", "n"), [([], 0), (["spam", "ham"], 2), (["ham", "ham", "spam"], 2)])
 def test_all_classes_or_none_are_no_minority(minority: list[str], n: int) -> None:
     with pytest.raises(ValueError, match=f"names {n} of 2 classes: name at least one, and leave at least one"):
-        ImbalanceRatio(10, minority=minority).minority_classes(["spam", "ham"], np.array([9, 9]))
+        ImbalanceRatio(10, minority=minority).minority_classes(["spam", "ham"], np.array([9, 9]), 0)
 
 
 def test_one_name_without_a_list_is_not_spelt_out_into_letters() -> None:
-    with pytest.raises(ValueError, match=r"minority=ham must be a list of class names: write \[ham\]"):
+    with pytest.raises(ValueError, match=r"minority=ham must be rotate or a list of class names: write \[ham\]"):
         ImbalanceRatio(10, minority="ham")
 
 
@@ -153,17 +190,17 @@ def test_an_unknown_profile_is_refused() -> None:
     ],
 )
 def test_what_yaml_made_of_a_class_s_name_stands_for_the_class(given: Any, name: str) -> None:
-    assert ImbalanceRatio(10, minority=[given]).minority_classes(["ham", name, "x"], np.array([9, 9, 9])) == [1]
+    assert ImbalanceRatio(10, minority=[given]).minority_classes(["ham", name, "x"], np.array([9, 9, 9]), 0) == [1]
 
 
 def test_a_value_that_stands_for_two_classes_is_refused_with_the_way_to_quote() -> None:
     with pytest.raises(UserError) as caught:
-        ImbalanceRatio(10, minority=[True]).minority_classes(["True", "true", "x"], np.array([9, 9, 9]))
+        ImbalanceRatio(10, minority=[True]).minority_classes(["True", "true", "x"], np.array([9, 9, 9]), 0)
     assert str(caught.value) == (
         "imbalance_ratio.minority names true, which stands for several classes ('True', 'true'): quote the one you "
         "mean, 'imbalance_ratio.minority=[\"True\"]'"
     )
-    assert ImbalanceRatio(10, minority=["true"]).minority_classes(["True", "true", "x"], np.array([9, 9, 9])) == [1]
+    assert ImbalanceRatio(10, minority=["true"]).minority_classes(["True", "true", "x"], np.array([9, 9, 9]), 0) == [1]
 
 
 @pytest.mark.parametrize(
@@ -177,15 +214,15 @@ def test_a_value_that_stands_for_two_classes_is_refused_with_the_way_to_quote() 
 )
 def test_a_value_that_stands_for_no_class_is_refused_as_it_was_written(given: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        ImbalanceRatio(10, minority=given).minority_classes(["1", "2"], np.array([9, 9]))
+        ImbalanceRatio(10, minority=given).minority_classes(["1", "2"], np.array([9, 9]), 0)
 
 
 @pytest.mark.parametrize(
     ("minority", "message"),
     [
-        (5, r"minority=5 must be a list of class names: write \[5\]"),
-        (True, r"minority=true must be a list of class names: write \[true\]"),
-        ({"a": 1}, "must be a list of class names"),
+        (5, r"minority=5 must be rotate or a list of class names: write \[5\]"),
+        (True, r"minority=true must be rotate or a list of class names: write \[true\]"),
+        ({"a": 1}, "must be rotate or a list of class names"),
         ([["a"]], r"minority holds \['a'\], but each"),
         ([{"a": 1}], "minority holds .*, but each"),
     ],

@@ -298,6 +298,7 @@ class Augmenter:
     ) -> Augmented:
         counts, changes = np.bincount(given.y), result.change(given.y)
         kept = np.bincount(given.y[result.kept], minlength=len(counts))
+        new = np.bincount(result.labels[~result.synthetic.copies(given)], minlength=len(counts))
         balance = []
         for label, (real, remaining, change) in enumerate(
             zip(counts.tolist(), kept.tolist(), changes.tolist(), strict=True)
@@ -313,7 +314,7 @@ class Augmenter:
                 reason = f"{self.name} decides by itself; augmenter.amount={self.amount} has no effect on it"
             elif wanted is not None and change != wanted and reason is None:
                 reason = f"{self.name} decided on {change:+d} rows where {wanted:+d} were asked for"
-            balance.append(Balance(label, real, remaining, wanted, change, by_fallback, reason))
+            balance.append(Balance(label, real, remaining, wanted, change, int(new[label]), by_fallback, reason))
         return Augmented(
             given, result.kept, result.synthetic, result.labels, result.parents, balance, result.diagnostics
         )

@@ -147,6 +147,14 @@ class SyntheticRows:
         is_other: NDArray[np.bool_] = self.between[:, 0] < 0
         return is_other
 
+    def copies(self, rows: TrainingRows) -> NDArray[np.bool_]:
+        """Which of them are copies of the rows given to the sampler, and so no new points, `[s]`."""
+        ends: NDArray[np.bool_] = (self.step == 0) | (self.step == 1) | (self.between[:, 0] == self.between[:, 1])
+        if len(self.others):
+            given = {row.tobytes() for row in rows.dense()}
+            ends[self.is_other] = [row.tobytes() in given for row in self.others]
+        return ends
+
     def values(self, rows: TrainingRows) -> FloatRows:
         """The rows themselves, float32 `[s, d]`, from those given to the sampler."""
         embeddings = np.empty((len(self), self.others.shape[1]), dtype=np.float32)

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 
 class StackedLinear(nn.Module):
@@ -35,7 +36,7 @@ class StackedLinear(nn.Module):
         return torch.baddbmm(self.bias, x, self.weight)
 
 
-class StackedMLP(nn.Sequential):
+class StackedMLP(nn.Module):
     """`m` multilayer perceptrons with ReLU: `[m, B, n_features]` to logits `[m, B, n_classes]`.
 
     Parameters
@@ -49,9 +50,14 @@ class StackedMLP(nn.Sequential):
     """
 
     def __init__(self, n_features: int, n_classes: int, hidden: Sequence[int], seeds: Sequence[int]) -> None:
+        super().__init__()
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        widths = [n_features, *hidden]
-        layers: list[nn.Module] = []
-        for n_in, n_out in pairwise(widths):
-            layers += [StackedLinear(n_in, n_out, generators), nn.ReLU()]
-        super().__init__(*layers, StackedLinear(widths[-1], n_classes, generators))
+        widths = [n_features, *hidden, n_classes]
+        self.layers = nn.ModuleList(StackedLinear(n_in, n_out, generators) for n_in, n_out in pairwise(widths))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits of rows `[m, B, n_features]`."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = functional.relu(layer(x))
+        return last(x)  # type: ignore[no-any-return]

@@ -169,8 +169,15 @@ class Table:
             log.info("%s: columns are separated by %r", name, self.separator)
         self.header = headers[self.separator]
 
-    def read(self, text: int, label: int) -> Iterator[tuple[str, str]]:
-        """Text and label of each row below the header, the columns by number.
+    def read(self, columns: Sequence[int], *, label: int) -> list[tuple[str, ...]]:
+        """Some fields of each row below the header, the columns by number, in this order.
+
+        Parameters
+        ----------
+        columns
+            The columns to read.
+        label
+            Which of the file's columns holds the labels: a quote that is left open is told by them.
 
         Raises
         ------
@@ -201,7 +208,7 @@ class Table:
         if self.quoting is None:
             self._refuse_merged(table_rows, label)
             self._refuse_quoted_twins(table_rows, label)
-        return iter([(row.fields[text], row.fields[label]) for row in table_rows[1:]])
+        return [tuple(row.fields[column] for column in columns) for row in table_rows[1:]]
 
     def _refuse_merged(self, table_rows: Sequence[Row], label: int) -> None:
         """Refuse a quote that opens in one row and closes in a later one: what it spans looks like whole rows."""

@@ -1,6 +1,7 @@
 """A file of the user's own."""
 
 import codecs
+import itertools
 import json
 import re
 import stat
@@ -10,6 +11,7 @@ from typing import Any
 
 from synaug import names, settings
 from synaug.dataset import delimited
+from synaug.dataset.groups import group_names
 from synaug.dataset.texts import Rows, TextSource, find_column
 from synaug.errors import UserError
 from synaug.files.digest import file_sha256
@@ -81,8 +83,7 @@ class FileDataset(TextSource):
         self.where = str(self.path)
         self.text = _column("text", text)
         self.label = _column("label", label)
-        if (type(text), text) == (type(label), label):
-            raise UserError(f"dataset.text and dataset.label are both {names.as_yaml(text)}: name two columns")
+        self._refuse_one_column_twice()
         self.separator = _separator(separator)
         settings.require("dataset", settings.OF_A_TARGET["synaug.dataset.FileDataset"], {"quoting": quoting})
         self.quoting = quoting
@@ -90,6 +91,17 @@ class FileDataset(TextSource):
             raise UserError(
                 f"dataset.separator and dataset.quoting are for csv and tsv, not for {self.path}: leave them out"
             )
+
+    def _refuse_one_column_twice(self) -> None:
+        for (one, column), (other, another) in itertools.combinations(self._columns.items(), 2):
+            if (type(column), column) == (type(another), another):
+                raise UserError(f"dataset.{one} and dataset.{other} are both {names.as_yaml(column)}: name two columns")
+
+    @property
+    def _columns(self) -> dict[str, Any]:
+        """What is read, by setting: text, label and, where rows are grouped, group."""
+        columns = {"text": self.text, "label": self.label}
+        return columns if self.group is None else {**columns, "group": self.group}
 
     @property
     def _kind(self) -> str:
@@ -136,7 +148,7 @@ class FileDataset(TextSource):
             self._find(_keys(self._objects(content)))
 
     def read(self) -> Rows:
-        """Read the two columns.
+        """Read the columns of texts, labels and groups.
 
         Raises
         ------
@@ -149,7 +161,8 @@ class FileDataset(TextSource):
         texts: list[str] = []
         labels: list[str | None] = []
         spelt: dict[float, str] = {}
-        for row, (text, label) in enumerate(self._rows(), start=1):
+        rows = self._rows()
+        for row, (text, label, *_) in enumerate(rows, start=1):
             if not isinstance(text, str | None):
                 raise UserError(
                     f"row {row} of {self.path} has {_described(text)} in column {self.text!r}, "
@@ -174,10 +187,11 @@ class FileDataset(TextSource):
             raise UserError(f"{self.path} has no rows, only columns: add texts and labels")
         class_names = tuple(sorted({name for name in labels if name is not None}))
         index = {name: position for position, name in enumerate(class_names)}
-        return texts, [None if name is None else index[name] for name in labels], class_names
+        groups = None if self.group is None else group_names([row[2] for row in rows], str(self.group), self.where)
+        return Rows(texts, [None if name is None else index[name] for name in labels], class_names, groups)
 
-    def _rows(self) -> Iterable[tuple[Any, Any]]:
-        """Text and label of each row, None where there is none."""
+    def _rows(self) -> Sequence[tuple[Any, ...]]:
+        """Text, label and, where rows are grouped, group of each row, None where there is none."""
         try:
             if self._kind == "parquet":
                 return self._parquet(rows=True)
@@ -186,11 +200,11 @@ class FileDataset(TextSource):
             raise self._unreadable(error) from error
         if self._kind == "jsonl":
             objects = self._objects(content)
-            text, label = self._find(_keys(objects))
-            return [(row.get(text), row.get(label)) for row in map(dict, objects)]
+            columns = self._find(_keys(objects))
+            return [tuple(map(row.get, columns)) for row in map(dict, objects)]
         table = self._table(content)
-        text, label = self._find(table.header)
-        return table.read(table.header.index(text), table.header.index(label))
+        places = [table.header.index(column) for column in self._find(table.header)]
+        return table.read(places, label=places[1])
 
     def _table(self, content: str) -> delimited.Table:
         if not content.strip():
@@ -201,17 +215,16 @@ class FileDataset(TextSource):
             self._kind,
             separator=self.separator,
             quoting=self.quoting,
-            wanted=lambda header: all(names.called(column, header) for column in (self.text, self.label)),
+            wanted=lambda header: all(names.called(column, header) for column in self._columns.values()),
         )
 
-    def _find(self, columns: Sequence[str]) -> tuple[str, str]:
-        """The two columns' names in the file."""
+    def _find(self, columns: Sequence[str]) -> list[str]:
+        """The names in the file of the columns that are read."""
         note = " in its first line, which names the columns" if self._kind in ("csv", "tsv") else ""
-        text, label = (
+        return [
             find_column(value, columns, str(self.path), f"dataset.{setting}", note)
-            for setting, value in (("text", self.text), ("label", self.label))
-        )
-        return text, label
+            for setting, value in self._columns.items()
+        ]
 
     def _decoded(self, content: bytes, *, whole: bool = True) -> str:
         """The text of a file, or of its beginning, which may end within a character."""
@@ -263,7 +276,7 @@ class FileDataset(TextSource):
             if not isinstance(value, tuple):
                 raise self._no_object(number)
             keys = [key for key, _ in value]
-            for column in (self.text, self.label):
+            for column in self._columns.values():
                 if sum(len(names.called(column, [key])) for key in keys) > 1:
                     raise self._refusal(f"line {number} has the key {column!r} more than once")
             objects.append(value)
@@ -276,18 +289,18 @@ class FileDataset(TextSource):
             f"{self.path} cannot be read as jsonl (line {line} is no JSON object): write one object a line, a row each"
         )
 
-    def _parquet(self, *, rows: bool) -> list[tuple[Any, Any]]:
-        """Find the two columns and read them, if rows are asked for; its other columns stay unread."""
+    def _parquet(self, *, rows: bool) -> list[tuple[Any, ...]]:
+        """Find the columns and read them, if rows are asked for; its other columns stay unread."""
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
 
         try:
             with ParquetFile(self.path) as file:
-                text, label = self._find(file.schema_arrow.names)
+                wanted = self._find(file.schema_arrow.names)
                 if not rows:
                     return []
-                columns = file.read(columns=[text, label])
-            return list(zip(columns[text].to_pylist(), columns[label].to_pylist(), strict=True))
+                columns = file.read(columns=wanted)
+            return list(zip(*(columns[column].to_pylist() for column in wanted), strict=True))
         except UserError:
             raise
         except (ArrowException, ValueError, OverflowError) as error:  # bytes that are no UTF-8, say

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synaug import names
+from synaug.dataset.groups import group_names
 from synaug.dataset.package import PackageDataset
 from synaug.dataset.texts import Rows, TextSource, find_column, names_of_classes
 from synaug.errors import UserError
@@ -157,6 +158,11 @@ class HubDataset(TextSource):
                 self.offline.package,
                 self.offline.origin,
             )
+            if self.group is not None:
+                raise UserError(
+                    f"dataset.group={names.as_yaml(self.group)} is a column of {self.hub_id}, and the package "
+                    f"{self.offline.package} has not got it: go online, or leave dataset.group out"
+                )
             return self.offline.read()
         loaded = self._load_dataset()
         absent = [split for split in self.splits if split not in loaded]
@@ -164,6 +170,7 @@ class HubDataset(TextSource):
             raise UserError(f"{self.hub_id} has no split {absent[0]!r}, only {sorted(loaded)}: mend dataset.splits")
         texts: list[str | None] = []
         labels: list[int] = []
+        groups: list[str | None] | None = None if self.group is None else []
         for split in self.splits:
             rows = loaded[split]
             text, label = (
@@ -178,6 +185,10 @@ class HubDataset(TextSource):
                 )
             texts += rows[text]
             labels += rows[label]
+            if groups is not None:
+                where = f"split {split!r} of {self.hub_id}"
+                column = find_column(self.group, rows.column_names, where, "dataset.group")
+                groups += group_names(rows[column], column, where)
         strange = next((row for row, text in enumerate(texts) if not isinstance(text, str | None)), None)
         if strange is not None:
             raise UserError(
@@ -191,7 +202,7 @@ class HubDataset(TextSource):
                 f"row {wrong[0] + 1} of {self.hub_id} has the label {labels[wrong[0]]!r}, which is no index of "
                 f"dataset.class_names: pool labelled splits only (dataset.splits={self.splits})"
             )
-        return [text or "" for text in texts], labels, self.class_names
+        return Rows([text or "" for text in texts], labels, self.class_names, groups)
 
     def _load_dataset(self) -> Any:
         import datasets

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from synaug.dataset.groups import group_names
 from synaug.dataset.texts import Rows, TextSource, find_column, names_of_classes
 from synaug.errors import UserError
 from synaug.files.digest import file_sha256
@@ -90,4 +91,8 @@ class PackageDataset(TextSource):
         for column in ("text", "label", "source"):
             find_column(column, list(frame.columns), str(path), "dataset.file")
         frame = frame[frame["source"] == self.origin]
-        return frame["text"].tolist(), frame["label"].tolist(), self.class_names
+        groups = None
+        if self.group is not None:
+            column = find_column(self.group, list(frame.columns), str(path), "dataset.group")
+            groups = group_names(frame[column].tolist(), column, str(path))
+        return Rows(frame["text"].tolist(), frame["label"].tolist(), self.class_names, groups)

@@ -4,15 +4,16 @@ import logging
 import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synaug import names, settings
+from synaug.dataset.groups import connected, containing, numbered
 from synaug.errors import UserError
 from synaug.files.digest import json_sha256, text_sha256
 from synaug.seeding import derive_seed
@@ -20,8 +21,44 @@ from synaug.seeding import derive_seed
 log = logging.getLogger(__name__)
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-# Texts, their labels (None where a row has none) and the class names.
-Rows = tuple[Sequence[str], Sequence[int | None], tuple[str, ...]]
+
+
+class Rows(NamedTuple):
+    """What a source reads, row by row.
+
+    Attributes
+    ----------
+    texts
+        `n` texts, as they are.
+    labels
+        `n` indices into `class_names`; None where a row has no label.
+    class_names
+        One name for each class.
+    groups
+        `n` names of groups, None where a row has none; None where no column groups the rows.
+    """
+
+    texts: Sequence[str]
+    labels: Sequence[int | None]
+    class_names: tuple[str, ...]
+    groups: Sequence[str | None] | None = None
+
+
+class Complete(NamedTuple):
+    """Rows that have all they need, stripped of surrounding white space."""
+
+    texts: list[str]
+    labels: list[int]
+    class_names: tuple[str, ...]
+    groups: list[str] | None
+
+
+class Distinct(NamedTuple):
+    """Texts that differ, with one label each, and their groups, where there are any."""
+
+    texts: list[str]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64] | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +79,8 @@ class LabelledTexts:
         Counts of what was read, merged, dropped and capped.
     shown_as
         What the data set is called before readers; None: its name.
+    groups
+        int64 `[n]`: texts of one group must not be parted; None: every text stands for itself.
     """
 
     name: str
@@ -50,6 +89,7 @@ class LabelledTexts:
     class_names: tuple[str, ...]
     report: dict[str, Any] = field(default_factory=dict)
     shown_as: str | None = None
+    groups: NDArray[np.int64] | None = None
 
     @property
     def title(self) -> str:
@@ -63,9 +103,10 @@ class LabelledTexts:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of texts, labels and class names, in order."""
+        """Digest of texts, labels, class names and groups, in order."""
         rows = [text_sha256(text) for text in self.texts]
-        return json_sha256([rows, self.labels.tolist(), self.class_names])
+        groups = [] if self.groups is None else [self.groups.tolist()]
+        return json_sha256([rows, self.labels.tolist(), self.class_names, *groups])
 
 
 class TextSource(ABC):
@@ -82,7 +123,12 @@ class TextSource(ABC):
     min_per_class
         Classes with fewer distinct texts are dropped; None drops none.
     drop_empty
-        Drop rows without a text or a label, instead of refusing them.
+        Drop rows without a text, a label or, where there are groups, a group, instead of refusing them.
+    group
+        The column by which rows are grouped: rows of one value stand on one side of every split and inner fold.
+        Groups that share a text are one, as equal texts are. None: there is no such column.
+    group_phrases
+        Group each text with the shortest text that contains it word for word, and so with that one's group.
     seed
         Draws the texts that the caps keep. A smaller cap keeps a part of a larger one.
     licence, paper
@@ -100,6 +146,8 @@ class TextSource(ABC):
         max_rows: int | None = None,
         min_per_class: int | None = None,
         drop_empty: bool = False,
+        group: str | float | None = None,
+        group_phrases: bool = False,
         seed: int = 0,
         licence: str | None = None,
         paper: str | None = None,
@@ -107,7 +155,10 @@ class TextSource(ABC):
         if not isinstance(name, str) or not name.strip():
             raise UserError(f"dataset.name={name!r} must be text: leave it out, or write it in quotes, '\"my name\"'")
         caps = {"max_per_class": max_per_class, "max_rows": max_rows, "min_per_class": min_per_class}
-        settings.require("dataset", settings.DATASET, {**caps, "drop_empty": drop_empty, "seed": seed})
+        truths = {"drop_empty": drop_empty, "group_phrases": group_phrases}
+        settings.require("dataset", settings.DATASET, {**caps, **truths, "seed": seed})
+        if not names.is_written(group):
+            raise UserError(f"dataset.group={group} must be the name of one column, or null")
         self.name = name
         self.title = name
         self.where = name  # where rows with a fault are, in sentences
@@ -115,6 +166,8 @@ class TextSource(ABC):
         self.max_rows = max_rows
         self.min_per_class = min_per_class
         self.drop_empty = drop_empty
+        self.group = group
+        self.group_phrases = group_phrases
         self.seed = seed
         self.licence = licence
         self.paper = paper
@@ -125,7 +178,7 @@ class TextSource(ABC):
 
     @abstractmethod
     def read(self) -> Rows:
-        """Read all texts, their labels (indices; None where a row has none) and the class names."""
+        """Read all texts, their labels, the class names, and the groups where `group` names a column."""
 
     def look(self) -> None:
         """Find, without reading all of the data and with no library that is slow to import, what would keep it unread.
@@ -153,17 +206,31 @@ class TextSource(ABC):
             If a text is empty or no Unicode, two classes look like one, fewer than two classes have rows left, or
             `max_rows` is too few for them.
         """
-        texts, labels, class_names, report = self._complete_rows()
+        complete, report = self._complete_rows()
+        class_names = complete.class_names
+        distinct = self._merged(complete, report)
+        large = self._large_classes(distinct.labels, class_names, report)
+        self._refuse_too_few_classes(distinct.labels, large, class_names, report)
+        rows = np.flatnonzero(np.isin(distinct.labels, large))
+        labels = np.searchsorted(large, distinct.labels[rows])
+        class_names = tuple(class_names[label] for label in large.tolist())
+        kept = self._capped(labels, class_names, report, at_least, proportional=proportional)
+        report |= {"rows_over_cap": len(labels) - len(kept), "rows": len(kept)}
+        groups = None if distinct.groups is None else self._tell_groups(distinct.groups[rows[kept]], report)
+        texts = [distinct.texts[row] for row in rows[kept]]
+        return LabelledTexts(self.name, texts, labels[kept], class_names, report, shown_as=self.title, groups=groups)
+
+    def _merged(self, rows: Complete, report: dict[str, Any]) -> Distinct:
+        """One row for each text; a text with two labels is dropped."""
         label_of: dict[str, int] = {}
         contradicting: set[str] = set()
-        for text, label in zip(texts, labels, strict=True):
+        for text, label in zip(rows.texts, rows.labels, strict=True):
             if label_of.setdefault(text, label) != label:
                 contradicting.add(text)
         distinct = [text for text in label_of if text not in contradicting]
-        values = np.array([label_of[text] for text in distinct], dtype=np.int64)
         report |= {
             "distinct_texts": len(label_of),
-            "rows_merged": len(texts) - len(label_of),
+            "rows_merged": len(rows.texts) - len(label_of),
             "contradicting_texts_dropped": len(contradicting),
         }
         if contradicting or report["rows_merged"]:
@@ -173,44 +240,67 @@ class TextSource(ABC):
                 report["rows_merged"],
                 len(contradicting),
             )
-        large = self._large_classes(values, class_names, report)
-        if len(np.intersect1d(values, large)) < 2:
-            left = [class_names[label] for label in np.intersect1d(values, large).tolist()]
-            n = len(contradicting)
-            lost = [f"{n} text{'' if n == 1 else 's'} with two labels"] if n else []
-            lost += [f"classes of fewer than {self.min_per_class} rows"] if len(large) < len(class_names) else []
-            verb = "is" if n == 1 and len(lost) == 1 else "are"
-            dropped = f" once {' and '.join(lost)} {verb} dropped" if lost else ""
-            few = f"1 class ({names.listed(left)})" if left else "no class"
-            check = "check the label column" if len(large) == len(class_names) else "lower dataset.min_per_class"
-            raise UserError(
-                f"{self.title} has rows of {few}{dropped}, but classification needs two or more classes: {check}"
-            )
-        if len(large) < len(class_names):
-            rows = np.flatnonzero(np.isin(values, large))
-            distinct = [distinct[row] for row in rows]
-            values = np.searchsorted(large, values[rows])
-            class_names = tuple(class_names[label] for label in large.tolist())
-        kept = self._capped(values, class_names, report, at_least, proportional=proportional)
-        report |= {"rows_over_cap": len(distinct) - len(kept), "rows": len(kept)}
-        return LabelledTexts(
-            self.name, [distinct[row] for row in kept], values[kept], class_names, report, shown_as=self.title
+        labels = np.array([label_of[text] for text in distinct], dtype=np.int64)
+        return Distinct(distinct, labels, self._grouped(distinct, rows, report))
+
+    def _grouped(self, distinct: list[str], rows: Complete, report: dict[str, Any]) -> NDArray[np.int64] | None:
+        """Groups of the distinct texts, by the column and by the texts that contain them."""
+        links = []
+        if rows.groups is not None:
+            place = {text: position for position, text in enumerate(distinct)}
+            kept = [(place[text], group) for text, group in zip(rows.texts, rows.groups, strict=True) if text in place]
+            groups, group_of_row = np.unique([group for _, group in kept], return_inverse=True)
+            links.append((np.array([text for text, _ in kept], dtype=np.int64), group_of_row))
+            joined = len(groups) - len(np.unique(connected(len(distinct), links)))
+            if joined:
+                report["groups_joined"] = joined
+                log.info("%s: %d groups share a text with another and were joined with it", self.title, joined)
+        if self.group_phrases:
+            links.append((np.arange(len(distinct)), containing(distinct)))
+        return connected(len(distinct), links) if links else None
+
+    def _tell_groups(self, groups: NDArray[np.int64], report: dict[str, Any]) -> NDArray[np.int64]:
+        groups = numbered(groups)
+        sizes = np.bincount(groups)
+        report |= {"groups": len(sizes), "rows_of_largest_group": int(sizes.max())}
+        log.info("%s: %d rows in %d groups, %d in the largest", self.title, len(groups), len(sizes), sizes.max())
+        return groups
+
+    def _refuse_too_few_classes(
+        self, labels: NDArray[np.int64], large: NDArray[np.int64], class_names: Sequence[str], report: dict[str, Any]
+    ) -> None:
+        left = [class_names[label] for label in np.intersect1d(labels, large).tolist()]
+        if len(left) >= 2:
+            return
+        n = report["contradicting_texts_dropped"]
+        lost = [f"{n} text{'' if n == 1 else 's'} with two labels"] if n else []
+        lost += [f"classes of fewer than {self.min_per_class} rows"] if len(large) < len(class_names) else []
+        verb = "is" if n == 1 and len(lost) == 1 else "are"
+        dropped = f" once {' and '.join(lost)} {verb} dropped" if lost else ""
+        few = f"1 class ({names.listed(left)})" if left else "no class"
+        check = "check the label column" if len(large) == len(class_names) else "lower dataset.min_per_class"
+        raise UserError(
+            f"{self.title} has rows of {few}{dropped}, but classification needs two or more classes: {check}"
         )
 
-    def _complete_rows(self) -> tuple[list[str], list[int], tuple[str, ...], dict[str, Any]]:
-        """Rows with a text and a label, stripped; what is wrong with others is said of all at once."""
-        read_texts, read_labels, class_names = self.read()
-        texts = [text.strip() for text in read_texts]
+    def _complete_rows(self) -> tuple[Complete, dict[str, Any]]:
+        """Rows with all they need, stripped; what is wrong with others is said of all at once."""
+        read = self.read()
+        texts = [text.strip() for text in read.texts]
         report = {"rows_read": len(texts)}
-        _refuse_look_alikes(class_names, self.where)
-        no_text = [row for row, text in enumerate(texts) if not text or not (text.isascii() or names.look_of(text))]
-        no_label = [row for row, label in enumerate(read_labels) if label is None]
-        empty = {*no_text, *no_label}
+        _refuse_look_alikes(read.class_names, self.where)
+        lacking = {
+            "text": [row for row, text in enumerate(texts) if not text or not (text.isascii() or names.look_of(text))],
+            "label": [row for row, label in enumerate(read.labels) if label is None],
+            "group": [row for row, group in enumerate(read.groups or ()) if group is None],
+        }
+        empty = set().union(*lacking.values())
         if empty and not self.drop_empty:
-            raise UserError(self._empty_rows(no_text, no_label, len(texts)))
+            raise UserError(self._empty_rows(lacking, len(texts)))
         if empty:
             report["empty_rows_dropped"] = len(empty)
-            log.info("%s: %d of %d rows have no text or no label; dropped", self.title, len(empty), len(texts))
+            what = "no text or no label" if read.groups is None else "no text, no label or no group"
+            log.info("%s: %d of %d rows have %s; dropped", self.title, len(empty), len(texts), what)
         broken = [row for row, text in enumerate(texts) if row not in empty and LONE_SURROGATE.search(text)]
         if broken:
             one = len(broken) == 1
@@ -218,26 +308,26 @@ class TextSource(ABC):
                 f"{_rows(broken)} of {self.where} {'holds' if one else 'hold'} half a surrogate pair, which is no "
                 f"Unicode text: mend or remove {'it' if one else 'them'}"
             )
-        complete = [
-            (text, label)
-            for row, (text, label) in enumerate(zip(texts, read_labels, strict=True))
-            if label is not None and row not in empty
-        ]
-        return [text for text, _ in complete], [label for _, label in complete], class_names, report
+        kept = [row for row in range(len(texts)) if row not in empty]
+        labels = [label for row in kept if (label := read.labels[row]) is not None]
+        given = read.groups
+        groups = None if given is None else [group for row in kept if (group := given[row]) is not None]
+        return Complete([texts[row] for row in kept], labels, read.class_names, groups), report
 
-    def _empty_rows(self, no_text: list[int], no_label: list[int], n_rows: int) -> str:
-        parts = [
-            f"no {what}{'' if column is None else f' in column {column!r}'}"
-            for what, column in (("text", self.text), ("label", self.label))
-        ]
+    def _empty_rows(self, lacking: Mapping[str, list[int]], n_rows: int) -> str:
+        columns = {"text": self.text, "label": self.label, "group": self.group}
+        parts = {
+            what: f"no {what}{'' if column is None else f' in column {column!r}'}" for what, column in columns.items()
+        }
         drop = "or set dataset.drop_empty=true to drop"
-        if len(no_text) + len(no_label) == 1:
-            what, mend = (parts[0], "fill") if no_text else (parts[1], "label")
-            return f"{_rows(no_text or no_label)} of {self.where} has {what}: {mend} or remove it, {drop} it"
+        if sum(map(len, lacking.values())) == 1:
+            what, rows = next((what, rows) for what, rows in lacking.items() if rows)
+            mend = "label" if what == "label" else "fill"
+            return f"{_rows(rows)} of {self.where} has {parts[what]}: {mend} or remove it, {drop} it"
         said = [
-            f"{len(rows):,} of the {n_rows:,} rows of {self.where} {'has' if len(rows) == 1 else 'have'} {part} "
+            f"{len(rows):,} of the {n_rows:,} rows of {self.where} {'has' if len(rows) == 1 else 'have'} {parts[what]} "
             f"({_rows(rows)})"
-            for rows, part in ((no_text, parts[0]), (no_label, parts[1]))
+            for what, rows in lacking.items()
             if rows
         ]
         return f"{' and '.join(said)}: fill or remove them, {drop} them"
@@ -431,7 +521,7 @@ def find_column(column: object, columns: Sequence[str], where: str, setting: str
     if called:
         raise UserError(f"{where} has {len(called)} columns called {called[0]!r}: rename all but one")
     word = names.as_yaml(column)
-    hint = names.nearest(word, columns) or (
-        f"; it has {names.listed(columns) or 'none'}{note}: set dataset.text and dataset.label"
-    )
+    both = ("dataset.text", "dataset.label")
+    remedy = f"set {' and '.join(both) if setting in both else setting}"
+    hint = names.nearest(word, columns) or f"; it has {names.listed(columns) or 'none'}{note}: {remedy}"
     raise UserError(f"{where} has no column {word!r}{hint}")

@@ -16,12 +16,14 @@ DECIDES_NUMBERS = (
     "embeddings",
     "encoder",
     "imbalance_ratio",
+    "loss",
     "names",
     "pipeline",
     "scores",
     "seeding",
     "splits",
     "training",
+    "validation",
 )
 # … and those that read records, check, draw, talk, or keep files.
 DECIDES_NONE = (

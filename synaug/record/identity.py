@@ -23,6 +23,7 @@ SCIENTIFIC = (
     "encoder",
     "imbalance_ratio",
     "augmenter",
+    "loss",
     "classifier",
     "n_folds",
     "max_steps",

@@ -31,9 +31,9 @@ LARGEST = 2**27  # bytes; a record of 151 classes and 100 splits has a fifth of 
 DEEPEST = 100  # levels of lists and objects
 # A record writes characters beyond ASCII as \u…; halves of a pair come from a path, say, that is no Unicode.
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
-BALANCE_NEEDED = ("seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason")
+BALANCE_NEEDED = ("seed", "fold", "class", "real", "asked", "made", "made_by_fallback", "reason")  # of any edition
 # Ranges of scores that are not shares. No log loss of float64 probabilities is larger: −log 5e-324 is 744.4.
-RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, 745.0), "brier_score": (0.0, 2.0)}
+RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, 745.0), "balanced_log_loss": (0.0, 745.0), "brier_score": (0.0, 2.0)}
 SHARE = (0.0, 1.0)
 ROUNDING = 1e-6
 INT = frozenset({int})

@@ -5,10 +5,13 @@ from typing import Any
 
 SCORE_COLUMNS = ("seed", "fold", "decision", "metric", "class", "value")
 VALIDATION_COLUMNS = ("seed", "fold", "decision", "metric", "value")
-BALANCE_COLUMNS = ("seed", "fold", "class", "real", "kept", "asked", "made", "made_by_fallback", "reason")
-CURVES = ("train_loss", "validation_loss", "train_minority_accuracy", "validation_minority_accuracy")
+BALANCE_COLUMNS = (
+    *("seed", "fold", "inner", "class"),
+    *("real", "kept", "asked", "made", "new", "made_by_fallback", "reason"),
+)
+CURVES = ("train_loss", "prior_corrected_loss", "tuned_loss", "argmax_test")
 CURVE_COLUMNS = ("seed", "fold", "step", *CURVES)
-BEST_COLUMNS = ("seed", "fold", "step", "validation_loss", "minority_accuracy_gap")
+BEST_COLUMNS = ("seed", "fold", "decision", "step", "loss", "learned")
 
 
 def as_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ METRICS = (
     "f1_macro",
     "geometric_mean",
     "minority_recall",
+    "minority_precision",
     "majority_recall",
     "accuracy",
     "precision_macro",
@@ -30,12 +31,13 @@ METRICS = (
     "auroc_macro",
     "auprc_macro",
     "log_loss",
+    "balanced_log_loss",
     "brier_score",
     "calibration_error",
 )
 CLASS_METRICS = ("precision", "recall", "f1")
 # The metrics of which less is better.
-LOSSES = ("log_loss", "brier_score", "calibration_error")
+LOSSES = ("log_loss", "balanced_log_loss", "brier_score", "calibration_error")
 # How many probabilities are ranked at once: a few megabytes for each array that it takes.
 RANKED_AT_ONCE = 2**19
 
@@ -50,18 +52,18 @@ def scores(
     Parameters
     ----------
     labels
-        int64 `[n]`; every class has at least one row.
+        int64 `[n]`. Of a class without a row nothing can be said: means are of the others.
     probabilities
         `[n, n_classes]`; the largest is the decision.
     minority
-        Labels of the minority classes; where there are none, or no others, the mean recall of
-        minority or majority is left out.
+        Labels of the minority classes; where there are none, or no others, the means over
+        minority or majority are left out.
 
     Yields
     ------
     metric, label, value
         `label` is None for scores of all classes. Shares lie in 0 … 1, `mcc` in −1 … 1, `log_loss`
-        is in nats, `brier_score` in 0 … 2 (the sum over classes), `calibration_error` is the
+        and `balanced_log_loss` are in nats, `brier_score` in 0 … 2 (the sum over classes), `calibration_error` is the
         expected calibration error of the top label in 15 equal bins (Guo et al. 2017).
     """
     # Here, as what only compares scores needs the names above and no torch.
@@ -71,6 +73,7 @@ def scores(
     n_classes = probabilities.shape[1]
     classes = np.arange(n_classes)
     decided = probabilities.argmax(1)
+    has_rows = np.bincount(labels, minlength=n_classes) > 0
     # The parameters are right; looking at them again for each score takes a good part of the time.
     with config_context(skip_parameter_validation=True):
         precision, recall, f1, _ = precision_recall_fscore_support(labels, decided, labels=classes, zero_division=0.0)
@@ -78,29 +81,42 @@ def scores(
         nats = log_loss(labels, probabilities, labels=classes)
         brier = brier_score_loss(labels, probabilities, labels=classes, scale_by_half=False)
     # One against rest, then the mean over classes; for two classes both one-against-rests count.
-    auroc, auprc = areas(labels, probabilities)
-    yield "balanced_accuracy", None, recall.mean()
-    yield "f1_macro", None, f1.mean()
-    yield "geometric_mean", None, gmean(recall) if recall.all() else 0.0
+    with np.errstate(invalid="ignore"):  # of classes without a row
+        auroc, auprc = areas(labels, probabilities)
+    yield "balanced_accuracy", None, recall[has_rows].mean()
+    yield "f1_macro", None, f1[has_rows].mean()
+    yield "geometric_mean", None, gmean(recall[has_rows]) if recall[has_rows].all() else 0.0
     is_minority = np.isin(classes, minority)
-    for name, chosen in (("minority_recall", is_minority), ("majority_recall", ~is_minority)):
-        if chosen.any():
-            yield name, None, recall[chosen].mean()
+    for name, values, chosen in (
+        ("minority_recall", recall, is_minority),
+        ("minority_precision", precision, is_minority),
+        ("majority_recall", recall, ~is_minority),
+    ):
+        if (chosen & has_rows).any():
+            yield name, None, values[chosen & has_rows].mean()
     yield "accuracy", None, (labels == decided).mean()
-    yield "precision_macro", None, precision.mean()
-    yield "recall_macro", None, recall.mean()
+    yield "precision_macro", None, precision[has_rows].mean()
+    yield "recall_macro", None, recall[has_rows].mean()
     yield "mcc", None, mcc
-    yield "auroc_macro", None, auroc.mean()
-    yield "auprc_macro", None, auprc.mean()
+    yield "auroc_macro", None, auroc[has_rows].mean()
+    yield "auprc_macro", None, auprc[has_rows].mean()
     yield "log_loss", None, nats
+    yield "balanced_log_loss", None, balanced_log_loss(labels, probabilities)
     yield "brier_score", None, brier
     error = multiclass_calibration_error(
         torch.from_numpy(probabilities), torch.from_numpy(labels), num_classes=n_classes, n_bins=CALIBRATION_BINS
     )
     yield "calibration_error", None, error.item()
     for name, values in zip(CLASS_METRICS, (precision, recall, f1), strict=True):
-        for label in range(n_classes):
+        for label in np.flatnonzero(has_rows).tolist():
             yield name, label, values[label]
+
+
+def balanced_log_loss(labels: NDArray[np.int64], probabilities: Array) -> float:
+    """Mean over the classes that have rows of the mean log loss of a class's rows, in nats."""
+    of_rows = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float64).tiny))
+    counts = np.bincount(labels)
+    return float((np.bincount(labels, of_rows)[counts > 0] / counts[counts > 0]).mean())
 
 
 def overall_scores(

@@ -1,6 +1,7 @@
-"""Log probabilities of every split to its scores under every decision rule, from the same fitted classifier."""
+"""Log probabilities of every split to its scores under every decision rule, from the same fitted classifiers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,40 +9,72 @@ from numpy.typing import NDArray
 
 from synaug.record import tables
 from synaug.scores import metrics
-from synaug.scores.decision import DECISION_RULES, RULES, Known, on_validation_rows, shift
-from synaug.splits import Split
+from synaug.scores.decision import RULES, OutOfFold, Rule, shift
 
 Array = NDArray[np.float64]
 
 
-def score(
-    splits: Sequence[Split],
-    labels: NDArray[np.int64],
-    class_names: Sequence[str],
-    minority: Sequence[int],
-    *,
-    validation: Sequence[Array],
-    test: Sequence[Array],
-    prior: Array,
-    target_prior: str,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Judged:
+    """What one decision rule has to be scored on, in one split.
+
+    Attributes
+    ----------
+    rule
+        Its name.
+    offset
+        That it adds, `[n_classes]`.
+    test
+        Probabilities `[n_test, n_classes]` under the rule.
+    out_of_fold
+        Probabilities of the out-of-fold rows under the rule, no row under an offset that it helped to choose; None
+        for a rule that is never chosen.
+    """
+
+    rule: str
+    offset: Array
+    test: Array
+    out_of_fold: Array | None = None
+
+
+def judged(rule: Rule, known: OutOfFold, test: Array) -> Judged:
+    """A candidate, whose offset all out-of-fold rows choose, on corrected log probabilities `[n_test, n_classes]`."""
+    offset = rule.offset(known)
+    return Judged(rule.name, offset, shift(test, offset), np.exp(rule.out_of_fold(known)))
+
+
+def as_it_is(rule: str, log_probabilities: Array) -> Judged:
+    """A rule that adds nothing and is never chosen."""
+    nothing = np.zeros(log_probabilities.shape[1])
+    return Judged(rule, nothing, shift(log_probabilities, nothing))
+
+
+@dataclass(frozen=True)
+class ToScore:
+    """One split's labels and all that is said of its rows.
+
+    Attributes
+    ----------
+    seed, fold, minority
+        As in `synaug.splits.Split`.
+    labels, out_of_fold_labels
+        int64, of the test rows and of the out-of-fold rows.
+    rules
+        One for each of `synaug.scores.decision.RULES`.
+    """
+
+    seed: int
+    fold: int
+    minority: Sequence[int]
+    labels: NDArray[np.int64]
+    out_of_fold_labels: NDArray[np.int64]
+    rules: Sequence[Judged]
+
+
+def score(splits: Sequence[ToScore], class_names: Sequence[str]) -> dict[str, Any]:
     """Score every split under every decision rule.
 
-    The validation rows are scored, too: a comparison that chooses a rule must choose it there.
-    There the offsets of rules that look at these rows are cross-fitted.
-
-    Parameters
-    ----------
-    labels
-        int64 `[n]`, of the whole data set.
-    minority
-        Labels of the minority classes.
-    validation, test
-        Log probabilities `[n_rows, n_classes]` of each split.
-    prior
-        Class frequencies that they follow, `[splits, n_classes]`.
-    target_prior
-        As in `target_frequencies`.
+    The out-of-fold rows are scored, too: a comparison that chooses a rule, a loss or an augmenter chooses there.
 
     Returns
     -------
@@ -51,23 +84,16 @@ def score(
     rows: list[tuple[int, int, str, str, str | None, float]] = []
     validation_rows, confusion, offsets = [], [], []
     reliability = {rule: np.zeros((metrics.CALIBRATION_BINS, 3)) for rule in RULES}
-    for index, split in enumerate(splits):
-        test_labels, validation_labels = labels[split.test], labels[split.validation]
-        target = target_frequencies(split, labels, len(class_names), target_prior)
-        known = Known(validation[index], validation_labels, prior[index], target)
-        for rule in DECISION_RULES:
-            offset = rule.offset(known)
-            probabilities = shift(test[index], offset)
-            where = {"seed": split.seed, "fold": split.fold, "decision": rule.name}
-            for metric, label, value in metrics.scores(test_labels, probabilities, minority):
+    for split in splits:
+        for rule in split.rules:
+            where = {"seed": split.seed, "fold": split.fold, "decision": rule.rule}
+            for metric, label, value in metrics.scores(split.labels, rule.test, split.minority):
                 name = None if label is None else class_names[label]
-                rows.append((split.seed, split.fold, rule.name, metric, name, float(value)))
-            reliability[rule.name] += metrics.reliability(test_labels, probabilities)
-            fitted = on_validation_rows(rule, known)
-            for metric, value in metrics.overall_scores(validation_labels, fitted, minority).items():
-                validation_rows.append((split.seed, split.fold, rule.name, metric, value))
-            confusion.append({**where, "matrix": metrics.confusion(test_labels, probabilities)})
-            offsets.append({**where, "offset": offset.tolist()})
+                rows.append((split.seed, split.fold, rule.rule, metric, name, float(value)))
+            validation_rows += list(_out_of_fold(split, rule))
+            reliability[rule.rule] += metrics.reliability(split.labels, rule.test)
+            confusion.append({**where, "matrix": metrics.confusion(split.labels, rule.test)})
+            offsets.append({**where, "offset": rule.offset.tolist()})
     return {
         "scores": tables.as_table(tables.SCORE_COLUMNS, rows),
         "validation_scores": tables.as_table(tables.VALIDATION_COLUMNS, validation_rows),
@@ -79,17 +105,8 @@ def score(
     }
 
 
-def target_frequencies(split: Split, labels: NDArray[np.int64], n_classes: int, target_prior: str) -> Array:
-    """Class frequencies that the decisions of a split shall serve, `[n_classes]`.
-
-    Parameters
-    ----------
-    target_prior
-        ``uniform``, or ``natural`` for the class frequencies of the split's rows outside the test fold
-        (which are those of the data set under ``imbalance_ratio=natural``).
-    """
-    if target_prior == "natural":
-        outside = labels[np.concatenate([split.train, split.validation])]
-        frequencies: Array = np.bincount(outside, minlength=n_classes) / len(outside)
-        return frequencies
-    return np.full(n_classes, 1 / n_classes)
+def _out_of_fold(split: ToScore, rule: Judged) -> Iterator[tuple[int, int, str, str, float]]:
+    if rule.out_of_fold is not None:
+        scored = metrics.overall_scores(split.out_of_fold_labels, rule.out_of_fold, split.minority)
+        for metric, value in scored.items():
+            yield split.seed, split.fold, rule.rule, metric, value

@@ -42,12 +42,16 @@ def _minority_rows(record: Mapping[str, Any]) -> str:
     Where a sampler removed real rows, those that remain, over all splits, and of which other classes.
     """
     data, balance = record["data"], pd.DataFrame(**record["balance"])
-    given = balance[(balance.seed == balance.seed[0]) & (balance.fold == balance.fold[0])].set_index("class").real
+    if "inner" in balance:  # which records of before lack, as they lack `kept`
+        balance = balance[balance.inner.isna()]
+    given = (
+        balance[(balance.seed == balance.seed.iloc[0]) & (balance.fold == balance.fold.iloc[0])].set_index("class").real
+    )
     kept = {} if "kept" not in balance else _kept(balance)  # records of before lack the column
     validation = dict(zip(data["class_names"], data["validation_rows_per_class"], strict=True))
     minority = data["minority"][:5]
     rows = [f"{shown(name)} {kept.get(name, given[name])} and {validation[name]}" for name in minority]
-    lines = [f"real minority rows that train, and that validate: {', '.join(rows) or 'no minority'}"]
+    lines = [f"real minority rows that train, and that inner folds leave out: {', '.join(rows) or 'no minority'}"]
     others = [f"{shown(name)} {words}" for name, words in kept.items() if name not in minority]
     if others:
         left_out = f" and {len(others) - 5} more" if len(others) > 5 else ""

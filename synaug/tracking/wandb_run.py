@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from synaug.errors import UserError
 from synaug.escaping import shown, shown_frame, shown_tree
@@ -166,6 +167,26 @@ def wandb_logger(*, project: str, save_dir: str, job_type: str = JOB_TYPE, **opt
     run.define_metric(STEP)  # as WandbLogger does for a run that it starts
     run.define_metric("*", step_metric=STEP, step_sync=True)
     return WandbLogger(project=project, save_dir=save_dir, experiment=run)
+
+
+def log_curves(logger: Logger | None, steps: Sequence[int], points: Mapping[str, NDArray[np.float64]]) -> None:
+    """Log how training went, the mean over splits at each look.
+
+    Parameters
+    ----------
+    logger
+        None logs nothing.
+    steps
+        Optimiser steps at the looks, `[p]`.
+    points
+        `[p, splits]`, by name; NaN where a split has stopped.
+    """
+    if logger is None:
+        return
+    for at, step in enumerate(steps):
+        values = {name: of_splits[at][~np.isnan(of_splits[at])] for name, of_splits in points.items()}
+        means = {f"curves/{name}": float(of_look.mean()) for name, of_look in values.items() if len(of_look)}
+        logger.log_metrics(means, step=int(step))
 
 
 def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:

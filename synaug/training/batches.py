@@ -52,11 +52,11 @@ class RowPool:
         self.standardized = bool(mean.any() or (scale != 1).any())
         self.mean, self.scale = torch.from_numpy(mean), torch.from_numpy(scale)
 
-    def take(self, rows: torch.Tensor, real: torch.Tensor) -> StackedBatch:
-        """Gather `rows`, int32 or int64 `[m, B]`."""
+    def take(self, rows: torch.Tensor, real: torch.Tensor, members: torch.Tensor) -> StackedBatch:
+        """Gather `rows`, int32 or int64 `[m, B]`, of `members`, which are places among all training sets."""
         x = self._values(rows.flatten()).view(*rows.shape, -1)
         if self.standardized:
-            x = (x - self.mean) / self.scale
+            x = (x - self.mean[members]) / self.scale[members]
         labels = self.labels.index_select(0, rows.flatten()).view(rows.shape)
         return StackedBatch(x, labels.long(), real)
 
@@ -82,13 +82,18 @@ class Steps:
         Where rows are gathered.
     rows
         int32 `[n_steps, m, B]`.
+    members
+        Which members these are.
     device
         Where the batches go; None leaves them where the pool is.
     """
 
-    def __init__(self, pool: RowPool, rows: torch.Tensor, device: torch.device | None = None) -> None:
+    def __init__(
+        self, pool: RowPool, rows: torch.Tensor, members: torch.Tensor, device: torch.device | None = None
+    ) -> None:
         self.pool = pool
         self.rows = rows
+        self.members = members
         self.device = device
         self._real = torch.ones(rows.shape[1:], dtype=torch.bool)
 
@@ -97,63 +102,77 @@ class Steps:
 
     def __iter__(self) -> Iterator[StackedBatch]:
         for rows in self.rows:
-            batch = self.pool.take(rows, self._real)
+            batch = self.pool.take(rows, self._real, self.members)
             yield batch if self.device is None else batch.to(self.device)
 
     def to(self, device: torch.device) -> "Steps":
         """The same batches on a device."""
-        return Steps(self.pool, self.rows, device)
+        return Steps(self.pool, self.rows, self.members, device)
+
+
+class Passes:
+    """Endless shuffled passes over one member's rows."""
+
+    def __init__(self, rows: NDArray[np.int32], generator: torch.Generator) -> None:
+        self.rows = torch.from_numpy(rows)
+        self.generator = generator
+        self._left = torch.empty(0, dtype=torch.int32)
+
+    def draw(self, count: int) -> torch.Tensor:
+        """The next `count` rows, int32."""
+        drawn, lack = [self._left], count - len(self._left)
+        while lack > 0:
+            drawn.append(self.rows[torch.randperm(len(self.rows), generator=self.generator)])
+            lack -= len(self.rows)
+        joined = torch.cat(drawn)
+        # A copy: a view would keep what was drawn already.
+        self._left = joined[count:].clone()
+        return joined[:count]
 
 
 class TrainingBatches:
-    """Endless shuffled passes over each member's own rows, cut into epochs of a fixed number of steps.
+    """So many steps' batches of each member's next rows.
 
     Members of different sizes cycle at their own pace: no batch is ever padded, and no member's
     batches depend on another's.
     """
 
     def __init__(
-        self,
-        pool: RowPool,
-        rows: Sequence[NDArray[np.int32]],
-        generators: Sequence[torch.Generator],
-        batch_size: int,
-        n_steps: int,
+        self, pool: RowPool, passes: Sequence[Passes], members: Sequence[int], batch_size: int, n_steps: int
     ) -> None:
         self.pool = pool
-        self.rows = [torch.from_numpy(of_member) for of_member in rows]
-        self.generators = generators
+        self.passes = passes
+        self.members = torch.tensor(members)
         self.batch_size = batch_size
         self.n_steps = n_steps
-        self._left = [torch.empty(0, dtype=torch.int32) for _ in rows]
 
     def __len__(self) -> int:
         return -(-self.n_steps // BLOCK_STEPS)
 
     def __iter__(self) -> Iterator[Steps]:
-        drawn = torch.stack([self._draw(index, self.n_steps * self.batch_size) for index in range(len(self.rows))])
-        order = drawn.view(len(self.rows), self.n_steps, self.batch_size).transpose(0, 1).contiguous()
+        drawn = torch.stack([of_member.draw(self.n_steps * self.batch_size) for of_member in self.passes])
+        order = drawn.view(len(self.passes), self.n_steps, self.batch_size).transpose(0, 1).contiguous()
         for start in range(0, self.n_steps, BLOCK_STEPS):
-            yield Steps(self.pool, order[start : start + BLOCK_STEPS])
-
-    def _draw(self, index: int, count: int) -> torch.Tensor:
-        rows, generator = self.rows[index], self.generators[index]
-        drawn, lack = [self._left[index]], count - len(self._left[index])
-        while lack > 0:
-            drawn.append(rows[torch.randperm(len(rows), generator=generator)])
-            lack -= len(rows)
-        joined = torch.cat(drawn)
-        # A copy: a view would keep what was drawn already.
-        self._left[index] = joined[count:].clone()
-        return joined[:count]
+            yield Steps(self.pool, order[start : start + BLOCK_STEPS], self.members)
 
 
 class EvaluationBatches:
-    """Each member's rows in order, in blocks of one shape; the last ones are padded and marked so."""
+    """Rows of members in order, in blocks of one shape; the last ones are padded and marked so.
 
-    def __init__(self, pool: RowPool, rows: Sequence[NDArray[np.int64]]) -> None:
+    Parameters
+    ----------
+    pool
+        Where rows are gathered.
+    rows
+        Those of each member, int64.
+    members
+        Which members these are.
+    """
+
+    def __init__(self, pool: RowPool, rows: Sequence[NDArray[np.int64]], members: Sequence[int]) -> None:
         self.pool = pool
         self.n_rows = list(map(len, rows))
+        self.members = torch.tensor(members)
         longest = max(-(-max(self.n_rows) // EVALUATION_ROWS), 1) * EVALUATION_ROWS
         padded = np.zeros((len(rows), longest), dtype=np.int64)
         for index, of_member in enumerate(rows):
@@ -167,4 +186,4 @@ class EvaluationBatches:
     def __iter__(self) -> Iterator[StackedBatch]:
         for start in range(0, self.rows.shape[1], EVALUATION_ROWS):
             block = slice(start, start + EVALUATION_ROWS)
-            yield self.pool.take(self.rows[:, block], self.real[:, block])
+            yield self.pool.take(self.rows[:, block], self.real[:, block], self.members)

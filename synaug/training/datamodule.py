@@ -1,78 +1,94 @@
-"""Training sets to stacked batches: the rows of all members, served at once."""
+"""Training sets to stacked batches: the rows of all members of a stack, served at once."""
 
-from functools import cached_property
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 
 from synaug.classifier.batch import StackedBatch
 from synaug.seeding import derive_seed
-from synaug.training.batches import EvaluationBatches, RowPool, Steps, TrainingBatches
-from synaug.training.training_sets import TrainingData
-
-# The training accuracy of the minority is watched on at most so many real rows of each member.
-WATCHED_ROWS = 512
+from synaug.training.batches import EvaluationBatches, Passes, RowPool, Steps, TrainingBatches
+from synaug.training.training_sets import TrainingData, TrainingSet, member_seeds
 
 
 class EmbeddingDataModule(LightningDataModule):
-    """The members of a stack over cached embeddings, one for each training set.
+    """The members of one stack over cached embeddings, one for each of some training sets; they may leave it.
 
     Parameters
     ----------
     data
-        What they train on, and are judged on.
+        What members train on, and are judged on.
+    pool
+        The rows of all training sets of `data`.
+    members
+        Which of these are in the stack: places in `data.training_sets`, ascending; either all of inner folds, or none.
     batch_size
         Rows of each member in a training batch.
-    steps_per_epoch
-        Training batches between two validations.
+    looks
+        After which steps members are looked at, ascending; an epoch goes from one look to the next.
+
+    Attributes
+    ----------
+    running
+        Those of the members that have not left the stack.
     """
 
-    def __init__(self, data: TrainingData, *, batch_size: int, steps_per_epoch: int) -> None:
+    def __init__(
+        self, data: TrainingData, pool: RowPool, members: Sequence[int], *, batch_size: int, looks: Sequence[int]
+    ) -> None:
         super().__init__()
         self.data = data
+        self.members = list(members)
+        self.running = list(members)
         self.batch_size = batch_size
-        self.steps_per_epoch = steps_per_epoch
+        self.looks = looks
+        self._pool = pool
+        self._passes = self._all_passes()
 
-    @cached_property
-    def _pool(self) -> RowPool:
-        return RowPool(self.data.embeddings, self.data.labels, self.data.training_sets)
-
-    def train_dataloader(self) -> TrainingBatches:
-        """Batches of `[m, batch_size, d]`, `steps_per_epoch` of them an epoch."""
+    def _all_passes(self) -> dict[int, Passes]:
         n_synthetic = [len(training_set.augmented.labels) for training_set in self.data.training_sets]
         starts = np.cumsum([len(self.data.labels), *n_synthetic])
-        rows = [
-            np.concatenate([training_set.real, np.arange(start, start + count)]).astype(np.int32)
-            for training_set, start, count in zip(self.data.training_sets, starts[:-1], n_synthetic, strict=True)
-        ]
-        generators = [
-            torch.Generator().manual_seed(derive_seed("batches", self.data.dataset, split.seed, split.fold))
-            for split in self.data.splits
-        ]
-        return TrainingBatches(self._pool, rows, generators, self.batch_size, self.steps_per_epoch)
+        passes = {}
+        for member in self.members:
+            training_set = self.data.training_sets[member]
+            synthetic = np.arange(starts[member], starts[member + 1])
+            seeds = member_seeds(training_set.split, training_set.inner, training_set.replica)
+            generator = torch.Generator().manual_seed(derive_seed("batches", self.data.dataset, *seeds))
+            passes[member] = Passes(np.concatenate([training_set.real, synthetic]).astype(np.int32), generator)
+        return passes
 
-    def val_dataloader(self) -> list[EvaluationBatches]:
-        """The validation rows, and the real minority rows trained on (for the gap between the two)."""
-        watched = []
-        for split in self.data.splits:
-            minority = split.train[np.isin(self.data.labels[split.train], self.data.minority)]
-            draw = np.random.RandomState(derive_seed("watched", self.data.dataset, split.seed, split.fold))
-            watched.append(draw.permutation(minority)[:WATCHED_ROWS])
-        return [
-            EvaluationBatches(self._pool, [split.validation for split in self.data.splits]),
-            EvaluationBatches(self._pool, watched),
-        ]
+    def train_dataloader(self) -> TrainingBatches:
+        """Batches of `[m, batch_size, d]`, up to the next look."""
+        assert self.trainer is not None
+        epoch = self.trainer.current_epoch
+        n_steps = self.looks[epoch] - (self.looks[epoch - 1] if epoch else 0)
+        passes = [self._passes[member] for member in self.running]
+        return TrainingBatches(self._pool, passes, self.running, self.batch_size, n_steps)
 
-    def predict_dataloader(self) -> list[EvaluationBatches]:
-        """The validation rows and the test rows."""
-        return [
-            EvaluationBatches(self._pool, [split.validation for split in self.data.splits]),
-            EvaluationBatches(self._pool, [split.test for split in self.data.splits]),
-        ]
+    def val_dataloader(self) -> EvaluationBatches:
+        """The rows that inner folds left out; of members that train on all rows, the test rows."""
+        rows = [judging_rows(self.data.training_sets[member]) for member in self.running]
+        return EvaluationBatches(self._pool, rows, self.running)
+
+    def left_out_rows(self) -> EvaluationBatches:
+        """The rows that judge each member of an inner fold, whether it has left the stack or not."""
+        rows = [self.data.training_sets[member].left_out for member in self.members]
+        return EvaluationBatches(self._pool, rows, self.members)
+
+    def test_rows(self) -> EvaluationBatches:
+        """The test rows of each member's split, whether it has left the stack or not."""
+        rows = [self.data.training_sets[member].split.test for member in self.members]
+        return EvaluationBatches(self._pool, rows, self.members)
 
     def transfer_batch_to_device(
         self, batch: StackedBatch | Steps, device: torch.device, dataloader_idx: int
     ) -> StackedBatch | Steps:
         """Lightning's hook for our batch types."""
         return batch.to(device)
+
+
+def judging_rows(training_set: TrainingSet) -> NDArray[np.int64]:
+    """What a member is looked at on: the rows left out, or, if it trains on all rows, the test rows."""
+    return training_set.split.test if training_set.inner is None else training_set.left_out

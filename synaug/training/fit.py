@@ -6,185 +6,264 @@ trained.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning import Trainer
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]  # documented
 
 from synaug.classifier import Classifier
+from synaug.errors import UserError
+from synaug.loss import Loss
+from synaug.scores.decision import CANDIDATE_RULES
+from synaug.scores.prior_correction import corrected
 from synaug.seeding import derive_seed
+from synaug.training.batches import EvaluationBatches, RowPool
 from synaug.training.datamodule import EmbeddingDataModule
-from synaug.training.progress import TrainingBar
-from synaug.training.training_sets import TrainingData
+from synaug.training.looks import SplitJudge, looks, pooled
+from synaug.training.predictions import Chosen, Curves, OfSplit, Predictions
+from synaug.training.progress import StepsBar
+from synaug.training.training_sets import TrainingData, member_seeds
+from synaug.training.watch import InnerWatch, Watch, WholeWatch, out_of_fold
 
 log = logging.getLogger(__name__)
 
-LogProbabilities = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Curves:
-    """How training went.
-
-    Attributes
-    ----------
-    steps
-        int64 `[p]`, ascending: after how many optimiser steps each point was taken.
-    points
-        float64 `[p, splits]` each, by name: `train_loss`, `validation_loss`, `train_minority_accuracy`,
-        `validation_minority_accuracy`.
-    best
-        int64 `[splits]`: the step that each split's weights are from; one of `steps`.
-
-    Of a classifier that is not trained in steps, all are empty.
-    """
-
-    steps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    points: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    best: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What fitted classifiers say of the rows that they did not train on, and what it took.
-
-    Attributes
-    ----------
-    validation, test
-        Log probabilities of each split's rows, float64 `[n_rows, n_classes]`.
-    prior
-        Class frequencies that the log probabilities follow, `[splits, n_classes]`: prior correction takes them off.
-    n_trained
-        Rows trained on; a row counts as often as it is drawn.
-    flops
-        Floating-point operations of training; None where they are not known.
-    curves
-        How training went.
-    """
-
-    validation: Sequence[LogProbabilities]
-    test: Sequence[LogProbabilities]
-    prior: NDArray[np.float64]
-    n_trained: int
-    flops: float | None = None
-    curves: Curves = field(default_factory=Curves)
-
-    @property
-    def n_predicted(self) -> int:
-        """Rows of validation and test."""
-        return sum(map(len, self.validation)) + sum(map(len, self.test))
+Array = NDArray[np.float64]
+REFIT = "refit"  # of `synaug.splits.Validation.final`
+# Weights, gradients and Adam's two moments of a stack must fit the caches of a core. Larger stacks save few calls
+# and are slowed down by memory.
+STACK_BYTES = 8 << 20
 
 
 class Fits(Protocol):
     """What can be trained: a classifier with all of its settings."""
 
     def fit(self, data: TrainingData) -> Predictions:
-        """Train on each training set, and predict the validation and test rows of its split."""
+        """Train on each training set, and predict the out-of-fold and test rows of its split."""
 
 
 @dataclass(frozen=True)
 class StackedTraining:
-    """All members in one stack, under one Lightning Trainer; a member for each split.
+    """Members in stacks, each under one Lightning Trainer: those of inner folds, then those that train on all rows.
+
+    Nothing couples the members of a stack, so it is cut where it runs fast.
 
     Attributes
     ----------
     classifier
         `synaug.classifier.Classifier` without the arguments that the data decide.
+    loss
+        What is trained on.
     batch_size
         Rows of each member in a training batch.
-    max_steps, steps_per_epoch
-        Training batches in all, and between two validations; the latter divides the former.
+    max_steps
+        Training batches of the members that train on all rows; others stop earlier.
     trainer
         Lightning's own arguments.
-    logger
-        What is told of the training; None for nothing.
+    final
+        ``bagged``: the mean of the inner members is the classifier; ``refit``: the member that trains on all rows, at
+        the step that the inner ones chose.
     """
 
     classifier: Callable[..., Classifier]
+    loss: Loss
     batch_size: int
     max_steps: int
-    steps_per_epoch: int
     trainer: Mapping[str, Any]
-    logger: Logger | None = None
+    final: str = "bagged"
 
     def fit(self, data: TrainingData) -> Predictions:
-        """Train the stack, and predict with each member's best weights; raises as `train` does."""
-        return self.train(data).predict()
-
-    def train(self, data: TrainingData) -> "TrainedStack":
-        """Train the stack.
+        """Train all members, and predict with the weights that each rule chose.
 
         Raises
         ------
         UserError
-            If a member's validation loss was never finite.
+            If a split's loss on out-of-fold rows was never finite.
         """
-        module = EmbeddingDataModule(data, batch_size=self.batch_size, steps_per_epoch=self.steps_per_epoch)
-        stack = self.classifier(
-            n_features=data.embeddings.shape[1],
-            n_classes=len(data.class_names),
-            minority=data.minority,
-            class_frequencies=data.class_frequencies(),
-            seeds=[derive_seed("weights", split.seed, split.fold) for split in data.splits],
+        counts = data.class_counts()
+        task = _Task(self, data, RowPool(data.embeddings, data.labels, data.training_sets), counts)
+        n_inner, n_all = len(data.inner), len(data.training_sets)
+        log.info(
+            "training %d members for at most %d steps (%d splits, with %d of inner folds)",
+            n_all,
+            self.max_steps,
+            len(data.splits),
+            n_inner,
         )
-        log.info("training %d members for %d steps", len(data.training_sets), self.max_steps)
-        trainer = self._trainer()
+        with StepsBar(n_all * self.max_steps, self.trainer.get("enable_progress_bar", True)) as bar:
+            for members in task.stacks(range(n_inner)):
+                task.inner(members, bar)
+            task.check()
+            for members in task.stacks(range(n_inner, n_all)):
+                task.whole(members, bar)
+        return task.predictions()
+
+
+class _Task:
+    """The training of one run's members, stack by stack, and what is known of them so far."""
+
+    def __init__(self, training: StackedTraining, data: TrainingData, pool: RowPool, counts: NDArray[np.int64]) -> None:
+        self.training = training
+        self.data = data
+        self.pool = pool
+        self.counts = counts
+        self.carried = training.loss.carried_prior(counts)
+        self.steps = looks(training.max_steps)
+        self.watches: list[Watch] = []
+        self.judges: dict[int, SplitJudge] = {}
+        # By member: what it says of the test rows at the end, and, by rule, of its rows at the step that was chosen.
+        self.last: dict[int, Array] = {}
+        self.on_test: dict[str, dict[int, Array]] = {rule: {} for rule in CANDIDATE_RULES}
+        self.on_left_out: dict[str, dict[int, Array]] = {rule: {} for rule in CANDIDATE_RULES}
+        self.flops = 0.0
+
+    def stacks(self, members: Sequence[int]) -> list[list[int]]:
+        """Cut members into stacks of `STACK_BYTES`, all of a split into one."""
+        splits: dict[int, list[int]] = {}
+        for member in members:
+            splits.setdefault(self.data.training_sets[member].place, []).append(member)
+        n_bytes = 16 * sum(weight[0].numel() for weight in self._classifier(members[:1]).parameters()) if members else 0
+        at_once = max(STACK_BYTES // max(n_bytes, 1), 1)
+        stacks: list[list[int]] = []
+        for of_split in splits.values():
+            if stacks and len(stacks[-1]) + len(of_split) <= at_once:
+                stacks[-1] += of_split
+            else:
+                stacks.append(list(of_split))
+        return stacks
+
+    def inner(self, members: Sequence[int], bar: StepsBar) -> None:
+        """Train a stack of inner folds, and predict with the weights that each rule chose."""
+        module = self._module(members)
+        watch = InnerWatch(module, self.carried)
+        trainer, stack = self._trained(module, watch, bar)
+        self.judges |= watch.judges
+        if any(len(judge.step) < len(CANDIDATE_RULES) for judge in watch.judges.values()):
+            return  # `check` says so
+        for rule in CANDIDATE_RULES:
+            stack.load(watch.kept[rule].weights)
+            self.on_left_out[rule] |= _said(trainer, stack, module.left_out_rows(), members)
+            if self.training.final != REFIT:
+                self.on_test[rule] |= _said(trainer, stack, module.test_rows(), members)
+
+    def check(self) -> None:
+        """Refuse to go on where nothing could be chosen; raises as `StackedTraining.fit` does."""
+        lost = [judge for judge in self.judges.values() if len(judge.step) < len(CANDIDATE_RULES)]
+        if lost:
+            raise UserError(
+                f"the loss on out-of-fold rows of {len(lost)} of {len(self.judges)} splits was never finite: "
+                "lower classifier.optimizer.lr"
+            )
+
+    def whole(self, members: Sequence[int], bar: StepsBar) -> None:
+        """Train a stack of fits on all rows, and predict with their last weights, and with those that were chosen."""
+        module = self._module(members)
+        of_refits = CANDIDATE_RULES if self.training.final == REFIT else ()
+        chosen = {rule: {place: judge.step[rule] for place, judge in self.judges.items()} for rule in of_refits}
+        watch = WholeWatch(module, chosen)
+        trainer, stack = self._trained(module, watch, bar)
+        self.last |= _said(trainer, stack, module.test_rows(), members)
+        for rule in of_refits:
+            stack.load(watch.kept[rule].weights)
+            self.on_test[rule] |= _said(trainer, stack, module.test_rows(), members)
+
+    def _module(self, members: Sequence[int]) -> EmbeddingDataModule:
+        return EmbeddingDataModule(self.data, self.pool, members, batch_size=self.training.batch_size, looks=self.steps)
+
+    def _classifier(self, members: Sequence[int], watcher: Watch | None = None) -> Classifier:
+        training_sets = [self.data.training_sets[member] for member in members]
+        return self.training.classifier(
+            n_features=self.data.embeddings.shape[1],
+            n_classes=len(self.data.class_names),
+            class_counts=self.counts[list(members)],
+            loss=self.training.loss,
+            seeds=[
+                derive_seed("weights", *member_seeds(training_set.split, training_set.inner, training_set.replica))
+                for training_set in training_sets
+            ],
+            watcher=watcher,
+        )
+
+    def _trained(self, module: EmbeddingDataModule, watch: Watch, bar: StepsBar) -> tuple[Trainer, Classifier]:
+        stack = self._classifier(module.members, watch)
+        trainer = _trainer(self.training.trainer, len(self.steps), bar.callback(len(module.members)))
         trainer.fit(stack, module)
-        return TrainedStack(trainer, stack, module)
+        bar.end_of_stack(len(module.members), self.training.max_steps)
+        self.watches.append(watch)
+        self.flops += stack.flops(watch.n_trained, watch.n_judged)
+        return trainer, stack
 
-    def _trainer(self) -> Trainer:
-        """Lightning's own Trainer; best weights are kept by member, so it writes no checkpoints."""
-        return Trainer(
-            max_epochs=self.max_steps // self.steps_per_epoch,
-            logger=self.logger or False,
-            callbacks=[TrainingBar()] if self.trainer.get("enable_progress_bar", True) else None,
-            enable_checkpointing=False,
-            num_sanity_val_steps=0,
-            plugins=[
-                LightningEnvironment()
-            ],  # one process, also inside a job of SLURM's, where it would look for others
-            **{"enable_model_summary": False, "log_every_n_steps": 1, **self.trainer},
-        )
-
-
-@dataclass(frozen=True)
-class TrainedStack:
-    """A stack with the best weights of each member, and what it was trained with."""
-
-    trainer: Trainer
-    stack: Classifier
-    module: EmbeddingDataModule
-
-    def predict(self) -> Predictions:
-        """Predict the validation and test rows of each member's split."""
-        data, n_epochs = self.module.data, len(self.stack.curves)
-        blocks = self.trainer.predict(self.stack, datamodule=self.module)
-        assert blocks is not None
-        n_drawn = len(data.training_sets) * self.module.batch_size * self.module.steps_per_epoch
-        n_judged = sum(sum(loader.n_rows) for loader in self.module.val_dataloader())
+    def predictions(self) -> Predictions:
+        """All that was predicted."""
         return Predictions(
-            validation=predicted(blocks[0], [len(split.validation) for split in data.splits]),
-            test=predicted(blocks[1], [len(split.test) for split in data.splits]),
-            prior=data.class_frequencies(),
-            n_trained=n_drawn * n_epochs,
-            flops=self.stack.flops(n_drawn * n_epochs, n_judged * n_epochs),
-            curves=curves(self.stack, self.module.steps_per_epoch),
+            splits=[self._of_split(place) for place in range(len(self.data.splits))],
+            members=len(self.data.training_sets),
+            n_trained=sum(watch.n_trained for watch in self.watches),
+            optimiser_steps=sum(watch.optimiser_steps for watch in self.watches),
+            flops=self.flops,
+            curves=self._curves(),
         )
 
+    def _of_split(self, place: int) -> OfSplit:
+        of_split = [
+            member for member, training_set in enumerate(self.data.training_sets) if training_set.place == place
+        ]
+        last = pooled([self.last[member] for member in of_split if member in self.last])
+        return OfSplit(last, {rule: self._chosen(rule, place, of_split) for rule in CANDIDATE_RULES})
 
-def predicted(blocks: Sequence[Any], n_rows: Sequence[int]) -> list[LogProbabilities]:
-    """Join ``Trainer.predict``'s blocks into log probabilities `[n_rows, n_classes]` for each member."""
-    stacked = torch.cat(list(blocks), dim=1).cpu().numpy()
-    return [stacked[index, :count] for index, count in enumerate(n_rows)]
+    def _chosen(self, rule: str, place: int, of_split: Sequence[int]) -> Chosen:
+        """What the models of the step that a rule chose say, in one split."""
+        judge, target = self.judges[place], self.data.target[place]
+        inner = [member for member in of_split if member in self.on_left_out[rule]]
+        final = [member for member in of_split if member in self.on_test[rule]]
+        said = {member: self.on_test[rule][member] for member in final}
+        return Chosen(
+            step=judge.step[rule],
+            loss=judge.best[rule],
+            chance=judge.chance,
+            out_of_fold=out_of_fold(
+                self.data, self.carried, inner, [self.on_left_out[rule][member] for member in inner]
+            ),
+            test=pooled([corrected(of_member, self.carried[member], target) for member, of_member in said.items()]),
+            test_as_it_is=pooled(list(said.values())),
+        )
+
+    def _curves(self) -> Curves:
+        shape = len(self.steps), len(self.data.splits)
+        points = {f"{rule}_loss": np.full(shape, np.nan) for rule in CANDIDATE_RULES}
+        for place, judge in self.judges.items():
+            for rule in CANDIDATE_RULES:
+                losses = judge.losses[rule]
+                points[f"{rule}_loss"][: len(losses), place] = losses
+        of_whole = [watch for watch in self.watches if isinstance(watch, WholeWatch)]
+        for name in ("train_loss", "argmax_test"):
+            by_place = {place: values for watch in of_whole for place, values in getattr(watch, name).items()}
+            points[name] = np.stack([by_place[place] for place in range(shape[1])], axis=1)
+        return Curves(np.array(self.steps), points)
 
 
-def curves(stack: Classifier, steps_per_epoch: int) -> Curves:
-    """What a trained stack noted after each epoch."""
-    steps = steps_per_epoch * np.arange(1, len(stack.curves) + 1)
-    points = {name: np.stack([point[name] for point in stack.curves]) for name in stack.curves[0]}
-    return Curves(steps, points, stack.best_step)
+def _said(trainer: Trainer, stack: Classifier, batches: EvaluationBatches, members: Sequence[int]) -> dict[int, Array]:
+    """Log probabilities `[n_rows, n_classes]` of each member's rows."""
+    blocks = trainer.predict(stack, dataloaders=batches)
+    assert blocks is not None
+    stacked = torch.cat(list(blocks), dim=1).numpy()  # type: ignore[arg-type]
+    return {
+        member: of_member[:count] for member, of_member, count in zip(members, stacked, batches.n_rows, strict=True)
+    }
+
+
+def _trainer(arguments: Mapping[str, Any], n_epochs: int, bar: Callback) -> Trainer:
+    """Lightning's own Trainer; weights are kept by member, so it writes no checkpoints."""
+    return Trainer(
+        max_epochs=n_epochs,
+        reload_dataloaders_every_n_epochs=1,  # epochs grow longer, and members leave
+        logger=False,
+        callbacks=[bar],
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+        plugins=[LightningEnvironment()],  # one process, also inside a job of SLURM's, where it would look for others
+        **{"enable_model_summary": False, "log_every_n_steps": 1, **arguments, "enable_progress_bar": False},
+    )

@@ -1,48 +1,45 @@
-"""One bar for the whole training; Lightning's own starts anew each epoch."""
+"""One bar for the training of all members; Lightning's own starts anew with each stack and epoch."""
 
+from types import TracebackType
 from typing import Any
 
-from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import ProgressBar
+from pytorch_lightning import Callback, LightningModule, Trainer
 from tqdm.auto import tqdm
 
 
-class TrainingBar(ProgressBar):
-    """Steps done, and the mean validation loss over members. Shown on a terminal only."""
+class StepsBar:
+    """Steps of all members, of at most `total`. Shown on a terminal only, and only if `is_wanted`."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._disable: bool | None = None
-        self._bar: Any = None
+    def __init__(self, total: int, is_wanted: bool = True) -> None:
+        self._bar: Any = tqdm(total=total, desc="training", unit="step", disable=None if is_wanted else True)
+        self._of_stacks = 0
 
-    def disable(self) -> None:
-        """Lightning's hook for ranks that keep quiet."""
-        self._disable = True
+    def __enter__(self) -> "StepsBar":
+        return self
 
-    def enable(self) -> None:
-        """Lightning's hook."""
-        self._disable = None
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Open the bar."""
-        datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
-        total = datamodule.steps_per_epoch * (trainer.max_epochs or 1)
-        self._bar = tqdm(total=total, desc="training", unit="step", disable=self._disable)
-
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Some more steps."""
-        self._bar.update(trainer.global_step - self._bar.n)
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the loss."""
-        if "validation/loss" in trainer.callback_metrics:
-            self._bar.set_postfix(validation_loss=f"{trainer.callback_metrics['validation/loss']:.3f}", refresh=False)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Close the bar."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Also of a training that failed or was interrupted, or what is said next would stand in its line.
         self._bar.close()
 
-    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Close the bar of a training that failed or was interrupted, or what is said next would stand in its line."""
-        if self._bar is not None:
-            self._bar.close()
+    def callback(self, n_members: int) -> Callback:
+        """What moves the bar while a stack of so many members trains."""
+        return _Steps(self._bar, n_members)
+
+    def end_of_stack(self, n_members: int, max_steps: int) -> None:
+        """Count the steps that members did not need, as they stopped earlier."""
+        self._of_stacks += n_members * max_steps
+        self._bar.update(self._of_stacks - self._bar.n)
+
+
+class _Steps(Callback):
+    def __init__(self, bar: Any, n_members: int) -> None:
+        self._bar = bar
+        self._n_members = n_members
+        self._done = 0
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """Some more steps."""
+        self._bar.update((trainer.global_step - self._done) * self._n_members)
+        self._done = trainer.global_step

@@ -6,26 +6,28 @@ from typing import Any
 import numpy as np
 
 from synaug.record import tables
-from synaug.training.fit import Curves
+from synaug.training.predictions import Curves, Predictions
 from synaug.training.training_sets import TrainingData
 
 
 def balance(data: TrainingData) -> dict[str, Any]:
-    """The balance contract of every split and class."""
+    """The balance contract of every training set and class; of replicas, which are asked for the same, the first."""
     rows = []
     for training_set in data.training_sets:
+        if training_set.replica:
+            continue
+        where = [training_set.split.seed, training_set.split.fold, training_set.inner]
         for entry in training_set.augmented.balance:
             fields = asdict(entry) | {"class": data.class_names[entry.label]}
-            values = (fields[name] for name in tables.BALANCE_COLUMNS[2:])
-            rows.append([training_set.split.seed, training_set.split.fold, *values])
+            rows.append([*where, *(fields[name] for name in tables.BALANCE_COLUMNS[3:])])
     return tables.as_table(tables.BALANCE_COLUMNS, rows)
 
 
 def diagnostics(data: TrainingData) -> list[dict[str, Any]]:
-    """What the samplers tell of themselves."""
+    """What the samplers tell of themselves, where they were given all rows of a split."""
     rows = [
         {"seed": training_set.split.seed, "fold": training_set.split.fold, **row}
-        for training_set in data.training_sets
+        for training_set in data.whole
         for row in training_set.augmented.diagnostics
     ]
     for row in rows:
@@ -35,21 +37,24 @@ def diagnostics(data: TrainingData) -> list[dict[str, Any]]:
 
 
 def curves(data: TrainingData, noted: Curves) -> dict[str, Any]:
-    """Losses and minority accuracies of every split at every point of its curves."""
+    """Losses of every split at every look, and what argmax scores then; null after its inner members have stopped."""
     rows = [
-        [split.seed, split.fold, int(step), *(float(noted.points[name][point, index]) for name in tables.CURVES)]
+        [split.seed, split.fold, int(step), *(_number(noted.points[name][point, index]) for name in tables.CURVES)]
         for index, split in enumerate(data.splits)
         for point, step in enumerate(noted.steps)
     ]
     return tables.as_table(tables.CURVE_COLUMNS, rows)
 
 
-def best(data: TrainingData, noted: Curves) -> dict[str, Any]:
-    """The step each split's weights are from, and its gap between training and validation minority accuracy."""
-    rows = []
-    for index, step in enumerate(noted.best):
-        split, point = data.splits[index], int(np.searchsorted(noted.steps, step))
-        values = {name: of_splits[point, index] for name, of_splits in noted.points.items()}
-        gap = values["train_minority_accuracy"] - values["validation_minority_accuracy"]
-        rows.append([split.seed, split.fold, int(step), float(values["validation_loss"]), float(gap)])
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def best(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
+    """The step that each split's rule chose, its loss, and whether anything was learned by then."""
+    rows = [
+        [split.seed, split.fold, rule, chosen.step, chosen.loss, bool(chosen.loss < chosen.chance)]
+        for split, of_split in zip(data.splits, predictions.splits, strict=True)
+        for rule, chosen in of_split.chosen.items()
+    ]
     return tables.as_table(tables.BEST_COLUMNS, rows)

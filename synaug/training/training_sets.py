@@ -1,4 +1,4 @@
-"""What is trained on: the thinned real rows of each split, and what the augmenter made of them."""
+"""What is trained on: the thinned real rows of each split and inner fold, and what the augmenter made of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,23 +23,40 @@ class TrainingSet:
 
     Attributes
     ----------
+    place
+        Of its split, among those of the run.
     split
-        Its real rows.
+        That split.
+    inner
+        The inner fold whose `left_out` rows judge it; None if it trains on all rows of the split.
+    replica
+        Which of several draws of the sampler this is.
+    rows
+        The real rows that the sampler was given, ascending.
     augmented
         What the sampler made of them.
     mean, scale
         float32 `[d]`, of the real rows; 0 and 1 where embeddings are taken as they are.
     """
 
+    place: int
     split: Split
+    inner: int | None
+    replica: int
+    rows: NDArray[np.int64]
     augmented: Augmented
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
 
     @property
     def real(self) -> NDArray[np.int64]:
-        """The rows of the data set that are trained on: all that train, but for those that the sampler removed."""
-        return self.split.train[self.augmented.kept]
+        """The rows of the data set that are trained on: all that were given, but for those that the sampler removed."""
+        return self.rows[self.augmented.kept]
+
+    @property
+    def left_out(self) -> NDArray[np.int64]:
+        """The rows that judge it: none of them trained it."""
+        return self.rows[:0] if self.inner is None else self.split.inner[self.inner].left_out
 
 
 @dataclass(frozen=True)
@@ -54,27 +71,35 @@ class TrainingData:
         float32 `[n, d]` and int64 `[n]`, of the whole data set.
     class_names
         One for each class.
-    minority
-        Labels of the minority classes.
+    splits
+        Which rows train, and which test.
     training_sets
-        One for each split.
+        One for each member. First those of the inner folds, split by split; then those of all rows of each split.
+    target
+        Class frequencies that the decisions shall serve, `[splits, n_classes]`.
     """
 
     dataset: str
     embeddings: NDArray[np.float32]
     labels: NDArray[np.int64]
     class_names: Sequence[str]
-    minority: Sequence[int]
+    splits: Sequence[Split]
     training_sets: Sequence[TrainingSet]
+    target: NDArray[np.float64]
 
     @property
-    def splits(self) -> list[Split]:
-        """Which rows train, validate and test."""
-        return [training_set.split for training_set in self.training_sets]
+    def inner(self) -> Sequence[TrainingSet]:
+        """The training sets of the inner folds."""
+        return [training_set for training_set in self.training_sets if training_set.inner is not None]
 
-    def class_frequencies(self) -> NDArray[np.float64]:
-        """Share of each class among the rows of each training set, real and synthetic, `[splits, n_classes]`."""
-        counts = np.stack(
+    @property
+    def whole(self) -> Sequence[TrainingSet]:
+        """The training sets of all rows."""
+        return [training_set for training_set in self.training_sets if training_set.inner is None]
+
+    def class_counts(self) -> NDArray[np.int64]:
+        """Rows of each class in each training set, real and synthetic, `[members, n_classes]`."""
+        return np.stack(
             [
                 np.bincount(
                     np.concatenate([self.labels[training_set.real], training_set.augmented.labels]),
@@ -83,8 +108,6 @@ class TrainingData:
                 for training_set in self.training_sets
             ]
         )
-        shares: NDArray[np.float64] = counts / counts.sum(1, keepdims=True)
-        return shares
 
     def parents(self, index: int) -> NDArray[np.int64]:
         """Rows of the data set that each synthetic row of a training set was made of.
@@ -96,7 +119,7 @@ class TrainingData:
             lies; the same twice for one parent, -1 where there is none (a draw from a VAE's prior).
         """
         training_set = self.training_sets[index]
-        rows, augmented = training_set.split.train, training_set.augmented
+        rows, augmented = training_set.rows, training_set.augmented
         parents = augmented.parents.astype(np.int64)
         unknown = np.flatnonzero(parents[:, 0] < 0)
         if len(unknown):
@@ -132,11 +155,12 @@ def augment(
     augmenter: Augmenter,
     graphs: Graphs,
     *,
-    minority: Sequence[int],
     ratio: float | None,
-    standardize: bool,
+    replicas: int = 1,
+    standardize: bool = False,
+    target_prior: str = "uniform",
 ) -> TrainingData:
-    """Have the augmenter fill the gaps of every split's training rows.
+    """Have the augmenter fill the gaps of every training set: of each inner fold's rows, and of all rows of each split.
 
     Parameters
     ----------
@@ -145,18 +169,20 @@ def augment(
     embeddings
         float32 `[n, d]`, row by row those of `texts`.
     splits
-        Which rows train, validate and test; the training rows are thinned already.
+        Which rows train and test; the training rows are thinned already.
     augmenter
         What fills the gap.
     graphs
         Of `neighbour_graphs`.
-    minority
-        Labels of the minority classes.
     ratio
         By how much the training rows were thinned; None where they were not.
+    replicas
+        How many draws of the sampler each training set gets, each for a member of its own.
     standardize
-        Shift and scale each dimension by the real training rows of each split, before the
+        Shift and scale each dimension by the real training rows of each member, before the
         classifier; the sampler sees the embeddings as they are.
+    target_prior
+        As in `target_frequencies`.
     """
     if len(embeddings) != len(texts.labels):
         raise ValueError(
@@ -164,25 +190,74 @@ def augment(
         )
     # The augmenter's name and amount do not enter: comparisons between them are paired.
     imbalance = "natural" if ratio is None else float(ratio)
+    members = _members(splits, replicas)
+    rows = [_rows(splits[place], inner) for place, inner, _ in members]
     to_augment = [
         ToAugment(
-            TrainingRows(embeddings, texts.labels, split.train, graphs),
-            np.random.RandomState(derive_seed("augmenter", texts.name, split.seed, split.fold, imbalance)),
-            f"seed {split.seed} fold {split.fold}",
+            TrainingRows(embeddings, texts.labels, given, graphs),
+            np.random.RandomState(
+                derive_seed("augmenter", texts.name, *member_seeds(splits[place], inner, replica), imbalance)
+            ),
+            _where(splits[place], inner),
         )
-        for split in splits
+        for (place, inner, replica), given in zip(members, rows, strict=True)
     ]
     augmented = augmenter.augment_all(to_augment, texts.class_names)
-    bar = tqdm(augmented, f"augmenting ({augmenter.name})", len(to_augment), unit="split", disable=None)
+    bar = tqdm(augmented, f"augmenting ({augmenter.name})", len(to_augment), unit="set", disable=None)
     training_sets = [
-        TrainingSet(split, of_split, *_moments(embeddings, split, standardize))
-        for split, of_split in zip(splits, bar, strict=True)
+        TrainingSet(place, splits[place], inner, replica, given, of_member, *_moments(embeddings, given, standardize))
+        for (place, inner, replica), given, of_member in zip(members, rows, bar, strict=True)
     ]
-    return TrainingData(texts.name, embeddings, texts.labels, texts.class_names, minority, training_sets)
+    target = np.stack(
+        [target_frequencies(split, texts.labels, len(texts.class_names), target_prior) for split in splits]
+    )
+    return TrainingData(texts.name, embeddings, texts.labels, texts.class_names, splits, training_sets, target)
+
+
+def member_seeds(split: Split, inner: int | None, replica: int) -> tuple[int | str, ...]:
+    """What a member's draws depend on beside their stage: its split, its inner fold and its replica."""
+    of_inner = () if inner is None else ("inner", inner)
+    return (split.seed, split.fold, *of_inner, *(("replica", replica) if replica else ()))
+
+
+def target_frequencies(
+    split: Split, labels: NDArray[np.int64], n_classes: int, target_prior: str
+) -> NDArray[np.float64]:
+    """Class frequencies that the decisions of a split shall serve, `[n_classes]`.
+
+    Parameters
+    ----------
+    target_prior
+        ``uniform``, or ``natural`` for the class frequencies of the split's training rows
+        (which are those of the data set under ``imbalance_ratio=natural``).
+    """
+    if target_prior == "natural":
+        frequencies: NDArray[np.float64] = np.bincount(labels[split.train], minlength=n_classes) / len(split.train)
+        return frequencies
+    return np.full(n_classes, 1 / n_classes)
+
+
+def _members(splits: Sequence[Split], replicas: int) -> list[tuple[int, int | None, int]]:
+    """Split, inner fold and replica of each member, in the order of `TrainingData.training_sets`."""
+    of_inner: list[tuple[int, int | None, int]] = [
+        (place, inner, replica)
+        for place, split in enumerate(splits)
+        for inner in range(len(split.inner))
+        for replica in range(replicas)
+    ]
+    return of_inner + [(place, None, replica) for place in range(len(splits)) for replica in range(replicas)]
+
+
+def _rows(split: Split, inner: int | None) -> NDArray[np.int64]:
+    return split.train if inner is None else split.inner[inner].fit
+
+
+def _where(split: Split, inner: int | None) -> str:
+    return f"seed {split.seed} fold {split.fold}{'' if inner is None else f', inner fold {inner}'}"
 
 
 def _moments(
-    embeddings: NDArray[np.float32], split: Split, standardize: bool
+    embeddings: NDArray[np.float32], rows: NDArray[np.int64], standardize: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and scale of each dimension, float32 `[d]`."""
     if not standardize:
@@ -190,5 +265,5 @@ def _moments(
         return np.zeros(width, np.float32), np.ones(width, np.float32)
     from sklearn.preprocessing import StandardScaler
 
-    scaler = StandardScaler().fit(embeddings[split.train])
+    scaler = StandardScaler().fit(embeddings[rows])
     return scaler.mean_.astype(np.float32), scaler.scale_.astype(np.float32)

@@ -20,7 +20,7 @@ LIGHT = {
     "encoder": ("source", "identity", "encode"),
     "imbalance_ratio": ("minority_classes", "rows_to_keep"),
 }
-HEAVY = ("augmenter", "classifier")
+HEAVY = ("augmenter", "loss", "classifier", "validation")
 # What a part's constructor raises for values that it cannot take. Hydra hands it on inside of an error of its own.
 REFUSALS = (HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, OverflowError)
 

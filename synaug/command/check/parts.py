@@ -36,7 +36,8 @@ def _heavy_problems(config: DictConfig, reference: DictConfig) -> list[str]:
         return sentences
     return [
         *_augmenter_problems(config.augmenter),
-        *classifier_problems(config.classifier),
+        *classifier_problems(config.classifier, config.loss),
+        *_validation_problems(config.validation),
         *_device_problems(config.encoder),
         *_trainer_problems(config.trainer),
         *_logger_problems(config.logger),
@@ -62,6 +63,17 @@ def _augmenter_problems(config: DictConfig) -> Iterator[str]:
         make_augmenter(config)
     except REFUSALS as error:
         yield refusal("augmenter", error)
+
+
+def _validation_problems(config: DictConfig) -> Iterator[str]:
+    from synaug.splits import Validation
+
+    try:
+        if not isinstance(instantiate(config, _convert_="all"), Validation):
+            target = config.get("_target_")
+            yield f"validation._target_={target} is no synaug.splits.Validation: choose validation=nested"
+    except REFUSALS as error:
+        yield refusal("validation", error)
 
 
 def _device_problems(config: DictConfig) -> Iterator[str]:

@@ -193,11 +193,6 @@ def _same_kind(value: Any, expected: Any) -> bool:
 def _at_odds(config: DictConfig, wrong_settings: Iterable[str]) -> Iterator[str]:
     """Settings that are sound by themselves but not together."""
     wrong = set(wrong_settings)
-    if not wrong & {"max_steps", "steps_per_epoch"} and config.max_steps % config.steps_per_epoch:
-        yield (
-            f"max_steps={config.max_steps} must be a multiple of steps_per_epoch={config.steps_per_epoch}, "
-            "which is how often the validation loss is computed: change one of them"
-        )
     if (
         "target_prior" not in wrong
         and config.target_prior == "natural"

@@ -9,45 +9,44 @@ from omegaconf import DictConfig
 from synaug.command.check.instantiation import REFUSALS, refusal
 
 
-def classifier_problems(config: DictConfig) -> Iterator[str]:
+def classifier_problems(config: DictConfig, loss_config: DictConfig) -> Iterator[str]:
     """Take one step with a tiny classifier: an optimiser's and a loss's own checks come as late as that."""
     import torch
     from pytorch_lightning import LightningModule
 
-    part, target = "classifier", f"classifier._target_={config.get('_target_')}"
+    from synaug.loss import Loss
+
+    part, target = "loss", f"classifier._target_={config.get('_target_')}"
     try:
         with torch.random.fork_rng(devices=[]):
+            loss = instantiate(loss_config, _convert_="all")
+            if not isinstance(loss, Loss):
+                yield (
+                    f"loss._target_={loss_config.get('_target_')} is no loss that says which class frequencies its "
+                    "logits carry: derive it from synaug.loss.Loss, or choose loss=plain"
+                )
+                return
+            part = "classifier"
             made = instantiate(config, _convert_="all")
             if not callable(made):
                 yield f"{target} makes no classifier: set classifier._partial_=true"
                 return
-            tiny: Any = made(n_features=2, n_classes=2, minority=[1], seeds=[0])
+            tiny: Any = made(n_features=2, n_classes=2, seeds=[0])
             if not isinstance(tiny, LightningModule):
                 yield f"{target} makes no LightningModule: choose classifier=mlp"
                 return
             part = "classifier.optimizer"
             optimizer = tiny.configure_optimizers()
-            part = "classifier.loss"
-            losses = _tiny_losses(tiny)
-            if losses is None:  # one of the user's own, which may keep its loss elsewhere
+            part = "classifier"
+            logits = tiny(torch.tensor([[[0.0, 1.0], [1.0, 0.0]]]))
+            part = "loss"
+            losses = loss(logits, torch.tensor([[0, 1]]), torch.ones(1, 2))
+            if losses.shape != (1, 2) or not torch.isfinite(losses).all():
+                yield f"loss gives {losses.tolist()} for two rows: choose one that gives each row a number"
                 return
-            if losses.shape != (2,) or not torch.isfinite(losses).all():
-                yield f"classifier.loss gives {losses.tolist()} for two rows: choose one that gives each row a number"
-                return
-            losses.sum().backward()
+            losses.sum().backward()  # type: ignore[no-untyped-call]
             part = "classifier.optimizer"
             if isinstance(optimizer, torch.optim.Optimizer):
                 optimizer.step()
     except (*REFUSALS, RuntimeError, AssertionError) as error:
         yield refusal(part, error)
-
-
-def _tiny_losses(classifier: Any) -> Any:
-    """A classifier's losses of two rows, one of each class; None if it has no attribute `loss`."""
-    import torch
-
-    loss = getattr(classifier, "loss", None)
-    if loss is None:
-        return None
-    logits = classifier(torch.tensor([[[0.0, 1.0], [1.0, 0.0]]]))[0]
-    return loss(logits, torch.tensor([0, 1]), reduction="none")

@@ -1,0 +1,94 @@
+"""Test rows that all but repeat a training row: where there are many, scores tell little of new texts."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synaug import names
+from synaug.splits import Rows, Split
+
+log = logging.getLogger(__name__)
+
+NEAR = 0.95  # the cosine above which one row is a near copy of another
+MANY = 0.1  # the share of a class's test rows above which it is said
+# Test rows looked at, over all classes and all splits of a seed: more would take minutes and change the third digit.
+MOST_ROWS = 10_000
+ROWS_AT_ONCE = 256
+
+
+def near_copies(
+    embeddings: NDArray[np.float32], labels: NDArray[np.int64], class_names: Sequence[str], splits: Sequence[Split]
+) -> dict[str, float]:
+    """For each class the share of test rows whose nearest training row, of any class, has a cosine above .95.
+
+    Of more than 10,000 test rows of a seed, as many of each class and split are looked at, evenly spaced; which seeds
+    are beside it does not matter.
+
+    Parameters
+    ----------
+    embeddings
+        float32 `[n, d]`.
+    labels
+        int64 `[n]`.
+    class_names
+        One for each class.
+    splits
+        Whose training rows (all of them, thinned) and test rows are compared.
+
+    Returns
+    -------
+    dict
+        Class name to share, the mean over the splits that test rows of the class; a class that none tests is left out.
+    """
+    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    unit = (embeddings / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)
+    n_folds = len({split.fold for split in splits})
+    most = max(1, MOST_ROWS // (n_folds * len(class_names)))
+    shares = np.full((len(splits), len(class_names)), np.nan)
+    for index, split in enumerate(splits):
+        test = np.concatenate(list(_some_of_each_class(split.test, labels, len(class_names), most)))
+        near = _nearest_cosines(unit, test, split.train) > NEAR
+        n_rows = np.bincount(labels[test], minlength=len(class_names))
+        n_near = np.bincount(labels[test[near]], minlength=len(class_names))
+        shares[index] = np.divide(n_near, n_rows, out=shares[index], where=n_rows > 0)
+    tested = ~np.isnan(shares)
+    return {
+        name: float(shares[tested[:, label], label].mean())
+        for label, name in enumerate(class_names)
+        if tested[:, label].any()
+    }
+
+
+def warn_of_near_copies(shares: Mapping[str, float], title: str) -> None:
+    """Say of which classes more than a tenth of the test rows are near copies of training rows."""
+    for sentence in said_of_near_copies(shares, title):
+        log.warning("%s", sentence)
+
+
+def said_of_near_copies(shares: Mapping[str, float], title: str) -> list[str]:
+    """The sentence about them, for the record; none where there is nothing to say."""
+    many = {name: share for name, share in shares.items() if share > MANY}
+    if not many:
+        return []
+    by_share = sorted(many, key=lambda name: -many[name])
+    said = ", ".join(f"{many[name]:.0%} of class {names.cut(name)}" for name in by_share[:5])
+    more = f" and over {MANY:.0%} of {len(many) - 5} more classes" if len(many) > 5 else ""
+    return [
+        f"{title}: {said}{more} in the test folds are near copies of training rows (cosine above {NEAR}), so scores on "
+        "new texts may be lower; dataset.group keeps rows that belong together on one side"
+    ]
+
+
+def _some_of_each_class(rows: Rows, labels: NDArray[np.int64], n_classes: int, most: int) -> Iterator[Rows]:
+    for label in range(n_classes):
+        of_class = rows[labels[rows] == label]
+        yield of_class[np.linspace(0, len(of_class), min(most, len(of_class)), endpoint=False).astype(np.int64)]
+
+
+def _nearest_cosines(unit: NDArray[np.float32], rows: Rows, among: Rows) -> NDArray[np.float32]:
+    known = unit[among].T
+    blocks = [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)]
+    nearest: NDArray[np.float32] = np.concatenate([(unit[block] @ known).max(axis=1) for block in blocks])
+    return nearest
