@@ -29,6 +29,7 @@ DECIDES_NUMBERS = (
 DECIDES_NONE = (
     "__init__",
     "__main__",
+    "check",
     "command",
     "comparison",
     "embed",

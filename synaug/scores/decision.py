@@ -51,11 +51,12 @@ class OutOfFold:
         """Weight of each row `[n]`, of sum 1: classes count as in the target, those without a row not at all."""
         counts = np.bincount(self.labels, minlength=len(self.target))
         share = np.where(counts > 0, self.target, 0)
-        return (share / share.sum() / np.maximum(counts, 1))[self.labels]
+        weights: Array = (share / share.sum() / np.maximum(counts, 1))[self.labels]
+        return weights
 
     @property
     def chance(self) -> float:
-        """Loss (nats) of always saying the target's frequencies: log C where they are equal and all classes have rows."""
+        """Loss (nats) of always saying the target's frequencies: log C where C classes are equal."""
         counts = np.bincount(self.labels, minlength=len(self.target))
         share = self.target[counts > 0] / self.target[counts > 0].sum()
         return float(-(share * np.log(share)).sum())

@@ -82,7 +82,7 @@ def scores(
         brier = brier_score_loss(labels, probabilities, labels=classes, scale_by_half=False)
     # One against rest, then the mean over classes; for two classes both one-against-rests count.
     with np.errstate(invalid="ignore"):  # of classes without a row
-        auroc, auprc = areas(labels, probabilities)
+        auroc, auprc = areas(labels, ranked_by(probabilities))
     yield "balanced_accuracy", None, recall[has_rows].mean()
     yield "f1_macro", None, f1[has_rows].mean()
     yield "geometric_mean", None, gmean(recall[has_rows]) if recall[has_rows].all() else 0.0
@@ -124,6 +124,21 @@ def overall_scores(
 ) -> dict[str, float]:
     """Those of `scores` that are of all classes."""
     return {metric: float(value) for metric, label, value in scores(labels, probabilities, minority) if label is None}
+
+
+def ranked_by(probabilities: Array) -> Array:
+    """What rows are ranked by, for each class against the rest, `[n, n_classes]`.
+
+    Of two classes, each class's odds: an offset of a decision rule multiplies them all by one number, so no rule
+    changes how rows are ranked, also those whose probabilities are so near 1 that double precision has them equal.
+    Of more, each class's probability under the rule. There an offset does change the ranking, and should: the rest is a
+    mixture of classes, and the offsets say in which proportions.
+    """
+    if probabilities.shape[1] != 2:
+        return probabilities
+    positive = np.maximum(probabilities, np.finfo(np.float64).tiny)
+    odds: Array = positive / positive[:, ::-1]
+    return odds
 
 
 def areas(labels: NDArray[np.int64], probabilities: Array) -> tuple[Array, Array]:

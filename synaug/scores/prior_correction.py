@@ -24,6 +24,6 @@ def prior_correction(carried: Array, target: Array) -> Array:
 
 
 def corrected(log_probabilities: Array, carried: Array, target: Array) -> Array:
-    """Log probabilities `[..., n, n_classes]` of the target's class frequencies, by `prior_correction`, renormalised."""
+    """Log probabilities `[..., n, n_classes]` that carry the target's class frequencies, by `prior_correction`."""
     shifted: Array = log_softmax(log_probabilities + prior_correction(carried, target)[..., None, :], axis=-1)
     return shifted

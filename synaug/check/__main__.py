@@ -1,0 +1,6 @@
+"""``python -m synaug.check``: compare synaug with outside values; see `synaug.command.external_checks`."""
+
+from synaug.command.external_checks import main
+
+if __name__ == "__main__":
+    main()
