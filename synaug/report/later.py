@@ -122,7 +122,7 @@ def with_rules(evidence: Evidence, rules: Sequence[LaterRule]) -> Evidence:
 
 
 def _text(frame: pd.DataFrame) -> list[str]:
-    return [name for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)]
+    return [str(name) for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)]
 
 
 def _scores(record: Mapping[str, Any], folder: Path, rules: Sequence[LaterRule]) -> Iterator[tuple[Any, ...]]:
