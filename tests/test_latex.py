@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synaug.comparison.choices import KEY, choose, with_choices
 from synaug.comparison.compare import compare as compare_all
 from synaug.comparison.evidence import read
 from synaug.comparison.labels import PICKED, REFERENCES
-from synaug.comparison.choices import KEY, choose, with_choices
 from synaug.comparison.stats import compare
 from synaug.escaping import latex as escape
 from synaug.report import limits

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from pyarrow import parquet
 from scipy import stats
 
 from synaug import record, report
@@ -162,64 +163,62 @@ def test_every_kind_of_figure_is_there_as_svg_and_pdf(small: Path) -> None:
 
 
 def test_the_long_table_and_the_comparisons_stand_beside_the_page(small: Path) -> None:
-    parquet = pd.read_parquet(small / "report" / "scores.parquet")
+    scores = pd.read_parquet(small / "report" / "scores.parquet")
     csv = pd.read_csv(small / "report" / "scores.csv.gz", keep_default_na=False)
     evidence = evidences.read([small / "runs"])
-    assert len(parquet) == len(csv)
+    assert len(scores) == len(csv)
     assert set(csv["augmenter"]) == {"none", "random", "smote", "adasyn", *PICKED}
-    recorded = parquet[parquet["chosen_from"].isna()]
-    for rows, scores in (("test", evidence.scores), ("out_of_fold", evidence.validation)):
-        np.testing.assert_allclose(recorded["value"][recorded["rows"] == rows], scores["value"])
+    recorded = scores[scores["chosen_from"].isna()]
+    for rows, read in (("test", evidence.scores), ("out_of_fold", evidence.validation)):
+        np.testing.assert_allclose(recorded["value"][recorded["rows"] == rows], read["value"])
     compared = pd.read_csv(small / "report" / "comparisons.csv", keep_default_na=False)
     assert set(compared["metric"]) == {"accuracy", "minority_recall"}
     assert {"p_holm", "gain", "low", "high"} <= set(compared.columns)
     assert list((small / "report" / "tables").glob("*.tex"))
     readme = (small / "report" / "README.md").read_text(encoding="utf-8")
-    for name in (*compared.columns, *parquet.columns):
+    for name in (*compared.columns, *scores.columns):
         assert re.search(rf"^- (?:\w+, )*{name}(?:, \w+)*: ", readme, re.MULTILINE), name
 
 
-def headline_of(scores: pd.DataFrame, metric: str) -> dict[str, tuple[float, float, float, float]]:
+def headline_of(rows: list[dict[str, Any]], metric: str) -> dict[str, tuple[float, float, float, float]]:
     """Gain, p of Holm, and interval of each scenario's primary question, by hand from the long table alone.
 
     For each split the method with the least deciding out-of-fold loss is taken, among those that make new points and
     among the others; their test scores are compared by Nadeau and Bengio's corrected t-test.
     """
-    of_classes = scores["class"].isna() & scores["chosen_from"].isna()
-    decides = scores[of_classes & scores["decides"]]
-    test = scores[of_classes & (scores["rows"] == "test") & (scores["metric"] == metric)]
-    method = ["augmenter", "loss", "decision"]
-    value = {(*key[:3], *map(str, key[3:])): each for *key, each in _rows(test, ["scenario", "seed", "fold", *method])}
-    raw: dict[str, tuple[float, float, float, int]] = {}
-    for scenario in decides["scenario"].unique():
-        of_scenario = decides[decides["scenario"] == scenario]
-        differences = []
-        for (seed, fold), split in of_scenario.groupby(["seed", "fold"]):
-            taken = {}
-            for with_synthesis, group in split.groupby("with_synthesis"):
-                best = min(_rows(group, method), key=_by_loss_then_as_documented)
-                taken[with_synthesis] = value[(scenario, seed, fold, *map(str, best[:3]))]
-            differences.append(taken[True] - taken[False])
-        n, n_folds = len(differences), of_scenario["fold"].nunique()
-        error = np.std(differences, ddof=1) * np.sqrt(1 / n + 1 / (n_folds - 1))
-        gain = float(np.mean(differences))
-        raw[scenario] = gain, float(error), float(2 * stats.t.sf(abs(gain / error), n - 1)), n
+    recorded = [row for row in rows if row["class"] is None and row["chosen_from"] is None]
+    test = {_cell(row): row["value"] for row in recorded if row["rows"] == "test" and row["metric"] == metric}
+    candidates: dict[str, dict[tuple[int, int], dict[bool, list[dict[str, Any]]]]] = {}
+    for row in recorded:
+        if row["decides"]:
+            of_split = candidates.setdefault(row["scenario"], {}).setdefault((row["seed"], row["fold"]), {})
+            of_split.setdefault(row["with_synthesis"], []).append(row)
+    asked = []
+    for scenario, splits in candidates.items():
+        taken = [
+            [test[_cell(min(split[kind], key=_least_loss))] for kind in (True, False)] for split in splits.values()
+        ]
+        differences = np.subtract(*np.transpose(taken))
+        n, n_folds = len(differences), len({fold for _, fold in splits})
+        gain, error = differences.mean(), differences.std(ddof=1) * np.sqrt(1 / n + 1 / (n_folds - 1))
+        asked.append((2 * stats.t.sf(abs(gain / error), n - 1), scenario, gain, error, n))
     found, reached = {}, 0.0
-    for step, (scenario, (gain, error, p, n)) in enumerate(sorted(raw.items(), key=lambda item: item[1][2])):
-        reached = max(reached, (len(raw) - step) * p)
+    for step, (p, scenario, gain, error, n) in enumerate(sorted(asked)):
+        reached = max(reached, (len(asked) - step) * p)
         half = stats.t.isf(0.05 / (reached / p) / 2, n - 1) * error  # at the level that p was adjusted for
         found[scenario] = gain, min(reached, 1.0), gain - half, gain + half
     return found
 
 
-def _by_loss_then_as_documented(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    augmenter, loss, decision, value = row
-    rule = ("prior_corrected", "tuned").index(decision)
-    return round(value, 12), rule, loss != "", loss, augmenter != "none", augmenter
+def _cell(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("scenario", "seed", "fold", "augmenter", "loss", "decision"))
 
 
-def _rows(frame: pd.DataFrame, names: list[str]) -> list[tuple[Any, ...]]:
-    return list(frame[[*names, "value"]].itertuples(index=False, name=None))
+def _least_loss(row: dict[str, Any]) -> tuple[Any, ...]:
+    """The order in which methods are taken; of equals as documented."""
+    rule = ("prior_corrected", "tuned").index(row["decision"])
+    loss, augmenter = row["loss"], row["augmenter"]
+    return round(row["value"], 12), rule, loss != "", loss, augmenter != "none", augmenter
 
 
 @pytest.mark.parametrize("effect", [0.0, 1.0])
@@ -231,7 +230,7 @@ def test_the_headline_can_be_recomputed_from_the_reports_folder_alone(tmp_path: 
         data_files.write_parquet(data_files.scores(evidence, comparison), file)
     table = pd.read_csv(io.BytesIO(data_files.comparisons_csv(comparison)), keep_default_na=False)
     table = table[table["family"] == "primary"].set_index("scenario")
-    recomputed = headline_of(pd.read_parquet(tmp_path / "scores.parquet"), "balanced_accuracy")
+    recomputed = headline_of(parquet.read_table(tmp_path / "scores.parquet").to_pylist(), "balanced_accuracy")
     assert recomputed.keys() == set(table.index)
     for scenario, numbers in recomputed.items():
         written_down = table.loc[scenario, ["gain", "p_holm", "low", "high"]].astype(float).tolist()

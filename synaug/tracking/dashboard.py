@@ -32,8 +32,8 @@ WORDS = {
     "Gains": "Of each method, over both references; below, the scores themselves under each decision rule.",
     "Figures": "Of the report; those that a sweep does not have stay empty, and the page above has all.",
     "Groups": "One line a run: its five choices, and what they led to.",
-    "Curves": "Mean over splits at each look. The losses of the decision rules choose the step: they are of the rows that "
-    "inner models were not trained on. argmax on test rows is described, and chooses nothing.",
+    "Curves": "Mean over splits at each look. The losses of the decision rules choose the step: they are of the rows "
+    "that inner models were not trained on. argmax on test rows is described, and chooses nothing.",
     "Confusion matrices": "Summed over splits, under each decision rule.",
 }
 SCORES = ("balanced_accuracy", "minority_recall")

@@ -158,7 +158,10 @@ def _row(tag: str, cells: Sequence[str]) -> str:
 
 
 def _html_around(title: str, body: str) -> str:
-    style = "body{font:16px/1.5 sans-serif;margin:1em;background:#fff;color:#111}svg{max-width:100%;height:auto}td,th{padding:.2em .7em;text-align:left}"
+    style = (
+        "body{font:16px/1.5 sans-serif;margin:1em;background:#fff;color:#111}svg{max-width:100%;height:auto}"
+        "td,th{padding:.2em .7em;text-align:left}"
+    )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escaping.html(title)}</title>'
         f"<style>{style}</style></head><body>{body}</body></html>"

@@ -184,7 +184,9 @@ def _calibration(results: Results, scenario: Scenario) -> Iterator[Calibration]:
         scores: list[tuple[str, Gain | None]] = []
         for metric in CALIBRATION:
             of_metric = by_method[method].get(metric)
-            known = of_metric is not None
-            scores.append((words.level(of_metric["value"], metric), _gain(of_metric, metric)) if known else ("–", None))
+            if of_metric is None:
+                scores.append(("–", None))
+            else:
+                scores.append((words.level(of_metric["value"], metric), _gain(of_metric, metric)))
         label = method.label if method.augmenter in PICKED else method.label_without_rule
         yield Calibration(label, scores)
