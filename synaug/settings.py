@@ -19,6 +19,10 @@ from synaug.files.places import LONGEST_NAME, folder_problem
 GROUPS = ("dataset", "encoder", "imbalance_ratio", "augmenter", "loss", "classifier", "validation")
 # All groups whose options hold settings of a run.
 OPTION_GROUPS = (*GROUPS, "logger")
+# Groups whose options hold no settings of their own, but change those of the run.
+CHANGING_GROUPS = ("method", "experiment")
+# What an option of the group method chooses.
+OF_A_METHOD = ("augmenter", "loss")
 # JSON and spreadsheets keep whole numbers exactly up to here.
 LARGEST_SEED = 2**53 - 1
 # No setting needs a number beyond; the libraries behind them overflow somewhere above.
