@@ -18,7 +18,7 @@ from pytorch_lightning.loggers import Logger
 
 from synaug import record
 from synaug.augmenter import Augmenter
-from synaug.augmenter.balance import warn_of_fallbacks
+from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
 from synaug.classifier import FittedAtOnce
 from synaug.dataset import LabelledTexts, TextSource
@@ -28,7 +28,7 @@ from synaug.errors import UserError
 from synaug.files.digest import array_sha256
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.loss import Loss
-from synaug.near_copies import near_copies, warn_of_near_copies
+from synaug.near_copies import near_copies, said_of_near_copies, warn_of_near_copies
 from synaug.record.cost import Cost
 from synaug.record.extending import extend
 from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES
@@ -138,7 +138,8 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
         prepared = prepare(config, folder.name, asked, cost)
         data = augment(config, prepared, cost)
         balance = tables.balance(data)
-        fallbacks = warn_of_fallbacks(balance, data.class_names)
+        warn_of_near_copies(prepared.near_copies, prepared.texts.title)
+        warn_of_fallbacks(balance, data.class_names)
         with logging_to(config.logger) as logger:
             predictions = fit(make_training(config, prepared), data, cost)
             with of_no_consequence():
@@ -150,10 +151,9 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
                 **scored,
                 "balance": balance,
                 **training_tables(data, predictions),
-                "warnings": fallbacks,
                 "cost": spent(cost, prepared.encoded, predictions),
             }
-            recorded = extend(folder, computed, probabilities(data.labels, said(data, predictions)))
+            recorded = extend(folder, computed, log_probabilities(data, predictions), warnings_of)
             log.info("%s", cost.line())
             with of_no_consequence():
                 wandb_run.log_result(logger, recorded)
@@ -226,12 +226,11 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
         digest = array_sha256(embeddings)
-    plan = asked.plan.held_to(digest)
-    if plan != asked.plan:
-        log.warning("%s: %s", name, plan.remark)
-        splits = split(seeds=plan.compute)
-    copies = near_copies(embeddings, texts.labels, texts.class_names, splits)
-    warn_of_near_copies(copies, texts.title)
+        plan = asked.plan.held_to(digest)
+        if plan != asked.plan:
+            log.warning("%s: %s", name, plan.remark)
+            splits = split(seeds=plan.compute)
+        copies = near_copies(embeddings, texts.labels, texts.class_names, splits)
     cost.count("embed", cache.encoded.texts, cache.encoded.flops)
     return Prepared(
         texts, imbalance_ratio, validation, loss, splits, copies, embeddings, digest, cache.identity, cache.encoded
@@ -290,15 +289,25 @@ def score(data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str,
     return scored
 
 
-def said(data: TrainingData, predictions: Predictions) -> list[Said]:
-    """What is kept of the predictions: log probabilities of all rows that did not train."""
-    return [
+def log_probabilities(data: TrainingData, predictions: Predictions) -> dict[str, NDArray[np.generic]]:
+    """Those that the record keeps: of each split the reference's, and each candidate's at its own step."""
+    said = [
         Said(
             split,
             {ARGMAX: of_split.last, **{rule: chosen.test for rule, chosen in of_split.chosen.items()}},
             {rule: chosen.out_of_fold for rule, chosen in of_split.chosen.items()},
         )
         for split, of_split in zip(data.splits, predictions.splits, strict=True)
+    ]
+    return probabilities(data.labels, said)
+
+
+def warnings_of(recorded: Mapping[str, Any]) -> list[str]:
+    """What a reader of a record is warned of, over all of its seeds."""
+    data = recorded["data"]
+    return [
+        *said_of_near_copies(data["near_copies"], data["name"]),
+        *(each.sentence for each in fallbacks(recorded["balance"], data["class_names"])),
     ]
 
 

@@ -33,7 +33,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
 
 from synaug.augmenter import VAE, Augmented, Augmenter, Balance, TooFewRowsError, nearest_neighbours, segment_parents
-from synaug.augmenter.balance import warn_of_fallbacks
+from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.global_state import seeded
 from synaug.augmenter.samplers import check_parameters, sampling_type
 from synaug.errors import UserError
@@ -300,6 +300,75 @@ def test_each_row_of_the_vae_posterior_has_a_parent_of_its_class() -> None:
     _, labels = vae.fit_resample(X, y)
     assert vae.parents_ is not None
     np.testing.assert_array_equal(y[vae.parents_[:, 0]], labels[len(X) :])
+
+
+# Rows that are new points
+
+
+class Copying(Jitter):
+    """Returns copies of given rows as plain vectors, and of every `moved`-th row a moved one."""
+
+    def __init__(self, moved: int = 0, *, sampling_strategy: Any = "auto", random_state: Any = None) -> None:
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
+        self.moved = moved
+
+    def _fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        rows, labels = [X.astype(np.float64)], [y]
+        for label, n in self.sampling_strategy_.items():
+            copies = X[np.resize(np.flatnonzero(y == label), n)].astype(np.float64)
+            if self.moved:
+                copies[:: self.moved] += 0.5
+            rows.append(copies)
+            labels.append(np.full(n, label))
+        return np.concatenate(rows), np.concatenate(labels)
+
+
+@pytest.mark.parametrize("sampler", ["random", "undersampling", "none", "tomek links", Copying()])
+def test_repetition_and_removal_make_no_new_row(sampler: Any) -> None:
+    X, y = mixed(FOUR, gap=0.5)
+    augmented = run(make(sampler) if isinstance(sampler, str) else Augmenter(sampler), X, y)
+    assert sampler == "none" or any(entry.made for entry in augmented.balance)
+    assert [entry.new for entry in augmented.balance] == [0] * 4
+
+
+@pytest.mark.parametrize("name", ["smote", "borderline_smote", "borderline-2", "adasyn", "svm", "vae", "user's own"])
+def test_every_row_between_or_beside_given_ones_is_new(name: str) -> None:
+    X, y = mixed(FOUR)
+    augmented = run(make(name), X, y)
+    assert [entry.new for entry in augmented.balance] == [entry.made for entry in augmented.balance]
+    assert augmented.balance[2].new > 0
+
+
+def test_repeated_rows_that_are_shaken_are_new() -> None:
+    X, y = mixed(TWO)
+    assert run(Augmenter(RandomOverSampler(shrinkage=0.1)), X, y).balance[1] == Balance(1, 15, 15, 45, 45, 45)
+
+
+def test_copies_among_new_rows_are_not_counted_as_new() -> None:
+    X, y = mixed(TWO)
+    assert run(Augmenter(Copying(moved=3)), X, y).balance[1] == Balance(1, 15, 15, 45, 45, 15)
+
+
+def test_prototypes_in_place_of_removed_rows_are_new() -> None:
+    X, y = mixed(TWO)
+    entry = run(Augmenter(ClusterCentroids(estimator=MiniBatchKMeans(n_init=1))), X, y).balance[0]
+    assert entry.made == -45
+    assert entry.kept < 15  # the centroid of a single row is that row
+    assert entry.kept + entry.new == 15
+
+
+def test_what_a_cleaner_made_and_kept_is_new() -> None:
+    X, y = mixed(TWO, gap=0.5)
+    augmented = run(make("smote + enn"), X, y)
+    assert [entry.new for entry in augmented.balance] == np.bincount(augmented.labels, minlength=2).tolist()
+    assert augmented.balance[1].new > augmented.balance[1].made
+
+
+def test_a_fallback_to_repetition_makes_no_new_row() -> None:
+    X, y = mixed((30, 10, 1))
+    smote, repeated = run(make("smote"), X, y).balance[1:]
+    assert (smote.made, smote.new) == (20, 20)
+    assert (repeated.made, repeated.made_by_fallback, repeated.new) == (29, 29, 0)
 
 
 # Samplers that remove rows, or that decide by themselves
@@ -800,9 +869,11 @@ ACCOUNT = ("seed", "fold", "class", "real", "kept", "asked", "made", "made_by_fa
 
 def test_many_fallbacks_are_one_warning_and_the_log_has_the_rest(caplog: pytest.LogCaptureFixture) -> None:
     names = [f"class {label}" for label in range(60)]
-    rows = [[0, 0, names[0], 9, 9, 0, 0, 0, None], *([0, 0, name, 2, 2, 7, 7, 7, "two rows"] for name in names[1:])]
+    of_the_first: list[object] = [0, 0, names[0], 9, 9, 0, 0, 0, None]
+    rows = [of_the_first, *([0, 0, name, 2, 2, 7, 7, 7, "two rows"] for name in names[1:])]
     with caplog.at_level(logging.DEBUG, "synaug"):
-        sentences = warn_of_fallbacks(as_table(ACCOUNT, rows), names)
+        warn_of_fallbacks(as_table(ACCOUNT, rows), names)
+    sentences = [each.sentence for each in fallbacks(as_table(ACCOUNT, rows), names)]
     assert len(sentences) == 59
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
     assert warning == (f"in 59 of 60 classes a fallback made 413 of 413 rows; {sentences[0]} (the log has the others)")
@@ -821,9 +892,9 @@ def test_a_fallback_is_warned_of_once_for_all_members(caplog: pytest.LogCaptureF
         [1, 0, "b", 5, 5, 4, 4, 0, None],
         [1, 0, "c", 8, 8, 1, 1, 0, None],
     ]
-    sentences = warn_of_fallbacks(as_table(ACCOUNT, rows), ["a", "b", "c"])
+    warn_of_fallbacks(as_table(ACCOUNT, rows), ["a", "b", "c"])
+    sentences = [record.getMessage() for record in caplog.records]
     assert sentences == ["class 'b': a fallback made 12 of 13 rows in 2 of 3 training sets, e.g. two rows"]
-    assert [record.getMessage() for record in caplog.records] == sentences
 
 
 def test_rows_that_are_not_finite_are_refused() -> None:
