@@ -44,7 +44,10 @@ def test_the_groups_are_those_that_were_promised() -> None:
     }
     assert found["encoder"] == {"minilm", "bert_base", "distilbert", "roberta_base", "huggingface"}
     assert found["imbalance_ratio"] == {"natural", "balanced", *(f"ir{ratio}" for ratio in (2, 5, 10, 20, 50, 100))}
-    assert found["augmenter"] == {"none", "random", "smote", "borderline_smote", "adasyn", "vae", "smote_neighbours"}
+    assert found["augmenter"] == {
+        *("none", "random", "random_under", "near_miss", "tomek", "easy_ensemble"),
+        *("smote", "borderline_smote", "adasyn", "vae", "smote_neighbours"),
+    }
     assert found["loss"] == {
         "plain",
         "class_weighted",
@@ -54,7 +57,7 @@ def test_the_groups_are_those_that_were_promised() -> None:
         "focal",
         "ldam",
     }
-    assert found["classifier"] == {"mlp", "linear"}
+    assert found["classifier"] == {"mlp", "linear", "nearest_class_mean", "knn", "sklearn"}
     assert found["validation"] == {"nested", "holdout", "oracle"}
     assert found["logger"] == {"none", "csv", "wandb"}
 
