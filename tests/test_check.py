@@ -567,6 +567,7 @@ def test_what_is_cheap_to_see_is_said_before_anything_heavy_is_imported(tmp_path
 
 def test_every_setting_that_is_shipped_has_a_kind_or_its_library_s_own() -> None:
     library_s = {"augmenter.k_neighbors", "augmenter.n_neighbors", "augmenter.m_neighbors", "augmenter.kind"}
+    library_s |= {"augmenter.sampling_strategy", "augmenter.version"}
     places_s = {"name", "output_dir", "cache_dir", "experiment"}
     without = set()
     for case in cases():
