@@ -26,7 +26,7 @@ from synaug.record.tables import (
 )
 
 # It rises only where an older synaug would misread what a newer one writes; a new table or column is no reason.
-SCHEMA = 2
+SCHEMA = 3
 LARGEST = 2**27  # bytes; a record of 151 classes and 100 splits has a fifth of it
 DEEPEST = 100  # levels of lists and objects
 # A record writes characters beyond ASCII as \u…; halves of a pair come from a path, say, that is no Unicode.
