@@ -82,8 +82,8 @@ def test_no_difference_is_no_gain_in_words(null: Path) -> None:
 @pytest.mark.parametrize(
     ("by", "said", "advice"),
     [
-        (0.1, "synthesis helps: the best method with it gains 10", "Use synthesis here"),
-        (-0.2, "synthesis harms: the best method with it loses", "Do without synthesis here"),
+        (0.1, "synthesis helps: the best method with synthesis gains 10", "Use synthesis here"),
+        (-0.2, "synthesis harms: the best method with synthesis loses", "Do without synthesis here"),
     ],
 )
 def test_a_planted_difference_is_said_with_its_size_interval_and_p(
@@ -322,7 +322,7 @@ def test_every_column_has_a_note(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"])
     columns = ["metric", *compared(tmp_path).table.columns]
     text = readme(columns, 0.01)
-    assert [line.partition(":")[0] for line in text.splitlines()[2 : 2 + len(columns)]] == columns
+    assert re.findall(r"^- (\w+): \S.*\.$", text, re.MULTILINE) == columns
     assert "−0.01 to 0.01" in text
 
 

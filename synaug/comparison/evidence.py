@@ -110,7 +110,7 @@ class Evidence:
             for name in record["data"].get("minority_by_seed", {}).get(str(seed), record["data"]["minority"])
         }
         of = zip(rows["identity"].tolist(), rows["seed"].tolist(), rows["class"].tolist(), strict=True)
-        rows = rows[[each in minority for each in of]]
+        rows = rows[np.fromiter((each in minority for each in of), dtype=bool, count=len(rows))]
         key = [*LABELS, "decision", "seed", "fold"]
         means = rows.groupby(key, observed=True, sort=False)["value"].mean().reset_index()
         return self._with_synthesis(means)
@@ -185,8 +185,8 @@ def _has_no_rule_called_chosen(scores: pd.DataFrame) -> None:
     if len(rows):
         name, augmenter = rows["scenario"].iloc[0], rows["augmenter"].iloc[0]
         raise UserError(
-            f"{augmenter} of {name} has a decision rule called {CHOSEN}, as a comparison calls the rule that it chooses: "
-            "give it another name and run again"
+            f"{augmenter} of {name} has a decision rule called {CHOSEN}, as a comparison calls the rule that it chooses"
+            ": give it another name and run again"
         )
 
 
