@@ -14,6 +14,7 @@ from synaug.command.check.sentences import as_given, example, plain, raise_probl
 from synaug.command.overrides import choice
 from synaug.files import places
 from synaug.settings import (
+    CHANGING_GROUPS,
     GROUPS,
     LARGEST,
     OF_A_RUN,
@@ -24,9 +25,6 @@ from synaug.settings import (
     kind_of,
     written,
 )
-
-# What a comparison calls the augmenter that it picks: `synaug.comparison.labels.PICKED`, whose import is slow.
-PICKED = "picked"
 
 
 def check_settings(config: DictConfig) -> DictConfig:
@@ -169,7 +167,7 @@ def _unlike(config: DictConfig, reference: DictConfig, prefix: str) -> Iterator[
         if key not in known:
             if not takes_any:
                 near = did_you_mean(key, known, prefix)
-                if key == "experiment":  # the settings of an experiment's file are those of the run
+                if key in CHANGING_GROUPS:  # the settings of its file are those of the run
                     near = ", but the name of a group: begin its file with the line '# @package _global_'"
                 yield name, f"{name} is no setting{near or ': leave it out (--cfg job lists them)'}"
         elif key in reference and not OmegaConf.is_missing(reference, key):
@@ -200,5 +198,3 @@ def _at_odds(config: DictConfig, wrong_settings: Iterable[str]) -> Iterator[str]
         and config.imbalance_ratio.get("ratio")
     ):
         yield "target_prior=natural needs imbalance_ratio=natural: where classes are thinned, test folds are balanced"
-    if HydraConfig.get().runtime.choices.get("augmenter") == PICKED:
-        yield f"no augmenter may be called {PICKED}, as the comparison calls what it picks so: rename its file"
