@@ -410,11 +410,13 @@ def _number(value: Any) -> str:
 
 def _is_balance(columns: Mapping[str, tuple[Any, ...]], class_names: Sequence[str]) -> None:
     allowed = {
+        "inner": INT | {type(None)},  # which older records lack
         "class": TEXT,
         "real": INT,
         "kept": INT,  # which older records lack
         "asked": INT | {type(None)},
         "made": INT,
+        "new": INT,  # which older records lack
         "made_by_fallback": INT,
         "reason": TEXT | {type(None)},
     }
@@ -423,7 +425,9 @@ def _is_balance(columns: Mapping[str, tuple[Any, ...]], class_names: Sequence[st
             raise MisshapenError(f"has a value of another type in column {name} of its balance")
     if not set(class_names).issuperset(columns["class"]):
         raise MisshapenError("has a balance of a class that its data do not have")
-    counted = [columns[name] for name in ("real", "kept", "asked", "made", "made_by_fallback") if name in columns]
+    counted = [
+        columns[name] for name in ("real", "kept", "asked", "made", "new", "made_by_fallback") if name in columns
+    ]
     numbers = (value for column in counted for value in column)
     if any(value is not None and abs(value) > 2**53 for value in numbers):
         raise MisshapenError("has a balance of more rows than can be")
