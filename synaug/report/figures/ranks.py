@@ -42,8 +42,9 @@ def _draw(results: Results, metric: str) -> Drawing | None:
     over = words.counted(len(ranking.scenarios), "scenario")
     p, difference = words.words_for_p(ranking.iman_davenport_p), f"{ranking.critical_difference:.2f}"
     note = (
-        f"Mean rank over {over}, 1 is best; methods with their rule chosen, but for the baseline. A bar joins methods whose mean ranks differ by less than "
-        f"Nemenyi's critical difference, {difference}. Friedman with Iman–Davenport: {p}."
+        f"Mean rank over {over}, 1 is best; methods with their rule chosen, but for the baseline. A bar joins methods "
+        f"whose mean ranks differ by less than Nemenyi's critical difference, {difference}. Friedman with "
+        f"Iman–Davenport: {p}."
     )
     if left_out:
         note += f" The best {len(ranks)} are drawn, {left_out} more are left out."
@@ -52,8 +53,8 @@ def _draw(results: Results, metric: str) -> Drawing | None:
         title=f"Mean ranks by {words.metric(metric)}",
         alt=(
             f"Critical-difference diagram by {words.metric(metric)} over {over}, mean ranks from "
-            f"the best: {', '.join(f'{_name(method)} {rank:.2f}' for method, rank in ranks.items())}; critical difference "
-            f"{difference}."
+            f"the best: {', '.join(f'{_name(method)} {rank:.2f}' for method, rank in ranks.items())}; "
+            f"critical difference {difference}."
         ),
         note=" ".join([note, *ranking.cautions]),
     )
