@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from synaug.comparison import evidence as evidences
@@ -201,6 +202,9 @@ def _of_minority(evidence: Evidence, choices: pd.DataFrame) -> pd.DataFrame:
 
 def _with_minority(table: pd.DataFrame, minority: pd.DataFrame) -> pd.DataFrame:
     """Put the method's and the reference's minority scores beside every gain."""
+    if minority.empty:  # no class is smaller
+        columns = [*minority.columns, *minority.add_prefix("reference_").columns]
+        return table.assign(**dict.fromkeys(columns, np.nan))
     references = table["reference"].map(REFERENCES)
     names = {name: references.map(lambda each, name=name: getattr(each, name)).astype("str") for name in METHOD}
     of_reference = table[["scenario"]].assign(**names)

@@ -201,6 +201,8 @@ class Failure(TypedDict):
     overrides: list[str]
     sentence: NotRequired[str]
     record: NotRequired[str | None]
+    choices: NotRequired[dict[str, str]]
+    dataset: NotRequired[dict[str, Any]]
 
 
 @_open
