@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import bagged_or_refit, logistic_regression, verdict
+from synaug.augmenter import Augmenter
 from synaug.scores.metrics import overall_scores
 from tests import toy
 
@@ -37,7 +38,7 @@ def test_repeats_drawn_anew_are_other_repeats_and_count_as_new() -> None:
     X = verdict.gaussian(labels, 4, 2.0, np.random.RandomState(0)).astype(np.float32)
     rows = {}
     for method in verdict.SETTINGS["repeats"].methods:
-        made = toy.augmented(verdict.Augmenter(method.sampler), X, labels)
+        made = toy.augmented(Augmenter(method.sampler), X, labels)
         assert (made.balance[1].new > 0) == (method is not verdict.REPEATED)
         minority = X[labels == 1]
         of_row = np.linalg.norm(made.synthetic_embeddings[:, None] - minority, axis=2)
