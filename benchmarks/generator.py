@@ -38,18 +38,16 @@ def ten_folds(texts: "LabelledTexts", ratio: float | None) -> list["Split"]:
     """Ten folds, thinned to a ratio."""
     from synaug.imbalance_ratio import ImbalanceRatio
     from synaug.splits import make_splits
+    from synaug.validation import Oracle
 
-    imbalance_ratio = ImbalanceRatio(ratio)
     return make_splits(
         texts.name,
         texts.labels,
         texts.class_names,
-        imbalance_ratio,
-        imbalance_ratio.minority_classes(texts.class_names, texts.rows_per_class),
+        ImbalanceRatio(ratio),
         seeds=[0],
         n_folds=N_FOLDS,
-        validation_share=VALIDATION_SHARE,
-        thin_validation=False,
+        validation=Oracle(VALIDATION_SHARE),
     )
 
 
@@ -62,9 +60,7 @@ def augmented(
     ratio: float | None,
 ) -> "TrainingData":
     """The program's own way from rows to training sets, for these splits."""
-    from synaug.imbalance_ratio import ImbalanceRatio
     from synaug.training.training_sets import augment, neighbour_graphs
 
-    minority = ImbalanceRatio(ratio).minority_classes(texts.class_names, texts.rows_per_class)
     graphs = neighbour_graphs(rows, texts.labels)
-    return augment(texts, rows, chosen, augmenter, graphs, minority=minority, ratio=ratio, standardize=False)
+    return augment(texts, rows, chosen, augmenter, graphs, ratio=ratio)

@@ -173,11 +173,12 @@ def smote_variants(args: argparse.Namespace) -> Callable[[], Arrays]:
 def _cells(n_rows: int) -> Iterator[tuple[int, list["Split"], NDArray[np.int64]]]:
     from synaug.imbalance_ratio import ImbalanceRatio
     from synaug.splits import make_splits
+    from synaug.validation import Oracle
 
     labels = (np.arange(n_rows) % 2).astype(np.int64)
-    cut = partial(make_splits, seeds=[0], n_folds=N_FOLDS, validation_share=0.1, thin_validation=False)
+    cut = partial(make_splits, seeds=[0], n_folds=N_FOLDS, validation=Oracle(0.1))
     for ratio in RATIOS:
-        yield ratio, cut("generated", labels, ("a", "b"), ImbalanceRatio(ratio), [1]), labels
+        yield ratio, cut("generated", labels, ("a", "b"), ImbalanceRatio(ratio)), labels
 
 
 def _seed(split: "Split", ratio: int) -> np.random.RandomState:

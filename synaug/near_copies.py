@@ -1,13 +1,13 @@
 """Test rows that all but repeat a training row: where there are many, scores tell little of new texts."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synaug import names
-from synaug.splits import Rows, Split
+from synaug.splits import Rows, Split, first_of_each_class
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def near_copies(
 ) -> dict[str, float]:
     """For each class the share of test rows whose nearest training row, of any class, has a cosine above .95.
 
-    Of more than 10,000 test rows, as many of each class and split are looked at, evenly spaced.
+    Of more than 10,000 test rows, so many are drawn, as many of each class and split as there are.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ def near_copies(
     most = max(1, MOST_ROWS // (len(splits) * len(class_names)))
     shares = np.full((len(splits), len(class_names)), np.nan)
     for index, split in enumerate(splits):
-        test = np.concatenate(list(_some_of_each_class(split.test, labels, len(class_names), most)))
+        n_rows = np.minimum(np.bincount(labels[split.test], minlength=len(class_names)), most)
+        test = first_of_each_class(split.test, labels, n_rows, ("near copies", split.seed, split.fold))
         near = _nearest_cosines(unit, test, split.train) > NEAR
-        n_rows = np.bincount(labels[test], minlength=len(class_names))
         n_near = np.bincount(labels[test[near]], minlength=len(class_names))
         shares[index] = np.divide(n_near, n_rows, out=shares[index], where=n_rows > 0)
     tested = ~np.isnan(shares)
@@ -79,12 +79,6 @@ def warn_of_near_copies(shares: Mapping[str, float], title: str) -> list[str]:
     )
     log.warning("%s", sentence)
     return [sentence]
-
-
-def _some_of_each_class(rows: Rows, labels: NDArray[np.int64], n_classes: int, most: int) -> Iterator[Rows]:
-    for label in range(n_classes):
-        of_class = rows[labels[rows] == label]
-        yield of_class[np.linspace(0, len(of_class), min(most, len(of_class)), endpoint=False).astype(np.int64)]
 
 
 def _nearest_cosines(unit: NDArray[np.float32], rows: Rows, among: Rows) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,8 +28,9 @@ from synaug.files.digest import array_sha256
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.near_copies import near_copies, warn_of_near_copies
 from synaug.record.cost import Cost
+from synaug.record.extending import extend
 from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES
-from synaug.scores.probabilities import Said, write_probabilities
+from synaug.scores.probabilities import Said, probabilities
 from synaug.scores.score import ToScore, as_it_is, judged
 from synaug.scores.score import score as score_splits
 from synaug.splits import Split, Validation, make_splits, rows_needed
@@ -60,6 +62,8 @@ class Asked:
         The settings that were given, as they were written.
     configs_sha256
         Digest of the YAML files that the config was composed of; None where they do not decide it.
+    plan
+        Which seeds are to be computed.
     """
 
     identity: str
@@ -67,6 +71,7 @@ class Asked:
     choices: Mapping[str, str]
     overrides: Sequence[str]
     configs_sha256: str | None
+    plan: record.Plan
 
 
 @dataclass(frozen=True)
@@ -104,8 +109,13 @@ class Prepared:
     encoded: Encoded
 
 
-def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
+def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str, Any]:
     """Run a checked config and record it in `folder`; should data or weights change meanwhile, nothing is recorded.
+
+    Parameters
+    ----------
+    cost
+        Gets what this run takes; the record also has what its other seeds took before.
 
     Returns
     -------
@@ -118,26 +128,26 @@ def run(config: DictConfig, folder: Path, asked: Asked) -> dict[str, Any]:
         If the data or the weights are not those that the run was named for.
     """
     quieten_lightning()
-    cost = Cost()
     with torch_threads(config.threads):
         prepared = prepare(config, folder.name, asked, cost)
         data = augment(config, prepared, cost)
-        balances = [training_set.augmented.balance for training_set in data.training_sets]
-        fallbacks = warn_of_fallbacks(balances, data.class_names)
+        balance = tables.balance(data)
+        fallbacks = warn_of_fallbacks(balance, data.class_names)
         with logging_to(config.logger) as logger:
             predictions = fit(make_training(config, prepared), data, cost)
             with of_no_consequence():
                 wandb_run.log_curves(logger, predictions.curves.steps.tolist(), predictions.curves.points)
-            scored = score(folder, data, predictions, cost)
-            recorded = {
+            scored = score(data, predictions, cost)
+            computed = {
                 **provenance(config, folder, asked),
                 **describe(prepared, asked.sources["dataset"]),
                 **scored,
+                "balance": balance,
                 **training_tables(data, predictions),
-                "warnings": [*warn_of_near_copies(prepared.near_copies, prepared.texts.title), *fallbacks],
+                "warnings": fallbacks,
                 "cost": spent(cost, prepared.encoded, predictions),
             }
-            record.write(folder, recorded)
+            recorded = extend(folder, computed, probabilities(data.labels, said(data, predictions)))
             log.info("%s", cost.line())
             with of_no_consequence():
                 wandb_run.log_result(logger, recorded)
@@ -187,16 +197,17 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         if {"dataset": dataset.source(), "encoder": encoder.source()} != asked.sources:
             raise UserError(f"the data or weights of {name} changed while it started: give the command again")
         # Before the texts are encoded: what the ratio and the folds cannot have is said at once.
-        splits = make_splits(
+        split = partial(
+            make_splits,
             texts.name,
             texts.labels,
             texts.class_names,
             imbalance_ratio,
-            seeds=list(config.seeds),
             n_folds=config.n_folds,
             validation=validation,
             groups=texts.groups,
         )
+        splits = split(seeds=asked.plan.compute)
         minority = minority_by_seed(splits, texts.class_names)
         log.info(
             "%s: %d rows; minority: %s (imbalance_ratio.minority=[...] chooses)",
@@ -208,7 +219,12 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
         digest = array_sha256(embeddings)
-        copies = near_copies(embeddings, texts.labels, texts.class_names, splits)
+    plan = asked.plan.held_to(digest)
+    if plan != asked.plan:
+        log.warning("%s: %s", name, plan.remark)
+        splits = split(seeds=plan.compute)
+    copies = near_copies(embeddings, texts.labels, texts.class_names, splits)
+    warn_of_near_copies(copies, texts.title)
     cost.count("embed", cache.encoded.texts, cache.encoded.flops)
     return Prepared(
         texts, imbalance_ratio, validation, splits, copies, embeddings, digest, cache.identity, cache.encoded
@@ -258,22 +274,25 @@ def fit(training: Fits, data: TrainingData, cost: Cost) -> Predictions:
     return predictions
 
 
-def score(folder: Path, data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
-    """Score all splits under all decision rules, and keep the log probabilities."""
+def score(data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
+    """Score all splits under all decision rules."""
     with cost.stage("score"):
         splits = [to_score(data, place, of_split) for place, of_split in enumerate(predictions.splits)]
         scored = score_splits(splits, data.class_names)
-        said = [
-            Said(
-                split,
-                {ARGMAX: of_split.last, **{rule: chosen.test for rule, chosen in of_split.chosen.items()}},
-                {rule: chosen.out_of_fold for rule, chosen in of_split.chosen.items()},
-            )
-            for split, of_split in zip(data.splits, predictions.splits, strict=True)
-        ]
-        digest = write_probabilities(folder, data.labels, said)
     cost.count("score", predictions.n_predicted)
-    return {**scored, "probabilities_sha256": digest}
+    return scored
+
+
+def said(data: TrainingData, predictions: Predictions) -> list[Said]:
+    """What is kept of the predictions: log probabilities of all rows that did not train."""
+    return [
+        Said(
+            split,
+            {ARGMAX: of_split.last, **{rule: chosen.test for rule, chosen in of_split.chosen.items()}},
+            {rule: chosen.out_of_fold for rule, chosen in of_split.chosen.items()},
+        )
+        for split, of_split in zip(data.splits, predictions.splits, strict=True)
+    ]
 
 
 def to_score(data: TrainingData, place: int, predicted: OfSplit) -> ToScore:
@@ -308,7 +327,10 @@ def describe(prepared: Prepared, source: str) -> dict[str, Any]:
     """What the data are (names, counts, digests), and the encoder."""
     texts = prepared.texts
     of_seeds = minority_by_seed(prepared.splits, texts.class_names)
-    out_of_fold = texts.labels[prepared.splits[0].out_of_fold]
+    out_of_fold = {  # of each seed's first fold
+        str(split.seed): np.bincount(texts.labels[split.out_of_fold], minlength=len(texts.class_names)).tolist()
+        for split in reversed(prepared.splits)
+    }
     data = {
         "source": source,
         "name": texts.title,
@@ -316,7 +338,9 @@ def describe(prepared: Prepared, source: str) -> dict[str, Any]:
         "embeddings_sha256": prepared.embeddings_sha256,
         "report": texts.report,
         "class_names": texts.class_names,
-        "validation_rows_per_class": np.bincount(out_of_fold, minlength=len(texts.class_names)).tolist(),
+        "out_of_fold_rows_by_seed": dict(
+            sorted(out_of_fold.items(), key=lambda item: int(item[0]))
+        ),  # of its first fold
         "rows_per_class": texts.rows_per_class.tolist(),
         "minority": [name for name in texts.class_names if any(name in minority for minority in of_seeds.values())],
         "minority_by_seed": of_seeds,
@@ -328,7 +352,6 @@ def describe(prepared: Prepared, source: str) -> dict[str, Any]:
 def training_tables(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
     """What was trained on, and how it went."""
     return {
-        "balance": tables.balance(data),
         "diagnostics": tables.diagnostics(data),
         "curves": tables.curves(data, predictions.curves),
         "best": tables.best(data, predictions),

@@ -4,7 +4,7 @@ Everything here works on row numbers, labels and groups; no embedding is touched
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -228,8 +228,8 @@ def _folds(
     class_names: Sequence[str],
     n_folds: int,
     groups: NDArray[np.int64] | None,
-) -> Iterator[tuple[Rows, Rows]]:
-    """The rows outside each test fold, and those in it."""
+) -> list[tuple[Rows, Rows]]:
+    """The rows outside each test fold, and those in it; each class has some of both."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     random_state = derive_seed("folds", dataset, seed)
@@ -240,16 +240,18 @@ def _folds(
         folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=random_state).split(
             rows, labels[rows], groups[rows]
         )
-    for fold, (rest, test) in enumerate(folds):
+    found = [(rows[rest], rows[test]) for rest, test in folds]
+    for fold, (rest, test) in enumerate(found):
         for side, what in ((rest, "training"), (test, "test")):
-            lacking = np.flatnonzero(np.bincount(labels[rows[side]], minlength=len(class_names)) == 0)
+            lacking = np.flatnonzero(np.bincount(labels[side], minlength=len(class_names)) == 0)
             if len(lacking):
+                lower = "lower n_folds, or " if n_folds > 2 else ""
                 raise UserError(
                     f"dataset.group leaves seed {seed} fold {fold} no {what} row of class "
-                    f"{names.cut(class_names[lacking[0]])}, whose groups are large or few: lower n_folds, or split "
-                    "the groups into smaller ones"
+                    f"{names.cut(class_names[lacking[0]])}, as its groups are large or few: {lower}group by a column "
+                    "with more values"
                 )
-        yield rows[rest], rows[test]
+    return found
 
 
 def _thinner(

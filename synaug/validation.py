@@ -83,8 +83,8 @@ class Nested(Validation):
             return
         remedy = f"lower validation.n_folds to {n} or use more data" if n >= 2 else "use more data"
         raise UserError(
-            f"validation.n_folds={self.n_folds} inner folds need as many {what} that can be left out, and "
-            f"{outside.where} has {n}, as the last of a class always trains: {remedy}"
+            f"validation.n_folds={self.n_folds} needs {self.n_folds} {what} that can be left out, but {outside.where} "
+            f"has {n} (the last of a class always trains): {remedy}"
         )
 
 
@@ -163,10 +163,10 @@ def _set_aside(outside: Outside, rows: Rows, share: float) -> Rows:
     else:
         left_out = _groups_aside(outside, rows, aside, seed_parts)
     if not len(left_out):
-        together = "" if outside.groups is None else " whose rows dataset.group does not keep together"
+        why = "every class has one" if outside.groups is None else "the groups of dataset.group are too large"
         raise UserError(
-            f"validation.share={share} leaves out no row in {outside.where}, as no class has two{together}: use more "
-            "data or a lower imbalance_ratio.ratio"
+            f"validation.share={share} leaves out no training row in {outside.where}, as {why}: use more data or a "
+            "lower imbalance_ratio.ratio"
         )
     return left_out
 

@@ -67,6 +67,7 @@ NULLABLE = {
     "dataset.paper",
     "dataset.separator",
     "dataset.quoting",
+    "dataset.group",
     "encoder.revision",
     "encoder.package",
     "encoder.sha256",
@@ -172,7 +173,7 @@ def _of(config: DictConfig, name: str, options: tuple[str, ...]) -> Iterator[Cas
 def attempt(case: Case, folder: Path) -> tuple[Outcome | BaseException, int]:
     """Run one case in a folder of its own; the outcome, or what was raised, and how many runs were recorded."""
     path = toy.write_csv(folder / "mine.csv", *toy.texts(30))
-    arguments = [*TOY, f"dataset.path={path}", "n_folds=3", "max_steps=4", "steps_per_epoch=2"]
+    arguments = [*TOY, f"dataset.path={path}", "n_folds=3", "max_steps=8"]
     arguments += ["trainer.enable_progress_bar=false", f"output_dir={folder / 'runs'}", f"cache_dir={folder / 'cache'}"]
     if any(each.startswith("dataset=") for each in case.options):
         left_out = ("dataset.path=", "dataset.text=", "dataset.label=")

@@ -38,6 +38,7 @@ from synaug.augmenter.global_state import seeded
 from synaug.augmenter.samplers import check_parameters, sampling_type
 from synaug.errors import UserError
 from synaug.pipeline import make_augmenter
+from synaug.record.tables import as_table
 from synaug.settings import conf_dir
 from tests.toy import augmented as run
 
@@ -760,10 +761,14 @@ def test_a_pipeline_that_has_too_few_rows_gets_a_sentence() -> None:
         run(Augmenter(make_pipeline(SMOTE())), X, y, where="seed 0 fold 1")
 
 
+ACCOUNT = ("seed", "fold", "class", "real", "kept", "asked", "made", "made_by_fallback", "reason")
+
+
 def test_many_fallbacks_are_one_warning_and_the_log_has_the_rest(caplog: pytest.LogCaptureFixture) -> None:
-    balances = [[Balance(0, 9, 9, 0, 0), *(Balance(label, 2, 2, 7, 7, 7, "two rows") for label in range(1, 60))]]
+    names = [f"class {label}" for label in range(60)]
+    rows = [[0, 0, names[0], 9, 9, 0, 0, 0, None], *([0, 0, name, 2, 2, 7, 7, 7, "two rows"] for name in names[1:])]
     with caplog.at_level(logging.DEBUG, "synaug"):
-        sentences = warn_of_fallbacks(balances, [f"class {label}" for label in range(60)])
+        sentences = warn_of_fallbacks(as_table(ACCOUNT, rows), names)
     assert len(sentences) == 59
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
     assert warning == (f"in 59 of 60 classes a fallback made 413 of 413 rows; {sentences[0]} (the log has the others)")
@@ -771,13 +776,19 @@ def test_many_fallbacks_are_one_warning_and_the_log_has_the_rest(caplog: pytest.
 
 
 def test_a_fallback_is_warned_of_once_for_all_members(caplog: pytest.LogCaptureFixture) -> None:
-    balances = [
-        [Balance(0, 9, 9, 0, 0), Balance(1, 2, 2, 7, 7, 7, "two rows"), Balance(2, 8, 8, 1, 1)],
-        [Balance(0, 9, 9, 0, 0), Balance(1, 3, 3, 6, 6, 5, "three rows"), Balance(2, 8, 8, 1, 2, 0, "rounds")],
-        [Balance(0, 9, 9, None, 0), Balance(1, 5, 5, 4, 4), Balance(2, 8, 8, 1, 1)],
+    rows: list[list[object]] = [
+        [0, 0, "a", 9, 9, 0, 0, 0, None],
+        [0, 0, "b", 2, 2, 7, 7, 7, "two rows"],
+        [0, 0, "c", 8, 8, 1, 1, 0, None],
+        [0, 1, "a", 9, 9, 0, 0, 0, None],
+        [0, 1, "b", 3, 3, 6, 6, 5, "three rows"],
+        [0, 1, "c", 8, 8, 1, 2, 0, "rounds"],
+        [1, 0, "a", 9, 9, None, 0, 0, None],
+        [1, 0, "b", 5, 5, 4, 4, 0, None],
+        [1, 0, "c", 8, 8, 1, 1, 0, None],
     ]
-    sentences = warn_of_fallbacks(balances, ["a", "b", "c"])
-    assert sentences == ["class 'b': a fallback made 12 of 13 rows in 2 of 3 splits, e.g. two rows"]
+    sentences = warn_of_fallbacks(as_table(ACCOUNT, rows), ["a", "b", "c"])
+    assert sentences == ["class 'b': a fallback made 12 of 13 rows in 2 of 3 training sets, e.g. two rows"]
     assert [record.getMessage() for record in caplog.records] == sentences
 
 

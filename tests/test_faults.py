@@ -67,7 +67,9 @@ def whole_records(folder: Path) -> Recorded:
         assert recorded["run"] == path.parent.name
         assert path.parent.name.endswith(recorded["identity"][:8])
         assert {"scores", "offsets", "curves", "cost"} <= recorded.keys()
-        assert file_sha256(path.with_name(record.PROBABILITIES)) == recorded["probabilities_sha256"]
+        probabilities = record.probabilities_file(path.parent, recorded)
+        assert probabilities is not None
+        assert file_sha256(probabilities) == recorded["probabilities_sha256"]
         found[path.parent.name] = path.stat().st_ino, content
     return found
 
@@ -219,7 +221,7 @@ def kill_about(zygote: Zygote, said: Path, moment: str, draw: random.Random, fol
     """Start a command and kill it and all that it started at or a little after a moment; how it ended."""
 
     def probabilities() -> set[tuple[int, int]]:
-        found = map(Path.stat, files_below(folder, record.PROBABILITIES))
+        found = map(Path.stat, files_below(folder, "probabilities-*.npz"))
         return {(status.st_ino, status.st_mtime_ns) for status in found}
 
     delay = draw.uniform(0, 0.2)
@@ -299,6 +301,21 @@ def test_two_sweeps_of_one_grid_at_once_record_each_run_once(zygote: Zygote, tmp
     assert len([run for run, how in ended if how == "already recorded"]) + sum(map(int, left_out)) == 8
     ok(zygote.run(tmp_path / "undisturbed.txt", *arguments, *of(undisturbed)))
     assert results(program) == results(undisturbed)
+
+
+@pytest.mark.xdist_group("zygote")
+def test_two_sweeps_at_once_with_other_seeds_add_to_the_same_records(zygote: Zygote, tmp_path: Path, csv: str) -> None:
+    undisturbed, program = Program(tmp_path / "undisturbed"), Program(tmp_path / "both")
+    arguments = ["--multirun", *TINY, csv, "encoder.dim=8,16", "augmenter=none,random"]
+    outputs = [tmp_path / "one.txt", tmp_path / "other.txt"]
+    asked = ["seeds=[0,2]", "seeds=[1,2]"]
+    running = [zygote.start(said, *arguments, seeds, *of(program)) for said, seeds in zip(outputs, asked, strict=True)]
+    codes = [zygote.wait(pid) for pid in running]
+    assert codes == [0, 0], "".join(path.read_text() for path in outputs)
+    whole_records(program.folder)
+    ok(zygote.run(tmp_path / "undisturbed.txt", *arguments, "seeds=[0,1,2]", *of(undisturbed)))
+    assert [each["config"]["seeds"] for each in program.records()] == [[0, 1, 2]] * 4
+    assert [each["scores"] for each in program.records()] == [each["scores"] for each in undisturbed.records()]
 
 
 # ---- disks
@@ -403,7 +420,7 @@ def test_a_disk_that_is_full_at_any_file_of_a_run_is_named_and_what_is_recorded_
             assert "the same command tries the missing ones again:" in outcome.err
     assert len(recorded) == (2 if grid else 1)
     assert record.RECORD in named
-    assert record.PROBABILITIES in named
+    assert any(name.startswith("probabilities-") for name in named)
     assert not list(disk.folder.rglob(record.FAILURE))
 
 

@@ -101,7 +101,7 @@ def test_any_classifier_is_scored_and_recorded_alike(data: TrainingData, tmp_pat
     cost = Cost()
     predictions = pipeline.fit(training, data, cost)
     (folder,) = fabricated.write_runs(tmp_path, ["toy"], [4.0], ["smote"], n_folds=3, class_names=NAMES)
-    scored = pipeline.score(OmegaConf.create({"target_prior": "uniform"}), folder, data, predictions, cost)
+    scored = pipeline.score(OmegaConf.create({"target_prior": "uniform"}), data, predictions, cost)
     content = {
         **record.read(folder),
         **scored,

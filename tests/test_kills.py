@@ -62,23 +62,32 @@ def lasts(zygote: Zygote, folder: Path, command: list[str]) -> float:
     return time.monotonic() - started
 
 
+def seeds(folder: Path) -> set[int]:
+    """The seeds of the only record below a folder, once it is seen to be whole."""
+    ((_, content),) = whole_records(folder).values()
+    found: list[int] = json.loads(content)["config"]["seeds"]
+    return set(found)
+
+
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_a_run_ends_as_it_is_asked_to_at_any_moment(
+def test_a_run_ends_as_it_is_asked_to_at_any_moment_and_loses_no_seed(
     zygote: Zygote, tmp_path: Path, command: list[str], number: signal.Signals
 ) -> None:
     draw = random.Random(number)
     seconds = lasts(zygote, tmp_path, [*command, "seeds=[100]"])
+    recorded = {100}
     for seed in range(MOMENTS):
         own = [*command, f"seeds=[{seed}]"]
         code, said = end(zygote, tmp_path, own, number, draw.uniform(0.05, seconds))
-        whole_records(tmp_path / "multirun")
+        assert recorded <= seeds(tmp_path / "multirun") <= recorded | {seed}
         assert code in (0, EXIT_CODES[number]), said
         assert "Traceback" not in said
         if code not in (0, -signal.SIGKILL):
             assert "interrupted; what is recorded is kept, and the same command goes on from there" in said
         again = zygote.run(tmp_path / "again", *own)
         assert again.code == 0, again.err
-    assert len(files_below(tmp_path / "multirun", record.RECORD)) == MOMENTS + 1
+        recorded.add(seed)
+        assert seeds(tmp_path / "multirun") == recorded
     assert not files_below(tmp_path / "multirun", record.FAILURE)
 
 

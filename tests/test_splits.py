@@ -342,13 +342,15 @@ def test_fewer_rows_than_inner_folds_are_refused_with_a_number_that_works() -> N
     with pytest.raises(UserError) as caught:
         splits_of((4, 2), None, n_folds=2)
     assert str(caught.value) == (
-        "validation.n_folds=5 inner folds need as many rows that can be left out, and seed 0 fold 0 has 2, as the last "
-        "of a class always trains: lower validation.n_folds to 2 or use more data"
+        "validation.n_folds=5 needs 5 rows that can be left out, but seed 0 fold 0 has 2 (the last of a class always "
+        "trains): lower validation.n_folds to 2 or use more data"
     )
     splits_of((4, 2), None, n_folds=2, validation=Nested(2))
-    with pytest.raises(UserError, match="has 0, as the last of a class always trains: use more data"):
+    with pytest.raises(UserError, match=r"has 0 \(the last of a class always trains\): use more data"):
         splits_of((2, 2), None, n_folds=2)
-    with pytest.raises(UserError, match=r"share=0\.1 leaves out no row in seed 0 fold 0, as no class has two"):
+    with pytest.raises(
+        UserError, match=r"share=0\.1 leaves out no training row in seed 0 fold 0, as every class has one:"
+    ):
         splits_of((2, 2), None, n_folds=2, validation=Holdout())
 
 
@@ -475,3 +477,144 @@ def test_all_classes_that_the_ratio_empties_are_told_at_once_and_the_ratio_that_
         r"lower the ratio \(77 would do\)",
     ):
         splits_of((50, 50, 50, 50), 1000)
+
+
+# ---- groups
+
+
+def grouped(
+    counts: Sequence[int], groups: Sequence[int] | NDArray[np.int64], ratio: float | None = None, **more: Any
+) -> list[Split]:
+    return splits_of(counts, ratio, groups=np.asarray(groups), **more)
+
+
+def assert_no_group_is_parted(found: Sequence[Split], groups: NDArray[np.int64]) -> None:
+    for each in found:
+        assert not np.isin(groups[each.test], groups[outside(each)]).any()
+        for inner in each.inner:
+            assert not np.isin(groups[inner.left_out], groups[inner.fit]).any()
+
+
+@EVERY_VALIDATION
+@settings(max_examples=25, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 5), min_size=60, max_size=90),
+    ratio=st.sampled_from([None, 1.0, 4.0]),
+    seed=st.integers(0, 1000),
+)
+def test_no_group_is_parted_and_every_class_trains(
+    validation: Validation, sizes: list[int], ratio: float | None, seed: int
+) -> None:
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    counts = (len(groups) // 2, len(groups) - len(groups) // 2)
+    found = grouped(counts, groups, ratio, seeds=[seed], validation=validation)
+    assert_no_group_is_parted(found, groups)
+    tested = np.concatenate([each.test for each in found])
+    assert len(np.unique(tested)) == len(tested) == (sum(counts) if ratio is None else 2 * min(counts))
+    for each in found:
+        assert len(np.unique(each.out_of_fold)) == len(each.out_of_fold)
+        for inner in each.inner:
+            assert len(inner.left_out)
+            assert min(per_class(counts, inner.fit)) >= 1
+            assert np.isin(inner.fit, each.train).all()
+            if not isinstance(validation, Oracle):
+                assert np.array_equal(np.union1d(inner.fit, inner.left_out), each.train)
+
+
+def test_groups_of_one_row_give_folds_of_about_one_size() -> None:
+    counts = (100, 100)
+    for each in grouped(counts, np.arange(200), 10):
+        assert per_class(counts, each.train) == [80, 8]
+        sizes = np.array([per_class(counts, inner.left_out) for inner in each.inner])
+        assert np.ptp(sizes, axis=0).max() <= 2
+    for share in (0.1, 0.5):
+        for each in grouped(counts, np.arange(200), 10, validation=Oracle(share)):
+            assert per_class(counts, each.out_of_fold) == [80 * share] * 2
+
+
+def test_a_group_that_has_all_training_rows_of_a_class_trains_everywhere() -> None:
+    # Class b stands in groups 0 and 1 alone: one is tested, and the other is all there is to train on.
+    labels = shuffled((40, 8))
+    groups = np.where(labels == 1, np.arange(48) % 2, np.arange(48) + 2)
+    for validation in (Nested(), Holdout()):
+        for each in grouped((40, 8), groups, n_folds=2, validation=validation):
+            assert not np.isin(np.flatnonzero(labels == 1), each.out_of_fold).any()
+            assert_no_group_is_parted([each], groups)
+
+
+def test_inner_folds_of_few_groups_leave_each_class_something_to_train_on() -> None:
+    # Three groups of class b outside a test fold of four, and two inner folds: two stand in one of them.
+    labels = shuffled((60, 12))
+    groups = np.where(labels == 1, np.arange(72) % 4, np.arange(72) + 4)
+    found = grouped((60, 12), groups, n_folds=2, validation=Nested(2))
+    assert_no_group_is_parted(found, groups)
+    assert all(min(per_class((60, 12), inner.fit)) >= 1 for each in found for inner in each.inner)
+
+
+def test_a_class_of_large_groups_gives_its_smallest_to_the_holdout() -> None:
+    labels = shuffled((60, 60))
+    place_in_class = np.where(labels == 1, np.cumsum(labels == 1) - 1, -1)
+    # Class b: groups of 5, 15, 20 and 20 rows; a tenth of 30 to 45 training rows is fewer than any.
+    large = np.searchsorted([5, 20, 40], place_in_class, side="right")
+    groups = np.where(labels == 1, large, np.arange(120) + 4)
+    for each in grouped((60, 60), groups, n_folds=2, validation=Holdout()):
+        of_class = [int((groups[each.train] == group).sum()) for group in range(4)]
+        assert per_class((60, 60), each.out_of_fold) == [3, min(size for size in of_class if size)]
+
+
+def test_fewer_groups_than_folds_are_refused_with_what_would_help() -> None:
+    groups = np.arange(100) % 4
+    with pytest.raises(UserError) as caught:
+        grouped((50, 50), groups)
+    assert str(caught.value) == (
+        "2 of 2 classes have rows in fewer groups of dataset.group than n_folds=5: 'a' (4), 'b' (4): lower n_folds to "
+        "4, or group by a column with more values"
+    )
+    found = grouped((50, 50), groups, n_folds=4, validation=Nested(2))
+    assert_no_group_is_parted(found, groups)
+    alone = np.where(shuffled((50, 50)) == 1, 0, np.arange(100))
+    with pytest.raises(
+        UserError, match=r"class 'b' has rows in 1 group of dataset\.group, fewer than n_folds=5: use data with more gr"
+    ):
+        grouped((50, 50), alone)
+
+
+def test_fewer_groups_than_inner_folds_are_refused_with_a_number_that_works() -> None:
+    groups = np.arange(100) % 4
+    with pytest.raises(UserError) as caught:
+        grouped((50, 50), groups, n_folds=4)
+    assert str(caught.value) == (
+        "validation.n_folds=5 needs 5 groups that can be left out, but seed 0 fold 0 has 3 (the last of a class always "
+        "trains): lower validation.n_folds to 3 or use more data"
+    )
+    grouped((50, 50), groups, n_folds=4, validation=Nested(3))
+
+
+def test_groups_too_large_for_a_class_in_every_fold_are_refused() -> None:
+    # Of class b, 41 rows stand in one group with most of class a, and a row each in four others.
+    labels = shuffled((45, 45))
+    groups = np.zeros(90, np.int64)
+    groups[np.flatnonzero(labels == 1)[:4]] = [1, 2, 3, 4]
+    groups[np.flatnonzero(labels == 0)[:4]] = [1, 2, 3, 4]
+    found = grouped((45, 45), groups, validation=Nested(2))
+    assert_no_group_is_parted(found, groups)
+    assert sorted(len(each.test) for each in found) == [2, 2, 2, 2, 82]
+
+
+def test_a_holdout_of_groups_that_leaves_nothing_out_is_refused() -> None:
+    groups = np.arange(100) % 2
+    with pytest.raises(
+        UserError, match=r"leaves out no training row in seed 0 fold 0, as the groups of dataset\.group"
+    ):
+        grouped((50, 50), groups, n_folds=2, validation=Holdout())
+
+
+def test_a_fold_that_groups_leave_without_a_class_is_refused() -> None:
+    # Groups 2 and 3 in one fold would do; scikit-learn deals the largest first, and never goes back.
+    labels, groups = np.array([0, 1, 1, 1, 1, 0, 0, 1]), np.array([4, 2, 2, 0, 4, 3, 0, 1])
+    with pytest.raises(UserError) as caught:
+        make_splits("toy", labels, "ab", ImbalanceRatio(None), seeds=[0], n_folds=3, validation=Nested(), groups=groups)
+    assert str(caught.value) == (
+        "dataset.group leaves seed 0 fold 2 no test row of class 'b', as its groups are large or few: lower n_folds, "
+        "or group by a column with more values"
+    )

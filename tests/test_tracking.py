@@ -31,7 +31,7 @@ from tests.wandb_runs import clean_session, inspect, media, run_folder, tables, 
 from tests.wandb_server import KEY, Server
 
 CONF = Path(__file__).parents[1] / "conf"
-TAGS = ["trec", "minilm", "ir10", "smote", "mlp"]
+TAGS = ["trec", "minilm", "ir10", "smote", "plain", "nested", "mlp"]
 SCORES = [
     [0, 0, "argmax", "balanced_accuracy", None, 0.8],
     [0, 0, "argmax", "recall", "ham", 0.9],
@@ -69,9 +69,14 @@ def record(run: str) -> dict[str, Any]:
             for fold in (0, 1)
         ],
         "balance": {
-            "columns": ["seed", "fold", "class", "real", "asked", "made", "reason"],
-            "data": [[0, 0, "ham", 9, 0, 0, None], [0, 0, "spam", 3, 6, 5, "few neighbours"]],
+            "columns": ["seed", "fold", "inner", "class", "real", "asked", "made", "reason"],
+            "data": [[0, 0, None, "ham", 9, 0, 0, None], [0, 0, 1, "spam", 3, 6, 5, "few neighbours"]],
         },
+        "best": {
+            "columns": ["seed", "fold", "decision", "step", "loss", "learned"],
+            "data": [[0, 0, "tuned", 45, 0.4, True], [0, 1, "tuned", 8, 0.7, False]],
+        },
+        "curves": {"columns": ["seed", "fold", "step", "tuned_loss"], "data": [[0, 0, 20, 0.5], [0, 0, 40, None]]},
     }
 
 
@@ -98,7 +103,7 @@ class Tiny(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: torch.Tensor) -> None:
-        self.log("validation/loss", float(self.current_epoch))
+        self.log("validation/tuned_loss", float(self.current_epoch))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)
@@ -165,13 +170,15 @@ def test_an_offline_run_holds_all_of_it(tmp_path: Path, monkeypatch: pytest.Monk
     assert {key: found["summary"][key] for key in MEANS} == pytest.approx(MEANS)
     assert "tuned/balanced_accuracy/std" not in found["summary"]
     assert len(found["history"]["train/loss"]) == 3
-    assert found["history"]["validation/loss"] == [0, 1, 2]
+    assert found["history"]["validation/tuned_loss"] == [0, 1, 2]
     assert sorted(set(found["history"]["trainer/global_step"])) == [0, 1, 2]
 
     logged = tables(folder)
     assert logged["splits"][0] == [0, 0, "argmax", 0.8, 0.9]
     assert len(logged["splits"]) == 6  # two splits under three decision rules
-    assert logged["balance"] == record("run_a")["balance"]["data"]
+    for table in ("balance", "best", "curves"):
+        assert logged[table] == record("run_a")[table]["data"]
+    assert found["summary"]["tuned/learned_nothing"] == 1
     for rule in ("argmax", "prior_corrected", "tuned"):
         assert logged[f"confusion/{rule}_table"] == [
             ["ham", "ham", 6],
@@ -217,12 +224,11 @@ def test_no_logger_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_csv_has_the_curves_and_the_means(tmp_path: Path) -> None:
     logger = CSVLogger(tmp_path, name="", version="csv")
     train(logger)
-    curves = {"columns": ["seed", "fold", "step"], "data": [[0, 0, 20], [0, 0, 40]]}
-    wandb_run.log_result(logger, {**record("run"), "curves": curves})
+    wandb_run.log_result(logger, record("run"))
     wandb_run.finish(logger, 0)
     with (tmp_path / "csv" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["validation/loss"] for row in rows if row["validation/loss"]] == ["0.0", "1.0", "2.0"]
+    assert [row["validation/tuned_loss"] for row in rows if row["validation/tuned_loss"]] == ["0.0", "1.0", "2.0"]
     assert {key: float(rows[-1][key]) for key in MEANS} == pytest.approx(MEANS)
     assert rows[-1]["step"] == "40"
 
@@ -265,10 +271,10 @@ def test_online_run_arrives(tmp_path: Path, server: Server) -> None:
     assert run["config"]["choices"]["value"]["augmenter"] == "smote"
     assert {key: run["summary"][key] for key in MEANS} == pytest.approx(MEANS)
     metrics = server.get(f"/api/v2/runs/{logger.version}/metrics")["metrics_by_key"]
-    assert [point["value"] for point in metrics["validation/loss"]] == [0, 1, 2]
+    assert [point["value"] for point in metrics["validation/tuned_loss"]] == [0, 1, 2]
     assert len(metrics["train/loss"]) == 3
     artifacts = server.get(f"/api/v2/runs/{logger.version}/artifacts")["artifacts"]
-    assert len([one for one in artifacts if one["artifact_type"] == "run_table"]) == 5
+    assert len([one for one in artifacts if one["artifact_type"] == "run_table"]) == 7
     files = server.get(f"/api/v1/runs/{logger.version}/files")["files"]
     (splits,) = [one["name"] for one in files if one["name"].startswith("media/table/splits")]
     table = server.get(f"/files/default/synaug/{logger.version}/{splits}")
@@ -386,7 +392,7 @@ def test_a_server_that_dies_midway_loses_nothing(
     assert {key: run["summary"][key] for key in MEANS} == pytest.approx(MEANS)
     metrics = server.get(f"/api/v2/runs/{logger.version}/metrics")["metrics_by_key"]
     assert [point["value"] for point in metrics["before"]] == [1]
-    assert [point["value"] for point in metrics["validation/loss"]] == [0, 1, 2]
+    assert [point["value"] for point in metrics["validation/tuned_loss"]] == [0, 1, 2]
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """What a sampler was asked to make for each class of a training set, what it made, and why they differ."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from synaug.record.fallbacks import fallbacks
 
 log = logging.getLogger(__name__)
 
@@ -27,25 +30,21 @@ class Balance:
     reason: str | None = None
 
 
-def warn_of_fallbacks(balances: Sequence[Sequence[Balance]], class_names: Sequence[str]) -> list[str]:
-    """Say once what a whole run's splits fell back on: one line, however many classes; the rest in the log file.
+def warn_of_fallbacks(balance: Mapping[str, Any], class_names: Sequence[str]) -> list[str]:
+    """Say once what a whole run's training sets fell back on: one line for all classes; the rest in the log file.
+
+    Parameters
+    ----------
+    balance
+        Of all training sets, as the record's table.
 
     Returns
     -------
     list of str
         A sentence for each class, for the record.
     """
-    sentences = []
-    n_made = n_asked = 0
-    for label, name in enumerate(class_names):
-        cases = [entry for balance in balances for entry in balance if entry.label == label and entry.made_by_fallback]
-        if cases:
-            made, asked = sum(case.made_by_fallback for case in cases), sum(case.asked or 0 for case in cases)
-            n_made, n_asked = n_made + made, n_asked + asked
-            sentences.append(
-                f"class {name!r}: a fallback made {made} of {asked} rows in {len(cases)} of {len(balances)} splits, "
-                f"e.g. {cases[0].reason}"
-            )
+    found = fallbacks(balance, class_names)
+    sentences = [each.sentence for each in found]
     if len(sentences) == 1:
         log.warning("%s", sentences[0])
     elif sentences:
@@ -53,8 +52,8 @@ def warn_of_fallbacks(balances: Sequence[Sequence[Balance]], class_names: Sequen
             "in %d of %d classes a fallback made %d of %d rows; %s (the log has the others)",
             len(sentences),
             len(class_names),
-            n_made,
-            n_asked,
+            sum(each.made for each in found),
+            sum(each.asked for each in found),
             sentences[0],
         )
         for sentence in sentences[1:]:

@@ -43,9 +43,9 @@ class Run:
     folder
         Of its record, probabilities and log.
     ended
-        ``"done"``, or ``"skipped"`` where it was recorded before.
+        ``"done"``, or ``"skipped"`` where all of its seeds were recorded before.
     record
-        As in ``record.json``.
+        As in ``record.json``, of all seeds that are recorded: those of this call, and those of earlier ones.
     """
 
     folder: Path
@@ -74,7 +74,8 @@ def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -
         A folder of configs of your own, as ``--config-dir``.
     **choices
         The same as Python values: ``augmenter="smote"``, ``seeds=[0, 1]``, ``**{"dataset.max_per_class": 100}``.
-        ``force=True`` makes a run again that is recorded.
+        Of seeds, those that are not recorded are computed. ``force=True`` makes a run again that is recorded, with all
+        of its seeds.
 
     Returns
     -------

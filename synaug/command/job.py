@@ -1,11 +1,10 @@
 """One job of Hydra's: the run that a config asks for, and what is said and kept where it fails."""
 
 import logging
-import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -16,11 +15,12 @@ from synaug import garbage_collection, record
 from synaug.command import folders
 from synaug.command.check.parts import check_parts
 from synaug.command.check.settings import check_settings
-from synaug.command.overrides import given
+from synaug.command.overrides import given, is_of_seeds
 from synaug.command.process import freeze
 from synaug.command.recorded import configs_sha256
 from synaug.errors import UserError, user_sentence
 from synaug.escaping import console
+from synaug.record.cost import Cost
 from synaug.sweep import interrupts, sweep
 from synaug.sweep.interrupts import Terminated
 from synaug.sweep.run_lock import claim
@@ -39,17 +39,17 @@ def task(config: DictConfig) -> Ended:
     reference = check_settings(config)
     named = folders.identified(config)
     with ExitStack() as stack:
-        problem = record.problem(folder, named.identity)
-        if config.force or problem is not None:
+        plan = plan_of(config, folder, named.identity)
+        if plan.compute:
             stack.enter_context(claim(folder))  # another sweep may be at this very run, here or elsewhere
-            problem = record.problem(folder, named.identity)
-        if problem is None and (not config.force or sweep.did(folder)):
+            plan = plan_of(config, folder, named.identity)
+        if not plan.compute:
             log.info("already recorded, skipped (force=true runs it again): %s", folder)
             return Ended(SKIPPED)
         if (folder / record.RECORD).is_dir():  # no file can take its place: not to be found out after the training
             raise UserError(f"{folder / record.RECORD} is a folder, where the run's record is to stand: remove it")
-        if problem is not None and os.path.lexists(folder / record.RECORD):
-            log.warning("%s: %s: the run is made again", folder, problem)
+        if plan.remark is not None:
+            log.log(logging.INFO if plan.extends else logging.WARNING, "%s: %s", folder, plan.remark)
         started = time.monotonic()
         with garbage_collection.paused():  # a fifth of the time that imports take
             check_parts(config, reference)
@@ -61,12 +61,27 @@ def task(config: DictConfig) -> Ended:
             identity=named.identity,
             sources=named.sources,
             choices=folders.run_choices(config, hydra.runtime.choices),
-            overrides=given(hydra),
+            overrides=with_seeds(given(hydra), config.seeds, plan.holds),
             configs_sha256=configs_sha256(OmegaConf.create({"hydra": hydra})),
+            plan=plan,
         )
-        recorded = run(config, folder, asked)
+        cost = Cost()
+        run(config, folder, asked, cost)
         sweep.remember(folder)
-        return Ended(DONE, once=imports + recorded["cost"]["seconds"]["embed"])
+        return Ended(DONE, once=imports + cost.seconds["embed"])
+
+
+def plan_of(config: DictConfig, folder: Path, identity: str) -> record.Plan:
+    """Which of the run's seeds are to be computed; a forced sweep makes each run once, however many jobs are it."""
+    return record.plan(folder, identity, config.seeds, force=config.force and not sweep.did(folder))
+
+
+def with_seeds(overrides: Sequence[str], asked: Sequence[int], held: Sequence[int]) -> list[str]:
+    """The settings that lead to the whole record: as given, or with all of its seeds where others were recorded."""
+    if sorted(asked) == sorted(held):
+        return list(overrides)
+    others = [override for override in overrides if not is_of_seeds(override)]
+    return [*others, f"seeds=[{','.join(map(str, held))}]"]
 
 
 class Attempt:

@@ -95,6 +95,11 @@ def _is_typed(word: str, in_list: bool, null: bool) -> bool:
     return bool(word) and re.fullmatch(typed, word, re.IGNORECASE) is not None
 
 
+def is_of_seeds(override: str) -> bool:
+    """Whether an override sets the seeds of a run, which do not decide which run it is."""
+    return override.lstrip("+").startswith("seeds=")
+
+
 def choice(group: str, option: str) -> str:
     """An override that chooses an option, whatever its file is called."""
     return f"{group}={quote(option)}"

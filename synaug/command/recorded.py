@@ -1,12 +1,14 @@
 """Which jobs of a sweep need not be started: told from the records in its folder, without composing each job.
 
 A record holds the overrides its run was given and the digest of the YAML files they were composed with. Where both
-are the same again, so is the config; whether data and weights still are, too, is asked once for each pair of data set
-and encoder. Nothing that stands in a record is ever composed or made: it is compared with what this command composes.
+are the same again, so is the config, but for its seeds: a job is recorded where the record holds all of those that it
+asks for. Whether data and weights still are the same, too, is asked once for each pair of data set and encoder. Nothing
+that stands in a record is ever composed or made: it is compared with what this command composes.
 """
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,14 +20,16 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from synaug import record
 from synaug.command.folders import scientific_sources
-from synaug.command.overrides import given
+from synaug.command.overrides import given, is_of_seeds
 from synaug.errors import UserError
 from synaug.files.digest import file_sha256, json_sha256
 
 Job = Sequence[str]
-# What a config may take from elsewhere than from the YAML files and the command line; jobs that are left out change
-# the others' numbers.
-FROM_ELSEWHERE = re.compile(r"\$\{\s*(oc\.env|oc\.decode|now|random|hydra:\s*(job|sweep|runtime\.cwd))\b")
+# What a config may take from elsewhere than from the YAML files and the command line (jobs that are left out change
+# the others' numbers), or from seeds, which may be others than those that the run was first made with.
+FROM_ELSEWHERE = re.compile(
+    r"\$\{\s*(oc\.env|oc\.decode|now|random|hydra:\s*(job|sweep|runtime\.cwd))\b|\$\{[^}]*\bseeds\b"
+)
 
 
 def configs_sha256(config: DictConfig) -> str | None:
@@ -77,21 +81,48 @@ def recorded(grid: Sequence[Job], config: DictConfig, folder: Path) -> dict[int,
     sources: dict[str, dict[str, str] | None] = {}
     runs = {}
     for place, job in enumerate(grid):
-        stands = known.get(tuple(sorted(job)))
-        if stands is None:
+        stands = known.get(_but_seeds(job))
+        if stands is None or not stands.holds_seeds_of(job):
             continue
-        run, settings, identity = stands
+        settings = stands.settings
         pair = json_sha256([settings.get("dataset"), settings.get("encoder")])
         if pair not in sources:
             sources[pair] = _sources(config, job, settings)
         now = sources[pair]
-        if now is not None and record.identity(settings, now) == identity:
-            runs[place] = run
+        if now is not None and record.identity(settings, now) == stands.identity:
+            runs[place] = stands.run
     return runs
 
 
-def _by_overrides(folder: Path, digest: str) -> dict[tuple[str, ...], tuple[str, Mapping[str, Any], str]]:
-    """Of each sound record: its run, its config and its identity, by the overrides that led to it."""
+@dataclass(frozen=True)
+class Stands:
+    """A sound record: its run, its identity, its config, and the overrides that led to it."""
+
+    run: str
+    identity: str
+    settings: Mapping[str, Any]
+    overrides: Job
+
+    def holds_seeds_of(self, job: Job) -> bool:
+        """Whether it holds the seeds of a job whose other overrides are its own."""
+        if sorted(job) == sorted(self.overrides):
+            return True
+        seeds = [override for override in job if is_of_seeds(override)]
+        if not seeds:  # those of its configs: the job is composed to know them
+            return False
+        asked: Any = OverridesParser.create().parse_override(seeds[-1]).value()
+        are_seeds = (
+            isinstance(asked, list) and all(type(seed) is int for seed in asked) and len(set(asked)) == len(asked)
+        )
+        return are_seeds and bool(asked) and set(asked) <= set(self.settings["seeds"])
+
+
+def _but_seeds(job: Job) -> tuple[str, ...]:
+    return tuple(sorted(override for override in job if not is_of_seeds(override)))
+
+
+def _by_overrides(folder: Path, digest: str) -> dict[tuple[str, ...], Stands]:
+    """The sound records, by the overrides that led to them, but for those of seeds."""
     by_overrides = {}
     for path in sorted(folder.glob(f"*/{record.RECORD}")):
         try:
@@ -107,7 +138,7 @@ def _by_overrides(folder: Path, digest: str) -> dict[tuple[str, ...], tuple[str,
             and path.parent.name.endswith(f"-{identity[: record.RUN_DIGITS]}")
             and record.problem(path.parent, identity) is None
         ):
-            by_overrides[tuple(sorted(overrides))] = (path.parent.name, settings, identity)
+            by_overrides[_but_seeds(overrides)] = Stands(path.parent.name, identity, settings, overrides)
     return by_overrides
 
 

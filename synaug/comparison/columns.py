@@ -74,6 +74,6 @@ def readme(columns: Iterable[str], rope: float) -> str:
     KeyError
         If a column has no note.
     """
-    lines = [f"{name}: {NOTES[name]}." for name in columns]
+    lines = [f"- {name}: {NOTES[name]}." for name in columns]
     region = f"The region of practical equivalence is −{rope:g} to {rope:g}, in the unit of the metric."
     return "\n".join(["The columns, in order:", "", *lines, "", region, ""])

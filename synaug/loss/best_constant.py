@@ -43,7 +43,7 @@ def best_constant(loss: RowLosses, counts: NDArray[np.int64]) -> NDArray[np.floa
 
 def _of_one(loss: RowLosses, counts: NDArray[np.int64]) -> NDArray[np.float64]:
     shares = counts / counts.sum()
-    # The curvature along a class is about its share: measured in these units, a rare class is as easy as a frequent one.
+    # The curvature along a class is about its share: in these units, a rare class is as easy as a frequent one.
     unit = 1 / np.sqrt(shares)
     labels, told = torch.arange(len(counts))[None], torch.from_numpy(counts)[None]
 
@@ -55,7 +55,8 @@ def _of_one(loss: RowLosses, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         (gradient,) = torch.autograd.grad(expected, logits)
         return expected.item(), gradient.numpy() * unit
 
-    found = minimize(risk, np.log(shares) / unit, jac=True, method="BFGS", options={"gtol": FLAT / 100})
+    with np.errstate(over="ignore", invalid="ignore"):  # of a search that runs away
+        found = minimize(risk, np.log(shares) / unit, jac=True, method="BFGS", options={"gtol": FLAT / 100})
     if not np.abs(found.jac).max() < FLAT:
         raise UserError(
             f"{type(loss).__name__} has no smallest value over constant logits for classes of {counts.tolist()} rows, "

@@ -2,14 +2,15 @@
 
 from synaug.record.code import code_sha256
 from synaug.record.identity import IN_PROPORTION, RUN_DIGITS, SCIENTIFIC, identity, is_idle, science
+from synaug.record.plan import Plan, plan
 from synaug.record.provenance import git_commit, peak_memory, versions
 from synaug.record.shapes import SCHEMA, lacking
 from synaug.record.store import (
     FAILURE,
-    PROBABILITIES,
     RECORD,
     SWEEP,
     is_overtaken,
+    probabilities_file,
     problem,
     read,
     read_json,
@@ -22,7 +23,6 @@ from synaug.record.tables import SCORE_COLUMNS, VALIDATION_COLUMNS
 __all__ = [
     "FAILURE",
     "IN_PROPORTION",
-    "PROBABILITIES",
     "RECORD",
     "RUN_DIGITS",
     "SCHEMA",
@@ -30,6 +30,7 @@ __all__ = [
     "SCORE_COLUMNS",
     "SWEEP",
     "VALIDATION_COLUMNS",
+    "Plan",
     "code_sha256",
     "git_commit",
     "identity",
@@ -37,6 +38,8 @@ __all__ = [
     "is_overtaken",
     "lacking",
     "peak_memory",
+    "plan",
+    "probabilities_file",
     "problem",
     "read",
     "read_json",

@@ -1,7 +1,7 @@
 """What a run took: seconds, rows and floating-point operations of each stage."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,6 +65,23 @@ class Cost:
         if self.flops.get(name):
             rates.append(f"{_rate(self.flops[name], seconds) / 1e9:,.3g} GFLOP/s")
         return f"{name} {seconds:.2f} s" + (f" ({', '.join(rates)})" if rates else "")
+
+
+def together(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """What two parts of a run took, as records have it: sums, but for the larger peak of memory and the later end."""
+    stages = Cost(*(_sum(first.get(name, {}), second[name]) for name in ("seconds", "rows", "flops"))).table()
+    others = {name: _sum(first.get(name), value) for name, value in second.items() if name not in stages}
+    peak = max(first["peak_memory_bytes"], second["peak_memory_bytes"])
+    return {**others, **stages, "peak_memory_bytes": peak, "finished": second["finished"]}
+
+
+def _sum(first: Any, second: Any) -> Any:
+    if isinstance(second, Mapping):
+        first = first or {}
+        return {name: _sum(first.get(name), second.get(name)) for name in dict.fromkeys([*first, *second])}
+    if first is None or second is None or isinstance(second, str):  # what one of them did not count
+        return second if first is None else first
+    return round(first + second, 4) if isinstance(second, float) else first + second
 
 
 def _rate(count: float, seconds: float) -> float:

@@ -1,4 +1,7 @@
-"""A run's identity: a hash of what decides its numbers, and of nothing else."""
+"""A run's identity: a hash of what decides its numbers, and of nothing else.
+
+Seeds are left out: they are the run's repetitions, and more of them can be added to its record at any time.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,13 +9,15 @@ from typing import Any
 from synaug.files.digest import json_sha256
 from synaug.seeding import OWN_FILE
 
-# The form of what is hashed. It stays as it is, whatever becomes of the records, or every run would have another name.
-FORM = {"schema": 2}
+# How runs are made, apart from settings. It rises where the same settings come to mean other numbers for everybody, and
+# stays as it is whatever becomes of the records, or every run would have another name.
+FORM = {"protocol": 2}
 RUN_DIGITS = 8  # of an identity, at the end of the name of a run's folder
 # Enters the identity, and is no setting: a cap under a natural ratio.
 IN_PROPORTION = "max_per_class_in_proportion"
 
-# What decides a run's numbers. Logging, devices and output folders do not.
+# What decides a run's numbers. Logging, devices and output folders do not. Nor do seeds: each has numbers of its own,
+# whichever others are beside it, so a run's record lists those that it holds.
 SCIENTIFIC = (
     "dataset",
     "encoder",

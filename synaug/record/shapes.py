@@ -187,7 +187,7 @@ class Record(TypedDict):
     diagnostics: NotRequired[list[dict[str, Any]]]
     warnings: NotRequired[list[str]]
     cost: Cost
-    probabilities_sha256: NotRequired[str | None]
+    probabilities_sha256: NotRequired[Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None]
     overrides: NotRequired[list[str] | None]
     configs_sha256: NotRequired[str | None]
 
@@ -382,6 +382,8 @@ def _are_scores(name: str, columns: Mapping[str, tuple[Any, ...]], record: Mappi
     seeds, n_folds = set(record["config"]["seeds"]), record["config"]["n_folds"]
     if not seeds.issuperset(columns["seed"]) or not 0 <= min(columns["fold"]) <= max(columns["fold"]) < n_folds:
         raise MisshapenError(f"has {name} of a seed or fold that its config does not have")
+    if name == "scores" and (without := sorted(seeds.difference(columns["seed"]))):
+        raise MisshapenError(f"has no scores of seed {without[0]}, which its config lists")
     if not (TEXT | {type(None)}).issuperset(map(type, columns.get("class", ()))):
         raise MisshapenError(f"has a class in {name} that is no text")
     if not {None, *record["data"]["class_names"]}.issuperset(columns.get("class", ())):

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PAGE, SCORES, SCORES_CSV, ERRORS = "index.html", "scores.parquet", "scores.csv.gz", "errors.log"
+PAGE, ERRORS = "index.html", "errors.log"
+COMPARISONS, SCORES, SCORES_CSV, README = "comparisons.csv", "scores.parquet", "scores.csv.gz", "README.md"
 
 
 def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *, csv: bool = False) -> Path:
-    """Write ``index.html``, the scores, the comparisons, LaTeX tables and figures.
+    """Write ``index.html``, the scores and the comparisons, what their columns are, LaTeX tables and figures.
 
     A figure that cannot be drawn is missing, and named on the page, in the log and in ``errors.log``, which has its
     traceback; the rest is written all the same.
@@ -53,12 +54,14 @@ def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *,
     failed = [failed for section in sections for failed in section.failed]
     if failed:
         _say(failed, folder)
+    scores = data_files.scores(evidence, comparison)
     with replacing(folder / SCORES) as file:
-        data_files.write_parquet(evidence.scores, file)
+        data_files.write_parquet(scores, file)
     if csv:
         with replacing(folder / SCORES_CSV) as file:
-            data_files.write_packed_csv(evidence.scores, file)
-    _write(folder / "comparisons.csv", data_files.comparisons_csv(comparison))
+            data_files.write_packed_csv(scores, file)
+    _write(folder / COMPARISONS, data_files.comparisons_csv(comparison))
+    _write(folder / README, data_files.readme(comparison).encode())
     for name, text in latex.tables(results).items():
         _write(folder / "tables" / name, text.encode())
     _write(folder / PAGE, page.render(results, sections).encode())

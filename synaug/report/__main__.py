@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 from synaug.errors import UserError, user_sentence
 from synaug.escaping import console, make_console_safe, say
 from synaug.report import limits
-from synaug.scores.metrics import METRICS
+from synaug.scores.metrics import CLASS_METRICS, METRICS
+
+OF_ONE_CLASS = [f"{name}[CLASS]" for name in CLASS_METRICS]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,7 +26,21 @@ def parser() -> argparse.ArgumentParser:
     command_line.add_argument(
         "--metric",
         metavar="A,B,…",
-        help=f"metrics, the one that the verdict speaks of first; of: {', '.join(METRICS)}",
+        help=f"metrics, the one that the verdict speaks of first; of: {', '.join([*METRICS, *OF_ONE_CLASS])}",
+    )
+    command_line.add_argument(
+        "--costs",
+        action="append",
+        default=[],
+        metavar="CLASS=NUMBER,…",
+        help="judge one rule more, which no run recorded: what missing a row of a class costs; 1 where none is given",
+    )
+    command_line.add_argument(
+        "--threshold",
+        action="append",
+        default=[],
+        metavar="CLASS=NUMBER",
+        help="judge one rule more: of two classes, the probability from which on this one is decided for",
     )
     command_line.add_argument(
         "--output", type=Path, metavar="FOLDER", help="where to write; FOLDER/report of the first folder if not given"
@@ -52,10 +69,17 @@ def metrics_asked_for(text: str | None) -> tuple[str, ...] | None:
     """
     if text is None:
         return None
-    names = tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+    between = re.split(r",(?![^\[]*\])", text)  # a class may have a comma in its name
+    names = tuple(dict.fromkeys(filter(None, (name.strip() for name in between))))
     if not names:
-        raise UserError(f"--metric={text!r} names no metric: choose among {', '.join(METRICS)}")
+        raise UserError(f"--metric={text!r} names no metric: choose among {', '.join([*METRICS, *OF_ONE_CLASS])}")
     return names
+
+
+def as_options(arguments: Sequence[str]) -> list[str]:
+    """Take ``metric=f1[spam]``, as a run has it, for ``--metric=f1[spam]``."""
+    settings = re.compile("(metric|rope|output|costs|threshold)=")
+    return [f"--{each}" if settings.match(each) else each for each in arguments]
 
 
 def distinct(folders: Sequence[Path]) -> list[Path]:
@@ -87,7 +111,7 @@ def place_for(folder: Path) -> Path:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit code."""
     make_console_safe()
-    asked = parser().parse_args(arguments)
+    asked = parser().parse_args(as_options(sys.argv[1:] if arguments is None else arguments))
     try:
         metrics = metrics_asked_for(asked.metric)
         folders = distinct(asked.folders)
@@ -97,11 +121,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from synaug.comparison import compare as comparisons
         from synaug.comparison import evidence as evidences
         from synaug.comparison.significance import ROPE
+        from synaug.report import later
 
         rope = ROPE if asked.rope is None else asked.rope
         comparisons.check_metrics(metrics or ())
         comparisons.check_rope(rope)
-        evidence = evidences.read(folders)
+        rules = [later.read_rule(kind, text) for kind in ("costs", "threshold") for text in getattr(asked, kind)]
+        evidence = later.with_rules(evidences.read(folders), rules)
         if len(evidence.runs) > limits.LARGE:
             sys.stderr.write(f"comparing {len(evidence.runs):,} runs, then drawing: this may take minutes\n")
         comparison = comparisons.compare(evidence, metrics=metrics, rope=rope, mixed=asked.mixed)

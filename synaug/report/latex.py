@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from synaug.comparison.labels import METHOD, NO_AUGMENTER, PICKED, PLAIN_LOSS, REFERENCE_LABELS, Method, methods_of
-from synaug.comparison.significance import BETTER, INTERVAL, LEVEL
+from synaug.comparison.significance import BETTER, INTERVAL
 from synaug.escaping import latex
 from synaug.report import limits, words
 from synaug.report.results import Results
@@ -17,11 +17,14 @@ from synaug.scores.metrics import LOSSES
 
 MARKS = {"baseline": "*", "best_without_synthesis": r"\dagger"}
 WHAT_REFERENCES_ARE = {
-    "baseline": "no augmentation, argmax",
-    "best_without_synthesis": "no augmentation, loss and decision rule chosen on validation scores",
+    "baseline": "no augmentation, plain loss, argmax",
+    "best_without_synthesis": "picked out of fold for each split among all methods that make no new point",
 }
 TEST = "the corrected resampled $t$-test (Nadeau and Bengio, 2003; {rho})"
-FAMILY = "Holm-adjusted over all comparisons of a scenario with both references"
+FAMILY = (
+    "adjusted by Holm's step-down over the comparisons of the scenario with the same reference, for the two best "
+    "methods over the scenarios"
+)
 MISSING = "--"
 LAYOUT: Any = {"hrules": True, "environment": "table*", "position_float": "centering", "multicol_align": "c"}
 SMALL: Any = [{"selector": "footnotesize", "props": ":"}, {"selector": "setlength", "props": r":{\tabcolsep}{3pt}"}]
@@ -71,7 +74,7 @@ def results_table(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str, 
     caption = (
         f"{_sentence(words.level_label(metric))}: mean $\\pm$ standard deviation over splits (seed and fold). Bold: "
         f"best of a column, as printed. {marked}: "
-        f"$p < {LEVEL:g}$ of {TEST.format(rho=_rho(comparisons))}, {FAMILY}."
+        f"the {latex(INTERVAL)} interval of {TEST.format(rho=_rho(comparisons))}, {FAMILY}, lies above 0."
     )
     if any("_{(" in cell for cell in cells.to_numpy().flat):
         caption += " A subscript counts the splits where some are missing."
@@ -110,11 +113,12 @@ def comparison_table(comparisons: pd.DataFrame, reference: str, metric: str, hea
     over = comparisons[comparisons["reference"] == reference]
     what = (
         f"{latex(words.gain_label(metric))} over {_reference(reference)}, positive where better, with its "
-        f"{latex(INTERVAL)} interval. $p$: of {TEST.format(rho=_rho(over))}; $p_\\mathrm{{H}}$: {FAMILY}; "
+        f"{latex(INTERVAL)} interval and $p_\\mathrm{{H}}$ of {TEST.format(rho=_rho(over))}, both {FAMILY}. $p$: not "
+        "adjusted; "
         "$d$: gain in standard deviations of the differences; $P_-$, $P_=$, $P_+$: posterior probability of worse, "
         "equivalent and better (Bayesian correlated $t$-test); $n$: splits in common."
     )
-    head = ["gain", latex(INTERVAL), "$p$", r"$p_\mathrm{H}$", "$d$", "$P_-$", "$P_=$", "$P_+$", "$n$"]
+    head = ["gain", latex(INTERVAL), r"$p_\mathrm{H}$", "outcome", "$p$", "$d$", "$P_-$", "$P_=$", "$P_+$", "$n$"]
     methods = _in_order(over)
     lines_of: dict[Any, dict[Method, list[str]]] = {}
     for scenario, method, row in zip(over["scenario"], methods_of(over), over.itertuples(), strict=True):
@@ -126,7 +130,7 @@ def comparison_table(comparisons: pd.DataFrame, reference: str, metric: str, hea
             names = [latex(method) for method in some]
             table = pd.DataFrame([lines[method] for method in some], names, pd.Index(head, name="method"))
             caption = f"{latex(dataset)}, {latex(heading)}: {what}"
-            parts.append(_table(table, "lrcrrrrrrr", caption, f"tab:{reference}-{metric}-{len(parts) + 1}"))
+            parts.append(_table(table, "lrcrlrrrrrr", caption, f"tab:{reference}-{metric}-{len(parts) + 1}"))
     return "\n".join(parts) or f"% nothing was compared with {REFERENCE_LABELS[reference]}\n"
 
 
@@ -158,24 +162,30 @@ def _cells(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str) -> pd.D
 
 
 def _line(row: Any, metric: str) -> Iterator[str]:
-    yield f"${_number(row.gain, metric, '+')}$"
+    gain = _number(row.gain, metric)
+    yield f"${'+' if float(gain) > 0 else ''}{gain}$" if np.isfinite(row.gain) else MISSING
     known = np.isfinite(row.low)
     yield f"$[{_number(row.low, metric)},\\ {_number(row.high, metric)}]$" if known else MISSING
-    for p in (row.p_corrected, row.p_holm):
-        yield f"${words.p_value(p)}$" if np.isfinite(p) else MISSING
-    yield f"${row.effect:.2f}$".replace("inf", r"\infty") if not np.isnan(row.effect) else MISSING
+    yield _p(row.p_holm)
+    yield row.outcome if known else MISSING
+    yield _p(row.p_raw)
+    yield f"${words.fixed(row.effect, 2)}$".replace("inf", r"\infty") if not np.isnan(row.effect) else MISSING
     for p in (row.p_worse, row.p_equivalent, row.p_better):
-        yield f"{p:.2f}" if np.isfinite(p) else MISSING
+        yield words.fixed(p, 2) if np.isfinite(p) else MISSING
     yield str(row.n_splits)
 
 
+def _p(value: float) -> str:
+    return f"${words.p_value(value)}$" if np.isfinite(value) else MISSING
+
+
 def _in_order(frame: pd.DataFrame) -> list[Method]:
-    """None first, augmenters and losses as they appear, rules in their order; what was picked last."""
+    """None first, augmenters and losses as they appear, rules in their order; what is picked from them last."""
     augmenters, losses = (list(frame[name].unique()) for name in ("augmenter", "loss"))
 
     def place(method: Method) -> tuple[bool, bool, int, bool, int, int]:
         rule = RULES.index(method.decision) if method.decision in RULES else len(RULES)
-        first = method.augmenter == PICKED, method.augmenter != NO_AUGMENTER, augmenters.index(method.augmenter)
+        first = method.augmenter in PICKED, method.augmenter != NO_AUGMENTER, augmenters.index(method.augmenter)
         return *first, method.loss != PLAIN_LOSS, losses.index(method.loss), rule
 
     return sorted(methods_of(frame[list(METHOD)].drop_duplicates()), key=place)
@@ -236,5 +246,5 @@ def _rho(comparisons: pd.DataFrame) -> str:
     return r"$\rho = " + r",\ ".join(f"{rho:.3g}" for rho in sorted(comparisons["rho"].unique())) + "$"
 
 
-def _number(value: float, metric: str, sign: str = "-") -> str:
-    return f"{words.scale(metric) * value:{sign}.{3 if metric in LOSSES else 1}f}"
+def _number(value: float, metric: str) -> str:
+    return words.fixed(words.scale(metric) * value, words.digits(metric))

@@ -21,6 +21,10 @@ RECALL_METHODS = 16
 CONFUSION_LABELS = 30  # classes: of more, the axes name none
 CONFUSION_NUMBERS = 10  # classes: of more, the cells hold none
 
+# Of the tables by scenario.
+SCENARIO_TABLES = 40
+SCENARIO_LINES = 60  # of a group
+
 # Rows of the page's tables, and lines of its lists.
 COMPARISONS = 60_000
 BALANCE_ROWS = 4_000

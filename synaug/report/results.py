@@ -9,12 +9,11 @@ import pandas as pd
 
 from synaug.comparison.compare import Comparison
 from synaug.comparison.evidence import Evidence
-from synaug.comparison.labels import ARGMAX, METHOD, NO_AUGMENTER, PICKED, SEPARATOR, Scenario
+from synaug.comparison.labels import ARGMAX, METHOD, NO_AUGMENTER, PICKED, SEPARATOR, Method, Scenario
 from synaug.report import limits
-from synaug.scores.metrics import LOSSES
 
 # In the order in which figures show them, and in which they get their colours.
-SHIPPED_AUGMENTERS = ("random", "smote", "borderline_smote", "adasyn", "vae")
+SHIPPED_AUGMENTERS = ("random", "smote", "borderline_smote", "adasyn", "vae", "random_under", "near_miss", "tomek")
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ class Results:
     def gains_by_settings(self, metric: str, settings: Sequence[str]) -> pd.DataFrame:
         """Gains over the baseline under argmax, with each run's augmenter's `option` and settings."""
         rows = self.table(metric, "baseline")
-        rows = rows[(rows["decision"] == ARGMAX) & (rows["augmenter"] != PICKED)].dropna(subset=["gain"])
+        rows = rows[(rows["decision"] == ARGMAX) & ~rows["augmenter"].isin(PICKED)].dropna(subset=["gain"])
         keys = ["scenario", "augmenter", "loss"]
         runs = self.evidence.runs[[*keys, *settings]].drop_duplicates(keys)
         merged = rows.merge(runs, on=keys)
@@ -176,15 +175,18 @@ class Results:
         records = self.records_of(scenario)
         return {name: records[name] for name in [each for each in self.main_augmenters if each in records][:most]}
 
-    def best_on_validation(self, scenario: Scenario) -> str | None:
-        """The augmenter other than none with the best mean validation score under argmax."""
-        scores = self.evidence.scores_of(self.metric)[1]
-        is_argmax = scores["decision"] == ARGMAX
-        scores = scores[(scores["scenario"] == scenario) & is_argmax & (scores["augmenter"] != NO_AUGMENTER)]
-        means = scores.groupby("augmenter", observed=True)["value"].mean().dropna()
-        if means.empty:
-            return None
-        return str(means.idxmin() if self.metric in LOSSES else means.idxmax())
+    def most_taken(self, scenario: Scenario, picked: Method) -> Method | None:
+        """The method that is taken in most splits for the best without synthesis, or with it."""
+        values = self.comparison.values[self.metric]
+        taken = values[(values["scenario"] == scenario) & (values["augmenter"] == picked.augmenter)]["chosen_from"]
+        return None if taken.empty else taken.value_counts().index[0]
+
+    def record_of(self, scenario: Scenario, method: Method) -> dict[str, Any] | None:
+        """The record of the run that trained a method."""
+        runs = self.evidence.runs
+        same = (runs["scenario"] == scenario) & (runs["augmenter"] == method.augmenter) & (runs["loss"] == method.loss)
+        identities = runs["identity"][same].tolist()
+        return self.evidence.records[identities[0]] if identities else None
 
     @cached_property
     def without_minority(self) -> list[str]:

@@ -12,22 +12,33 @@ from synaug.comparison.formatting import p_value as p_value
 from synaug.comparison.formatting import signed as signed
 from synaug.comparison.formatting import unit as unit
 from synaug.comparison.formatting import words_for_p as words_for_p
-from synaug.comparison.labels import DECISIONS
+from synaug.comparison.labels import ARGMAX, ARGMAX_CHOSEN_STEP, DECISIONS
 from synaug.escaping import shown
 from synaug.report import limits
 from synaug.scores.metrics import LOSSES
 
 
 def decision(name: str) -> str:
-    """Name a decision rule."""
-    return DECISIONS.get(name, name)
+    """Name a decision rule, argmax with the weights that it is of."""
+    weights = {ARGMAX: "last weights", ARGMAX_CHOSEN_STEP: "chosen step"}
+    return f"argmax, {weights[name]}" if name in weights else DECISIONS.get(name, name)
 
 
 def level(value: float, name: str) -> str:
     """A score: shares in per cent, losses as they are."""
     if not math.isfinite(value):
         return "–"
-    return (f"{value:.3f}" if name in LOSSES else f"{100 * value:.1f}").replace("-", "−")
+    return fixed(scale(name) * value, digits(name)).replace("-", "−")
+
+
+def fixed(value: float, digits: int) -> str:
+    """Write a number with so many digits; what rounds to nothing has no sign."""
+    return f"{value:z.{digits}f}"
+
+
+def digits(name: str) -> int:
+    """How many digits a score has after its point."""
+    return 3 if name in LOSSES else 1
 
 
 def scale(name: str) -> float:

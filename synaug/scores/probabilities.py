@@ -1,18 +1,15 @@
-"""The log probabilities of all test rows and all out-of-fold rows, beside the record.
+"""The log probabilities of all test rows and all out-of-fold rows, which are kept beside the record.
 
 Any later rule, cost, threshold or metric is computed from them without training.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug.files.atomic import replacing
-from synaug.files.digest import file_sha256
-from synaug.record import PROBABILITIES
 from synaug.splits import Split
 
 Array = NDArray[np.float64]
@@ -35,8 +32,8 @@ class Said:
     out_of_fold: Mapping[str, Array]
 
 
-def write_probabilities(folder: Path, labels: NDArray[np.int64], said: Sequence[Said]) -> str:
-    """Write the log probabilities of every split, and return the file's digest.
+def probabilities(labels: NDArray[np.int64], said: Sequence[Said]) -> dict[str, NDArray[Any]]:
+    """The log probabilities of every split, by name.
 
     Test rows: `seed`, `fold`, `row` (of the data set), `label`, and float32 `[n, n_classes]` under each name. The same
     of out-of-fold rows, with `oof_` before each name, and `oof_inner`, the inner fold that left the row out.
@@ -46,7 +43,6 @@ def write_probabilities(folder: Path, labels: NDArray[np.int64], said: Sequence[
     labels
         int64 `[n]`, of the whole data set.
     """
-    path = folder / PROBABILITIES
     test = _columns([of.split for of in said], [of.split.test for of in said], labels)
     out_of_fold = _columns([of.split for of in said], [of.split.out_of_fold for of in said], labels)
     out_of_fold["inner"] = np.concatenate(
@@ -55,16 +51,12 @@ def write_probabilities(folder: Path, labels: NDArray[np.int64], said: Sequence[
     for columns, values in ((test, [of.test for of in said]), (out_of_fold, [of.out_of_fold for of in said])):
         for name in values[0]:
             columns[name] = np.concatenate([of_split[name] for of_split in values]).astype(np.float32)
-    with replacing(path) as file:
-        np.savez_compressed(
-            file, allow_pickle=False, **test, **{f"oof_{name}": column for name, column in out_of_fold.items()}
-        )
-    return file_sha256(path)
+    return {**test, **{f"oof_{name}": column for name, column in out_of_fold.items()}}
 
 
 def _columns(
     splits: Sequence[Split], rows: Sequence[NDArray[np.int64]], labels: NDArray[np.int64]
-) -> dict[str, NDArray[np.generic]]:
+) -> dict[str, NDArray[Any]]:
     pairs = list(zip(splits, rows, strict=True))
     return {
         "seed": np.concatenate([np.full(len(of_split), split.seed) for split, of_split in pairs]),

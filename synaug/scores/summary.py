@@ -48,15 +48,22 @@ def _minority_rows(record: Mapping[str, Any]) -> str:
         balance[(balance.seed == balance.seed.iloc[0]) & (balance.fold == balance.fold.iloc[0])].set_index("class").real
     )
     kept = {} if "kept" not in balance else _kept(balance)  # records of before lack the column
-    validation = dict(zip(data["class_names"], data["validation_rows_per_class"], strict=True))
+    left_out = dict(zip(data["class_names"], _left_out(data), strict=True))
     minority = data["minority"][:5]
-    rows = [f"{shown(name)} {kept.get(name, given[name])} and {validation[name]}" for name in minority]
+    rows = [f"{shown(name)} {kept.get(name, given[name])} and {left_out[name]}" for name in minority]
     lines = [f"real minority rows that train, and that inner folds leave out: {', '.join(rows) or 'no minority'}"]
     others = [f"{shown(name)} {words}" for name, words in kept.items() if name not in minority]
     if others:
-        left_out = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        lines.append(f"real rows of other classes that the sampler kept: {', '.join(others[:5])}{left_out}")
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        lines.append(f"real rows of other classes that the sampler kept: {', '.join(others[:5])}{more}")
     return "\n".join(lines)
+
+
+def _left_out(data: Mapping[str, Any]) -> list[int]:
+    """Rows of each class that inner folds leave out, in the first split; of older records those that validate."""
+    by_seed = data.get("out_of_fold_rows_by_seed")
+    rows: list[int] = next(iter(by_seed.values())) if by_seed else data["validation_rows_per_class"]
+    return rows
 
 
 def _kept(balance: pd.DataFrame) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from synaug.comparison.labels import BEST_WITHOUT_SYNTHESIS, NO_AUGMENTER, PICKED, REFERENCE_LABELS
 from synaug.errors import UserError
-from synaug.scores.decision import RULES
+from synaug.scores.decision import CANDIDATE_RULES, RULES
 from synaug.settings import GROUPS, conf_dir
 from synaug.tracking import wandb_report, wandb_run
 
@@ -31,7 +31,8 @@ WORDS = {
     "Gains": "Of each method, over both references; below, the scores themselves under each decision rule.",
     "Figures": "Of the report; those that a sweep does not have stay empty, and the page above has all.",
     "Groups": "One line a run: its five choices, and what they led to.",
-    "Curves": "Mean over splits after each epoch.",
+    "Curves": "Mean over splits at each look. The validation losses choose the step: they are of the rows that inner "
+    "models were not trained on.",
     "Confusion matrices": "Summed over splits, under each decision rule.",
 }
 SCORES = ("balanced_accuracy", "minority_recall")
@@ -43,7 +44,8 @@ DRAWN = (  # of the report's figures
     "classes-1",
     "reliability-1",
 )
-CURVES = ("minority_accuracy", "loss")
+CURVES = (*(f"validation/{rule}_loss" for rule in CANDIDATE_RULES), "train/loss")
+COLUMNS_OF = {"Curves": len(CURVES), "Confusion matrices": len(RULES)}  # of a section of the workspace, where not 2
 LEVELS = ("dataset", "imbalance_ratio", "augmenter")  # below the sweep, in the workspace's table of runs
 COLUMNS = tuple(f"summary:{key}" for key in COORDINATES)
 MOST_RUNS = 100  # of one chart, where W&B's default is 10
@@ -77,7 +79,7 @@ def workspace(entity: str, project: str, title: str = TITLE) -> Workspace:
                 name=name,
                 panels=of_section,
                 is_open=True,
-                layout_settings=ws.SectionLayoutSettings(columns=3 if name == "Confusion matrices" else 2),
+                layout_settings=ws.SectionLayoutSettings(columns=COLUMNS_OF.get(name, 2)),
             )
             for name, of_section in panels().items()
         ],
@@ -126,7 +128,6 @@ def panels() -> dict[str, list[PanelTypes]]:
     choices = [wr.ParallelCoordinatesPlotColumn(wr.Config(_choice(group)), _words(group)) for group in GROUPS]
     scores = [wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(key), _words(key)) for key in COORDINATES]
     of_scores = [f"{rule}/{score}" for score in SCORES for rule in RULES]
-    curves = [f"{stage}/{curve}" for curve in CURVES for stage in ("validation", "train")]
     confusion = {name: name for name in wandb_run.CONFUSION_COLUMNS}
     return {
         "Verdict": [
@@ -146,7 +147,9 @@ def panels() -> dict[str, list[PanelTypes]]:
                 below=1,
             ),
             *_placed(
-                3, [wr.BarPlot(title=_words(key), metrics=[key], **by_method, **MOST) for key in of_scores], below=2
+                len(RULES),
+                [wr.BarPlot(title=_words(key), metrics=[key], **by_method, **MOST) for key in of_scores],
+                below=2,
             ),
         ],
         "Figures": _placed(
@@ -154,14 +157,14 @@ def panels() -> dict[str, list[PanelTypes]]:
         ),
         "Groups": _placed(1, [wr.ParallelCoordinatesPlot(title="choices and scores", columns=choices + scores)]),
         "Curves": _placed(
-            2,
+            len(CURVES),
             [
                 wr.LinePlot(title=_words(key), x=wandb_run.STEP, y=[key], max_runs_to_show=MOST_RUNS, **by_method)
-                for key in curves
+                for key in CURVES
             ],
         ),
         "Confusion matrices": _placed(
-            3,
+            len(RULES),
             [
                 _chart(wandb_run.confusion_key(rule), wandb_run.CONFUSION_CHART, confusion, _words(f"{rule}/confusion"))
                 for rule in RULES

@@ -193,7 +193,8 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
     """Log a finished run's record; a dead W&B server costs a warning, never an error.
 
     Every logger gets each decision rule's scores, mean and standard deviation over splits; W&B
-    also the config, each split's scores, the balance contract and the summed confusion matrices.
+    also the config, each split's scores, the steps that were chosen and how often nothing was learned by then, the
+    curves, the balance contract and the summed confusion matrices.
 
     Parameters
     ----------
@@ -219,9 +220,9 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
     identity = {"run": record["run"], "choices": record["choices"]}
     try:
         run.config.update(shown_tree({**record["config"], **identity}), allow_val_change=True)
-        run.summary.update(_over_splits(scores))
-        splits, balance = shown_frame(_by_split(scores)), wandb.Table(**shown_tree(record["balance"]))
-        run.log({"splits": splits, "balance": balance, **_confusion_charts(record)})
+        run.summary.update({**_over_splits(scores), **_learned_nothing(record)})
+        as_recorded = {name: wandb.Table(**shown_tree(record[name])) for name in ("best", "curves", "balance")}
+        run.log({"splits": shown_frame(_by_split(scores)), **as_recorded, **_confusion_charts(record)})
     except server_trouble() as error:  # an online run asks the server before it takes a table
         log.warning("W&B did not take this run's tables (%s); record.json has them.", first_line(error))
 
@@ -307,6 +308,13 @@ def _over_splits(scores: pd.DataFrame) -> dict[str, float]:
     values = overall.groupby(overall["decision"] + "/" + overall["metric"], sort=False)["value"]
     both = pd.concat([values.mean(), values.std().add_suffix("/std")]).dropna()
     return {str(key): float(value) for key, value in both.items()}
+
+
+def _learned_nothing(record: Mapping[str, Any]) -> dict[str, int]:
+    """In how many splits a decision rule's loss is no lower than that of a guess."""
+    best = pd.DataFrame(**record["best"])
+    without = (~best["learned"].astype(bool)).groupby(best["decision"]).sum()
+    return {f"{rule}/learned_nothing": int(number) for rule, number in without.items()}
 
 
 def _by_split(scores: pd.DataFrame) -> pd.DataFrame:

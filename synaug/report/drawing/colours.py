@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
-from synaug.comparison.labels import NO_AUGMENTER, PICKED
+from synaug.comparison.labels import NO_AUGMENTER, WITH, WITHOUT
 from synaug.report.results import SHIPPED_AUGMENTERS
 
 # `synaug.report.drawing.svg` makes these follow the theme of the page; nothing else may be drawn in them.
@@ -20,7 +20,7 @@ DARK, LIGHT = "#101010", "#ffffff"
 # Paul Tol's "vibrant" and "muted" schemes, without those too light for a white page.
 COLOURS = ("#0077bb", "#ee7733", "#009988", "#cc3311", "#8c7a2e", "#5b8def", "#8a6d5d", "#2f8f4e", "#ee3377")
 WITHOUT_SYNTHESIS = "#c0408c"
-PICKED_METHOD = "#5a6470"
+WITH_SYNTHESIS = "#5a6470"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
 # Brown to teal over white: readable without red or green.
 DIVERGING = LinearSegmentedColormap.from_list(
@@ -46,8 +46,8 @@ class Looks:
 
     def colour(self, augmenter: str) -> str:
         """No augmentation is drawn in ink."""
-        if augmenter == PICKED:
-            return PICKED_METHOD
+        if augmenter in (WITHOUT, WITH):
+            return WITHOUT_SYNTHESIS if augmenter == WITHOUT else WITH_SYNTHESIS
         return INK if augmenter == NO_AUGMENTER else COLOURS[self._place(augmenter) % len(COLOURS)]
 
     def marker(self, augmenter: str) -> str:

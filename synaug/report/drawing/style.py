@@ -105,6 +105,15 @@ def colour_bar(figure: Figure, axes: list[Axes], limit: float, label: str) -> No
     bar.outline.set_visible(False)
 
 
+def log_steps(axes: Axes, steps: Sequence[float]) -> None:
+    """Make the axis of steps logarithmic, with a few of the steps below it."""
+    axes.set_xscale("log", base=2)
+    shown = list(steps)[:: max(1, -(-len(steps) // 6))]
+    axes.set_xticks(shown, [f"{step:g}" for step in shown])
+    axes.minorticks_off()
+    axes.set_xlabel("step")
+
+
 def rule_grid(axes: Axes, which: str = "y") -> None:
     """Faint lines to read values by."""
     axes.grid(True, axis=which, linewidth=0.8)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
-from synaug.comparison.labels import BASELINE, NO_AUGMENTER, Method, Scenario
+from synaug.comparison.labels import BASELINE, BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS, Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
@@ -14,31 +14,29 @@ from synaug.report.results import Results
 
 
 def _draw(results: Results, scenario: Scenario) -> Drawing | None:
-    """Draw the baseline, the baseline with its prior corrected, and the best augmenter."""
-    records = results.records_of(scenario)
-    best = results.best_on_validation(scenario)
-    wanted = [BASELINE, Method(NO_AUGMENTER, decision="prior_corrected"), *([Method(best)] if best else [])]
-    matrices = {
-        method: confusion(records[method.augmenter], method.decision)
-        for method in wanted
-        if method.augmenter in records and records[method.augmenter]["confusion"]  # which an older record may lack
-    }
+    """Draw the baseline, and what is taken most often for the best without synthesis and for the best with it."""
+    picked = (results.most_taken(scenario, best) for best in (BEST_WITHOUT_SYNTHESIS, BEST_WITH_SYNTHESIS))
+    matrices = {}
+    for method in dict.fromkeys(each for each in (BASELINE, *picked) if each is not None):
+        record = results.record_of(scenario, method)
+        if record is not None and record["confusion"]:  # which an older record may lack
+            matrices[method] = confusion(record, method.decision)
     if not matrices:
         return None
-    classes = next(iter(records.values()))["data"]["class_names"]
+    classes = next(iter(results.records_of(scenario).values()))["data"]["class_names"]
     with style.applied():
         n = len(classes)
         figure = style.figure(min(5.4, 3.2 + 0.2 * n) if n <= limits.CONFUSION_LABELS else 4.6)
         grid = figure.subplots(1, len(matrices), squeeze=False)[0]
         for index, (axes, (method, shares)) in enumerate(zip(grid, matrices.items(), strict=True)):
             _matrix(axes, shares, classes, names_rows=index == 0)
-            axes.set_title(words.short(method, 22), loc="center")  # a square stands in the middle of its room
+            axes.set_title(words.short(method, 28), loc="center")  # a square stands in the middle of its room
             axes.set_xlabel("decided")
         grid[0].set_ylabel("actual")
     diagonals = {method: float(np.diag(shares).mean()) for method, shares in matrices.items()}
     note = "Shares of each actual class in per cent, all splits together."
-    if any(method.augmenter != NO_AUGMENTER for method in matrices):
-        note += " The augmenter is the best on validation rows."
+    if len(matrices) > 1:
+        note += " Beside the baseline: what is picked most often without synthesis, and with it."
     if n > limits.CONFUSION_NUMBERS:
         note += f" {n} classes: darker is more" + ("; names are left out." if n > limits.CONFUSION_LABELS else ".")
     largest = {method: _largest_error(shares, classes) for method, shares in matrices.items()}

@@ -11,10 +11,7 @@ from matplotlib.patches import Patch
 
 from synaug.comparison.labels import (
     ARGMAX,
-    BASELINE,
-    BEST_WITHOUT_SYNTHESIS,
     CHOSEN,
-    NO_AUGMENTER,
     PICKED,
     REFERENCE_LABELS,
     Method,
@@ -53,11 +50,6 @@ def _rows(results: Results, metric: str) -> pd.DataFrame:
     return rows.assign(line=methods_of(rows, ARGMAX), significant=rows["outcome"].isin((BETTER, WORSE)))
 
 
-def _label(line: Method) -> str:
-    """Name a row; the baseline itself is compared with nothing, and stands there with its rule chosen."""
-    return BEST_WITHOUT_SYNTHESIS.label if line == BASELINE else line.label_without_rule
-
-
 def _draw(results: Results, metric: str, rows: pd.DataFrame, panel: Panel, left_out: list[Panel]) -> Drawing:
     lines, cut = _lines(results, rows, panel)
     shown = rows[pd.MultiIndex.from_frame(rows[["scenario", "line"]]).isin(lines)]
@@ -69,7 +61,7 @@ def _draw(results: Results, metric: str, rows: pd.DataFrame, panel: Panel, left_
         for axes, reference in zip(grid, references, strict=True):
             _panel(axes, shown[shown["reference"] == reference], positions, metric, results)
             axes.set_title(f"over {REFERENCE_LABELS[reference]}")
-        grid[0].set_yticks(list(positions.values()), [words.short(_label(line), 34) for _, line in lines])
+        grid[0].set_yticks(list(positions.values()), [words.short(line.label_without_rule, 34) for _, line in lines])
         grid[0].set_ylim(positions[lines[-1]] + 0.7, -1.6)
         for axes in grid:
             axes.set_xlabel(words.gain_label(metric))
@@ -87,7 +79,7 @@ def _draw(results: Results, metric: str, rows: pd.DataFrame, panel: Panel, left_
 def _note(shown: pd.DataFrame, cut: int, left_out: list[Panel]) -> str:
     has_intervals = shown["low"].notna().any()
     note = f"Bars: {INTERVAL} interval of the corrected test." if has_intervals else "Too few splits for intervals."
-    marks = {ARGMAX: "filled: argmax", CHOSEN: "hollow: decision rule chosen on validation rows"}
+    marks = {ARGMAX: "filled: argmax", CHOSEN: "hollow: decision rule chosen on out-of-fold rows"}
     drawn = [mark for decision, mark in marks.items() if (shown["decision"] == decision).any()]
     note += f" {'; '.join(drawn).capitalize()}."
     if cut > 0:
@@ -99,14 +91,14 @@ def _note(shown: pd.DataFrame, cut: int, left_out: list[Panel]) -> str:
 
 def _lines(results: Results, rows: pd.DataFrame, panel: Panel) -> tuple[list[Line], int]:
     """Rows that fit a figure, and how many do not: whole scenarios, the harshest ratios first."""
-    order = [*results.augmenters, PICKED]
+    order = [*results.augmenters, *PICKED]
     by_scenario: dict[Scenario, list[Method]] = {}
     for scenario in results.scenarios_of(panel):
         methods = set(rows["line"][rows["scenario"] == scenario])
         by_scenario[scenario] = sorted(methods, key=lambda method: (order.index(method.augmenter), method.loss))
     n_all = sum(map(len, by_scenario.values()))
     if n_all > limits.FOREST_ROWS:
-        main = {*results.main_augmenters, PICKED}
+        main = {*results.main_augmenters, *PICKED}
         by_scenario = {
             scenario: [method for method in methods if method.augmenter in main]
             for scenario, methods in by_scenario.items()
@@ -151,8 +143,6 @@ def _panel(axes: Axes, rows: pd.DataFrame, positions: dict[Line, float], metric:
 
 
 def _colour(augmenter: str, results: Results) -> str:
-    if augmenter == NO_AUGMENTER:
-        return colours.WITHOUT_SYNTHESIS
     main = results.main_augmenters
     return colours.Looks(main if augmenter in main else results.augmenters, results.option_of).colour(augmenter)
 
@@ -178,7 +168,7 @@ def _legend(results: Results, metric: str, shown: pd.DataFrame) -> list[Line2D |
     looks = {
         ARGMAX: Line2D([], [], color=colours.SOFT, marker="o", label="argmax"),
         CHOSEN: Line2D(
-            [], [], color=colours.SOFT, marker="o", markerfacecolor=colours.PAGE, label="rule chosen on validation"
+            [], [], color=colours.SOFT, marker="o", markerfacecolor=colours.PAGE, label="rule chosen out of fold"
         ),
     }
     drawn: list[Line2D | Patch] = [look for rule, look in looks.items() if (shown["decision"] == rule).any()]

@@ -17,6 +17,7 @@ from synaug.comparison.labels import (
     DECISIONS,
     NO_AUGMENTER,
     PICKED,
+    PLAIN_LOSS,
     REFERENCE_LABELS,
     REFERENCES,
     Method,
@@ -106,16 +107,17 @@ def gains_over(results: Results, metric: str, reference: str) -> Gains:
 
 
 def methods_shown(rows: pd.DataFrame, augmenters: Sequence[str]) -> tuple[list[Method], int]:
-    """Methods in groups: augmenters with argmax, rules without augmenter, augmenters with their rule chosen."""
-    order, rules = [*augmenters, PICKED], list(dict.fromkeys([*DECISIONS, *rows["decision"]]))
+    """Methods in groups: those with argmax, rules without augmenter, those with their rule chosen, the best of all."""
+    order, rules = [*augmenters, *PICKED], list(dict.fromkeys([*DECISIONS, *rows["decision"]]))
     means = rows.groupby("method")["gain"].mean()
 
-    def place(method: Method) -> tuple[bool, bool, int, int, str]:
-        group = method.decision != ARGMAX, method.augmenter != NO_AUGMENTER and method.decision != ARGMAX
-        return *group, order.index(method.augmenter), rules.index(method.decision), method.loss
+    def place(method: Method) -> tuple[int, int, str, int]:
+        return _group(method), order.index(method.augmenter), method.loss, rules.index(method.decision)
 
     shown = [
-        method for method in means.index if method.augmenter == NO_AUGMENTER or method.decision in (ARGMAX, CHOSEN)
+        method
+        for method in means.index
+        if (method.augmenter, method.loss) == (NO_AUGMENTER, PLAIN_LOSS) or method.decision in (ARGMAX, CHOSEN)
     ]
     ordered = sorted(shown, key=place)
     if len(ordered) <= limits.GAINS_ROWS:
@@ -223,20 +225,24 @@ def _cells(
             continue
         colour = colours.text_on(colours.DIVERGING(norm(value)))
         weight = "bold" if is_significant[row, column] else "normal"
-        text = f"{value:.1f}" if words.scale(metric) > 1 else f"{value:.2f}"
-        text = "0.0" if text == "-0.0" else text.replace("-", "−")
-        style.cell(axes, column, y, text, colour, weight)
+        text = words.fixed(value, 1 if words.scale(metric) > 1 else 2)
+        style.cell(axes, column, y, text.replace("-", "−"), colour, weight)
         if is_significant[row, column]:
             dots[colour].append((column + 0.42, y - 0.37))
     for colour, places in dots.items():
         axes.plot(*zip(*places, strict=True), "o", color=colour, markersize=3)
 
 
+def _group(method: Method) -> int:
+    """With argmax, a rule without augmenter, a rule chosen, or the best of all."""
+    if method.augmenter in PICKED:
+        return 3
+    return 0 if method.decision == ARGMAX else 2 if method.decision == CHOSEN else 1
+
+
 def _rows(methods: list[Method]) -> np.ndarray:
-    """Where each method's row stands, with a gap between augmenters alone, rules alone, and both."""
-    kinds = [(method.augmenter == NO_AUGMENTER, method.decision == ARGMAX) for method in methods]
-    groups = [(is_none and not is_argmax, is_argmax) for is_none, is_argmax in kinds]
-    gaps = [0.0, *(GAP * (before != after) for before, after in pairwise(groups))]
+    """Where each method's row stands, with a gap between groups."""
+    gaps = [0.0, *(GAP * (_group(before) != _group(after)) for before, after in pairwise(methods))]
     rows: np.ndarray = np.arange(len(methods)) + np.cumsum(gaps)
     return rows
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scikit_posthocs import critical_difference_diagram
 
-from synaug.comparison.labels import BEST_WITHOUT_SYNTHESIS
+from synaug.comparison.labels import BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS
 from synaug.comparison.ranking import Ranking
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
@@ -66,7 +66,7 @@ def _diagram(ranks: pd.Series, ranking: Ranking) -> Figure:
     # Methods go by their number, as names may be cut to the same text.
     p = ranking.nemenyi.loc[ranks.index, ranks.index]
     numbers = range(len(ranks))
-    best = list(ranks.index == BEST_WITHOUT_SYNTHESIS)
+    coloured = {BEST_WITHOUT_SYNTHESIS: colours.WITHOUT_SYNTHESIS, BEST_WITH_SYNTHESIS: colours.WITH_SYNTHESIS}
     drawn = critical_difference_diagram(
         ranks.set_axis(numbers),
         p.set_axis(numbers).set_axis(numbers, axis="columns"),
@@ -74,7 +74,7 @@ def _diagram(ranks: pd.Series, ranking: Ranking) -> Figure:
         ax=axes,
         label_fmt_left="{label}",
         label_fmt_right="{label}",
-        color_palette={at: colours.WITHOUT_SYNTHESIS if best[at] else colours.INK for at in numbers},
+        color_palette={at: coloured.get(method, colours.INK) for at, method in enumerate(ranks.index)},
         marker_props={"s": 25, "clip_on": False},
         elbow_props={"linewidth": 1.2, "clip_on": False},
         crossbar_props={"color": colours.INK, "linewidth": 5},

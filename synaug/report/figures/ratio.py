@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from synaug.comparison.labels import BEST_WITHOUT_SYNTHESIS, NO_AUGMENTER, Method, Scenario
+from synaug.comparison.labels import BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS, NO_AUGMENTER, Method, Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Plan
 from synaug.report.results import Panel, Results
 
 MINORITY = "minority_recall"
+BEST = (BEST_WITHOUT_SYNTHESIS, BEST_WITH_SYNTHESIS)
 
 
 def plans(results: Results) -> Iterator[Plan]:
@@ -36,14 +37,13 @@ FIGURE = FigureKind(
 
 
 def _draw(results: Results, metric: str) -> Drawing | None:
-    """Draw each augmenter under argmax, and the best without synthesis; a panel for each data set."""
+    """Draw each augmenter under argmax, and the best without synthesis and with it; a panel for each data set."""
     means = results.means(metric).dropna()
     augmenters = results.main_augmenters[: limits.RATIO_AUGMENTERS]
     left_out = [name for name in results.augmenters if name not in augmenters]
     methods = [Method(name, results.losses[0]) for name in augmenters]
     present = {(scenario, Method(*method)) for scenario, *method in means.index}
-    if BEST_WITHOUT_SYNTHESIS in {method for _, method in present}:
-        methods.append(BEST_WITHOUT_SYNTHESIS)
+    methods += [best for best in BEST if best in {method for _, method in present}]
     scored = {scenario for scenario, _ in present}
     panels = [panel for panel in results.panels if scored & set(results.scenarios_of(panel))]
     if not panels or not methods:
@@ -60,11 +60,11 @@ def _draw(results: Results, metric: str) -> Drawing | None:
         style.legend_of(figure, grid)
     scenarios = [scenario for panel in shown for scenario in results.scenarios_of(panel)]
     drawn = {method for scenario, method in present if scenario in scenarios and method in methods}
-    notes = ["Augmenters with argmax." if drawn - {BEST_WITHOUT_SYNTHESIS} else ""]
-    if BEST_WITHOUT_SYNTHESIS in drawn:
+    notes = ["Augmenters with argmax." if drawn - {*BEST} else ""]
+    if drawn & {*BEST}:
         joined = any(sum(not each.is_natural for each in results.scenarios_of(panel)) > 1 for panel in shown)
-        look = "dashed line" if joined else "diamond"
-        notes.append(f"The {look} is without augmentation, its loss and decision rule chosen on validation rows.")
+        look = "Dashed lines" if joined else "Diamonds"
+        notes.append(f"{look}: the best of all methods without synthesis, and with it, picked on out-of-fold rows.")
     if 0 < sum(scenario.is_natural for scenario in scenarios) < len(scenarios):
         notes.append("Natural imbalance stands by itself, at the right.")
     if len(panels) > len(shown):
@@ -112,9 +112,9 @@ def _panel(
 
 
 def _look(method: Method, looks: colours.Looks) -> dict[str, Any]:
-    best, is_none = method == BEST_WITHOUT_SYNTHESIS, method.augmenter == NO_AUGMENTER
+    best, is_none = method in BEST, method.augmenter == NO_AUGMENTER
     return {
-        "color": colours.WITHOUT_SYNTHESIS if best else looks.colour(method.augmenter),
+        "color": looks.colour(method.augmenter),
         "marker": "D" if best else looks.marker(method.augmenter),
         "linestyle": "--" if best else "-",
         "linewidth": 2.4 if is_none else 1.6,

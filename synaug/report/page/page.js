@@ -4,7 +4,11 @@
   const root = document.documentElement;
   const PIECE = 200;
   const MISSING = "–";
-  const minus = (text) => text.replace("-", "−");
+  // What rounds to nothing has no sign.
+  const fixed = (value, digits) => {
+    const text = value.toFixed(digits);
+    return Number(text) === 0 ? (0).toFixed(digits) : text.replace("-", "−");
+  };
   const element = (tag, attributes = {}, ...children) => {
     const made = document.createElement(tag);
     for (const [key, value] of Object.entries(attributes)) {
@@ -19,10 +23,7 @@
   const metricOf = (name) => data.metrics.find((each) => each.name === name) || data.metrics[0];
 
   const isName = (column) => column.kind === "name";
-  const signed = (value, digits) => {
-    const text = value.toFixed(digits);
-    return Number(text) === 0 ? (0).toFixed(digits) : (value > 0 ? "+" : "") + minus(text);
-  };
+  const signed = (value, digits) => (Number(value.toFixed(digits)) > 0 ? "+" : "") + fixed(value, digits);
   const write = (column, row, digits) => {
     const value = row[column.at];
     if (isName(column)) return column.values[value];
@@ -33,10 +34,10 @@
     if (value === null || value === undefined) return MISSING;
     switch (column.kind) {
       case "gain": return signed(value, digits);
-      case "level": return minus(value.toFixed(digits));
+      case "level": return fixed(value, column.share ? 1 : digits);
       case "p": return value < 0.001 ? "< 0.001" : value.toFixed(value < 0.1 ? 3 : 2);
       case "probability": return value.toFixed(2);
-      case "decimal": return minus(value.toFixed(2));
+      case "decimal": return fixed(value, 2);
       default: return String(Math.round(value * 10) / 10);
     }
   };

@@ -10,14 +10,30 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from synaug.comparison.significance import CONFIDENCE, INTERVAL, LEVEL
+from synaug.comparison import columns
+from synaug.comparison.significance import DEFINITIONS, INTERVAL
 from synaug.escaping import console, shown
 from synaug.report import limits, words
 from synaug.report.draw import Section
-from synaug.report.page import reproduction, tables
+from synaug.report.page import reproduction, scenarios, tables
 from synaug.report.results import Results
 
 HERE = Path(__file__).parent
+# Columns of comparisons, as the page calls them; outcomes are explained beside the verdict.
+EXPLAINED = {
+    "gain": "gain",
+    "family": "family",
+    "low": "interval",
+    "p_holm": "p (Holm)",
+    "p_raw": "p raw",
+    "detectable": "found from",
+    "p_wilcoxon": "p Wilcoxon",
+    "p_paired_t": "p paired t",
+    "effect": "effect",
+    "p_worse": "P(worse)",
+    "p_equivalent": "P(equivalent)",
+    "p_better": "P(better)",
+}
 
 
 def render(results: Results, sections: Sequence[Section]) -> str:
@@ -44,6 +60,7 @@ def render(results: Results, sections: Sequence[Section]) -> str:
     }
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     all_tables = tables.all_tables(results)
+    by_scenario = scenarios.tables(results)
     data = {"tables": all_tables, "metrics": [_metric(name) for name in results.comparison.metrics]}
     context: dict[str, Any] = {
         "style": Markup(style),  # noqa: S704 (a file of ours)
@@ -62,10 +79,12 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "facts": reproduction.facts(results),
         "config": reproduction.example_config(results),
         "rope": words.difference(results.comparison.rope, results.metric) + words.unit(results.metric),
-        "rhos": rhos(results),
-        "level": f"{LEVEL:g}",
-        "confidence": f"{CONFIDENCE:g}",
         "interval": INTERVAL,
+        "outcomes": DEFINITIONS,
+        "columns": {label: columns.NOTES[name] for name, label in EXPLAINED.items()},
+        "scenarios": by_scenario,
+        "scenarios_left_out": len(results.scenarios) - len(by_scenario) if by_scenario else 0,
+        "calibration": [words.metric(name) for name in scenarios.CALIBRATION],
     }
     return environment.get_template("page.html.jinja").render(context)
 
@@ -93,13 +112,15 @@ def summary(results: Results) -> list[str]:
     failures = [each for each in results.evidence.failures if each["current"]]  # the table lists older ones, too
     counts = [words.counted(len(runs), "run")]
     if len(runs):
-        configs = [record["config"] for record in results.evidence.records.values()]
-        n_trained = sum(len(config["seeds"]) * config["n_folds"] for config in configs)
+        records = results.evidence.records.values()
+        n_trained = sum(record["cost"].get("members", 0) for record in records)
+        validations = dict.fromkeys(reproduction.validation(record["config"]) for record in records)
         counts += [
             words.counted(runs["dataset"].nunique(), "data set"),
             words.counted(len(results.scenarios), "scenario"),
             words.counted(len(results.augmenters), "augmenter"),
-            f"{words.counted(n_trained, 'classifier')} trained",
+            f"validation: {words.listed(validations)}",
+            *([f"{words.counted(n_trained, 'classifier')} trained"] if n_trained else []),
         ]
     if failures:
         counts.append(words.counted(len(failures), "failure"))
@@ -115,19 +136,13 @@ def warnings(results: Results) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: -item[1])
 
 
-def rhos(results: Results) -> str:
-    """The share of rows that test, as the corrected test takes it."""
-    values = sorted({f"{value:.2g}" for value in results.table(results.metric)["rho"].dropna()})
-    return words.listed(values) if values else "one over the number of folds"
-
-
 def _visible(value: Any) -> Any:
     """Whatever the template writes, with what cannot be seen written out; Jinja escapes HTML after it."""
     return console(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _metric(name: str) -> dict[str, Any]:
-    return {"name": name, "label": words.metric(name), "digits": 3 if words.scale(name) == 1 else 1}
+    return {"name": name, "label": words.metric(name), "digits": words.digits(name)}
 
 
 def without_minority(results: Results) -> str:

@@ -107,6 +107,7 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     config, data = record["config"], record["data"]
     yield "seeds", ", ".join(map(str, config["seeds"]))
     yield "folds", str(config["n_folds"])
+    yield "validation", validation(config)
     for key in ("max_steps", "batch_size", "target_prior"):
         if key in config:
             yield key, str(config[key])
@@ -121,6 +122,14 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     )
     weights = record["encoder"].get("weights_sha256")
     yield f"encoder {record['choices']['encoder']}", f"weights {weights}" if weights else json.dumps(record["encoder"])
+
+
+def validation(config: Mapping[str, Any]) -> str:
+    """Name how rows are kept for choosing, with its settings: ``nested (n_folds=5, final=bagged)``."""
+    settings = config.get("validation", {})
+    name = settings.get("_target_", "unknown").rpartition(".")[2].lower()
+    others = ", ".join(f"{key}={value}" for key, value in settings.items() if not key.startswith("_"))
+    return f"{name} ({others})" if others else name
 
 
 def example_config(results: Results) -> str:
