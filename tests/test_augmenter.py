@@ -33,7 +33,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
 
 from synaug.augmenter import VAE, Augmented, Augmenter, Balance, TooFewRowsError, nearest_neighbours, segment_parents
-from synaug.augmenter.balance import warn_of_fallbacks
+from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.global_state import seeded
 from synaug.augmenter.samplers import check_parameters, sampling_type
 from synaug.errors import UserError
@@ -127,15 +127,15 @@ OTHERS: dict[str, Callable[[], Any]] = {
     "smote + enn": SMOTEENN,
     "own smote + enn": lambda: SMOTEENN(smote=SMOTE(k_neighbors=3)),
     "smote + tomek": SMOTETomek,
-    "undersampling": RandomUnderSampler,
-    "tomek links": TomekLinks,
     "function": lambda: FunctionSampler(func=doubled_first_rows),
     "user's own": Jitter,
 }
 CLEANERS = ("smote + enn", "own smote + enn", "smote + tomek")
-DECIDE_BY_THEMSELVES = ("none", "function", "tomek links")
-OVERSAMPLERS = [name for name in (*SHIPPED, *OTHERS) if name not in (*CLEANERS, *DECIDE_BY_THEMSELVES, "undersampling")]
-WITHOUT_DRAWS = DECIDE_BY_THEMSELVES
+DECIDE_BY_THEMSELVES = ("none", "function", "tomek")
+UNDERSAMPLERS = ("random_under", "near_miss")
+NO_OVERSAMPLERS = (*CLEANERS, *DECIDE_BY_THEMSELVES, *UNDERSAMPLERS)
+OVERSAMPLERS = [name for name in (*SHIPPED, *OTHERS) if name not in NO_OVERSAMPLERS]
+WITHOUT_DRAWS = (*DECIDE_BY_THEMSELVES, "near_miss")
 
 
 @cache
@@ -302,17 +302,119 @@ def test_each_row_of_the_vae_posterior_has_a_parent_of_its_class() -> None:
     np.testing.assert_array_equal(y[vae.parents_[:, 0]], labels[len(X) :])
 
 
+# Rows that are new points
+
+
+class Copying(Jitter):
+    """Returns copies of given rows as plain vectors, and of every `moved`-th row a moved one."""
+
+    def __init__(self, moved: int = 0, *, sampling_strategy: Any = "auto", random_state: Any = None) -> None:
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
+        self.moved = moved
+
+    def _fit_resample(self, X: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        rows, labels = [X.astype(np.float64)], [y]
+        for label, n in self.sampling_strategy_.items():
+            copies = X[np.resize(np.flatnonzero(y == label), n)].astype(np.float64)
+            if self.moved:
+                copies[:: self.moved] += 0.5
+            rows.append(copies)
+            labels.append(np.full(n, label))
+        return np.concatenate(rows), np.concatenate(labels)
+
+
+@pytest.mark.parametrize("sampler", ["random", "undersampling", "none", "tomek links", Copying()])
+def test_repetition_and_removal_make_no_new_row(sampler: Any) -> None:
+    X, y = mixed(FOUR, gap=0.5)
+    augmented = run(make(sampler) if isinstance(sampler, str) else Augmenter(sampler), X, y)
+    assert sampler == "none" or any(entry.made for entry in augmented.balance)
+    assert [entry.new for entry in augmented.balance] == [0] * 4
+
+
+@pytest.mark.parametrize("name", ["smote", "borderline_smote", "borderline-2", "adasyn", "svm", "vae", "user's own"])
+def test_every_row_between_or_beside_given_ones_is_new(name: str) -> None:
+    X, y = mixed(FOUR)
+    augmented = run(make(name), X, y)
+    assert [entry.new for entry in augmented.balance] == [entry.made for entry in augmented.balance]
+    assert augmented.balance[2].new > 0
+
+
+def test_repeated_rows_that_are_shaken_are_new() -> None:
+    X, y = mixed(TWO)
+    assert run(Augmenter(RandomOverSampler(shrinkage=0.1)), X, y).balance[1] == Balance(1, 15, 15, 45, 45, 45)
+
+
+def test_copies_among_new_rows_are_not_counted_as_new() -> None:
+    X, y = mixed(TWO)
+    assert run(Augmenter(Copying(moved=3)), X, y).balance[1] == Balance(1, 15, 15, 45, 45, 15)
+
+
+def test_prototypes_in_place_of_removed_rows_are_new() -> None:
+    X, y = mixed(TWO)
+    entry = run(Augmenter(ClusterCentroids(estimator=MiniBatchKMeans(n_init=1))), X, y).balance[0]
+    assert entry.made == -45
+    assert entry.kept < 15  # the centroid of a single row is that row
+    assert entry.kept + entry.new == 15
+
+
+def test_what_a_cleaner_made_and_kept_is_new() -> None:
+    X, y = mixed(TWO, gap=0.5)
+    augmented = run(make("smote + enn"), X, y)
+    assert [entry.new for entry in augmented.balance] == np.bincount(augmented.labels, minlength=2).tolist()
+    assert augmented.balance[1].new > augmented.balance[1].made
+
+
+def test_a_fallback_to_repetition_makes_no_new_row() -> None:
+    X, y = mixed((30, 10, 1))
+    smote, repeated = run(make("smote"), X, y).balance[1:]
+    assert (smote.made, smote.new) == (20, 20)
+    assert (repeated.made, repeated.made_by_fallback, repeated.new) == (29, 29, 0)
+
+
 # Samplers that remove rows, or that decide by themselves
 
 
+@pytest.mark.parametrize("name", UNDERSAMPLERS)
 @pytest.mark.parametrize(("amount", "left"), [(0.5, [26, 26, 12, 12]), (1, [12] * 4), (2, [12] * 4)])
-def test_undersampling_removes_the_share_of_the_surplus(amount: float, left: list[int]) -> None:
+def test_undersampling_removes_the_share_of_the_surplus(name: str, amount: float, left: list[int]) -> None:
     X, y = mixed(FOUR)
-    augmented = run(make("undersampling", amount), X, y)
+    augmented = run(make(name, amount), X, y)
     assert np.bincount(y[augmented.kept]).tolist() == left
     assert [entry.asked for entry in augmented.balance] == [n - real for n, real in zip(left, FOUR, strict=True)]
     assert len(augmented.synthetic_embeddings) == 0
     assert len(np.unique(augmented.kept)) == len(augmented.kept)
+
+
+@pytest.mark.parametrize("name", ["random_under", "near_miss", "tomek", "random"])
+@pytest.mark.parametrize("counts", [TWO, FOUR])
+def test_removal_and_repetition_make_no_new_point(name: str, counts: Sequence[int]) -> None:
+    X, y = mixed(counts, gap=0.3)
+    augmented = run(make(name), X, y)
+    assert [entry.new for entry in augmented.balance] == [0] * len(counts)
+    assert any(entry.made for entry in augmented.balance)
+    for entry in augmented.balance:
+        assert entry.kept == (y[augmented.kept] == entry.label).sum() <= entry.real
+        assert entry.kept == entry.real + min(entry.made, 0)
+
+
+def test_tomek_s_links_are_pairs_of_nearest_rows_of_which_the_larger_class_s_goes() -> None:
+    X, y = mixed(TWO, gap=0.3)
+    augmented = run(make("tomek"), X, y)
+    nearest = NearestNeighbors(n_neighbors=2).fit(X).kneighbors(X, return_distance=False)[:, 1]
+    rows = np.arange(len(X))
+    linked = (nearest[nearest] == rows) & (y != y[nearest])
+    assert linked.any()
+    np.testing.assert_array_equal(augmented.kept, rows[~(linked & (y == 0))])
+
+
+def test_near_miss_keeps_the_rows_of_the_larger_class_that_are_nearest_to_the_smallest() -> None:
+    X, y = mixed(TWO, gap=0.3)
+    augmented = run(make("near_miss"), X, y)
+    few = X[y == 1]
+    distances = np.sort(np.linalg.norm(X[y == 0][:, None] - few[None], axis=2), axis=1)[:, :3].mean(1)
+    kept = augmented.kept[y[augmented.kept] == 0]
+    expected = np.flatnonzero(y == 0)[np.argsort(distances)[: len(few)]]
+    np.testing.assert_array_equal(np.sort(kept), np.sort(expected))
 
 
 def test_kept_rows_are_told_from_new_ones_where_both_change() -> None:
@@ -350,7 +452,7 @@ def test_what_a_cleaner_removed_of_its_own_rows_is_not_filled_up_either() -> Non
     assert (augmented.balance[1].made, augmented.balance[1].made_by_fallback) == (25, 0)
 
 
-@pytest.mark.parametrize("name", ["undersampling", "smote + enn"])
+@pytest.mark.parametrize("name", ["random_under", "smote + enn"])
 def test_of_equal_rows_each_is_kept_once(name: str) -> None:
     X, y = mixed(TWO, gap=0.5)
     augmented = run(make(name), X.repeat(2, axis=0), y.repeat(2))
@@ -374,7 +476,7 @@ def test_cleaning_survives_where_one_class_needs_the_fallback() -> None:
 def test_the_smote_inside_a_combination_is_told_the_amount() -> None:
     X, y = mixed(TWO, gap=8)  # nothing to clean
     augmented = run(Augmenter(SMOTETomek(smote=SMOTE(k_neighbors=3), tomek=TomekLinks()), 0.5), X, y)
-    assert augmented.balance == [Balance(0, 60, 60, 0, 0), Balance(1, 15, 15, 22, 22)]
+    assert augmented.balance == [Balance(0, 60, 60, 0, 0), Balance(1, 15, 15, 22, 22, 22)]
 
 
 def test_a_class_that_is_cleaned_away_is_an_error() -> None:
@@ -423,7 +525,7 @@ def test_borderline_smote_on_separate_classes_falls_back_to_smote() -> None:
     assert len(BorderlineSMOTE().fit_resample(X, y)[0]) == len(X)
     augmented = run(make("borderline_smote"), X, y)
     reason = "BorderlineSMOTE made 0 of 45 rows for class 1; SMOTE with k_neighbors=5 made 45 in its place"
-    assert augmented.balance[1] == Balance(1, 15, 15, 45, 45, 45, reason)
+    assert augmented.balance[1] == Balance(1, 15, 15, 45, 45, 45, 45, reason)
 
 
 def test_adasyn_on_separate_classes_falls_back_to_smote_and_says_why() -> None:
@@ -444,7 +546,7 @@ def test_svm_smote_that_stops_short_is_filled_up() -> None:
     assert 0 < short < 54
     entry = run(Augmenter(SVMSMOTE()), X, y).balance[1]
     reason = f"SVMSMOTE made {short} of 60 rows for class 1; SMOTE with k_neighbors=5 made {60 - short} in its place"
-    assert entry == Balance(1, 30, 30, 60, 60, 60 - short, reason)
+    assert entry == Balance(1, 30, 30, 60, 60, 60, 60 - short, reason)
 
 
 def test_one_class_that_cannot_be_served_does_not_cost_the_others_their_sampler() -> None:
@@ -509,7 +611,8 @@ def test_adasyn_rounds_and_that_is_no_shortage() -> None:
     made = len(rows) - len(X)
     assert made != 260
     entry = run(make("adasyn", strict=True), X, y).balance[1]
-    assert entry == Balance(1, 40, 40, 260, made, 0, f"ADASYN decided on {made:+d} rows where +260 were asked for")
+    reason = f"ADASYN decided on {made:+d} rows where +260 were asked for"
+    assert entry == Balance(1, 40, 40, 260, made, made, 0, reason)
 
 
 def test_an_amount_over_1_on_purpose_is_not_warned_of() -> None:
@@ -608,7 +711,7 @@ def test_strict_raises_the_value_the_requirement_and_the_remedy(sampler: Any, se
 def test_one_row_more_than_neighbours_is_enough() -> None:
     X, y = mixed((30, 6))
     few = np.flatnonzero(y == 1)
-    assert run(make("smote", strict=True), X, y).balance[1] == Balance(1, 6, 6, 24, 24)
+    assert run(make("smote", strict=True), X, y).balance[1] == Balance(1, 6, 6, 24, 24, 24)
     with pytest.raises(ValueError, match=r"class 1 has 5 rows; SMOTE needs 6 \(k_neighbors \+ 1\)"):
         run(make("smote", strict=True), np.delete(X, few[0], axis=0), np.delete(y, few[0]))
 
@@ -766,9 +869,11 @@ ACCOUNT = ("seed", "fold", "class", "real", "kept", "asked", "made", "made_by_fa
 
 def test_many_fallbacks_are_one_warning_and_the_log_has_the_rest(caplog: pytest.LogCaptureFixture) -> None:
     names = [f"class {label}" for label in range(60)]
-    rows = [[0, 0, names[0], 9, 9, 0, 0, 0, None], *([0, 0, name, 2, 2, 7, 7, 7, "two rows"] for name in names[1:])]
+    of_the_first: list[object] = [0, 0, names[0], 9, 9, 0, 0, 0, None]
+    rows = [of_the_first, *([0, 0, name, 2, 2, 7, 7, 7, "two rows"] for name in names[1:])]
     with caplog.at_level(logging.DEBUG, "synaug"):
-        sentences = warn_of_fallbacks(as_table(ACCOUNT, rows), names)
+        warn_of_fallbacks(as_table(ACCOUNT, rows), names)
+    sentences = [each.sentence for each in fallbacks(as_table(ACCOUNT, rows), names)]
     assert len(sentences) == 59
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
     assert warning == (f"in 59 of 60 classes a fallback made 413 of 413 rows; {sentences[0]} (the log has the others)")
@@ -787,9 +892,9 @@ def test_a_fallback_is_warned_of_once_for_all_members(caplog: pytest.LogCaptureF
         [1, 0, "b", 5, 5, 4, 4, 0, None],
         [1, 0, "c", 8, 8, 1, 1, 0, None],
     ]
-    sentences = warn_of_fallbacks(as_table(ACCOUNT, rows), ["a", "b", "c"])
+    warn_of_fallbacks(as_table(ACCOUNT, rows), ["a", "b", "c"])
+    sentences = [record.getMessage() for record in caplog.records]
     assert sentences == ["class 'b': a fallback made 12 of 13 rows in 2 of 3 training sets, e.g. two rows"]
-    assert [record.getMessage() for record in caplog.records] == sentences
 
 
 def test_rows_that_are_not_finite_are_refused() -> None:

@@ -2,7 +2,9 @@
 
 import copy
 from collections import Counter
+from collections.abc import Sequence
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,162 +13,252 @@ import torch
 from imblearn import FunctionSampler
 from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
+from numpy.typing import NDArray
 
 from synaug.augmenter import VAE, Augmenter
 from synaug.classifier.batch import StackedBatch
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
-from synaug.splits import make_splits
-from synaug.training.batches import EVALUATION_ROWS
+from synaug.splits import Validation, make_splits
+from synaug.training.batches import EVALUATION_ROWS, RowPool, Steps
 from synaug.training.datamodule import EmbeddingDataModule
-from synaug.training.training_sets import augment, neighbour_graphs
+from synaug.training.training_sets import TrainingData, TrainingSet, augment, neighbour_graphs
+from synaug.validation import Holdout, Nested, Oracle
 
-N, D = 400, 6
+N, D, SPLITS, FOLDS = 400, 6, 8, 3
+LOOKS = (30, 60, 100)
+both_kinds = pytest.mark.parametrize("kind", ["inner", "whole"])
 
 
-def make(
+def make_data(
     sampler: Any = None,
     *,
     ratio: float | None = 4.0,
     amount: float = 1.0,
-    standardize: bool = False,
-    **changes: Any,
-) -> EmbeddingDataModule:
+    validation: Validation | None = None,
+    groups: NDArray[np.int64] | None = None,
+    **options: Any,
+) -> TrainingData:
     draw = np.random.RandomState(0)
     labels = np.repeat([0, 1], [N // 2, N // 2])
     embeddings = draw.standard_normal((N, D)).astype(np.float32)
     embeddings[:, 0] = np.arange(N)  # a row can be told by its first number
     texts = LabelledTexts("toy", [str(row) for row in range(N)], labels, ("a", "b"))
-    imbalance_ratio = ImbalanceRatio(ratio)
-    options: dict[str, Any] = {"seeds": [0, 1], "n_folds": 4, "validation_share": 0.1, "thin_validation": False}
-    splits = make_splits("toy", labels, texts.class_names, imbalance_ratio, [1], **options)
-    settings = {"batch_size": 8, "steps_per_epoch": 30} | changes
-    data = augment(
-        texts,
-        embeddings,
-        splits,
-        Augmenter(sampler or SMOTE(), amount),
-        neighbour_graphs(embeddings, labels),
-        minority=[1],
-        ratio=ratio,
-        standardize=standardize,
+    splits = make_splits(
+        "toy",
+        labels,
+        texts.class_names,
+        ImbalanceRatio(ratio),
+        seeds=[0, 1],
+        n_folds=4,
+        validation=validation or Nested(FOLDS),
+        groups=groups,
     )
-    return EmbeddingDataModule(data, **settings)
+    augmenter = Augmenter(sampler or SMOTE(), amount)
+    graphs = neighbour_graphs(embeddings, labels)
+    return augment(texts, embeddings, splits, augmenter, graphs, ratio=ratio, **options)
 
 
-def rows_of(module: EmbeddingDataModule, epochs: int) -> list[list[float]]:
-    loader = module.train_dataloader()
-    seen: list[list[float]] = [[] for _ in module.data.splits]
-    for _ in range(epochs):
-        for batch in chain.from_iterable(loader):
-            for index, rows in enumerate(batch.x[..., 0].tolist()):
-                seen[index] += rows
+def make(sampler: Any = None, kind: str = "inner", *, batch_size: int = 8, **changes: Any) -> EmbeddingDataModule:
+    """The members of one kind in one stack."""
+    data = make_data(sampler, **changes)
+    pool = RowPool(data.embeddings, data.labels, data.training_sets)
+    n_inner = len(data.inner)
+    members = range(n_inner) if kind == "inner" else range(n_inner, len(data.training_sets))
+    return EmbeddingDataModule(data, pool, members, batch_size=batch_size, looks=LOOKS)
+
+
+def sets_of(module: EmbeddingDataModule) -> list[TrainingSet]:
+    return [module.data.training_sets[member] for member in module.members]
+
+
+def blocks(module: EmbeddingDataModule, epoch: int = 0) -> list[Steps]:
+    module.trainer = SimpleNamespace(current_epoch=epoch)  # type: ignore[assignment]
+    return list(module.train_dataloader())
+
+
+def batches(module: EmbeddingDataModule, epochs: Sequence[int] = (0, 1, 2)) -> list[StackedBatch]:
+    return list(chain.from_iterable(block for epoch in epochs for block in blocks(module, epoch)))
+
+
+def rows_of(module: EmbeddingDataModule) -> list[list[float]]:
+    """What each member trains on up to the last look."""
+    seen: list[list[float]] = [[] for _ in module.running]
+    for batch in batches(module):
+        for index, rows in enumerate(batch.x[..., 0].tolist()):
+            seen[index] += rows
     return seen
 
 
-def first_batch(module: EmbeddingDataModule) -> StackedBatch:
-    return next(chain.from_iterable(module.train_dataloader()))
+@both_kinds
+def test_an_epoch_goes_from_one_look_to_the_next_in_steps_of_one_shape(kind: str) -> None:
+    module = make(kind=kind)
+    n_members = SPLITS * FOLDS if kind == "inner" else SPLITS
+    for epoch, n_steps in enumerate((30, 30, 40)):
+        found = blocks(module, epoch)
+        assert len(found) == len(module.train_dataloader()) == n_steps // 10
+        steps = list(chain.from_iterable(found))
+        assert len(steps) == n_steps
+        assert {tuple(batch.x.shape) for batch in steps} == {(n_members, 8, D)}
 
 
-def test_an_epoch_has_a_fixed_number_of_steps_of_one_shape() -> None:
+def test_a_step_that_fills_no_block_is_taken_all_the_same() -> None:
     module = make()
-    loader = module.train_dataloader()
-    blocks = list(loader)
-    assert len(blocks) == len(loader) == 3
-    batches = list(chain.from_iterable(blocks))
-    assert len(batches) == 30
-    assert {tuple(batch.x.shape) for batch in batches} == {(8, 8, D)}
+    module.looks = (8, 11, 16)
+    assert [sum(map(len, blocks(module, epoch))) for epoch in range(3)] == [8, 3, 5]
 
 
-def test_each_member_cycles_all_of_its_own_rows_and_no_other() -> None:
-    module = make(FunctionSampler())
-    for split, seen in zip(module.data.splits, rows_of(module, 4), strict=True):
+@both_kinds
+def test_each_member_cycles_all_of_its_own_rows_and_no_other(kind: str) -> None:
+    module = make(FunctionSampler(), kind)
+    for training_set, seen in zip(sets_of(module), rows_of(module), strict=True):
+        split, inner = training_set.split, training_set.inner
         counts = Counter(int(row) for row in seen)
-        assert set(counts) == set(split.train.tolist())
+        assert set(counts) == set((split.train if inner is None else split.inner[inner].fit).tolist())
         assert max(counts.values()) - min(counts.values()) <= 1  # whole passes, then a part of one
 
 
 def test_every_pass_has_an_order_of_its_own() -> None:
     module = make(FunctionSampler())
-    n = len(module.data.splits[0].train)
-    seen = rows_of(module, 4)[0]
+    n = len(module.data.splits[0].inner[0].fit)
+    seen = rows_of(module)[0]
     assert sorted(seen[:n]) == sorted(seen[n : 2 * n])
     assert seen[:n] != seen[n : 2 * n]
 
 
-def test_no_validation_or_test_row_is_ever_trained_on() -> None:
-    module = make(RandomOverSampler())
-    for split, seen in zip(module.data.splits, rows_of(module, 4), strict=True):
-        assert not set(map(int, seen)) & {*split.validation.tolist(), *split.test.tolist()}
+@both_kinds
+def test_members_that_go_on_draw_the_same_rows_whoever_has_left(kind: str) -> None:
+    module, thinned_out = make(kind=kind), make(kind=kind)
+    everybody = [batches(module, [epoch]) for epoch in range(3)]
+    positions = list(range(len(module.members)))
+    for epoch, step in enumerate((1, 2, 3)):
+        positions = positions[::step]
+        thinned_out.running = [thinned_out.members[position] for position in positions]
+        for batch, expected in zip(batches(thinned_out, [epoch]), everybody[epoch], strict=True):
+            assert torch.equal(batch.x, expected.x[positions])
+            assert torch.equal(batch.y, expected.y[positions])
+    assert 1 < len(positions) < len(module.members)
 
 
-def test_labels_travel_with_their_rows() -> None:
-    module = make(RandomOverSampler(), amount=2.0)
-    training = chain.from_iterable(module.train_dataloader())
-    loaders: list[Any] = [training, *module.val_dataloader(), *module.predict_dataloader()]
+@pytest.mark.parametrize("validation", [Nested(FOLDS), Holdout(0.2), Oracle(0.2)])
+@both_kinds
+def test_no_row_that_judges_or_tests_is_ever_trained_on(kind: str, validation: Validation) -> None:
+    module = make(RandomOverSampler(), kind, validation=validation)
+    for training_set, seen in zip(sets_of(module), rows_of(module), strict=True):
+        rows = set(map(int, seen))
+        assert rows
+        assert not rows & set(training_set.split.test.tolist())
+        assert not rows & set(training_set.left_out.tolist())
+        assert rows <= set(training_set.split.train.tolist())
+
+
+def test_no_row_of_a_group_that_judges_or_tests_is_ever_trained_on() -> None:
+    groups = np.random.RandomState(0).randint(80, size=N)
+    for kind in ("inner", "whole"):
+        module = make(RandomOverSampler(), kind, groups=groups)
+        for training_set, seen in zip(sets_of(module), rows_of(module), strict=True):
+            trained = set(groups[list(map(int, seen))].tolist())
+            assert not trained & set(groups[training_set.split.test].tolist())
+            assert not trained & set(groups[training_set.left_out].tolist())
+
+
+@both_kinds
+def test_labels_travel_with_their_rows(kind: str) -> None:
+    module = make(RandomOverSampler(), kind, amount=2.0)
+    loaders: list[Any] = [batches(module), module.val_dataloader(), module.left_out_rows(), module.test_rows()]
     for loader in loaders:
         for batch in loader:
             expected = (batch.x[..., 0] >= N // 2).long()
             assert torch.equal(batch.y[batch.real], expected[batch.real])
 
 
-def test_synthetic_rows_are_drawn_as_often_as_real_ones() -> None:
-    module = make(RandomOverSampler())
-    training_set = module.data.training_sets[0]
+@both_kinds
+def test_synthetic_rows_are_drawn_as_often_as_real_ones(kind: str) -> None:
+    module = make(RandomOverSampler(), kind)
+    training_set = sets_of(module)[0]
     made = len(training_set.augmented.synthetic_embeddings)
-    is_minority = training_set.split.train >= N // 2
+    is_minority = training_set.rows >= N // 2
     assert made == (~is_minority).sum() - is_minority.sum()
-    seen = Counter(map(int, rows_of(module, 4)[0]))
+    seen = Counter(map(int, rows_of(module)[0]))
     minority = sum(count for row, count in seen.items() if row >= N // 2)
     assert minority / sum(seen.values()) == pytest.approx(0.5, abs=0.02)
-    np.testing.assert_allclose(module.data.class_frequencies(), 0.5)
 
 
-def test_class_frequencies_are_those_trained_on() -> None:
-    np.testing.assert_allclose(make(FunctionSampler()).data.class_frequencies(), [[0.8, 0.2]] * 8, atol=0.01)
-    np.testing.assert_allclose(make(amount=0.5).data.class_frequencies()[0, 1], (0.25 + 0.375) / 1.625, atol=0.01)
+def test_class_counts_are_of_the_rows_trained_on() -> None:
+    for sampler, amount in ((FunctionSampler(), 1.0), (SMOTE(), 0.5), (SMOTE(), 2.0), (RandomUnderSampler(), 1.0)):
+        data = make_data(sampler, amount=amount)
+        counts = data.class_counts()
+        assert counts.shape == (SPLITS * (FOLDS + 1), 2)
+        for training_set, of_member in zip(data.training_sets, counts.tolist(), strict=True):
+            real = np.bincount(data.labels[training_set.rows], minlength=2)
+            made = [entry.made for entry in training_set.augmented.balance]
+            assert of_member == (real + made).tolist()
+    # Members of inner folds have fewer rows than the fit on all rows.
+    assert counts[:-SPLITS].sum(1).max() < counts[-SPLITS:].sum(1).min()
 
 
-def test_evaluation_rows_come_in_order_and_padding_is_marked() -> None:
+def test_members_stand_split_by_split_inner_folds_first_and_replicas_side_by_side() -> None:
+    data = make_data(replicas=2)
+    found = [(each.place, each.inner, each.replica) for each in data.training_sets]
+    inner = [(place, fold, replica) for place in range(SPLITS) for fold in range(FOLDS) for replica in range(2)]
+    assert found == [*inner, *((place, None, replica) for place in range(SPLITS) for replica in range(2))]
+    assert all(each.split is data.splits[each.place] for each in data.training_sets)
+
+
+@both_kinds
+def test_evaluation_rows_come_in_order_and_padding_is_marked(kind: str) -> None:
+    module = make(kind=kind)
+    sets = sets_of(module)
+    module.running = module.members[::2]
+    for loader, expected in (
+        (module.test_rows(), [each.split.test for each in sets]),
+        (module.left_out_rows(), [each.left_out for each in sets]),
+        (module.val_dataloader(), [each.left_out if kind == "inner" else each.split.test for each in sets[::2]]),
+    ):
+        assert loader.n_rows == list(map(len, expected))
+        for index, rows in enumerate(expected):
+            found = [row for batch in loader for row in batch.x[index, batch.real[index], 0].tolist()]
+            assert found == rows.tolist()
+        assert {batch.x.shape[1] for batch in loader} == {EVALUATION_ROWS}
+
+
+def test_what_judges_the_inner_members_is_each_training_row_once() -> None:
     module = make()
-    _, test = module.predict_dataloader()
-    for index, split in enumerate(module.data.splits):
-        found = [row for batch in test for row in batch.x[index, batch.real[index], 0].tolist()]
-        assert found == split.test.tolist()
-    assert {batch.x.shape[1] for batch in test} == {EVALUATION_ROWS}
+    for place, split in enumerate(module.data.splits):
+        rows = [each.left_out for each in sets_of(module) if each.place == place]
+        np.testing.assert_array_equal(np.concatenate(rows), split.out_of_fold)
+        assert sorted(split.out_of_fold.tolist()) == split.train.tolist()
 
 
-def test_the_watched_rows_are_real_minority_rows_of_the_training_set() -> None:
-    module = make()
-    _, watched = module.val_dataloader()
-    for batch in watched:
-        for index, split in enumerate(module.data.splits):
-            rows = {int(row) for row in batch.x[index, batch.real[index], 0].tolist()}
-            assert rows == {row for row in split.train.tolist() if row >= N // 2}
-
-
-def test_standardising_sees_the_real_training_rows_only() -> None:
-    plain, scaled = make(amount=2.0), make(amount=2.0, standardize=True)
-    for training_set in scaled.data.training_sets:
-        real = scaled.data.embeddings[training_set.split.train]
+@both_kinds
+def test_standardising_sees_the_real_training_rows_of_the_member_only(kind: str) -> None:
+    plain, scaled = make(kind=kind, amount=2.0), make(kind=kind, amount=2.0, standardize=True)
+    for training_set in sets_of(scaled):
+        split, inner = training_set.split, training_set.inner
+        real = scaled.data.embeddings[split.train if inner is None else split.inner[inner].fit]
         np.testing.assert_allclose(training_set.mean, real.mean(0), rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(training_set.scale, real.std(0), rtol=1e-4)
-    before, after = (first_batch(each) for each in (plain, scaled))
-    for index, training_set in enumerate(scaled.data.training_sets):
-        expected = (before.x[index].numpy() - training_set.mean) / training_set.scale
-        np.testing.assert_allclose(after.x[index].numpy(), expected, rtol=1e-4, atol=1e-5)
+    for before, after in zip(
+        (batches(plain)[0], next(iter(plain.test_rows()))),
+        (batches(scaled)[0], next(iter(scaled.test_rows()))),
+        strict=True,
+    ):
+        for index, training_set in enumerate(sets_of(scaled)):
+            expected = (before.x[index].numpy() - training_set.mean) / training_set.scale
+            np.testing.assert_allclose(after.x[index].numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_sampler_sees_embeddings_as_they_are() -> None:
-    plain, scaled = make(), make(standardize=True)
-    for left, right in zip(plain.data.training_sets, scaled.data.training_sets, strict=True):
+    plain, scaled = make_data(), make_data(standardize=True)
+    for left, right in zip(plain.training_sets, scaled.training_sets, strict=True):
         np.testing.assert_array_equal(left.augmented.synthetic_embeddings, right.augmented.synthetic_embeddings)
 
 
-def test_a_sampler_that_removes_rows_leaves_the_others() -> None:
-    module = make(RandomUnderSampler())
-    for training_set, seen in zip(module.data.training_sets, rows_of(module, 4), strict=True):
-        kept = training_set.split.train[training_set.augmented.kept]
+@both_kinds
+def test_a_sampler_that_removes_rows_leaves_the_others(kind: str) -> None:
+    module = make(RandomUnderSampler(), kind)
+    for training_set, seen in zip(sets_of(module), rows_of(module), strict=True):
+        kept = training_set.rows[training_set.augmented.kept]
         assert set(map(int, seen)) == set(kept.tolist())
         assert np.bincount(module.data.labels[kept]).tolist() == [np.bincount(module.data.labels[kept])[1]] * 2
 
@@ -174,13 +266,17 @@ def test_a_sampler_that_removes_rows_leaves_the_others() -> None:
 @pytest.mark.parametrize(
     "sampler", [SMOTE(), ADASYN(), RandomOverSampler(), VAE(max_epochs=2, sample_from="posterior")]
 )
-def test_no_test_or_validation_row_is_ever_a_parent(sampler: Any) -> None:
-    module = make(sampler)
-    for index, split in enumerate(module.data.splits):
-        parents = module.data.parents(index)
-        assert parents.shape == (len(module.data.training_sets[index].augmented.synthetic_embeddings), 2)
-        assert np.isin(parents, split.train).all()
-        assert (module.data.labels[parents] == 1).all()
+def test_no_row_that_judges_or_tests_is_ever_a_parent(sampler: Any) -> None:
+    groups = np.random.RandomState(0).randint(80, size=N)
+    data = make_data(sampler, groups=groups)
+    for index, training_set in enumerate(data.training_sets):
+        parents = data.parents(index)
+        assert parents.shape == (len(training_set.augmented.synthetic_embeddings), 2)
+        assert len(parents)
+        assert np.isin(parents, training_set.rows).all()
+        others = np.concatenate([training_set.left_out, training_set.split.test])
+        assert not np.isin(groups[parents], groups[others]).any()
+        assert (data.labels[parents] == 1).all()
 
 
 class Witness(RandomOverSampler):  # type: ignore[misc]
@@ -199,29 +295,39 @@ class OtherWitness(Witness):
 
 def drawn(sampler: Any, **changes: Any) -> list[int]:
     Witness.drawn.clear()
-    assert len(make(sampler, **changes).data.training_sets) == 8
+    assert len(make_data(sampler, **changes).training_sets) == len(Witness.drawn)
     return Witness.drawn.copy()
 
 
-def test_a_samplers_draws_depend_on_seed_fold_and_ratio_but_not_on_method_or_amount() -> None:
+def test_a_samplers_draws_depend_on_split_inner_fold_and_ratio_but_not_on_method_or_amount() -> None:
     found = drawn(Witness())
-    assert len(set(found)) == 8  # seeds × folds
+    assert len(found) == len(set(found)) == SPLITS * (FOLDS + 1)
     assert drawn(Witness(), amount=0.5) == drawn(Witness(), amount=2.0) == found
     assert drawn(OtherWitness()) == found
     others = drawn(Witness(), ratio=3.0) + drawn(Witness(), ratio=8.0)
     assert not set(others) & set(found)
-    assert len(set(others)) == 16
+    assert len(set(others)) == 2 * SPLITS * (FOLDS + 1)
 
 
-def test_batches_depend_on_seed_and_fold_alone() -> None:
-    first, second = rows_of(make(FunctionSampler()), 1), rows_of(make(FunctionSampler()), 1)
+def test_replicas_have_draws_of_their_own_and_the_first_those_of_a_run_without() -> None:
+    found, of_three = drawn(Witness()), drawn(Witness(), replicas=3)
+    assert of_three[::3] == found
+    assert len(set(of_three)) == 3 * len(found)
+
+
+def test_more_inner_folds_leave_the_draws_of_the_fit_on_all_rows_as_they_are() -> None:
+    assert drawn(Witness())[-SPLITS:] == drawn(Witness(), validation=Nested(2))[-SPLITS:]
+
+
+@both_kinds
+def test_batches_depend_on_the_member_alone(kind: str) -> None:
+    first, second = (rows_of(make(FunctionSampler(), kind, replicas=2)) for _ in range(2))
     assert first == second
-    assert len({tuple(seen) for seen in first}) == len(make().data.splits)
+    assert len({tuple(seen) for seen in first}) == len(first)
 
 
 def test_embeddings_must_match_the_texts() -> None:
-    embeddings = make().data.embeddings
+    embeddings = make_data().embeddings
     texts = LabelledTexts("toy", ["a"], np.array([0]), ("a", "b"))
-    options: dict[str, Any] = {"minority": [], "ratio": None, "standardize": False}
     with pytest.raises(ValueError, match="400 embeddings for 1 texts"):
-        augment(texts, embeddings, [], Augmenter(SMOTE()), neighbour_graphs(embeddings, texts.labels), **options)
+        augment(texts, embeddings, [], Augmenter(SMOTE()), neighbour_graphs(embeddings, texts.labels), ratio=None)

@@ -57,6 +57,7 @@ def test_scores_of_decisions_by_hand() -> None:
     assert found["geometric_mean"] == pytest.approx((3 / 4 * 2 / 3 * 2 / 3) ** (1 / 3))
     assert found["minority_recall"] == pytest.approx((recall[0] + recall[2]) / 2)
     assert found["majority_recall"] == pytest.approx(recall[1])
+    assert found["minority_precision"] == pytest.approx((precision[0] + precision[2]) / 2)
     # Gorodkin's R_K: (c s - sum t p) / sqrt((s^2 - sum p^2) (s^2 - sum t^2)), t = (4, 3, 3), p = (5, 3, 2).
     assert found["mcc"] == pytest.approx((7 * 10 - 35) / np.sqrt((100 - 38) * (100 - 34)))
     assert confusion(*of_matrix(MATRIX)) == MATRIX.tolist()
@@ -73,6 +74,76 @@ def test_scores_of_probabilities_by_hand() -> None:
     assert found["brier_score"] == pytest.approx(2 * (0.1**2 + 0.38**2 + 0.65**2 + 0.18**2) / 4)
     # Of 15 bins 0.9 has one, 0.62 and 0.65 share one (one of two right), 0.82 has one.
     assert found["calibration_error"] == pytest.approx(0.1 / 4 + abs(0.5 - 0.635) / 2 + 0.18 / 4)
+
+
+def test_the_balanced_log_loss_is_a_mean_over_classes() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.5, 0.5], [0.8, 0.2]])
+    found = table([0, 0, 0, 1], probabilities)
+    assert found["balanced_log_loss"] == pytest.approx((-np.log([0.9, 0.6, 0.5]).mean() - np.log(0.2)) / 2)
+    assert found["log_loss"] == pytest.approx(-np.log([0.9, 0.6, 0.5, 0.2]).mean())
+
+
+def test_where_classes_have_as_many_rows_both_log_losses_are_one() -> None:
+    labels = np.repeat(np.arange(4), 6)
+    found = table(labels, np.random.RandomState(0).dirichlet(np.ones(4), 24))
+    assert found["balanced_log_loss"] == pytest.approx(found["log_loss"])
+
+
+# Rows that inner folds leave out need not be of every class.
+
+
+@pytest.mark.parametrize("absent", [0, 1, 3])
+def test_of_a_class_without_rows_nothing_enters_the_means(absent: int) -> None:
+    labels = np.concatenate([np.full(6 + label, label) for label in range(4) if label != absent])
+    logits = np.random.RandomState(1).standard_normal((len(labels), 4)) + 2 * np.eye(4)[labels]
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    decided, present = probabilities.argmax(1), np.unique(labels)
+    assert (decided == absent).any()
+    found = table(labels, probabilities, minority=[2, 3])
+    recall, precision = (
+        {label: float(np.mean(of[where == label] == label)) for label in present.tolist()}
+        for of, where in ((decided, labels), (labels, decided))
+    )
+    f1 = [2 * recall[label] * precision[label] / (recall[label] + precision[label]) for label in present.tolist()]
+    few = [label for label in (2, 3) if label != absent]
+    assert found["balanced_accuracy"] == found["recall_macro"] == pytest.approx(np.mean(list(recall.values())))
+    assert found["precision_macro"] == pytest.approx(np.mean(list(precision.values())))
+    assert found["f1_macro"] == pytest.approx(np.mean(f1))
+    assert found["geometric_mean"] == pytest.approx(np.prod(list(recall.values())) ** (1 / 3))
+    assert found["minority_recall"] == pytest.approx(np.mean([recall[label] for label in few]))
+    assert found["minority_precision"] == pytest.approx(np.mean([precision[label] for label in few]))
+    assert found["majority_recall"] == pytest.approx(np.mean([recall[label] for label in (0, 1) if label != absent]))
+    one_vs_rest = [sk.roc_auc_score(labels == label, probabilities[:, label]) for label in present]
+    assert found["auroc_macro"] == pytest.approx(np.mean(one_vs_rest))
+    average = [sk.average_precision_score(labels == label, probabilities[:, label]) for label in present]
+    assert found["auprc_macro"] == pytest.approx(np.mean(average))
+    nats = -np.log(probabilities[np.arange(len(labels)), labels])
+    assert found["balanced_log_loss"] == pytest.approx(np.mean([nats[labels == label].mean() for label in present]))
+    assert {label for key in found if not isinstance(key, str) for label in key[1:]} == set(present.tolist())
+
+
+def test_a_minority_without_rows_has_no_scores_of_its_own() -> None:
+    labels = np.repeat([0, 1], 5)
+    found = table(labels, np.random.RandomState(0).dirichlet(np.ones(3), 10), minority=[2])
+    assert not {"minority_recall", "minority_precision"} & set(found)
+    assert "majority_recall" in found
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("only", [0, 1])
+def test_rows_of_one_class_alone_have_scores_that_are_finite(n_classes: int, only: int) -> None:
+    # All that inner folds leave out where the other classes train with one row each.
+    probabilities = np.random.RandomState(0).dirichlet(np.ones(n_classes), 8)
+    found = table(np.full(8, only), probabilities, minority=[1])
+    right = float(np.mean(probabilities.argmax(1) == only))
+    assert found["balanced_accuracy"] == found["accuracy"] == right
+    assert (
+        found["balanced_log_loss"]
+        == pytest.approx(found["log_loss"])
+        == pytest.approx(-np.log(probabilities[:, only]).mean())
+    )
+    # There is nothing to rank rows of a class against.
+    assert not {"auroc_macro", "auprc_macro"} & set(found)
 
 
 def test_scores_of_three_classes_by_hand() -> None:
@@ -198,9 +269,10 @@ def test_all_metrics_are_there_and_in_the_order_of_the_tables() -> None:
 @pytest.mark.parametrize("sure", [1.0, 0.9])
 def test_perfect_predictions(n_classes: int, sure: float) -> None:
     found = table(*of_matrix(5 * np.eye(n_classes, dtype=int), sure))
-    for metric in set(METRICS) - {"log_loss", "brier_score", "calibration_error"}:
+    for metric in set(METRICS) - set(LOSSES):
         assert found[metric] == pytest.approx(1), metric
     assert found["log_loss"] == pytest.approx(-np.log(sure), abs=1e-9)
+    assert found["balanced_log_loss"] == pytest.approx(-np.log(sure), abs=1e-9)
     assert found["calibration_error"] == pytest.approx(1 - sure, abs=1e-5)
     if sure == 1:
         assert found["brier_score"] == 0
@@ -236,11 +308,17 @@ def test_a_row_of_each_class_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minority", "left_out"), [([], "minority_recall"), ([0, 1, 2], "majority_recall"), ([2, 0], None), ([0, 2], None)]
+    ("minority", "left_out"),
+    [
+        ([], {"minority_recall", "minority_precision"}),
+        ([0, 1, 2], {"majority_recall"}),
+        ([2, 0], set()),
+        ([0, 2], set()),
+    ],
 )
-def test_the_mean_recall_of_no_class_is_left_out(minority: list[int], left_out: str | None) -> None:
+def test_the_means_over_no_class_are_left_out(minority: list[int], left_out: set[str]) -> None:
     found = table(*of_matrix(MATRIX), minority=minority)
-    assert {"minority_recall", "majority_recall"} - set(found) == ({left_out} if left_out else set())
+    assert set(METRICS) - set(found) == left_out
     if not left_out:
         assert found["minority_recall"] == pytest.approx((3 / 4 + 2 / 3) / 2)
 

@@ -9,28 +9,31 @@ from synaug.scores import summary
 
 
 def result(*rows: tuple[int, str, int, int], minority: tuple[str, ...] = ("rare",)) -> dict[str, Any]:
-    """Splits' (fold, class, real, kept)."""
-    data = [(0, fold, name, real, kept, 0, 0, 0, None) for fold, name, real, kept in rows]
+    """Splits' (fold, class, real, kept), beside inner folds of fewer rows."""
+    inner = [(0, fold, 0, name, 1, 1, 0, 0, 0, 0, None) for fold, name, _, _ in rows]
+    data = [(0, fold, None, name, real, kept, 0, 0, 0, 0, None) for fold, name, real, kept in rows]
     names = list(dict.fromkeys(name for _, name, _, _ in rows))
     return {
         "data": {
             "class_names": names,
-            "validation_rows_per_class": [3] * len(names),
+            "out_of_fold_rows_by_seed": {"0": [3] * len(names)},
             "minority": list(minority),
         },
-        "balance": tables.as_table(tables.BALANCE_COLUMNS, data),
+        "balance": tables.as_table(tables.BALANCE_COLUMNS, inner + data),
     }
 
 
 def test_where_all_real_rows_train_their_number_is_said() -> None:
     found = result((0, "big", 45, 45), (0, "rare", 6, 6), (1, "big", 44, 44), (1, "rare", 5, 5))
-    assert summary._minority_rows(found) == "real minority rows that train, and that validate: rare 6 and 3"
+    assert (
+        summary._minority_rows(found) == "real minority rows that train, and that inner folds leave out: rare 6 and 3"
+    )
 
 
 def test_rows_that_a_sampler_removed_are_not_counted_as_training() -> None:
     found = result((0, "big", 45, 8), (0, "rare", 6, 2), (1, "big", 45, 14), (1, "rare", 6, 6))
     assert summary._minority_rows(found) == (
-        "real minority rows that train, and that validate: rare 2 to 6 of 6 and 3\n"
+        "real minority rows that train, and that inner folds leave out: rare 2 to 6 of 6 and 3\n"
         "real rows of other classes that the sampler kept: big 8 to 14 of 45"
     )
 
@@ -41,10 +44,15 @@ def test_of_many_classes_the_first_five_are_named() -> None:
 
 
 @pytest.mark.parametrize("minority", [(), ("rare",)])
-def test_a_balance_of_before_has_no_kept_rows(minority: tuple[str, ...]) -> None:
+def test_a_record_of_before_has_neither_inner_folds_nor_kept_rows(minority: tuple[str, ...]) -> None:
     found = result((0, "big", 45, 8), (0, "rare", 6, 2), minority=minority)
-    at = found["balance"]["columns"].index("kept")
-    for row in [found["balance"]["columns"], *found["balance"]["data"]]:
-        del row[at]
+    found["data"]["validation_rows_per_class"] = found["data"].pop("out_of_fold_rows_by_seed")["0"]
+    balance = found["balance"]
+    keep = [place for place, name in enumerate(balance["columns"]) if name not in ("inner", "kept", "new")]
+    at = balance["columns"].index("inner")
+    found["balance"] = {
+        "columns": [balance["columns"][place] for place in keep],
+        "data": [[row[place] for place in keep] for row in balance["data"] if row[at] is None],
+    }
     words = "rare 6 and 3" if minority else "no minority"
-    assert summary._minority_rows(found) == f"real minority rows that train, and that validate: {words}"
+    assert summary._minority_rows(found) == f"real minority rows that train, and that inner folds leave out: {words}"

@@ -52,7 +52,8 @@ def scores(
     Parameters
     ----------
     labels
-        int64 `[n]`. Of a class without a row nothing can be said: means are of the others.
+        int64 `[n]`. Of a class without a row nothing can be said: means are of the others. Where all rows are of one
+        class there is nothing to rank them against, and the areas under curves are left out.
     probabilities
         `[n, n_classes]`; the largest is the decision.
     minority
@@ -98,8 +99,9 @@ def scores(
     yield "precision_macro", None, precision[has_rows].mean()
     yield "recall_macro", None, recall[has_rows].mean()
     yield "mcc", None, mcc
-    yield "auroc_macro", None, auroc[has_rows].mean()
-    yield "auprc_macro", None, auprc[has_rows].mean()
+    if has_rows.sum() > 1:
+        yield "auroc_macro", None, auroc[has_rows].mean()
+        yield "auprc_macro", None, auprc[has_rows].mean()
     yield "log_loss", None, nats
     yield "balanced_log_loss", None, balanced_log_loss(labels, probabilities)
     yield "brier_score", None, brier
