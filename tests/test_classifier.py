@@ -35,7 +35,7 @@ WIDTH, N_CLASSES = 24, 3
 Weights = dict[str, torch.Tensor]
 
 
-def make_data(standardize: bool = False, replicas: int = REPLICAS) -> TrainingData:
+def make_data(standardize: bool = False, replicas: int = REPLICAS, amount: float = 1.0) -> TrainingData:
     draw = np.random.RandomState(0)
     labels = np.repeat([0, 1, 2], 130)
     embeddings = (draw.standard_normal((390, WIDTH)) + 1.2 * draw.standard_normal((3, WIDTH))[labels]).astype(
@@ -46,7 +46,7 @@ def make_data(standardize: bool = False, replicas: int = REPLICAS) -> TrainingDa
         "toy", labels, texts.class_names, ImbalanceRatio(8.0), seeds=[0], n_folds=SPLITS, validation=Nested(FOLDS)
     )
     graphs = neighbour_graphs(embeddings, labels)
-    sampler = Augmenter(SMOTE(k_neighbors=2))
+    sampler = Augmenter(SMOTE(k_neighbors=2), amount)
     return augment(texts, embeddings, splits, sampler, graphs, ratio=8.0, replicas=replicas, standardize=standardize)
 
 
@@ -188,7 +188,8 @@ def test_a_member_that_leaves_has_been_the_same_until_then() -> None:
     "loss", [ClassWeighted(), LogitAdjusted(), Focal(), LDAM()], ids=lambda loss: type(loss).__name__
 )
 def test_losses_that_know_class_counts_keep_each_members_own_when_others_leave(loss: Loss) -> None:
-    data = make_data(replicas=1)
+    data = make_data(replicas=1, amount=0.2)
+    assert len(np.unique(data.class_counts(), axis=0)) > 1
     n_inner = len(data.inner)
     together = trained(data, range(n_inner), dict.fromkeys(range(0, n_inner, 2), LOOKS[1]), loss=loss)
     for member in (1, n_inner - 1):
