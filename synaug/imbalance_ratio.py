@@ -69,7 +69,7 @@ class ImbalanceRatio:
             half = n_classes // 2
             first = n_classes - half + (seed * half if self.rotates else 0)
             return sorted(label % n_classes for label in range(first, first + half))
-        meant = {self._class_meant(name, class_names) for name in self.minority}
+        meant = {names.class_meant("imbalance_ratio.minority", name, class_names, '["{}"]') for name in self.minority}
         chosen = [label for label, name in enumerate(class_names) if name in meant]
         if not 0 < len(chosen) < len(class_names):
             raise UserError(
@@ -77,21 +77,6 @@ class ImbalanceRatio:
                 "name at least one, and leave at least one"
             )
         return chosen
-
-    def _class_meant(self, given: object, class_names: Sequence[str]) -> str:
-        found = names.called(given, class_names)
-        word = names.cut(given) if isinstance(given, str) else names.as_yaml(given)
-        if not found:
-            raise UserError(
-                f"imbalance_ratio.minority names {word}, which is no class of the data set: "
-                f"choose among {names.listed(class_names)}"
-            )
-        if len(found) > 1:
-            raise UserError(
-                f"imbalance_ratio.minority names {word}, which stands for several classes ({names.listed(found)}): "
-                f"quote the one you mean, 'imbalance_ratio.minority=[\"{found[0]}\"]'"
-            )
-        return found[0]
 
     def rows_to_keep(self, rows_per_class: NDArray[np.int64], minority: Sequence[int]) -> NDArray[np.int64]:
         """Rows that each class keeps, `[n_classes]`, rounded to whole rows (so that it may be none)."""

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 NEAR = 0.95  # the cosine above which one row is a near copy of another
 MANY = 0.1  # the share of a class's test rows above which it is said
-# Test rows looked at, over all splits and classes: more would take minutes and change the third digit.
+# Test rows looked at, over all classes and all splits of a seed: more would take minutes and change the third digit.
 MOST_ROWS = 10_000
 ROWS_AT_ONCE = 256
 
@@ -23,7 +23,8 @@ def near_copies(
 ) -> dict[str, float]:
     """For each class the share of test rows whose nearest training row, of any class, has a cosine above .95.
 
-    Of more than 10,000 test rows, so many are drawn, as many of each class and split as there are.
+    Of more than 10,000 test rows of a seed, so many are drawn, as many of each class and split as there are; which seeds
+    are beside it does not matter.
 
     Parameters
     ----------
@@ -43,7 +44,8 @@ def near_copies(
     """
     norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
     unit = (embeddings / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)
-    most = max(1, MOST_ROWS // (len(splits) * len(class_names)))
+    n_folds = len({split.fold for split in splits})
+    most = max(1, MOST_ROWS // (n_folds * len(class_names)))
     shares = np.full((len(splits), len(class_names)), np.nan)
     for index, split in enumerate(splits):
         n_rows = np.minimum(np.bincount(labels[split.test], minlength=len(class_names)), most)
@@ -59,26 +61,24 @@ def near_copies(
     }
 
 
-def warn_of_near_copies(shares: Mapping[str, float], title: str) -> list[str]:
-    """Say of which classes more than a tenth of the test rows are near copies of training rows.
+def warn_of_near_copies(shares: Mapping[str, float], title: str) -> None:
+    """Say of which classes more than a tenth of the test rows are near copies of training rows."""
+    for sentence in said_of_near_copies(shares, title):
+        log.warning("%s", sentence)
 
-    Returns
-    -------
-    list of str
-        The sentence, for the record; empty where there is nothing to say.
-    """
+
+def said_of_near_copies(shares: Mapping[str, float], title: str) -> list[str]:
+    """The sentence about them, for the record; none where there is nothing to say."""
     many = {name: share for name, share in shares.items() if share > MANY}
     if not many:
         return []
     by_share = sorted(many, key=lambda name: -many[name])
     said = ", ".join(f"{many[name]:.0%} of class {names.cut(name)}" for name in by_share[:5])
     more = f" and over {MANY:.0%} of {len(many) - 5} more classes" if len(many) > 5 else ""
-    sentence = (
+    return [
         f"{title}: {said}{more} in the test folds are near copies of training rows (cosine above {NEAR}), so scores on "
         "new texts may be lower; dataset.group keeps rows that belong together on one side"
-    )
-    log.warning("%s", sentence)
-    return [sentence]
+    ]
 
 
 def _nearest_cosines(unit: NDArray[np.float32], rows: Rows, among: Rows) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from pytorch_lightning.loggers import Logger
 
 from synaug import record
 from synaug.augmenter import Augmenter
-from synaug.augmenter.balance import warn_of_fallbacks
+from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
 from synaug.dataset import LabelledTexts, TextSource
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
@@ -26,7 +26,8 @@ from synaug.encoder.workers import torch_threads
 from synaug.errors import UserError
 from synaug.files.digest import array_sha256
 from synaug.imbalance_ratio import ImbalanceRatio
-from synaug.near_copies import near_copies, warn_of_near_copies
+from synaug.loss import Loss
+from synaug.near_copies import near_copies, said_of_near_copies, warn_of_near_copies
 from synaug.record.cost import Cost
 from synaug.record.extending import extend
 from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES
@@ -86,6 +87,8 @@ class Prepared:
         How many rows each class keeps.
     validation
         How rows are left out to choose steps and decision rules.
+    loss
+        What is trained on.
     splits
         Which rows train and test.
     near_copies
@@ -101,6 +104,7 @@ class Prepared:
     texts: LabelledTexts
     imbalance_ratio: ImbalanceRatio
     validation: Validation
+    loss: Loss
     splits: Sequence[Split]
     near_copies: Mapping[str, float]
     embeddings: NDArray[np.float32]
@@ -132,7 +136,8 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
         prepared = prepare(config, folder.name, asked, cost)
         data = augment(config, prepared, cost)
         balance = tables.balance(data)
-        fallbacks = warn_of_fallbacks(balance, data.class_names)
+        warn_of_near_copies(prepared.near_copies, prepared.texts.title)
+        warn_of_fallbacks(balance, data.class_names)
         with logging_to(config.logger) as logger:
             predictions = fit(make_training(config, prepared), data, cost)
             with of_no_consequence():
@@ -144,10 +149,9 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
                 **scored,
                 "balance": balance,
                 **training_tables(data, predictions),
-                "warnings": fallbacks,
                 "cost": spent(cost, prepared.encoded, predictions),
             }
-            recorded = extend(folder, computed, probabilities(data.labels, said(data, predictions)))
+            recorded = extend(folder, computed, log_probabilities(data, predictions), warnings_of)
             log.info("%s", cost.line())
             with of_no_consequence():
                 wandb_run.log_result(logger, recorded)
@@ -196,7 +200,8 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         dataset, encoder, imbalance_ratio, validation, texts = load(config)
         if {"dataset": dataset.source(), "encoder": encoder.source()} != asked.sources:
             raise UserError(f"the data or weights of {name} changed while it started: give the command again")
-        # Before the texts are encoded: what the ratio and the folds cannot have is said at once.
+        # Before the texts are encoded: what the loss, the ratio and the folds cannot have is said at once.
+        loss = instantiate(config.loss, _convert_="all").for_classes(texts.class_names)
         split = partial(
             make_splits,
             texts.name,
@@ -219,15 +224,14 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
         digest = array_sha256(embeddings)
-    plan = asked.plan.held_to(digest)
-    if plan != asked.plan:
-        log.warning("%s: %s", name, plan.remark)
-        splits = split(seeds=plan.compute)
-    copies = near_copies(embeddings, texts.labels, texts.class_names, splits)
-    warn_of_near_copies(copies, texts.title)
+        plan = asked.plan.held_to(digest)
+        if plan != asked.plan:
+            log.warning("%s: %s", name, plan.remark)
+            splits = split(seeds=plan.compute)
+        copies = near_copies(embeddings, texts.labels, texts.class_names, splits)
     cost.count("embed", cache.encoded.texts, cache.encoded.flops)
     return Prepared(
-        texts, imbalance_ratio, validation, splits, copies, embeddings, digest, cache.identity, cache.encoded
+        texts, imbalance_ratio, validation, loss, splits, copies, embeddings, digest, cache.identity, cache.encoded
     )
 
 
@@ -283,15 +287,25 @@ def score(data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str,
     return scored
 
 
-def said(data: TrainingData, predictions: Predictions) -> list[Said]:
-    """What is kept of the predictions: log probabilities of all rows that did not train."""
-    return [
+def log_probabilities(data: TrainingData, predictions: Predictions) -> dict[str, NDArray[np.generic]]:
+    """Those that the record keeps: of each split the reference's, and each candidate's at its own step."""
+    said = [
         Said(
             split,
             {ARGMAX: of_split.last, **{rule: chosen.test for rule, chosen in of_split.chosen.items()}},
             {rule: chosen.out_of_fold for rule, chosen in of_split.chosen.items()},
         )
         for split, of_split in zip(data.splits, predictions.splits, strict=True)
+    ]
+    return probabilities(data.labels, said)
+
+
+def warnings_of(recorded: Mapping[str, Any]) -> list[str]:
+    """What a reader of a record is warned of, over all of its seeds."""
+    data = recorded["data"]
+    return [
+        *said_of_near_copies(data["near_copies"], data["name"]),
+        *(each.sentence for each in fallbacks(recorded["balance"], data["class_names"])),
     ]
 
 
@@ -412,10 +426,9 @@ def make_augmenter(config: DictConfig) -> Augmenter:
 
 def make_training(config: DictConfig, prepared: Prepared) -> Fits:
     """The classifier with all of its settings."""
-    loss = instantiate(config.loss, _convert_="all")
     return StackedTraining(
         instantiate(config.classifier, _convert_="all"),
-        loss.for_classes(prepared.texts.class_names),
+        prepared.loss,
         batch_size=config.batch_size,
         max_steps=config.max_steps,
         trainer=OmegaConf.to_container(config.trainer, resolve=True),  # type: ignore[arg-type]

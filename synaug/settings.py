@@ -19,6 +19,10 @@ from synaug.files.places import LONGEST_NAME, folder_problem
 GROUPS = ("dataset", "encoder", "imbalance_ratio", "augmenter", "loss", "classifier", "validation")
 # All groups whose options hold settings of a run.
 OPTION_GROUPS = (*GROUPS, "logger")
+# Groups whose options hold no settings of their own, but change those of the run.
+CHANGING_GROUPS = ("method", "experiment")
+# What an option of the group method chooses.
+OF_A_METHOD = ("augmenter", "loss")
 # JSON and spreadsheets keep whole numbers exactly up to here.
 LARGEST_SEED = 2**53 - 1
 # No setting needs a number beyond; the libraries behind them overflow somewhere above.
@@ -159,7 +163,7 @@ def _end(value: float, low: str, high: str, least: float) -> str:
 def one_of(*words: Any) -> Kind:
     """One of some words, or numbers."""
     return Kind(
-        f"one of {', '.join(dict.fromkeys(map(str, words)))}",
+        f"{'one of ' if len(words) > 1 else ''}{', '.join(dict.fromkeys(map(str, words)))}",
         lambda value: any(type(value) is type(word) and value == word for word in words),
         all(isinstance(word, str) for word in words),
     )

@@ -20,7 +20,6 @@ TOY = [
     "encoder=toy",
     "n_folds=4",
     "max_steps=40",
-    "steps_per_epoch=20",
     "imbalance_ratio=ir5",
     "report=false",
 ]

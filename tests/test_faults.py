@@ -32,7 +32,7 @@ from tests import toy
 from tests.program import TOY, Outcome, Program, without_cost
 
 ROOT = Path(__file__).parents[1]
-TINY = [*TOY, "n_folds=2", "max_steps=4", "steps_per_epoch=2", "trainer.enable_progress_bar=false"]
+TINY = [*TOY, "n_folds=2", "max_steps=4", "trainer.enable_progress_bar=false"]
 FAULTS_OF_OURS = ("Traceback (most", "UserWarning", "Logging error")
 
 

@@ -25,7 +25,7 @@ from tests.test_faults import ROOT, Zygote, whole_records
 MOMENTS = int(os.environ.get("SYNAUG_KILLS", "3"))
 WORKERS_MOMENTS = max(1, MOMENTS // 3)  # whose processes have to import everything
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-TINY = [*TOY, "n_folds=2", "max_steps=200", "steps_per_epoch=20", "trainer.enable_progress_bar=false"]
+TINY = [*TOY, "n_folds=2", "max_steps=200", "trainer.enable_progress_bar=false"]
 EXIT_CODES = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGINT: 1}
 
 

@@ -1,5 +1,6 @@
 """Rules that no run recorded, judged on kept log probabilities."""
 
+import io
 import json
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from scipy.special import log_softmax
 from synaug import record as records
 from synaug.comparison import evidence as evidences
 from synaug.errors import UserError
-from synaug.files.digest import file_sha256
 from synaug.report import draw, later
 from synaug.report.__main__ import main
 from tests.fabricated import write_runs
@@ -30,10 +30,9 @@ def write_probabilities(folder: Path, n_classes: int = 2) -> dict[str, np.ndarra
     logits = 1.2 * np.eye(n_classes)[label] + draw.normal(0, 1, (len(label), n_classes))
     kept = {"seed": seed, "fold": fold, "row": np.arange(len(label)), "label": label}
     kept["prior_corrected"] = log_softmax(logits, axis=1).astype(np.float32)
-    path = folder / records.PROBABILITIES
-    np.savez_compressed(path, **kept)
-    record["probabilities_sha256"] = file_sha256(path)
-    (folder / records.RECORD).write_text(json.dumps(record))
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **kept)
+    records.write(folder, record, packed.getvalue())
     return kept
 
 
@@ -131,11 +130,11 @@ def test_a_threshold_of_several_classes_is_refused(tmp_path: Path) -> None:
 
 def test_probabilities_that_are_gone_or_others_are_said(run: Path) -> None:
     rule = later.read_rule("costs", "spam=2")
-    with pytest.raises(UserError, match=r"probabilities.npz is missing.*force=true"):
+    with pytest.raises(UserError, match=r"lacks the log probabilities that rules are judged on: .*force=true"):
         later.with_rules(evidences.read([run]), [rule])
     write_probabilities(run)
-    (run / records.PROBABILITIES).write_bytes(b"other")
-    with pytest.raises(UserError, match=r"probabilities.npz is not the one that was recorded"):
+    next(run.glob("*.npz")).write_bytes(b"other")
+    with pytest.raises(UserError, match="does not hold the log probabilities that were recorded"):
         later.with_rules(evidences.read([run]), [rule])
 
 

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synaug.comparison.choices import KEY, choose, with_choices
 from synaug.comparison.compare import compare as compare_all
 from synaug.comparison.evidence import read
-from synaug.comparison.labels import REFERENCES
-from synaug.comparison.stats import KEY, compare, with_choices
+from synaug.comparison.labels import PICKED, REFERENCES
+from synaug.comparison.stats import compare
 from synaug.escaping import latex as escape
+from synaug.report import limits
 from synaug.report.latex import comparison_table, results_table, tables
 from synaug.report.results import Results
 from synaug.scores.decision import RULES
@@ -34,16 +36,21 @@ def scores(
         for rule in RULES
         for fold in range(n_folds)
     ]
-    return pd.DataFrame(rows, columns=[*KEY, "value"])
+    frame = pd.DataFrame(rows, columns=[*KEY, "value"])
+    return frame.assign(with_synthesis=frame["augmenter"] == augmenters[0])
 
 
 def placed(scenarios: Sequence[str], per_data_set: int = 2) -> dict[str, tuple[str, str]]:
     return {each: (f"data_{at // per_data_set}", f"1:{at + 2}") for at, each in enumerate(scenarios)}
 
 
-def compared(scored: pd.DataFrame, validation: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    values = with_choices(scored, scored if validation is None else validation)
-    return values, compare(values)
+def chosen(scored: pd.DataFrame) -> pd.DataFrame:
+    """Scores with those of what is chosen, by losses that fall as the scores rise."""
+    return with_choices(scored, choose(scored.assign(value=-scored["value"])))
+
+
+def compared(scored: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return chosen(scored), compare(chosen(scored))
 
 
 def unescaped(latex: str) -> str:
@@ -90,12 +97,12 @@ def test_a_cell_is_mean_and_deviation_in_per_cent() -> None:
     assert r"method & 1:2 & 1:3 \\" in latex
     assert "Balanced accuracy (\\%)" in latex
     assert "Nadeau and Bengio, 2003; $\\rho = 0.1$" in latex
-    assert "Holm-adjusted over all comparisons of a scenario with both references" in latex
+    assert "adjusted by Holm's step-down over the comparisons of the scenario with the same reference" in latex
 
 
 def test_losses_are_not_per_cent_and_the_least_is_best() -> None:
     scored = scores()
-    values = with_choices(scored, scored, higher_is_better=False)
+    values = with_choices(scored, choose(scored))
     latex = results_table(values, compare(values, higher_is_better=False), "log_loss", placed(["a", "b"]))
     check(latex)
     assert re.fullmatch(r"\$0\.80\d \\pm 0\.00\d\$", cell(latex, "smote"))
@@ -108,7 +115,8 @@ def test_losses_are_not_per_cent_and_the_least_is_best() -> None:
 def test_the_best_is_bold_and_what_is_better_is_marked() -> None:
     values, table = compared(scores())
     latex = results_table(values, table, "accuracy", placed(["a", "b"]))
-    assert cell(latex, "smote").endswith(r"^{*\dagger}$")
+    assert cell(latex, "smote").endswith("^{*}$")
+    assert cell(latex, "smote, rule chosen").endswith(r"^{*\dagger}$")
     for method in ("none", "none, tuned", r"random\_50 \%", "best without synthesis"):
         assert "dagger" not in cell(latex, method)
         assert r"\mathbf" not in cell(latex, method)
@@ -122,12 +130,12 @@ def test_only_what_is_better_is_marked(outcome: str) -> None:
     values, table = compared(scores())
     is_smote = (
         (table["augmenter"] == "smote")
-        & (table["decision"] == "argmax")
+        & (table["decision"] == "chosen")
         & (table["reference"] == "best_without_synthesis")
     )
     table["outcome"] = np.where(is_smote, outcome, "inconclusive")
     latex = results_table(values, table, "accuracy", placed(["a", "b"]))
-    assert (r"^{\dagger}" in cell(latex, "smote")) == (outcome == "better")
+    assert (r"^{\dagger}" in cell(latex, "smote, rule chosen")) == (outcome == "better")
     assert latex.count(r"^{\dagger}") == 2 * (outcome == "better")  # in both scenarios
     assert "^{*" not in latex
 
@@ -164,14 +172,15 @@ def test_many_methods_are_several_tables() -> None:
     many = ["none", *(f"smote k={k}" for k in range(25))]
     latex = results_table(*compared(scores(scenarios=["a"], augmenters=many, n_folds=3)), "accuracy", placed(["a"]))
     check(latex)
-    assert latex.count(r"\begin{table*}") == 3
+    n_methods = len(many) * (len(RULES) + 1) + len(PICKED)
+    assert latex.count(r"\begin{table*}") == -(-n_methods // limits.LATEX_ROWS) == 4
 
 
 def test_none_comes_first_and_picked_last() -> None:
     latex = results_table(*compared(scores()), "accuracy", placed(["a", "b"]))
     rows = latex.split(r"\midrule")[1].split(r"\bottomrule")[0].split(r"\addlinespace")
     assert [row.strip().split(" & ")[0] for row in rows] == [
-        *("none", "smote", r"random\_50 \%", "picked (best on validation)"),
+        *("none", "smote", r"random\_50 \%", "best without synthesis", "best with synthesis"),
     ]
 
 
@@ -183,13 +192,16 @@ def test_a_comparison_shows_the_gain_with_its_interval_and_tests() -> None:
     row = table.query(
         "scenario == 'a' and augmenter == 'smote' and decision == 'argmax' and reference == 'baseline'"
     ).iloc[0]
-    cells = [cell(latex, "smote", column) for column in range(9)]
+    cells = [cell(latex, "smote", column) for column in range(10)]
     assert cells[0] == f"${100 * row['gain']:+.1f}$"
     assert cells[1] == f"$[{100 * row['low']:.1f},\\ {100 * row['high']:.1f}]$"
-    assert cells[2:4] == ["$< 0.001$", "$< 0.001$"]
-    assert cells[4] == f"${row['effect']:.2f}$"
-    assert cells[5:] == ["0.00", "0.00", "1.00", "10"]
-    assert r"\caption{data\_0, 1:2: gain in accuracy (points) over the baseline (no augmentation, argmax)" in latex
+    assert cells[2:5] == ["$< 0.001$", "better", "$< 0.001$"]
+    assert cells[5] == f"${row['effect']:.2f}$"
+    assert cells[6:] == ["0.00", "0.00", "1.00", "10"]
+    assert (
+        r"\caption{data\_0, 1:2: gain in accuracy (points) over the baseline (no augmentation, plain loss, argmax)"
+        in latex
+    )
     assert "none &" not in latex
     against_best = comparison_table(table, "best_without_synthesis", "accuracy", placed(["a", "b"]))
     check(against_best)
@@ -200,12 +212,12 @@ def test_what_cannot_be_tested_is_a_dash() -> None:
     values, table = compared(scores(n_folds=1))
     latex = comparison_table(table, "baseline", "accuracy", placed(["a", "b"]))
     check(latex)
-    assert [cell(latex, "smote", column) for column in range(1, 9)] == [*["--"] * 7, "1"]
+    assert [cell(latex, "smote", column) for column in range(1, 10)] == [*["--"] * 8, "1"]
     check(results_table(values, table, "accuracy", placed(["a", "b"])))
 
 
 def test_nothing_compared_is_said() -> None:
-    scored = scores().query("augmenter != 'none'")
+    scored = scores().query("augmenter == 'smote'")
     values, table = compared(scored)
     assert (
         comparison_table(table, "best_without_synthesis", "accuracy", placed(["a", "b"]))
@@ -268,3 +280,12 @@ def test_escaped_text_has_no_command_of_its_own(text: str) -> None:
     }
     assert not set(bare) & set('%&#^<>|`"\n')
     assert "--" not in latex
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss"])
+def test_what_rounds_to_nothing_has_no_sign(metric: str) -> None:
+    _, table = compared(scores())
+    nothing = dict.fromkeys(("gain", "low", "high", "effect", "p_worse"), -1e-9)
+    latex = comparison_table(table.assign(**nothing), "baseline", metric, placed(["a", "b"]))
+    assert not re.search(r"[-+−]0\.0+(?![0-9])", latex)
+    assert cell(latex, "smote") == ("$0.0$" if metric == "accuracy" else "$0.000$")

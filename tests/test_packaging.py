@@ -85,7 +85,7 @@ import synaug
 assert synaug.__file__.startswith(sys.argv[1]), synaug.__file__
 config_dir, *settings = sys.argv[2:]
 config_dir = config_dir.removeprefix("--config-dir=")
-short = {"n_folds": 2, "max_steps": 4, "steps_per_epoch": 2, "name": "mine"}
+short = {"n_folds": 2, "max_steps": 4, "name": "mine"}
 first = synaug.run(*settings, config_dir=config_dir, augmenter="random", **short)
 second = synaug.run(*settings, config_dir=config_dir, augmenter="none", **short)
 again = synaug.run(*settings, config_dir=config_dir, augmenter="none", **short)

@@ -115,7 +115,7 @@ def test_a_group_behind_a_link_is_looked_into_by_the_jobs_themselves(tmp_path: P
 
 
 def test_what_a_grid_interpolates_is_resolved_by_each_job(program: Program, csv: str) -> None:
-    command = ["--multirun", *TOY, csv, "max_steps=20,40", "steps_per_epoch=20", "batch_size=${max_steps}"]
+    command = ["--multirun", *TOY, csv, "max_steps=20,40", "batch_size=${max_steps}"]
     assert program(*command).code == 0
     (program.run_folders[0] / record.RECORD).unlink()
     again = program(*command)

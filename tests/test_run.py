@@ -185,7 +185,7 @@ def test_the_same_command_gives_the_same_record_but_for_times(tmp_path: Path, cs
         "augmenter.k_neighbors=3",
         "classifier.optimizer.lr=0.01",
         "standardize=true",
-        "validation.thinned=true",
+        "validation=holdout",
         "encoder.dim=16",
     ],
 )

@@ -17,7 +17,8 @@ from synaug import record
 from tests import toy
 from tests.program import TOY, Outcome, Program, without_cost
 
-OWN = ["dataset.max_per_class=60", "augmenter=smote"]
+TINY = ["n_folds=2", "max_steps=16"]
+OWN = [*TINY, "augmenter=smote"]
 
 
 def ok(outcome: Outcome) -> Outcome:
@@ -77,10 +78,10 @@ def test_seeds_that_come_one_after_another_make_the_record_of_all_at_once(
 
 def test_what_is_recorded_is_said_and_not_computed_again(program: Program, csv: str) -> None:
     first = ok(program(*TOY, csv, *OWN))
-    assert "augmenting the training rows of 4 splits" in first.err
+    assert "augmenting the training rows of 2 splits" in first.err
     second = ok(program(*TOY, csv, *OWN, "seeds=[0,1,2]"))
     assert "seed 0 is recorded; computing 1, 2" in second.err
-    assert "augmenting the training rows of 8 splits" in second.err
+    assert "augmenting the training rows of 4 splits" in second.err
     recorded = program.record()
     assert recorded["config"]["seeds"] == [0, 1, 2]
     assert "seeds=[0,1,2]" in recorded["overrides"]
@@ -103,7 +104,7 @@ def test_costs_are_added_up(program: Program, csv: str) -> None:
 
 
 def test_what_a_fallback_made_is_counted_over_all_seeds(program: Program, csv: str) -> None:
-    few = [*TOY, csv, "dataset.max_per_class=60", "imbalance_ratio.ratio=20", "augmenter=smote"]
+    few = [*TOY, csv, *TINY, "imbalance_ratio.ratio=20", "augmenter=smote"]
     ok(program(*few))
     (one,) = program.record()["warnings"]
     ok(program(*few, "seeds=[0,1]"))
@@ -116,7 +117,7 @@ def test_forced_all_recorded_seeds_are_made_anew(program: Program, csv: str, at_
     ok(program(*TOY, csv, *OWN, "seeds=[0,1]"))
     forced = ok(program(*TOY, csv, *OWN, "seeds=[2]", "force=true"))
     assert "seeds 0, 1 are recorded; all are made anew" in forced.err
-    assert "of 12 splits" in forced.err
+    assert "of 6 splits" in forced.err
     same(whole(program), at_once)
 
 
@@ -140,7 +141,7 @@ def test_seeds_that_were_made_otherwise_are_made_anew_with_the_new_ones(
     assert re.search(
         rf"seeds 0, 1 were recorded {said}.*; new seeds are not mixed with these: computing 0, 1, 2", again.err
     )
-    assert "of 12 splits" in again.err
+    assert "of 6 splits" in again.err
     same(whole(program), at_once)
 
 
@@ -165,9 +166,9 @@ def test_jobs_of_one_sweep_with_other_seeds_add_to_one_record(
 
 
 def test_a_sweep_with_more_seeds_starts_what_lacks_them(program: Program, csv: str) -> None:
-    command = ["--multirun", *TOY, csv, "augmenter=none,smote"]
+    command = ["--multirun", *TOY, csv, *TINY, "augmenter=none,smote"]
     ok(program(*command))
-    ok(program("--multirun", *TOY, csv, "augmenter=smote", "seeds=[0,1]"))
+    ok(program("--multirun", *TOY, csv, *OWN, "seeds=[0,1]"))
     again = ok(program(*command, "seeds=[0,1]"))
     assert "1 of 2 jobs are already recorded and are not started" in again.err
     assert [each["config"]["seeds"] for each in program.records()] == [[0, 1], [0, 1]]
@@ -177,14 +178,14 @@ def test_a_sweep_with_more_seeds_starts_what_lacks_them(program: Program, csv: s
 
 @pytest.mark.parametrize("seeds", ["[1,1]", "[0.0]", "[]"])
 def test_seeds_that_cannot_be_are_said_though_the_others_are_recorded(program: Program, csv: str, seeds: str) -> None:
-    ok(program("--multirun", *TOY, csv, "seeds=[0,1]"))
-    refused = program("--multirun", *TOY, csv, f"seeds={seeds}")
+    ok(program("--multirun", *TOY, csv, *TINY, "seeds=[0,1]"))
+    refused = program("--multirun", *TOY, csv, *TINY, f"seeds={seeds}")
     assert refused.code == 1
     assert "seeds=" in refused.err
 
 
 def test_where_configs_refer_to_seeds_each_job_looks_for_itself(program: Program, csv: str) -> None:
-    command = ["--multirun", *TOY, csv, "augmenter=none", "max_steps=${.seeds.0}"]
+    command = ["--multirun", *TOY, csv, "n_folds=2", "augmenter=none", "max_steps=${.seeds.0}"]
     ok(program(*command, "seeds=[20,40]"))
     ok(program(*command, "seeds=[40]"))
     assert [
@@ -199,7 +200,7 @@ def test_from_python_the_record_of_all_seeds_comes_back(tmp_path: Path) -> None:
         "output_dir": tmp_path / "multirun",
         "cache_dir": tmp_path / "cache",
     }
-    settings |= {"n_folds": 4, "max_steps": 40, "steps_per_epoch": 20, "report": False}
+    settings |= {"n_folds": 2, "max_steps": 16, "report": False}
     config_dir = TOY[0].partition("=")[2]
     first = synaug.run(config_dir=config_dir, **settings)
     both = synaug.run(config_dir=config_dir, **settings, seeds=[0, 1])
@@ -229,7 +230,7 @@ def killed_at(target: str, moment: str, program: Program, *arguments: str) -> No
             os.kill(os.getpid(), signal.SIGKILL)
 
     try:
-        os.replace = killing
+        os.replace = killing  # type: ignore[assignment]
         program(*arguments)
     finally:
         os._exit(1)

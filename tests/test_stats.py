@@ -1,5 +1,4 @@
 from collections.abc import Iterable, Sequence
-from random import Random
 
 import numpy as np
 import pandas as pd
@@ -11,29 +10,25 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from synaug.comparison.labels import METHOD, Method
-from synaug.comparison.stats import (
-    COLUMNS,
-    EXACT_RANKS,
-    KEY,
-    compare,
-    corrected_t_test,
-    holm,
-    signed_rank_test,
-    with_choices,
-)
-from synaug.scores.decision import RULES
+from synaug.comparison.choices import KEY, choose, with_choices
+from synaug.comparison.labels import METHOD, WITH, WITHOUT
+from synaug.comparison.multiplicity import holm
+from synaug.comparison.stats import COLUMNS, EXACT_RANKS, compare, corrected_t_test, intervals, signed_rank_test
+from synaug.scores.decision import ARGMAX_CHOSEN_STEP, CANDIDATE_RULES, RULES
 
 Array = NDArray[np.float64]
+LEVEL = 0.05
 SCORES = st.integers(0, 20).map(lambda hits: hits / 20)
 
 
 def scored(
     values: Iterable[float], method: Sequence[str] = ("none", "", "argmax"), n_folds: int = 10, scenario: str = "b"
 ) -> pd.DataFrame:
-    """Scores of one method, split by split."""
-    rows = [(scenario, *method, at // n_folds, at % n_folds, value) for at, value in enumerate(values)]
-    return pd.DataFrame(rows, columns=[*KEY, "value"])
+    """Scores of one method, split by split; all but `none` make new points."""
+    rows = [
+        (scenario, *method, at // n_folds, at % n_folds, method[0] != "none", value) for at, value in enumerate(values)
+    ]
+    return pd.DataFrame(rows, columns=[*KEY, "with_synthesis", "value"])
 
 
 def compared(reference: Sequence[float], other: Sequence[float], n_folds: int = 10, **settings: float) -> pd.Series:
@@ -56,23 +51,25 @@ def test_the_corrected_test_is_nadeau_and_bengios_formula() -> None:
     # point 2.776445 from any table.
     x = 2.828427 / np.sqrt(4 + 2.828427**2)
     assert test.p == pytest.approx(1 - x * (3 - x**2) / 2, abs=1e-6)
-    assert test.low == pytest.approx(0.03 - 2.776445 * 0.01060660, abs=1e-7)
-    assert test.high == pytest.approx(0.03 + 2.776445 * 0.01060660, abs=1e-7)
+    low, high = intervals(test.mean, test.error, 5)
+    assert low == pytest.approx(0.03 - 2.776445 * 0.01060660, abs=1e-7)
+    assert high == pytest.approx(0.03 + 2.776445 * 0.01060660, abs=1e-7)
 
 
 @given(
     st.lists(SCORES, min_size=2, max_size=12).filter(lambda scores: len(set(scores)) > 1),
     st.integers(2, 10),
-    st.floats(0.5, 0.99),
+    st.floats(1, 20),
 )
 def test_the_interval_holds_what_the_test_does_not_reject(
-    differences: list[float], n_folds: int, confidence: float
+    differences: list[float], n_folds: int, factor: float
 ) -> None:
-    test = corrected_t_test(differences, n_folds, confidence)
-    assert test.low < test.mean < test.high
-    for edge in (test.low, test.high):
+    test = corrected_t_test(differences, n_folds)
+    low, high = intervals(test.mean, test.error, len(differences), factor)
+    assert low < test.mean < high
+    for edge in (low, high):
         shifted = corrected_t_test(np.array(differences) - edge, n_folds)
-        assert shifted.p == pytest.approx(1 - confidence, abs=1e-6)
+        assert shifted.p * factor == pytest.approx(LEVEL, abs=1e-6)
 
 
 @given(st.lists(st.lists(SCORES, min_size=20, max_size=20), min_size=2, max_size=2), st.sampled_from([1, 2, 4]))
@@ -83,21 +80,22 @@ def test_the_variance_is_baycomps(scores: list[list[float]], runs: int) -> None:
     assert test.mean == pytest.approx(mean, abs=1e-12)
     if np.ptp(y - x) > 0:
         assert test.mean / test.t == pytest.approx(np.sqrt(variance)) or mean == 0
-        assert (test.high - test.low) / 2 == pytest.approx(stats.t.ppf(0.975, 19) * np.sqrt(variance))
+        assert test.error == pytest.approx(np.sqrt(variance))
 
 
 def test_without_variance_only_a_mean_of_zero_is_not_a_difference() -> None:
     test = corrected_t_test(np.array([[0.1] * 10, [-0.1] * 10, [0.0] * 10]), n_folds=10)
     np.testing.assert_array_equal(test.t, [np.inf, -np.inf, 0])
     np.testing.assert_array_equal(test.p, [0, 0, 1])
-    np.testing.assert_array_equal(test.low, test.high)
+    np.testing.assert_array_equal(*intervals(test.mean, test.error, 10))
 
 
 @pytest.mark.parametrize(("n", "n_folds"), [(1, 10), (5, 1)])
 def test_too_few_splits_or_folds_give_no_test(n: int, n_folds: int) -> None:
     test = corrected_t_test(np.full((3, n), 0.1), n_folds)
     np.testing.assert_allclose(test.mean, 0.1)
-    assert np.isnan([test.t, test.p, test.low, test.high]).all()
+    assert np.isnan([test.t, test.p, test.error]).all()
+    assert np.isnan(intervals(test.mean, test.error, n)).all()
 
 
 def test_many_comparisons_at_once_are_each_alone() -> None:
@@ -152,7 +150,7 @@ def test_splits_that_do_not_divide_into_runs_are_compared_all_the_same() -> None
     gains = y[kept] - x[kept]
     assert row["value"] == pytest.approx(y[kept].mean())
     assert row["reference_value"] == pytest.approx(x[kept].mean())
-    assert row["p_corrected"] == pytest.approx(corrected_t_test(gains, 10).p)
+    assert row["p_raw"] == pytest.approx(corrected_t_test(gains, 10).p)
     scale = gains.std(ddof=1) * np.sqrt(1 / 17 + 1 / 9)
     assert row["p_better"] == pytest.approx(stats.t.sf(0.01, 16, gains.mean(), scale))
 
@@ -162,13 +160,13 @@ def test_splits_that_do_not_divide_into_runs_are_compared_all_the_same() -> None
 
 def test_holm_rejects_as_in_demsar() -> None:
     # Demšar 2006, section 3.2.2: three comparisons with C4.5, of which the first two are rejected at 0.05.
-    np.testing.assert_allclose(holm([0.607, 0.019, 0.016]), [0.607, 0.048, 0.048])
+    np.testing.assert_allclose(holm([0.607, 0.019, 0.016]).p, [0.607, 0.048, 0.048])
 
 
 @settings(max_examples=20)  # statsmodels collects garbage at each call
 @given(st.lists(st.floats(0, 1) | st.just(float("nan")), max_size=12))
 def test_holm_is_statsmodels_and_never_below_the_raw_p(p: list[float]) -> None:
-    adjusted, raw = holm(p), np.array(p)
+    (adjusted, _), raw = holm(p), np.array(p)
     tested = ~np.isnan(raw)
     assert np.isnan(adjusted[~tested]).all()
     assert (adjusted[tested] >= raw[tested]).all()
@@ -176,7 +174,19 @@ def test_holm_is_statsmodels_and_never_below_the_raw_p(p: list[float]) -> None:
         np.testing.assert_allclose(adjusted[tested], multipletests(raw[tested], method="holm")[1])
 
 
-# The choice
+@given(st.lists(st.floats(1e-12, 1) | st.sampled_from([0.01, 0.05]), min_size=1, max_size=12))
+def test_an_interval_excludes_zero_exactly_where_holm_rejects(p: list[float]) -> None:
+    adjusted, factor = holm(p)
+    assert (factor >= 1).all()
+    assert (factor <= len(p) * (1 + 1e-12)).all()
+    # A t-statistic that has this p, and its interval, in units of the standard error.
+    t = stats.t.isf(np.array(p) / 2, 9)
+    low, _ = intervals(t, np.ones(len(p)), 10, factor)
+    near = np.isclose(adjusted, LEVEL)
+    np.testing.assert_array_equal((low > 0)[~near], (adjusted < LEVEL)[~near])
+
+
+# Drawn scores
 
 
 def drawn_scores(
@@ -194,95 +204,90 @@ def drawn_scores(
     return pd.concat(frames, ignore_index=True)
 
 
+def chosen(scores: pd.DataFrame, losses: pd.DataFrame) -> pd.DataFrame:
+    return with_choices(scores, choose(losses))
+
+
 def by_key(frame: pd.DataFrame) -> pd.DataFrame:
     key = [column for column in [*KEY, "reference"] if column in frame]
     return frame.sort_values(key).reset_index(drop=True)
 
 
-@pytest.mark.parametrize("higher_is_better", [True, False])
-def test_the_choice_is_the_best_on_validation(higher_is_better: bool) -> None:
-    scores, validation = drawn_scores(0), drawn_scores(1)
-    chosen = with_choices(scores, validation, higher_is_better)
-    best = "idxmax" if higher_is_better else "idxmin"
-    for (scenario, seed, fold), rows in validation.groupby(["scenario", "seed", "fold"]):
-        here = f"scenario == {scenario!r} and seed == {seed} and fold == {fold}"
-        for augmenter in ("none", "smote", "vae"):
-            of_augmenter = rows[rows["augmenter"] == augmenter]
-            row = of_augmenter.loc[getattr(of_augmenter["value"], best)()]
-            (made,) = chosen.query(here + " and augmenter == @augmenter and decision == 'chosen'").itertuples()
-            expected = scores.query(here + " and augmenter == @augmenter and loss == @row.loss")
-            assert made.value == expected.set_index("decision")["value"][row["decision"]]
-            assert made.chosen_from == Method(augmenter, row["loss"], row["decision"])
-        augmented = rows[rows["augmenter"] != "none"]
-        row = augmented.loc[getattr(augmented["value"], best)()]
-        (made,) = chosen.query(here + " and augmenter == 'picked'").itertuples()
-        assert made.chosen_from == Method(row["augmenter"], row["loss"], row["decision"])
-    assert chosen["chosen_from"].isna().sum() == len(scores)
-    pd.testing.assert_frame_equal(
-        chosen[: len(scores)][scores.columns], scores, check_dtype=False, check_categorical=False
-    )
-
-
-@settings(max_examples=40)
-@given(st.randoms(use_true_random=False), st.booleans())
-def test_the_choice_never_sees_test_scores(random: Random, permuted: bool) -> None:
-    scores, validation = drawn_scores(0), drawn_scores(1)
-    columns = [*KEY, "chosen_from"]
-    expected = with_choices(scores, validation)[columns]
-    others = random.sample(list(scores["value"]), len(scores)) if permuted else [random.random() for _ in scores.index]
-    found = with_choices(scores.assign(value=others), validation)[columns]
-    pd.testing.assert_frame_equal(found, expected)
-
-
-def test_of_equals_the_earlier_rule_the_plain_loss_and_the_first_augmenter_are_chosen() -> None:
-    scores = drawn_scores(0)
-    shuffled = scores.sample(frac=1, random_state=0).assign(value=0.5)
-    chosen = with_choices(scores, shuffled).dropna(subset="chosen_from")
-    unpicked = chosen[chosen["augmenter"] != "picked"]
-    assert (unpicked["chosen_from"] == unpicked["augmenter"].map(Method)).all()
-    assert set(chosen.loc[chosen["augmenter"] == "picked", "chosen_from"]) == {Method("smote")}
-    without_argmax = shuffled.assign(value=np.where(shuffled["decision"] == "argmax", 0.4, 0.5))
-    chosen = with_choices(scores, without_argmax).dropna(subset="chosen_from")
-    assert set(chosen.loc[chosen["augmenter"] == "none", "chosen_from"]) == {Method("none", "", "prior_corrected")}
-
-
-def test_a_split_without_validation_score_has_no_choice() -> None:
-    scores, validation = drawn_scores(0), drawn_scores(1)
-    here = (validation["scenario"] == "x") & (validation["seed"] == 1) & (validation["fold"] == 2)
-    validation.loc[here & (validation["augmenter"] == "smote"), "value"] = np.nan
-    chosen = with_choices(scores, validation[~here | (validation["augmenter"] != "none")])
-    rows = chosen[chosen["decision"] == "chosen"].groupby(["scenario", "augmenter"]).size()
-    assert rows.to_dict() == {
-        **{("x", augmenter): 5 for augmenter in ("none", "smote")},
-        **{("x", augmenter): 6 for augmenter in ("picked", "vae")},
-        **{("y", augmenter): 6 for augmenter in ("none", "picked", "smote", "vae")},
-    }
-    assert with_choices(scores, validation[:0])["decision"].isin(RULES).all()
-
-
 # The comparison
 
 
-def test_every_method_is_compared_with_both_references() -> None:
-    table = compare(with_choices(drawn_scores(0), drawn_scores(1)))
+def test_methods_are_compared_with_the_baseline_and_with_what_their_kind_must_beat() -> None:
+    table = compare(chosen(drawn_scores(0), drawn_scores(1)))
     assert list(table.columns) == COLUMNS
+    tested = [rule for rule in RULES if rule != ARGMAX_CHOSEN_STEP]
     for scenario in ("x", "y"):
         rows = table[table["scenario"] == scenario]
         against = {
             reference: {tuple(row) for row in same[METHOD].to_numpy()} for reference, same in rows.groupby("reference")
         }
-        augmented = {(name, "", rule) for name in ("smote", "vae") for rule in (*RULES, "chosen")}
-        augmented.add(("picked", "", "chosen"))
-        without = {("none", loss, rule) for loss in ("", "focal=2") for rule in RULES} | {("none", "", "chosen")}
+        augmented = {(name, "", "chosen") for name in ("smote", "vae")} | {(WITH, "", "chosen")}
+        trained = [("none", ""), ("none", "focal=2"), ("smote", ""), ("vae", "")]
+        everything = {(*names, rule) for names in trained for rule in (*tested, "chosen")}
         assert against == {
-            "baseline": (augmented | without) - {("none", "", "argmax")},
+            "baseline": (everything | {(WITH, "", "chosen"), (WITHOUT, "", "chosen")}) - {("none", "", "argmax")},
             "best_without_synthesis": augmented,
         }
-        np.testing.assert_allclose(rows["p_holm"], multipletests(rows["p_corrected"], method="holm")[1])
     np.testing.assert_allclose(table["gain"], table["value"] - table["reference_value"], atol=1e-12)
     assert (table["n_splits"] == 6).all()
     assert (table["missing"] == 0).all()
     np.testing.assert_allclose(table["rho"], 1 / 3)
+
+
+def test_every_family_is_adjusted_by_itself_and_what_is_the_same_counts_once() -> None:
+    scores = drawn_scores(0, scenarios=("x", "y", "z"))
+    table = compare(chosen(scores, drawn_scores(1, scenarios=("x", "y", "z"))))
+    primary = table[table["family"] == "primary"]
+    assert set(primary["augmenter"]) == {WITH}
+    assert set(primary["reference"]) == {"best_without_synthesis"}
+    np.testing.assert_allclose(primary["p_holm"], multipletests(primary["p_raw"], method="holm")[1])
+    assert (primary["n_comparisons"] == 3).all()
+    planned = table[table["family"] == "planned"]
+    assert set(planned["reference"]) == {"baseline"}
+    for _, same in planned.groupby("augmenter"):
+        np.testing.assert_allclose(same["p_holm"], multipletests(same["p_raw"], method="holm")[1])
+    secondary = table[table["family"] == "secondary"]
+    for (scenario, _), same in secondary.groupby(["scenario", "reference"]):
+        # What differs from its reference by the same on every split has the same p.
+        once = same.drop_duplicates(["gain", "error", "p_wilcoxon"])
+        assert (same["n_comparisons"] == len(once)).all(), scenario
+        np.testing.assert_allclose(once["p_holm"], multipletests(once["p_raw"], method="holm")[1])
+    # Of two rules three splits may have chosen the same one everywhere; then it is one comparison.
+    one_rule = scores[~scores["decision"].isin(CANDIDATE_RULES[1:])]
+    table = compare(chosen(one_rule, one_rule))
+    of_baseline = table[(table["family"] == "secondary") & (table["reference"] == "baseline")]
+    of_x = of_baseline[of_baseline["scenario"] == "x"]
+    assert len(of_x) == 3 + 2 * 4  # argmax of all but the baseline; one rule, and that it was chosen
+    assert (of_x["n_comparisons"] == 3 + 4).all()
+
+
+def test_the_two_planned_questions_do_not_depend_on_what_else_was_swept() -> None:
+    """But for what is picked: here the other methods are never picked."""
+    scores, losses = drawn_scores(0), drawn_scores(1)
+    others = losses["augmenter"] == "vae"
+    losses = losses.assign(value=losses["value"].where(~others, 2.0))
+    with_others, without = (compare(chosen(scores[kept], losses[kept])) for kept in (scores["value"] >= 0, ~others))
+    for family in ("primary", "planned"):
+        first, second = (by_key(table[table["family"] == family]) for table in (with_others, without))
+        pd.testing.assert_frame_equal(first, second)
+
+
+def test_interval_outcome_and_p_of_a_row_agree() -> None:
+    draw = np.random.RandomState(5)
+    frames = [scored(draw.normal(0.7, 0.02, 10))]
+    for at in range(30):
+        frames.append(scored(draw.normal(0.7 + 0.003 * at, 0.02, 10), (f"smote {at}", "", "argmax")))
+    table = compare(pd.concat(frames))
+    rejected = table["p_holm"] < LEVEL
+    assert 0 < rejected.sum() < len(table)
+    assert ((table["low"] > 0) | (table["high"] < 0)).tolist() == rejected.tolist()
+    assert ((table["low_raw"] > 0) | (table["high_raw"] < 0)).tolist() == (table["p_raw"] < LEVEL).tolist()
+    assert (table["low"] <= table["low_raw"] + 1e-12).all()
+    assert (table.loc[table["outcome"] == "better", "low"] > 0).all()
 
 
 def test_statistics_of_a_row_are_those_of_its_differences() -> None:
@@ -294,7 +299,7 @@ def test_statistics_of_a_row_are_those_of_its_differences() -> None:
     assert row["effect"] == pytest.approx(gains.mean() / gains.std(ddof=1))
     assert row["p_paired_t"] == pytest.approx(stats.ttest_rel(y, x).pvalue)
     assert row["p_wilcoxon"] == pytest.approx(stats.wilcoxon(gains).pvalue)
-    assert row["p_corrected"] > row["p_paired_t"]
+    assert row["p_raw"] > row["p_paired_t"]
 
 
 def test_a_scenario_without_a_reference_has_no_rows() -> None:
@@ -302,7 +307,7 @@ def test_a_scenario_without_a_reference_has_no_rows() -> None:
     assert compare(scores[scores["augmenter"] != "none"]).empty
     table = compare(scores[(scores["augmenter"] != "none") | (scores["scenario"] == "y")])
     assert set(table["scenario"]) == {"y"}
-    assert set(table["reference"]) == {"baseline"}  # nothing was chosen
+    assert set(table["reference"]) == {"baseline"}  # nothing was picked
     assert list(compare(scores[:0]).columns) == COLUMNS
 
 
@@ -312,16 +317,18 @@ def test_fewer_than_two_common_splits_give_no_p_value() -> None:
         row = compare(scores.drop(index=drop)).iloc[0]
         assert row["n_splits"] == n_common
         assert row["missing"] == 4 - n_common
-        assert row[["low", "high", "t", "p_corrected", "p_holm", "p_wilcoxon", "p_better"]].isna().all()
+        tested = ["low", "high", "low_raw", "t", "p_raw", "p_holm", "detectable", "p_wilcoxon", "p_better"]
+        assert row[tested].isna().all()
+        assert row["outcome"] == "inconclusive"
         assert row["gain"] == pytest.approx(0.1) if n_common else np.isnan(row["gain"])
 
 
 def test_methods_that_score_alike_do_not_differ() -> None:
     row = compared([0.5, 0.6, 0.7], [0.5, 0.6, 0.7], n_folds=3)
     assert (row["gain"], row["t"], row["effect"], row["p_worse"], row["p_better"]) == (0, 0, 0, 0, 0)
-    assert (row["p_corrected"], row["p_wilcoxon"], row["p_paired_t"], row["p_equivalent"]) == (1, 1, 1, 1)
+    assert (row["p_raw"], row["p_wilcoxon"], row["p_paired_t"], row["p_equivalent"]) == (1, 1, 1, 1)
     row = compared([0.5, 0.6, 0.7], [0.6, 0.7, 0.8], n_folds=3)  # 0.1 each, but for rounding
-    assert (row["t"], row["p_corrected"], row["p_paired_t"], row["p_better"]) == (np.inf, 0, 0, 1)
+    assert (row["t"], row["p_raw"], row["p_paired_t"], row["p_better"]) == (np.inf, 0, 0, 1)
 
 
 def test_two_scores_of_one_split_are_refused() -> None:
@@ -329,24 +336,23 @@ def test_two_scores_of_one_split_are_refused() -> None:
         compare(pd.concat([scored([0.5, 0.6]), scored([0.5, 0.7])[1:]]))
 
 
-@settings(max_examples=40)
-@given(st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(random: Random) -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_rows_does_not_matter(seed: int) -> None:
     scores, validation = drawn_scores(0), drawn_scores(1)
-    expected = compare(with_choices(scores, validation))
-    shuffled, also = (frame.iloc[random.sample(range(len(frame)), len(frame))] for frame in (scores, validation))
-    pd.testing.assert_frame_equal(by_key(compare(with_choices(shuffled, also))), by_key(expected))
+    expected = compare(chosen(scores, validation))
+    shuffled, also = (frame.sample(frac=1, random_state=seed) for frame in (scores, validation))
+    pd.testing.assert_frame_equal(by_key(compare(chosen(shuffled, also))), by_key(expected))
 
 
 def test_labels_may_be_categories() -> None:
     scores, validation = drawn_scores(0), drawn_scores(1)
-    expected = compare(with_choices(scores, validation))
+    expected = compare(chosen(scores, validation))
     categories = dict.fromkeys(["scenario", *METHOD], "category")
-    found = compare(with_choices(scores.astype(categories), validation.astype(categories)))
+    found = compare(chosen(scores.astype(categories), validation.astype(categories)))
     pd.testing.assert_frame_equal(found, expected)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(SCORES, SCORES), min_size=2, max_size=12))
 def test_turning_the_sign_turns_the_gain(scores: list[tuple[float, float]]) -> None:
     x, y = np.array(scores).T
@@ -356,18 +362,19 @@ def test_turning_the_sign_turns_the_gain(scores: list[tuple[float, float]]) -> N
         assert worse[turned] == -better[column] or np.isnan(better[column])
     for column, turned in (("p_worse", "p_better"), ("p_equivalent", "p_equivalent"), ("p_better", "p_worse")):
         assert worse[turned] == pytest.approx(better[column], abs=1e-9, nan_ok=True)
-    for column in ("value", "value_std", "p_corrected", "p_holm", "p_wilcoxon", "p_paired_t"):
+    for column in ("value", "value_std", "p_raw", "p_holm", "p_wilcoxon", "p_paired_t"):
         assert worse[column] == better[column] or np.isnan(better[column])
 
 
-@settings(max_examples=50)
-@given(st.sets(st.integers(0, 47), max_size=20))
+@settings(max_examples=20)
+@given(st.sets(st.integers(0, 71), max_size=30))
 def test_splits_that_lack_are_counted(lacking: set[int]) -> None:
     scores = drawn_scores(0, scenarios=("x",), augmenters=("none", "smote"))
     present = scores.drop(index=sorted(lacking))
     everyone = len(present.groupby(["seed", "fold"]))
     table = compare(present)
-    have = {key: set(rows[["seed", "fold"]].itertuples(index=False)) for key, rows in present.groupby(METHOD)}
+    tested = present[present["decision"] != ARGMAX_CHOSEN_STEP]
+    have = {key: set(rows[["seed", "fold"]].itertuples(index=False)) for key, rows in tested.groupby(METHOD)}
     for row in table.itertuples():
         common = have[row.augmenter, row.loss, row.decision] & have["none", "", "argmax"]
         assert row.n_splits == len(common)
@@ -418,7 +425,6 @@ def neighbour_hits(x: Array, labels: NDArray[np.int64], tests: NDArray[np.bool_]
     return (labels[distances.argmin(-1)] == labels)[:, None]  # type: ignore[no-any-return]
 
 
-LEVEL = 0.05
 N_DATA_SETS = 1000
 # Of an estimated rate, where the true one is the level.
 STANDARD_ERROR = np.sqrt(LEVEL * (1 - LEVEL) / N_DATA_SETS)
@@ -429,9 +435,9 @@ def test_under_overlapping_folds_the_corrected_test_keeps_its_level_and_the_plai
     n_seeds: int, n_folds: int
 ) -> None:
     table = compare(simulated_members(N_DATA_SETS, n_seeds, n_folds))
-    sizes = (table[["p_corrected", "p_paired_t", "p_wilcoxon"]] < LEVEL).mean()
+    sizes = (table[["p_raw", "p_paired_t", "p_wilcoxon"]] < LEVEL).mean()
     told = f"rejected at {LEVEL} of {N_DATA_SETS} true nulls, {n_seeds} x {n_folds} folds: {sizes.to_dict()}"
-    assert sizes["p_corrected"] <= LEVEL + 3 * STANDARD_ERROR, told
+    assert sizes["p_raw"] <= LEVEL + 3 * STANDARD_ERROR, told
     if n_seeds > 1:
         assert sizes["p_paired_t"] > LEVEL + 3 * STANDARD_ERROR, told
         assert sizes["p_wilcoxon"] > LEVEL + 3 * STANDARD_ERROR, told
@@ -443,15 +449,15 @@ def test_under_overlapping_folds_the_corrected_test_keeps_its_level_and_the_plai
 def test_of_unstable_learners_the_corrected_test_is_closer_to_its_level_than_the_plain_ones() -> None:
     n_data_sets = 300
     table = compare(simulated_members(n_data_sets, 3, 10, learner="neighbour"))
-    sizes = (table[["p_corrected", "p_paired_t", "p_wilcoxon"]] < LEVEL).mean()
+    sizes = (table[["p_raw", "p_paired_t", "p_wilcoxon"]] < LEVEL).mean()
     told = f"rejected at {LEVEL} of {n_data_sets} true nulls, 1-nearest-neighbour, 3 x 10 folds: {sizes.to_dict()}"
-    assert sizes["p_corrected"] < 0.15, told  # about 0.08: the docstring tells
-    assert sizes["p_corrected"] < min(sizes["p_paired_t"], sizes["p_wilcoxon"]) / 2, told
+    assert sizes["p_raw"] < 0.15, told  # about 0.08: the docstring tells
+    assert sizes["p_raw"] < min(sizes["p_paired_t"], sizes["p_wilcoxon"]) / 2, told
 
 
 def test_a_planted_difference_is_found() -> None:
     table = compare(simulated_members(100, 1, 10, advantage=0.3))
-    assert (table["p_corrected"] < LEVEL).mean() > 0.8
+    assert (table["p_raw"] < LEVEL).mean() > 0.8
     assert (table["gain"] > 0).all()
     assert (table["p_better"] > 0.95).mean() > 0.8
     assert (table["low"] < table["gain"]).all()

@@ -24,7 +24,7 @@ from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
 from synaug.comparison.evidence import Evidence
 from synaug.comparison.labels import as_text
-from synaug.comparison.verdict import Verdict
+from synaug.comparison.verdict import Table, Verdict
 from synaug.tracking import wandb_report, wandb_run
 from tests import fabricated
 from tests.wandb_runs import clean_session, inspect, media, run_folder, tables, wandb_command
@@ -403,7 +403,7 @@ def sweep(tmp_path: Path) -> Evidence:
         ratios=[10.0],
         augmenters=["none", "smote"],
         augmenter_settings=[{"k_neighbors": 3}, {"k_neighbors": 5}],
-        losses=[None, {"label_smoothing": 0.1}],
+        losses=["plain", "class_weighted"],
         n_folds=3,
         class_names=["<script>alert(1)</script>", "b"],
     )
@@ -417,6 +417,7 @@ def write_report(folder: Path, found: Evidence) -> Path:
     (folder / "tables").mkdir()
     (folder / "index.html").write_text("<!doctype html><title>page</title>")
     (folder / "comparisons.csv").write_text("scenario\n")
+    (folder / "README.md").write_text("scenario\n")
     (folder / "scores.csv").write_text("scenario\n")
     (folder / "tables" / "gains.tex").write_text("\\toprule")
     drawing = '<svg xmlns="http://www.w3.org/2000/svg"><title>gains</title></svg>'
@@ -456,7 +457,7 @@ def test_a_report_is_one_run_in_the_group_of_its_sweep(
     (artifact,) = found["artifacts"]
     assert artifact["type"] == "report"
     records = {f"records/{run}.json" for run in sweep.runs["run"]}
-    written = {"index.html", "comparisons.csv", "scores.parquet", "tables/gains.tex"}
+    written = {"index.html", "README.md", "comparisons.csv", "scores.parquet", "tables/gains.tex"}
     assert {one["path"] for one in artifact["manifest"]["contents"]} == {
         *records,
         *written,
@@ -484,9 +485,14 @@ def test_gains_of_a_report_are_means_over_scenarios(
             "chosen",
             "best_without_synthesis",
         ),
-        "gain_over_baseline/best without synthesis": ("none", "", "chosen", "baseline"),
-        "gain_over_best_without_synthesis/picked": ("picked", "", "chosen", "best_without_synthesis"),
-        "gain_over_baseline/none label_smoothing=0.1": ("none", "label_smoothing=0.1", "argmax", "baseline"),
+        "gain_over_baseline/best without synthesis": ("best without synthesis", "", "chosen", "baseline"),
+        "gain_over_best_without_synthesis/best with synthesis": (
+            "best with synthesis",
+            "",
+            "chosen",
+            "best_without_synthesis",
+        ),
+        "gain_over_baseline/none class_weighted": ("none", "class_weighted", "argmax", "baseline"),
     }.items():
         gains = table.loc[method]
         assert len(gains) == 2  # scenarios
@@ -501,10 +507,11 @@ def test_gains_of_a_report_are_means_over_scenarios(
 
 def test_words_of_a_verdict_are_escaped() -> None:
     planted = "<script>alert('&')</script>"
-    verdict = Verdict(planted, {planted: [planted]}, [planted], [planted])
+    table = Table((planted,), ((planted,),), planted)
+    verdict = Verdict(planted, table, [planted], {planted: [planted]}, [planted], [planted], 1)
     page = wandb_report.verdict_page(verdict)
     assert "<script" not in page
-    assert page.count("&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;") == 5
+    assert page.count("&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;") == 9
 
 
 def test_rows_that_wandb_does_not_show_are_said_and_kept(

@@ -85,7 +85,7 @@ def settings(program: Program, name: str) -> list[str]:
     if not csv.exists():
         toy.write_csv(csv, *toy.texts(60))
     places = [f"output_dir={program.folder / name}", f"cache_dir={program.folder / 'cache'}"]
-    return [*TOY, "n_folds=2", "max_steps=4", "steps_per_epoch=2", f"dataset.path={csv}", *places]
+    return [*TOY, "n_folds=2", "max_steps=4", f"dataset.path={csv}", *places]
 
 
 def test_nothing_of_a_command_that_failed_reaches_the_next_ones(program: Program) -> None:

@@ -3,9 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from synaug.record.fallbacks import fallbacks
+from typing import Any, NamedTuple
 
 log = logging.getLogger(__name__)
 
@@ -30,18 +28,46 @@ class Balance:
     reason: str | None = None
 
 
-def warn_of_fallbacks(balance: Mapping[str, Any], class_names: Sequence[str]) -> list[str]:
+class Fallback(NamedTuple):
+    """What a fallback made of one class's rows, over all training sets.
+
+    Attributes
+    ----------
+    made, asked
+        Rows that it made, and rows that were asked for in the same training sets.
+    sentence
+        For a reader.
+    """
+
+    made: int
+    asked: int
+    sentence: str
+
+
+def fallbacks(balance: Mapping[str, Any], class_names: Sequence[str]) -> list[Fallback]:
+    """Sum up a record's table `balance`, in the order of the classes; classes without a fallback are left out."""
+    rows = [dict(zip(balance["columns"], row, strict=True)) for row in balance["data"]]
+    n_sets = len({(row["seed"], row["fold"], row.get("inner")) for row in rows})
+    found = []
+    for name in class_names:
+        cases = [row for row in rows if row["class"] == name and row["made_by_fallback"]]
+        if cases:
+            made, asked = (sum(row[key] or 0 for row in cases) for key in ("made_by_fallback", "asked"))
+            sentence = (
+                f"class {name!r}: a fallback made {made} of {asked} rows in {len(cases)} of {n_sets} training sets, "
+                f"e.g. {cases[0]['reason']}"
+            )
+            found.append(Fallback(made, asked, sentence))
+    return found
+
+
+def warn_of_fallbacks(balance: Mapping[str, Any], class_names: Sequence[str]) -> None:
     """Say once what a whole run's training sets fell back on: one line for all classes; the rest in the log file.
 
     Parameters
     ----------
     balance
         Of all training sets, as the record's table.
-
-    Returns
-    -------
-    list of str
-        A sentence for each class, for the record.
     """
     found = fallbacks(balance, class_names)
     sentences = [each.sentence for each in found]
@@ -58,4 +84,3 @@ def warn_of_fallbacks(balance: Mapping[str, Any], class_names: Sequence[str]) ->
         )
         for sentence in sentences[1:]:
             log.debug("%s", sentence)
-    return sentences

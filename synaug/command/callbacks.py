@@ -11,11 +11,12 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from synaug.command import recorded
 from synaug.command.overrides import given
 from synaug.errors import UserError
+from synaug.settings import OF_A_METHOD
 from synaug.sweep import interrupts, launchers, status, sweep
 from synaug.sweep.slurm import SlurmQueue
 from synaug.sweep.status import SKIPPED, STARTED
@@ -64,6 +65,7 @@ class SweepCallback(Callback):
         running = sweep.Sweep(folder, self._status_folder, bool(config.get("report")), wandb=wandb_settings(config))
         sweep.begin(running)
         sweep.clear_away(folder)
+        make_room(config)
         running.grid = running.whole_grid = jobs_of(config)
         if running.grid is not None and running.report and not sweep.has_reference(running.grid, folder):
             sys.stderr.write(f"{NO_REFERENCE}\n")
@@ -133,6 +135,26 @@ class OneRunCallback(SweepCallback):
             f"{asked} is a sweep, but synaug.run makes one run: give python -m synaug --multirun {asked}, and read "
             "what it records with synaug.load"
         )
+
+
+def make_room(config: DictConfig) -> None:
+    """Let what the command line gives take the place of what an experiment sweeps over, where both choose the same.
+
+    A method chooses an augmenter and a loss: whichever of the two ways is on the command line goes before the other.
+    """
+    params = config.hydra.sweeper.get("params") or {}
+    keys = {each.partition("=")[0] for each in given(config.hydra) if each != "method=null"}
+    if "method" in keys:
+        left_out = [key for key in map(str, params) if key.partition(".")[0] in OF_A_METHOD]
+    else:
+        left_out = [key for key in ("method",) if key in params and keys & set(OF_A_METHOD)]
+    if not left_out:
+        return
+    said = " ".join(f"{key}={params[key]}" for key in left_out)
+    sys.stderr.write(f"left out of the experiment, as the command line chooses it otherwise: {said}\n")
+    with read_write(config), open_dict(config):
+        for key in left_out:
+            del config.hydra.sweeper.params[key]
 
 
 def leave_out_recorded(running: sweep.Sweep, config: DictConfig) -> None:

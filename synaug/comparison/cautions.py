@@ -71,7 +71,10 @@ def _of_learning(runs: pd.DataFrame) -> Iterator[str]:
         by_method[method.label_without_rule] += n
     named = [f"{name} {n}" for name, n in by_method.most_common(MOST_NAMED)]
     more = f" and {len(by_method) - MOST_NAMED} more" if len(by_method) > MOST_NAMED else ""
-    yield f"In {counted(by_method.total(), 'split')} a method learned nothing (loss no better than chance): {', '.join(named)}{more}."
+    said = ", ".join(named)
+    yield (
+        f"In {counted(by_method.total(), 'split')} a method learned nothing (loss no better than chance): {said}{more}."
+    )
 
 
 def _of_files(evidence: Evidence) -> Iterator[str]:

@@ -29,14 +29,14 @@ NOTES = {
     "value_std": "its standard deviation over splits",
     "reference_value": "mean of the reference over the common splits",
     "gain": "mean difference, the method's less the reference's",
-    "low": f"lower end of the {INTERVAL} interval of the gain, adjusted as p_holm is: low and high lie on one side of 0 "
-    f"exactly where p_holm is below {LEVEL:g}",
+    "low": f"lower end of the {INTERVAL} interval of the gain, adjusted as p_holm is: low and high lie on one side of "
+    f"0 exactly where p_holm is below {LEVEL:g}",
     "high": "its upper end",
-    "p_holm": "two-sided p-value of the corrected t-test (Nadeau and Bengio 2003), adjusted by Holm's step-down over the "
-    "family",
+    "p_holm": "two-sided p-value of the corrected t-test (Nadeau and Bengio 2003), adjusted by Holm's step-down over "
+    "the family",
     "outcome": "; ".join(f"{name}: {definition}" for name, definition in DEFINITIONS.items()),
-    "detectable": f"true difference that this comparison finds with a probability of {100 * POWER:g} %, given the spread "
-    "that it saw, at the level of low and high",
+    "detectable": f"true difference that this comparison finds with a probability of {100 * POWER:g} %, given the "
+    "spread that it saw, at the level of low and high",
     "detectable_any_seeds": "the same with ever so many seeds: what lies below needs more rows",
     "low_raw": f"lower end of the {INTERVAL} interval of this comparison alone, not adjusted; belongs to p_raw",
     "high_raw": "its upper end",

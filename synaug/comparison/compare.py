@@ -202,7 +202,8 @@ def _of_minority(evidence: Evidence, choices: pd.DataFrame) -> pd.DataFrame:
 def _with_minority(table: pd.DataFrame, minority: pd.DataFrame) -> pd.DataFrame:
     """Put the method's and the reference's minority scores beside every gain."""
     references = table["reference"].map(REFERENCES)
-    of_reference = table[["scenario"]].assign(**{name: [getattr(each, name) for each in references] for name in METHOD})
+    names = {name: references.map(lambda each, name=name: getattr(each, name)).astype("str") for name in METHOD}
+    of_reference = table[["scenario"]].assign(**names)
     beside = of_reference.join(minority.add_prefix("reference_"), on=["scenario", *METHOD])
     return table.join(minority, on=["scenario", *METHOD]).join(beside[[*beside.columns[-len(MINORITY) :]]])
 

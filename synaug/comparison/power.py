@@ -13,6 +13,7 @@ from synaug.comparison.significance import LEVEL, POWER
 # On which share of the test rows one of two methods is right and the other wrong, where nobody knows better: of folds
 # of 200 to 400 rows, differences then spread by about 2 points from split to split, as they mostly do.
 DISAGREEMENT = 0.1
+ROUNDING = 1e-9
 
 
 def variance_factor(n_splits: int, n_folds: int) -> float:
@@ -82,14 +83,14 @@ def after(error: ArrayLike, n_splits: ArrayLike, n_folds: ArrayLike, factor: Arr
     n_splits, n_folds
         Of each `[c]`.
     factor
-        By which Holm multiplied each p-value `[c]`; it is rounded up, and NaN is 1.
+        By which Holm multiplied each p-value `[c]`; rounded up, as each number of them takes a search; NaN is 1.
 
     Returns
     -------
     Detectable
         Arrays `[c]`, NaN where the error is.
     """
-    splits, folds, steps = np.asarray(n_splits), np.asarray(n_folds), np.ceil(np.nan_to_num(factor, nan=1.0))
+    splits, folds, steps = np.asarray(n_splits), np.asarray(n_folds), np.ceil(np.nan_to_num(factor, nan=1.0) - ROUNDING)
     tests = list(zip(splits.tolist(), folds.tolist(), steps.tolist(), strict=True))
     with_these = np.array([detectable_in_errors(max(n - 1, 1), LEVEL / step) for n, _, step in tests])
     least = np.array(

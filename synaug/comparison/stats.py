@@ -15,7 +15,7 @@ from scipy import stats
 
 from synaug.comparison import power
 from synaug.comparison.choices import DECIMALS, KEY, KINDS, SPLIT
-from synaug.comparison.labels import CHOSEN, METHOD, PICKED, REFERENCES, WITH, Method, methods_of
+from synaug.comparison.labels import CHOSEN, METHOD, PICKED, REFERENCES, Method, methods_of
 from synaug.comparison.multiplicity import holm
 from synaug.comparison.significance import LEVEL, ROPE, outcomes
 from synaug.errors import UserError
@@ -240,25 +240,27 @@ def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float 
 def _adjusted(rows: pd.DataFrame, differences: Array) -> pd.DataFrame:
     """Adjust p-values and intervals within families; differences `[row, split]`."""
     is_pick = rows["augmenter"].isin(PICKED)
-    of_baseline = (
-        rows["reference"].map(REFERENCES).map(lambda reference: reference.augmenter not in PICKED).astype(bool)
+    over_pick = rows["reference"].isin([name for name, method in REFERENCES.items() if method.augmenter in PICKED])
+    rows["family"] = np.select([is_pick & over_pick, is_pick], [PRIMARY, PLANNED], SECONDARY)
+    # A pick's families run over scenarios, those of single methods lie in one scenario. Of the latter, comparisons
+    # that are the same on all splits count once (+ 0.0 makes −0 of 0); scenarios ask for themselves.
+    names = rows[["family", "reference"]].assign(
+        scope=np.where(is_pick, rows["augmenter"], rows["scenario"].astype(object).map(str))
     )
-    is_primary = (rows["augmenter"] == WITH) & ~of_baseline
-    rows["family"] = np.select([is_primary, is_pick], [PRIMARY, PLANNED], SECONDARY)
-    # Over scenarios, or inside one of them.
-    scope = rows["augmenter"].where(is_pick, rows["scenario"].map(str))
-    # + 0.0 makes −0 of 0, which is the same difference.
-    same = pd.Series([row.tobytes() for row in differences + 0.0], index=rows.index)
-    same = same.where(~is_pick, [str(place) for place in rows.index])  # scenarios ask for themselves
-    rows["p_holm"], rows["n_comparisons"], factor = np.nan, 0, pd.Series(np.nan, index=rows.index)
-    for _, members in rows.groupby([rows["family"], rows["reference"], scope], sort=False):
-        of = same[members.index]
-        once = members["p_raw"][~of.duplicated()]
-        adjusted = holm(once)
-        p, factors = (dict(zip(of[once.index], found, strict=True)) for found in adjusted)
-        rows.loc[members.index, "p_holm"] = of.map(p)
-        rows.loc[members.index, "n_comparisons"] = int(once.notna().sum())
-        factor[members.index] = of.map(factors)
+    family = names.groupby([*names.columns], sort=False).ngroup().to_numpy()
+    vectors = [row.tobytes() for row in differences + 0.0]
+    same = [
+        (number, at if pick else vectors[at]) for at, (number, pick) in enumerate(zip(family, is_pick, strict=True))
+    ]
+    _, first, group = np.unique(pd.factorize(pd.Series(same, dtype=object))[0], return_index=True, return_inverse=True)
+    raw = rows["p_raw"].to_numpy(dtype=np.float64)
+    adjusted, factors, sizes = np.full(len(first), np.nan), np.full(len(first), np.nan), np.zeros(len(first), np.int64)
+    in_families = np.argsort(family[first], kind="stable")
+    for members in np.split(in_families, np.flatnonzero(np.diff(family[first][in_families])) + 1):
+        adjusted[members], factors[members] = holm(raw[first[members]])
+        sizes[members] = np.count_nonzero(~np.isnan(raw[first[members]]))
+    factor = factors[group]
+    rows["p_holm"], rows["n_comparisons"] = adjusted[group], sizes[group]
     rows["low"], rows["high"] = intervals(rows["gain"], rows["error"], rows["n_splits"], factor)
     rows["low_raw"], rows["high_raw"] = intervals(rows["gain"], rows["error"], rows["n_splits"])
     found = power.after(rows["error"], rows["n_splits"], rows["n_folds"], factor)

@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.record import cost, store
-from synaug.record.fallbacks import fallbacks
 from synaug.record.plan import cannot_join
 
 log = logging.getLogger(__name__)
@@ -21,7 +20,12 @@ OF_THE_LAST = ("name", "choices", "overrides", "configs_sha256", "git_commit", "
 OUT_OF_FOLD = "oof_"  # arrays of rows that have seeds of their own
 
 
-def extend(folder: Path, record: Mapping[str, Any], probabilities: Arrays) -> dict[str, Any]:
+def extend(
+    folder: Path,
+    record: Mapping[str, Any],
+    probabilities: Arrays,
+    warnings_of: Callable[[Mapping[str, Any]], list[str]],
+) -> dict[str, Any]:
     """Record the seeds that were computed, beside those of the record that stands, or in its place.
 
     They stand beside each other where both are of one schema, one code, one set of versions and one set of embeddings
@@ -36,6 +40,8 @@ def extend(folder: Path, record: Mapping[str, Any], probabilities: Arrays) -> di
         Of the computed seeds; its config's `seeds` become those that are recorded in the end.
     probabilities
         Of the computed seeds: arrays whose first axis is that of `seed`, and of `oof_seed` where their names begin so.
+    warnings_of
+        What a reader of a record is warned of, told from its tables, whose seeds it counts together.
 
     Returns
     -------
@@ -53,6 +59,7 @@ def extend(folder: Path, record: Mapping[str, Any], probabilities: Arrays) -> di
         elif kept:
             arrays = _rows_in_order(_stacked(_read(folder, stands), arrays))
             new = join(stands, new)
+    new["warnings"] = warnings_of(new)
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
     store.write(folder, new, file.getvalue())
@@ -82,13 +89,12 @@ def join(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
             joined[name] = value
         elif _has_seeds(value) or _has_seeds(first.get(name)):
             joined[name] = _rows_of_both(name, first[name], value)
-        elif name not in ("config", "data", "reliability", "warnings", "cost"):
+        elif name not in ("config", "data", "reliability", "cost"):
             joined[name] = _same(name, first.get(name), value)
     seeds = sorted([*first["config"]["seeds"], *second["config"]["seeds"]])
     joined["config"] = {**second["config"], "seeds": seeds}
     joined["data"] = _data(first, second)
     joined["reliability"] = _reliability(first["reliability"], second["reliability"])
-    joined["warnings"] = [each.sentence for each in fallbacks(joined["balance"], second["data"]["class_names"])]
     joined["cost"] = cost.together(first["cost"], second["cost"])
     return _in_order({name: joined[name] for name in second})
 
@@ -103,17 +109,23 @@ def _data(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]
         elif name.endswith("_by_seed"):
             joined[name] = dict(sorted({**one[name], **value}.items(), key=lambda item: int(item[0])))
         elif name == "near_copies":
-            weights = [len(each["config"]["seeds"]) for each in (first, second)]
-            joined[name] = {label: _mean([one[name][label], share], weights) for label, share in value.items()}
+            joined[name] = _near_copies(first, second)
+        elif name == "validation_rows_per_class":  # of the first split
+            joined[name] = min((first, second), key=lambda each: min(each["config"]["seeds"]))["data"][name]
         else:
             joined[name] = _same(f"data.{name}", one.get(name), value)
     return joined
 
 
-def _mean(values: list[float | None], weights: list[int]) -> float | None:
-    """The mean over the splits of both, where every seed has the same number of splits."""
-    known = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None]
-    return sum(value * weight for value, weight in known) / sum(weight for _, weight in known) if known else None
+def _near_copies(*records: Mapping[str, Any]) -> dict[str, float]:
+    """Shares by class, as means over the splits of both: each seed has as many of them as any other."""
+    shares = {}
+    for name in records[-1]["data"]["class_names"]:
+        found = [(each["data"]["near_copies"].get(name), len(each["config"]["seeds"])) for each in records]
+        known = [(share, n_seeds) for share, n_seeds in found if share is not None]
+        if known:
+            shares[name] = sum(share * n_seeds for share, n_seeds in known) / sum(n_seeds for _, n_seeds in known)
+    return shares
 
 
 def _reliability(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> list[dict[str, Any]]:

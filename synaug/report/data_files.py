@@ -19,14 +19,14 @@ TEST, OUT_OF_FOLD = "test", "out_of_fold"
 OF_SCORES = {
     "scenario": "what methods are compared in",
     "dataset, encoder, imbalance_ratio, ratio, classifier": "parts of the scenario; an empty ratio: natural imbalance",
-    "augmenter, loss, decision": "the method: the augmenter, the loss (empty: plain) and the decision rule. `chosen` is "
+    "augmenter, loss, decision": "the method: augmenter, loss (empty: the plain one) and decision rule. `chosen` is "
     "the rule with the best out-of-fold loss of its split; `best without synthesis` and `best with synthesis` stand in "
     "the place of an augmenter",
     "with_synthesis": "whether the method makes new points; repetition and removal of rows make none",
     "identity": "of the run; empty where each split may be of another one",
     "seed, fold": "the split",
-    "rows": f"which rows were scored: `{TEST}`, or `{OUT_OF_FOLD}`, the training rows, each by the inner model that was "
-    "not trained on it",
+    "rows": f"which rows were scored: `{TEST}`, or `{OUT_OF_FOLD}`, the training rows, each by the inner model that "
+    "was not trained on it",
     "metric, class, value": "the score; an empty class means a score of all classes",
     "decides": "whether the best methods are chosen by this score: the class-balanced log loss of out-of-fold rows, or "
     "the plain one where target_prior is natural. Test rows never decide",

@@ -122,13 +122,13 @@ def with_rules(evidence: Evidence, rules: Sequence[LaterRule]) -> Evidence:
 
 
 def _text(frame: pd.DataFrame) -> list[str]:
-    return [name for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)]
+    return [str(name) for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)]
 
 
 def _scores(record: Mapping[str, Any], folder: Path, rules: Sequence[LaterRule]) -> Iterator[tuple[Any, ...]]:
     """Rows of scores of one run."""
     names = record["data"]["class_names"]
-    kept = _kept(folder / records.PROBABILITIES, record)
+    kept = _kept(folder, record)
     seed, fold = kept["seed"], kept["fold"]
     for split in np.unique(np.stack([seed, fold], axis=1), axis=0).tolist():
         rows = (seed == split[0]) & (fold == split[1])
@@ -140,7 +140,7 @@ def _scores(record: Mapping[str, Any], folder: Path, rules: Sequence[LaterRule])
                 yield *split, rule.name, metric, None if label is None else names[label], float(value)
 
 
-def _kept(path: Path, record: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+def _kept(folder: Path, record: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """The log probabilities that a run kept.
 
     Raises
@@ -148,10 +148,11 @@ def _kept(path: Path, record: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     UserError
         If they are gone, or are others than were recorded.
     """
-    remedy = "copy it there from where the run was made, or make the run anew with force=true"
-    if not path.is_file():
-        raise UserError(f"{path} is missing, which rules are judged on: {remedy}")
-    if file_sha256(path) != record.get("probabilities_sha256"):
-        raise UserError(f"{path} is not the one that was recorded: {remedy}")
+    remedy = "copy them there from where the run was made, or make the run anew with force=true"
+    path = records.probabilities_file(folder, record)
+    if path is None:
+        raise UserError(f"{folder} lacks the log probabilities that rules are judged on: {remedy}")
+    if file_sha256(path) != record["probabilities_sha256"]:
+        raise UserError(f"{path} does not hold the log probabilities that were recorded: {remedy}")
     with np.load(path, allow_pickle=False) as stored:
         return {name: stored[name] for name in ("seed", "fold", "label", OF)}

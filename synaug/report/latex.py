@@ -181,7 +181,8 @@ def _p(value: float) -> str:
 
 def _in_order(frame: pd.DataFrame) -> list[Method]:
     """None first, augmenters and losses as they appear, rules in their order; what is picked from them last."""
-    augmenters, losses = (list(frame[name].unique()) for name in ("augmenter", "loss"))
+    losses = list(frame["loss"].unique())
+    augmenters = [*(name for name in frame["augmenter"].unique() if name not in PICKED), *PICKED]
 
     def place(method: Method) -> tuple[bool, bool, int, bool, int, int]:
         rule = RULES.index(method.decision) if method.decision in RULES else len(RULES)

@@ -12,9 +12,10 @@ from synaug.comparison.formatting import p_value as p_value
 from synaug.comparison.formatting import signed as signed
 from synaug.comparison.formatting import unit as unit
 from synaug.comparison.formatting import words_for_p as words_for_p
-from synaug.comparison.labels import ARGMAX, ARGMAX_CHOSEN_STEP, DECISIONS
+from synaug.comparison.labels import ARGMAX, DECISIONS
 from synaug.escaping import shown
 from synaug.report import limits
+from synaug.scores.decision import ARGMAX_CHOSEN_STEP
 from synaug.scores.metrics import LOSSES
 
 

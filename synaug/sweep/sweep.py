@@ -151,7 +151,11 @@ def _is_alive(pid: int) -> bool:
 
 def has_reference(grid: Sequence[Sequence[str]], folder: Path) -> bool:
     """Whether some job of a grid, or some run that stands in its folder, augments nothing."""
-    idle = any(re.fullmatch(r"augmenter=none|augmenter\.amount=0(\.0*)?", override) for job in grid for override in job)
+    idle = any(
+        re.fullmatch(r"(augmenter|method)=none|augmenter\.amount=0(\.0*)?", override)
+        for job in grid
+        for override in job
+    )
     return idle or any(map(_is_idle, folder.glob(f"*/{record.RECORD}")))
 
 

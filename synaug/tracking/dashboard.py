@@ -14,9 +14,10 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from synaug.comparison.labels import BEST_WITHOUT_SYNTHESIS, NO_AUGMENTER, PICKED, REFERENCE_LABELS
+from synaug.comparison.labels import NO_AUGMENTER, PICKED, REFERENCE_LABELS, WITH
 from synaug.errors import UserError
-from synaug.scores.decision import CANDIDATE_RULES, RULES
+from synaug.record import tables
+from synaug.scores.decision import RULES
 from synaug.settings import GROUPS, conf_dir
 from synaug.tracking import wandb_report, wandb_run
 
@@ -31,8 +32,8 @@ WORDS = {
     "Gains": "Of each method, over both references; below, the scores themselves under each decision rule.",
     "Figures": "Of the report; those that a sweep does not have stay empty, and the page above has all.",
     "Groups": "One line a run: its five choices, and what they led to.",
-    "Curves": "Mean over splits at each look. The validation losses choose the step: they are of the rows that inner "
-    "models were not trained on.",
+    "Curves": "Mean over splits at each look. The losses of the decision rules choose the step: they are of the rows "
+    "that inner models were not trained on. argmax on test rows is described, and chooses nothing.",
     "Confusion matrices": "Summed over splits, under each decision rule.",
 }
 SCORES = ("balanced_accuracy", "minority_recall")
@@ -44,8 +45,8 @@ DRAWN = (  # of the report's figures
     "classes-1",
     "reliability-1",
 )
-CURVES = (*(f"validation/{rule}_loss" for rule in CANDIDATE_RULES), "train/loss")
-COLUMNS_OF = {"Curves": len(CURVES), "Confusion matrices": len(RULES)}  # of a section of the workspace, where not 2
+CURVES = tuple(map(wandb_run.curve_key, tables.CURVES))
+COLUMNS_OF = {"Confusion matrices": len(RULES)}  # of a section of the workspace, where not 2
 LEVELS = ("dataset", "imbalance_ratio", "augmenter")  # below the sweep, in the workspace's table of runs
 COLUMNS = tuple(f"summary:{key}" for key in COORDINATES)
 MOST_RUNS = 100  # of one chart, where W&B's default is 10
@@ -157,7 +158,7 @@ def panels() -> dict[str, list[PanelTypes]]:
         ),
         "Groups": _placed(1, [wr.ParallelCoordinatesPlot(title="choices and scores", columns=choices + scores)]),
         "Curves": _placed(
-            len(CURVES),
+            2,
             [
                 wr.LinePlot(title=_words(key), x=wandb_run.STEP, y=[key], max_runs_to_show=MOST_RUNS, **by_method)
                 for key in CURVES
@@ -187,8 +188,8 @@ def _placed(columns: int, row_by_row: list[Any], below: int = 0) -> list[PanelTy
 def gain_keys(gain: str) -> list[str]:
     """Keys of one of the gains, of the augmenters that synaug ships; the bar charts have those of any other."""
     shipped = sorted(path.stem for path in (conf_dir() / "augmenter").glob("*.yaml"))
-    beside = BEST_WITHOUT_SYNTHESIS.label if gain == wandb_report.GAINS["baseline"] else PICKED
-    return [f"{gain}/{name}" for name in [*shipped, beside] if name != NO_AUGMENTER]
+    beside = PICKED if gain == wandb_report.GAINS["baseline"] else (WITH,)
+    return [f"{gain}/{name}" for name in [*shipped, *beside] if name != NO_AUGMENTER]
 
 
 def specification(board: Workspace | Report) -> dict[str, Any]:

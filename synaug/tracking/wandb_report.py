@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,8 @@ import pandas as pd
 from synaug import escaping, record
 from synaug.comparison.labels import (
     ARGMAX,
-    BEST_WITHOUT_SYNTHESIS,
     CHOSEN,
+    PICKED,
     REFERENCE_LABELS,
     as_text,
     methods_of,
@@ -38,7 +39,7 @@ GAIN_TITLES = {
     GAINS[reference]: f"Gain over {label}, mean over scenarios" for reference, label in REFERENCE_LABELS.items()
 }
 BARS, BAR_FIELDS = "wandb/bar/v0", {"label": "method", "value": "gain"}  # W&B's own bar chart
-ATTACHED = ("index.html", "comparisons.csv", "errors.log", "scores.parquet", "tables/*.tex", "figures/*")
+ATTACHED = ("index.html", "README.md", "comparisons.csv", "errors.log", "scores.parquet", "tables/*.tex", "figures/*")
 
 
 def log_report(
@@ -113,7 +114,7 @@ def _log(run: wandb.Run, evidence: Evidence, comparison: Comparison, folder: Pat
 def mean_gains(comparisons: pd.DataFrame) -> pd.DataFrame:
     """Mean gain over scenarios: of argmax over the baseline, and of the chosen rule over the best without synthesis.
 
-    The latter stands beside the augmenters over the baseline, too.
+    The best without synthesis and the best with it stand beside both.
 
     Parameters
     ----------
@@ -125,23 +126,26 @@ def mean_gains(comparisons: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         `reference`, `method` (its label), `gain`, `scenarios` (how many have the method), best first.
     """
-    methods = methods_of(comparisons)
-    is_best = methods == BEST_WITHOUT_SYNTHESIS
-    labels = [
-        method.label if best else method.label_without_rule for method, best in zip(methods, is_best, strict=True)
-    ]
-    over_baseline = (comparisons["reference"] == "baseline") & ((comparisons["decision"] == ARGMAX) | is_best)
-    over_best = (comparisons["reference"] == "best_without_synthesis") & (comparisons["decision"] == CHOSEN)
-    rows = comparisons.assign(method=labels)[over_baseline | over_best]
+    rows = comparisons.assign(method=[method.label_without_rule for method in methods_of(comparisons)])
+    rule = rows["reference"].map({"baseline": ARGMAX}).fillna(CHOSEN)
+    rows = rows[rows["augmenter"].isin(PICKED) | (rows["decision"] == rule)]
     gains = rows.groupby(["reference", "method"])["gain"].agg(["mean", "count"]).reset_index()
     gains = gains.rename(columns={"mean": "gain", "count": "scenarios"})
     return gains.dropna().sort_values("gain", ascending=False, ignore_index=True)
 
 
 def verdict_page(verdict: Verdict) -> str:
-    """The verdict's words as HTML, escaped."""
-    sections = [("Overall", verdict.overall), *verdict.datasets.items(), ("Cautions", verdict.cautions)]
+    """The verdict's words and its table as HTML, escaped."""
+    sections = [
+        ("Advice", verdict.advice),
+        ("Cautions", verdict.cautions),
+        ("Overall", verdict.overall),
+        *verdict.datasets.items(),
+    ]
     parts = [f"<h1>{escaping.html(verdict.headline)}</h1>"]
+    if verdict.table.rows:
+        rows = [_row("th", verdict.table.columns), *(_row("td", row) for row in verdict.table.rows)]
+        parts.append(f"<table>{''.join(rows)}</table><p>{escaping.html(verdict.table.note)}</p>")
     for heading, sentences in sections:
         if sentences:
             items = "".join(f"<li>{escaping.html(sentence)}</li>" for sentence in sentences)
@@ -149,8 +153,15 @@ def verdict_page(verdict: Verdict) -> str:
     return _html_around("Verdict", "".join(parts))
 
 
+def _row(tag: str, cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{escaping.html(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
 def _html_around(title: str, body: str) -> str:
-    style = "body{font:16px/1.5 sans-serif;margin:1em;background:#fff;color:#111}svg{max-width:100%;height:auto}"
+    style = (
+        "body{font:16px/1.5 sans-serif;margin:1em;background:#fff;color:#111}svg{max-width:100%;height:auto}"
+        "td,th{padding:.2em .7em;text-align:left}"
+    )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escaping.html(title)}</title>'
         f"<style>{style}</style></head><body>{body}</body></html>"

@@ -185,8 +185,13 @@ def log_curves(logger: Logger | None, steps: Sequence[int], points: Mapping[str,
         return
     for at, step in enumerate(steps):
         values = {name: of_splits[at][~np.isnan(of_splits[at])] for name, of_splits in points.items()}
-        means = {f"curves/{name}": float(of_look.mean()) for name, of_look in values.items() if len(of_look)}
+        means = {curve_key(name): float(of_look.mean()) for name, of_look in values.items() if len(of_look)}
         logger.log_metrics(means, step=int(step))
+
+
+def curve_key(name: str) -> str:
+    """Key of one of `synaug.record.tables.CURVES` in a run's history."""
+    return f"curves/{name}"
 
 
 def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:

@@ -14,11 +14,20 @@ from synaug.command import user_configs
 from synaug.command.check.sentences import example, raise_problems, several, type_said
 from synaug.command.overrides import choice
 from synaug.files import places
-from synaug.settings import GROUPS, OPTION_GROUPS, OWN_TRAINER_ARGUMENTS, conf_dir, did_you_mean, written
+from synaug.settings import (
+    CHANGING_GROUPS,
+    GROUPS,
+    OF_A_METHOD,
+    OPTION_GROUPS,
+    OWN_TRAINER_ARGUMENTS,
+    conf_dir,
+    did_you_mean,
+    written,
+)
 
 ONE_A_SWEEP = ("experiment", "name", "output_dir")
 
-_KEYS_OF_A_COMMAND = (*OPTION_GROUPS, *ONE_A_SWEEP, "cache_dir")
+_KEYS_OF_A_COMMAND = (*OPTION_GROUPS, "method", *ONE_A_SWEEP, "cache_dir")
 
 
 def check_command_line(overrides: Sequence[str], config_dir: str | None = None) -> None:
@@ -44,7 +53,9 @@ def check_command_line(overrides: Sequence[str], config_dir: str | None = None) 
         for group, option in user_configs.options(argument):
             if group in OPTION_GROUPS and option.endswith(".yaml"):  # Hydra would take it, and name the run after it
                 problems.append(f"{group}={option} names a file: write {group}={option.removesuffix('.yaml')}")
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    problems += _chosen_twice(parsed)
+    for override in parsed:
         key = override.key_or_group
         if override.is_delete():
             continue
@@ -60,7 +71,7 @@ def check_command_line(overrides: Sequence[str], config_dir: str | None = None) 
                 )
             continue
         value = override.value()
-        if key in OPTION_GROUPS and isinstance(value, list):
+        if key in (*OPTION_GROUPS, "method") and isinstance(value, list):
             problem = several(key, value)
         elif key == "name" and not _is_interpolation(value):
             problem = places.name_problem(value)
@@ -88,7 +99,7 @@ def _axis_problem(override: Override, config_dir: str | None) -> str | None:
     if override.is_interval_sweep():
         return f"{override.input_line} is an interval, which no sweep here can try: list the values, {key}=1,2,3"
     value: Any = override.value()
-    if isinstance(value, Glob) and key not in (*OPTION_GROUPS, "experiment") and not key.startswith("hydra/"):
+    if isinstance(value, Glob) and key not in (*OPTION_GROUPS, *CHANGING_GROUPS) and not key.startswith("hydra/"):
         return f"{override.input_line} looks for options, but {key} is no group: list the values, {key}=1,2,3"
     if isinstance(value, Glob) and key in GROUPS:
         roots = [conf_dir(), *([Path(config_dir)] if config_dir else [])]
@@ -98,6 +109,19 @@ def _axis_problem(override: Override, config_dir: str | None) -> str | None:
     if isinstance(value, RangeSweep) and (not value.step or next(iter(value.range()), None) is None):
         return f"{override.input_line} is an empty range, so no job: give the first value and one above the last"
     return None
+
+
+def _chosen_twice(parsed: Sequence[Override]) -> list[str]:
+    """A method beside an augmenter or a loss: Hydra would take the one and call the run after the other."""
+    lines = {override.key_or_group: override.input_line for override in parsed}
+    method = lines.get("method", "method=null")
+    others = [lines[group] for group in OF_A_METHOD if group in lines]
+    if method == "method=null" or not others:
+        return []
+    return [
+        f"{method} chooses the augmenter and the loss, and so {'does' if len(others) == 1 else 'do'} "
+        f"{' '.join(others)}: leave one of them out"
+    ]
 
 
 def _is_interpolation(value: Any) -> bool:
@@ -116,7 +140,7 @@ def unplaced(overrides: Sequence[str], config_dir: str | None) -> list[str]:
     """
     parsed = OverridesParser.create().parse_overrides(list(overrides))
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        options = {group: _options(group, config_dir) for group in (*OPTION_GROUPS, "experiment")}
+        options = {group: _options(group, config_dir) for group in (*OPTION_GROUPS, *CHANGING_GROUPS)}
         problems: list[str] = []
         chosen: dict[str, list[str]] = {}
         for override in parsed:

@@ -14,6 +14,7 @@ from synaug.command.check.sentences import as_given, example, plain, raise_probl
 from synaug.command.overrides import choice
 from synaug.files import places
 from synaug.settings import (
+    CHANGING_GROUPS,
     GROUPS,
     LARGEST,
     OF_A_RUN,
@@ -169,7 +170,7 @@ def _unlike(config: DictConfig, reference: DictConfig, prefix: str) -> Iterator[
         if key not in known:
             if not takes_any:
                 near = did_you_mean(key, known, prefix)
-                if key == "experiment":  # the settings of an experiment's file are those of the run
+                if key in CHANGING_GROUPS:  # the settings of its file are those of the run
                     near = ", but the name of a group: begin its file with the line '# @package _global_'"
                 yield name, f"{name} is no setting{near or ': leave it out (--cfg job lists them)'}"
         elif key in reference and not OmegaConf.is_missing(reference, key):

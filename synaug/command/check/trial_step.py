@@ -11,10 +11,11 @@ from synaug.command.check.instantiation import REFUSALS, refusal
 
 def classifier_problems(config: DictConfig, loss_config: DictConfig) -> Iterator[str]:
     """Take one step with a tiny classifier: an optimiser's and a loss's own checks come as late as that."""
+    import numpy as np
     import torch
     from pytorch_lightning import LightningModule
 
-    from synaug.loss import Loss
+    from synaug.loss import Loss, Plain
 
     part, target = "loss", f"classifier._target_={config.get('_target_')}"
     try:
@@ -24,6 +25,15 @@ def classifier_problems(config: DictConfig, loss_config: DictConfig) -> Iterator
                 yield (
                     f"loss._target_={loss_config.get('_target_')} is no loss that says which class frequencies its "
                     "logits carry: derive it from synaug.loss.Loss, or choose loss=plain"
+                )
+                return
+            if type(loss).for_classes is not Loss.for_classes:
+                loss = Plain()  # one that asks what classes are called is not tried before there are some
+            carried = loss.carried_prior(np.array([[2, 1]]))
+            if carried.shape != (1, 2) or not (carried > 0).all() or not np.allclose(carried.sum(), 1):
+                yield (
+                    f"loss carries the class frequencies {carried.tolist()} where two classes have 2 rows and 1: "
+                    "mend its carried_prior, which must return positive numbers, [m, C], whose rows add up to 1"
                 )
                 return
             part = "classifier"

@@ -225,7 +225,7 @@ def _cells(
             continue
         colour = colours.text_on(colours.DIVERGING(norm(value)))
         weight = "bold" if is_significant[row, column] else "normal"
-        text = words.fixed(value, 1 if words.scale(metric) > 1 else 2)
+        text = words.fixed(float(value), 1 if words.scale(metric) > 1 else 2)
         style.cell(axes, column, y, text.replace("-", "−"), colour, weight)
         if is_significant[row, column]:
             dots[colour].append((column + 0.42, y - 0.37))

@@ -61,10 +61,11 @@ def _draw(results: Results, metric: str) -> Drawing | None:
     scenarios = [scenario for panel in shown for scenario in results.scenarios_of(panel)]
     drawn = {method for scenario, method in present if scenario in scenarios and method in methods}
     notes = ["Augmenters with argmax." if drawn - {*BEST} else ""]
-    if drawn & {*BEST}:
+    bests = [best.label for best in BEST if best in drawn]
+    if bests:
         joined = any(sum(not each.is_natural for each in results.scenarios_of(panel)) > 1 for panel in shown)
         look = "Dashed lines" if joined else "Diamonds"
-        notes.append(f"{look}: the best of all methods without synthesis, and with it, picked on out-of-fold rows.")
+        notes.append(f"{look}: {' and '.join(bests)}, picked on out-of-fold rows.")
     if 0 < sum(scenario.is_natural for scenario in scenarios) < len(scenarios):
         notes.append("Natural imbalance stands by itself, at the right.")
     if len(panels) > len(shown):

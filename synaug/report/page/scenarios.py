@@ -8,7 +8,6 @@ import pandas as pd
 
 from synaug.comparison.labels import (
     ARGMAX,
-    ARGMAX_CHOSEN_STEP,
     BASELINE,
     CHOSEN,
     DECISIONS,
@@ -23,6 +22,7 @@ from synaug.comparison.labels import (
 from synaug.comparison.significance import INCONCLUSIVE
 from synaug.report import limits, words
 from synaug.report.results import Results
+from synaug.scores.decision import ARGMAX_CHOSEN_STEP
 
 RECALL, PRECISION = "recall", "precision"  # by which `minority_…` the mean over minority classes is called
 CALIBRATION = ("brier_score", "log_loss", "calibration_error")
@@ -132,14 +132,13 @@ def _reference_lines(results: Results, scenario: Scenario, rows: pd.DataFrame) -
     over_baseline = rows[rows["reference"] == "baseline"]
     if len(over_baseline):
         first = over_baseline.iloc[0]
-        minority = [_share(first[f"reference_minority_{name}"]) for name in (RECALL, PRECISION)]
+        recall, precision = (_share(first[f"reference_minority_{name}"]) for name in (RECALL, PRECISION))
         label = f"the baseline ({BASELINE.augmenter}, {words.decision(ARGMAX)})"
-        yield Line(label, words.level(first["reference_value"], metric), *minority, (None, None))
-    key = (scenario, BASELINE.augmenter, BASELINE.loss, ARGMAX_CHOSEN_STEP)
-    means = results.means(metric)
-    if key in means.index:
+        yield Line(label, words.level(first["reference_value"], metric), recall, precision, (None, None))
+    score = results.means(metric).get((scenario, BASELINE.augmenter, BASELINE.loss, ARGMAX_CHOSEN_STEP))
+    if score is not None:
         label = f"{BASELINE.augmenter}, {words.decision(ARGMAX_CHOSEN_STEP)}"
-        yield Line(label, words.level(float(means[key]), metric), "–", "–", (None, None))
+        yield Line(label, words.level(float(score), metric), "–", "–", (None, None))
 
 
 def _line(results: Results, method: Method, of_references: dict[str, "pd.Series[Any]"]) -> Line:
@@ -148,8 +147,8 @@ def _line(results: Results, method: Method, of_references: dict[str, "pd.Series[
     if is_mostly_by_fallback(row["by_fallback"]):
         label = f"{label} ({MOSTLY_BY_FALLBACK})"
     gains = [_gain(of_references[name], results.metric) if name in of_references else None for name in REFERENCES]
-    minority = [_share(row[f"minority_{name}"]) for name in (RECALL, PRECISION)]
-    return Line(label, words.level(row["value"], results.metric), *minority, gains)
+    recall, precision = (_share(row[f"minority_{name}"]) for name in (RECALL, PRECISION))
+    return Line(label, words.level(row["value"], results.metric), recall, precision, gains)
 
 
 def _name(method: Method) -> str:
@@ -182,12 +181,12 @@ def _calibration(results: Results, scenario: Scenario) -> Iterator[Calibration]:
     for method, (_, row) in zip(methods_of(rows), rows.iterrows(), strict=True):
         by_method.setdefault(method, {})[row["metric"]] = row
     for method in sorted(by_method, key=_place(results)):
-        of_metrics = by_method[method]
-        scores = [
-            (words.level(row["value"], metric), _gain(row, metric))
-            if (row := of_metrics.get(metric)) is not None
-            else ("–", None)
-            for metric in CALIBRATION
-        ]
+        scores: list[tuple[str, Gain | None]] = []
+        for metric in CALIBRATION:
+            of_metric = by_method[method].get(metric)
+            if of_metric is None:
+                scores.append(("–", None))
+            else:
+                scores.append((words.level(of_metric["value"], metric), _gain(of_metric, metric)))
         label = method.label if method.augmenter in PICKED else method.label_without_rule
         yield Calibration(label, scores)
