@@ -48,7 +48,7 @@ def test_failures_stop_nothing_and_are_tabled_and_tried_again_alone(program: Pro
     assert statuses(program) == ["done", "failed", "done", "failed"]
     table = outcome.err[outcome.err.index("2 of 4 jobs failed, 2 are recorded; the same command tries the mis") :]
     rows = [re.split(r"\s\s+", line.strip()) for line in table.splitlines()[1:3]]
-    assert [row[0].rsplit("-", 1)[0] for row in rows] == ["files-toy-ir500-none-mlp", "files-toy-ir500-smote-mlp"]
+    assert [row[0].rsplit("-", 1)[0] for row in rows] == ["files-toy-ir500-none-plain-mlp", "files-toy-ir500-smote-mlp"]
     assert rows[0][1].startswith("imbalance_ratio.ratio=500.0 leaves class 'trade' no training row")
     assert rows[1][1] == "(the same as above)"
     assert "Traceback (most" not in outcome.err
