@@ -49,7 +49,8 @@ def _minority_rows(record: Mapping[str, Any]) -> str:
     )
     kept = {} if "kept" not in balance else _kept(balance)  # records of before lack the column
     left_out = dict(zip(data["class_names"], _left_out(data), strict=True))
-    minority = data["minority"][:5]
+    # Other classes may be the minority of other seeds.
+    minority = next(iter(data.get("minority_by_seed", {}).values()), data["minority"])[:5]
     rows = [f"{shown(name)} {kept.get(name, given[name])} and {left_out[name]}" for name in minority]
     lines = [f"real minority rows that train, and that inner folds leave out: {', '.join(rows) or 'no minority'}"]
     others = [f"{shown(name)} {words}" for name, words in kept.items() if name not in minority]
