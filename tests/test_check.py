@@ -466,6 +466,8 @@ def test_a_list_for_a_group_is_told_what_a_sweep_is(tmp_path: Path, csv: str, op
         (["classifier=knn", "classifier.metric=cosin"], "classifier.metric=cosin is no metric of scikit-learn's"),
         (["classifier=sklearn", "+classifier.estimator.C=-1"], "classifier: The 'C' parameter of LogisticRegression"),
         (["classifier=sklearn", "+classifier.estimator.c=1"], "classifier.estimator.c is no setting"),
+        (["+loss.ignore_index=0"], "loss.ignore_index is no setting"),
+        (["+validation.shares=0.1"], "validation.shares is no setting"),
         (["+classifier.optimizer.lambd=2"], "classifier.optimizer.lambd is no setting"),
         (["classifier.optimizer._target_=torch.optim.LBFGS"], "classifier.optimizer: "),
         (["loss._target_=torch.nn.functional.relu"], "loss._target_=torch.nn.functional.relu is no loss that says"),
@@ -566,8 +568,13 @@ def test_what_is_cheap_to_see_is_said_before_anything_heavy_is_imported(tmp_path
 
 
 def test_every_setting_that_is_shipped_has_a_kind_or_its_library_s_own() -> None:
-    library_s = {"augmenter.k_neighbors", "augmenter.n_neighbors", "augmenter.m_neighbors", "augmenter.kind"}
-    library_s |= {"augmenter.sampling_strategy", "augmenter.version"}
+    library_s = {
+        "augmenter.sampling_strategy",
+        "augmenter.k_neighbors",
+        "augmenter.n_neighbors",
+        "augmenter.m_neighbors",
+        "augmenter.kind",
+    }
     places_s = {"name", "output_dir", "cache_dir", "experiment"}
     without = set()
     for case in cases():
@@ -613,6 +620,7 @@ def test_an_encoder_made_in_a_program_holds_its_values_to_the_same_table() -> No
     [
         (["augmenter=smote_neighbours", "augmenter.k_neighbors._target_=os.path.join"], "augmenter.k_neighbors: "),
         (["classifier=sklearn", "classifier.estimator._target_=os.path.join"], "classifier.estimator: "),
+        (["classifier.optimizer._target_=os.path.join"], "classifier.optimizer: "),
     ],
 )
 def test_a_part_of_a_part_that_cannot_be_made_is_named(tmp_path: Path, settings: list[str], place: str) -> None:
