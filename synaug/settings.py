@@ -409,17 +409,14 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
             distinct=False,
         ),
     },
+    "synaug.classifier.NearestNeighbours": {"k": whole(1, LARGEST), "metric": TEXT},
+    "synaug.classifier.ScikitLearn": {"carries": one_of("counts", "uniform")},
     "synaug.loss.Plain": {"label_smoothing": number(0, 1, below=True)},
     "synaug.loss.ClassWeighted": {"weights": CLASS_WEIGHTS},
     "synaug.loss.EffectiveNumber": {"beta": number(0, 1, below=True)},
     "synaug.loss.LogitAdjusted": {"tau": number(0, 100)},
     "synaug.loss.Focal": {"gamma": number(0, 100)},
     "synaug.loss.LDAM": {"max_margin": number(0, 1000)},
-    "torch.nn.functional.cross_entropy": {
-        "label_smoothing": number(0, 1, below=True),
-        "ignore_index": whole(-LARGEST, -1),  # every class counts
-        "reduction": one_of("none"),  # which a stack needs
-    },
     "pytorch_lightning.loggers.CSVLogger": {
         "save_dir": FOLDER,
         "name": text("a folder's name, or ''", r"(\w[\w.-]*)?", LONGEST_NAME) | NULL,

@@ -76,6 +76,7 @@ NULLABLE = {
     "imbalance_ratio.ratio",
     "imbalance_ratio.minority",
     "augmenter.shrinkage",
+    "loss.weights",
     "logger.name",
     "logger.version",
     "logger.entity",

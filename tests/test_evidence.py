@@ -58,6 +58,29 @@ def test_a_run_that_stands_in_two_folders_counts_once(tmp_path: Path, runs: list
     assert len(evidence.read([tmp_path, *runs]).runs) == 2
 
 
+def test_of_a_run_in_two_folders_the_record_with_more_seeds_counts(tmp_path: Path) -> None:
+    for folder, seeds in (("a", [0]), ("b", [0, 1]), ("c", [1, 2])):
+        fabricated.write_runs(tmp_path / folder, ["trec"], [10.0], ["none"], n_folds=3, seeds=[0, 1, 2])
+        (path,) = (tmp_path / folder).glob("*/record.json")
+        keep_seeds(path, seeds)
+    for folders in (["a", "b"], ["b", "a"]):
+        found = evidence.read([tmp_path / folder for folder in folders])
+        assert set(found.scores["seed"]) == {0, 1}
+        assert not found.left_out
+    found = evidence.read([tmp_path / "b", tmp_path / "c"])
+    assert set(found.scores["seed"]) == {0, 1}
+    assert "has other seeds than" in found.left_out[0]
+
+
+def keep_seeds(path: Path, seeds: list[int]) -> None:
+    """Leave of a record what is of some seeds."""
+    content = json.loads(path.read_text())
+    content["config"]["seeds"] = seeds
+    for table in ("scores", "validation_scores"):
+        content[table]["data"] = [row for row in content[table]["data"] if row[0] in seeds]
+    path.write_text(json.dumps(content))
+
+
 def test_settings_that_differ_name_the_method_or_the_scenario(tmp_path: Path, runs: list[Path]) -> None:
     smote = next(run for run in runs if "smote" in run.name)
     altered(tmp_path, smote, augmenter__amount=0.5)

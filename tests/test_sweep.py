@@ -223,6 +223,32 @@ def test_a_sweep_without_a_reference_says_so_before_its_first_job(program: Progr
     assert said not in program("--multirun", *TOY, csv, "augmenter=adasyn", "augmenter.amount=0,1", "report=true").err
 
 
+def test_what_the_command_line_chooses_takes_the_place_of_an_experiments_methods_and_the_other_way_round(
+    program: Program, csv: str, tmp_path: Path
+) -> None:
+    own = tmp_path / "own" / "experiment"
+    own.mkdir(parents=True)
+    head = "# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n"
+    (own / "by_method.yaml").write_text(f"{head}      method: none,class_weighted,smote\n")
+    (own / "by_augmenter.yaml").write_text(f"{head}      augmenter: smote\n      augmenter.k_neighbors: 1,2\n")
+    toy_conf = f"hydra.searchpath=[file://{Path(__file__).parent / 'conf'}]"
+    arguments = [f"--config-dir={tmp_path / 'own'}", *TOY[1:], toy_conf, csv]
+    instead = program(*arguments, "experiment=by_method", "augmenter=none,random")
+    assert instead.code == 0, instead.err
+    said = "left out of the experiment, as the command line chooses it otherwise:"
+    assert f"{said} method=none,class_weighted,smote\n" in instead.err
+    assert [each["choices"]["augmenter"] for each in program.records()] == ["none", "random"]
+    instead = program(*arguments, "experiment=by_augmenter", "method=class_weighted,none")
+    assert instead.code == 0, instead.err
+    assert f"{said} augmenter=smote augmenter.k_neighbors=1,2\n" in instead.err
+    assert [(each["choices"]["augmenter"], each["choices"]["loss"]) for each in program.records()] == [
+        ("none", "class_weighted"),
+        ("none", "plain"),
+        ("random", "plain"),
+    ]
+    assert said not in program(*arguments, "experiment=by_method").err
+
+
 def test_what_a_killed_sweep_left_is_cleared_away_and_a_living_one_s_is_kept(program: Program, csv: str) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
