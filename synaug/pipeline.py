@@ -20,6 +20,7 @@ from synaug import record
 from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
+from synaug.classifier import FittedAtOnce
 from synaug.dataset import LabelledTexts, TextSource
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
 from synaug.encoder.workers import torch_threads
@@ -38,6 +39,7 @@ from synaug.splits import Split, Validation, make_splits, rows_needed
 from synaug.sweep import interrupts
 from synaug.tracking import wandb_run
 from synaug.training import tables
+from synaug.training.at_once import TrainingAtOnce
 from synaug.training.fit import Fits, StackedTraining
 from synaug.training.predictions import OfSplit, Predictions
 from synaug.training.training_sets import TrainingData, neighbour_graphs
@@ -426,8 +428,11 @@ def make_augmenter(config: DictConfig) -> Augmenter:
 
 def make_training(config: DictConfig, prepared: Prepared) -> Fits:
     """The classifier with all of its settings."""
+    classifier = instantiate(config.classifier, _convert_="all")
+    if isinstance(classifier, FittedAtOnce):
+        return TrainingAtOnce(classifier, prepared.validation.final, config.trainer.enable_progress_bar)
     return StackedTraining(
-        instantiate(config.classifier, _convert_="all"),
+        classifier,
         prepared.loss,
         batch_size=config.batch_size,
         max_steps=config.max_steps,

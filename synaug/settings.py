@@ -407,6 +407,8 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
             distinct=False,
         ),
     },
+    "synaug.classifier.NearestNeighbours": {"k": whole(1, LARGEST), "metric": TEXT},
+    "synaug.classifier.ScikitLearn": {"carries": one_of("counts", "uniform")},
     "synaug.loss.Plain": {"label_smoothing": number(0, 1, below=True)},
     "synaug.loss.ClassWeighted": {"weights": CLASS_WEIGHTS},
     "synaug.loss.EffectiveNumber": {"beta": number(0, 1, below=True)},

@@ -75,7 +75,6 @@ NULLABLE = {
     "encoder.device",
     "imbalance_ratio.ratio",
     "imbalance_ratio.minority",
-    "dataset.group",
     "augmenter.shrinkage",
     "loss.weights",
     "logger.name",

@@ -95,7 +95,7 @@ def test_the_defaults_are_the_issue_s() -> None:
     assert config.dataset.name == "rotten_tomatoes"
     assert config.imbalance_ratio.ratio == 10
     assert OmegaConf.to_container(config.classifier.hidden) == [128]
-    assert config.max_steps == 512
+    assert config.max_steps == 1024
     assert config.loss._target_ == "synaug.loss.Plain"
     assert OmegaConf.to_container(config.validation) == {
         "_target_": "synaug.validation.Nested",

@@ -666,7 +666,7 @@ def test_captions_speak_of_what_is_drawn(tmp_path: Path) -> None:
     write_runs(tmp_path / "one", ["imdb"], [10.0], ["none", "smote"], n_folds=1, effect=0.0)
     text = written(tmp_path / "one", tmp_path / "report_one")
     for absent in (
-        "95 % interval of the corrected test. ",
+        "95 % interval, adjusted",
         "A dot and bold print",
         "Dashed lines",
         "means over splits",

@@ -520,7 +520,7 @@ def _of_methods(told: Told, unit: Unit, share: str) -> Table:
     rows.append(_line(BEST_WITH_SYNTHESIS.label, primary, unit))
     singles = told.singles()
     for method, (_, row) in zip(methods_of(singles), singles.iterrows(), strict=True):
-        rows.append(_line(f"  {_with_fallback(method.label_without_rule, row['by_fallback'])}", row, unit))
+        rows.append(_line(_with_fallback(method.label_without_rule, row["by_fallback"]), row, unit))
     n = int(singles["n_comparisons"].iloc[0])
     return Table(
         columns,

@@ -78,7 +78,7 @@ def _draw(results: Results, metric: str, rows: pd.DataFrame, panel: Panel, left_
 
 def _note(shown: pd.DataFrame, cut: int, left_out: list[Panel]) -> str:
     has_intervals = shown["low"].notna().any()
-    note = f"Bars: {INTERVAL} interval of the corrected test." if has_intervals else "Too few splits for intervals."
+    note = f"Bars: {INTERVAL} interval, adjusted as in the table." if has_intervals else "Too few splits for intervals."
     marks = {ARGMAX: "filled: argmax", CHOSEN: "hollow: decision rule chosen on out-of-fold rows"}
     drawn = [mark for decision, mark in marks.items() if (shown["decision"] == decision).any()]
     note += f" {'; '.join(drawn).capitalize()}."
