@@ -3,6 +3,7 @@
 import json
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,13 +227,13 @@ def test_a_sweep_without_a_reference_says_so_before_its_first_job(program: Progr
 def test_what_the_command_line_chooses_takes_the_place_of_an_experiments_methods_and_the_other_way_round(
     program: Program, csv: str, tmp_path: Path
 ) -> None:
+    shutil.copytree(Path(__file__).parent / "conf", tmp_path / "own")
     own = tmp_path / "own" / "experiment"
-    own.mkdir(parents=True)
+    own.mkdir()
     head = "# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n"
     (own / "by_method.yaml").write_text(f"{head}      method: none,class_weighted,smote\n")
     (own / "by_augmenter.yaml").write_text(f"{head}      augmenter: smote\n      augmenter.k_neighbors: 1,2\n")
-    toy_conf = f"hydra.searchpath=[file://{Path(__file__).parent / 'conf'}]"
-    arguments = [f"--config-dir={tmp_path / 'own'}", *TOY[1:], toy_conf, csv]
+    arguments = [f"--config-dir={tmp_path / 'own'}", *TOY[1:], csv]
     instead = program(*arguments, "experiment=by_method", "augmenter=none,random")
     assert instead.code == 0, instead.err
     said = "left out of the experiment, as the command line chooses it otherwise:"

@@ -22,7 +22,7 @@ ABOVE = 1.6  # rows, from the axis to the critical difference
 def plans(results: Results) -> Iterator[Plan]:
     """One for each metric."""
     for metric in results.metrics_drawn:
-        yield Plan(metric, partial(_draw, results, metric), metric)
+        yield Plan(words.in_a_file_name(metric), partial(_draw, results, metric), metric)
 
 
 FIGURE = FigureKind(40, "Ranks over all scenarios", "Which methods rank first across data sets and ratios.", plans)
