@@ -7,6 +7,8 @@ import pytest
 from synaug.record import tables
 from synaug.scores import summary
 
+WORDS = "real minority rows that train, and that inner folds leave out: "
+
 
 def result(*rows: tuple[int, str, int, int], minority: tuple[str, ...] = ("rare",)) -> dict[str, Any]:
     """Splits' (fold, class, real, kept), beside inner folds of fewer rows."""
@@ -25,16 +27,13 @@ def result(*rows: tuple[int, str, int, int], minority: tuple[str, ...] = ("rare"
 
 def test_where_all_real_rows_train_their_number_is_said() -> None:
     found = result((0, "big", 45, 45), (0, "rare", 6, 6), (1, "big", 44, 44), (1, "rare", 5, 5))
-    assert (
-        summary._minority_rows(found) == "real minority rows that train, and that inner folds leave out: rare 6 and 3"
-    )
+    assert summary._minority_rows(found) == f"{WORDS}rare 6 and 3"
 
 
 def test_rows_that_a_sampler_removed_are_not_counted_as_training() -> None:
     found = result((0, "big", 45, 8), (0, "rare", 6, 2), (1, "big", 45, 14), (1, "rare", 6, 6))
     assert summary._minority_rows(found) == (
-        "real minority rows that train, and that inner folds leave out: rare 2 to 6 of 6 and 3\n"
-        "real rows of other classes that the sampler kept: big 8 to 14 of 45"
+        f"{WORDS}rare 2 to 6 of 6 and 3\nreal rows of other classes that the sampler kept: big 8 to 14 of 45"
     )
 
 
@@ -55,4 +54,4 @@ def test_a_record_of_before_has_neither_inner_folds_nor_kept_rows(minority: tupl
         "data": [[row[place] for place in keep] for row in balance["data"] if row[at] is None],
     }
     words = "rare 6 and 3" if minority else "no minority"
-    assert summary._minority_rows(found) == f"real minority rows that train, and that inner folds leave out: {words}"
+    assert summary._minority_rows(found) == WORDS + words

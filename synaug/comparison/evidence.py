@@ -110,7 +110,7 @@ class Evidence:
             for name in record["data"].get("minority_by_seed", {}).get(str(seed), record["data"]["minority"])
         }
         of = zip(rows["identity"].tolist(), rows["seed"].tolist(), rows["class"].tolist(), strict=True)
-        rows = rows[np.fromiter((each in minority for each in of), dtype=bool, count=len(rows))]
+        rows = rows[np.array([each in minority for each in of], dtype=bool)]
         key = [*LABELS, "decision", "seed", "fold"]
         means = rows.groupby(key, observed=True, sort=False)["value"].mean().reset_index()
         return self._with_synthesis(means)

@@ -50,9 +50,8 @@ class OutOfFold:
     def weights(self) -> Array:
         """Weight of each row `[n]`, of sum 1: classes count as in the target, those without a row not at all."""
         counts = np.bincount(self.labels, minlength=len(self.target))
-        share = np.where(counts > 0, self.target, 0)
-        weights: Array = (share / share.sum() / np.maximum(counts, 1))[self.labels]
-        return weights
+        weights: Array = (self.target / np.maximum(counts, 1))[self.labels]
+        return weights / weights.sum()
 
     @property
     def chance(self) -> float:

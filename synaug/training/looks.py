@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from synaug.scores.decision import CANDIDATES, OutOfFold
 
@@ -81,9 +82,8 @@ def _parts(labels: NDArray[np.int64], inner: NDArray[np.int64]) -> NDArray[np.in
     if len(np.unique(inner)) > 1:
         return inner
     parts = np.empty(len(labels), dtype=np.int64)
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        parts[rows] = np.arange(len(rows)) % PARTS
+    # Going on from class to class, so that rows of small classes are not all in the first part.
+    parts[np.argsort(labels, kind="stable")] = np.arange(len(labels)) % PARTS
     return parts
 
 
@@ -91,5 +91,8 @@ def pooled(log_probabilities: Sequence[Array]) -> Array:
     """Mean of several models' probabilities of the same rows, as log probabilities `[n, n_classes]`."""
     if len(log_probabilities) == 1:
         return log_probabilities[0]
-    mean: Array = np.logaddexp.reduce(np.stack(log_probabilities), axis=0) - np.log(len(log_probabilities))
+    with np.errstate(invalid="ignore"):  # of models that diverged, which is said of them elsewhere
+        sums = np.logaddexp.reduce(np.stack(log_probabilities), axis=0)
+    # Divided by what they add up to, and not by their number: rounding then leaves no probability above 1.
+    mean: Array = log_softmax(sums, axis=-1)
     return mean
