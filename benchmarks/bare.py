@@ -7,13 +7,14 @@ from torch.nn.functional import cross_entropy
 from benchmarks.naive import Part
 
 
-def fit(train: Part, validation: Part, max_steps: int, steps_per_epoch: int) -> nn.Module:
+def fit(train: Part, validation: Part | None, max_steps: int, steps_per_epoch: int) -> nn.Module:
     """Train d -> 128 -> classes on one fold; validate every `steps_per_epoch`, keep the best weights.
 
-    An epoch's rows are shuffled by one gather and cut into views; no loader, no copies between; the fused Adam.
+    Without validation rows, keep the last. An epoch's rows are shuffled by one gather and cut into views; no loader, no
+    copies between; the fused Adam.
     """
     x, y = (torch.from_numpy(array) for array in train)
-    watched, wanted = (torch.from_numpy(array) for array in validation)
+    watched, wanted = map(torch.from_numpy, validation or train)
     network = nn.Sequential(nn.Linear(x.shape[1], 128), nn.ReLU(), nn.Linear(128, int(y.max()) + 1))
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     best_loss, best_weights = float("inf"), network.state_dict()
@@ -25,7 +26,7 @@ def fit(train: Part, validation: Part, max_steps: int, steps_per_epoch: int) -> 
             cross_entropy(network(rows), labels).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             step += 1
-            if step % steps_per_epoch == 0:
+            if validation is not None and step % steps_per_epoch == 0:
                 with torch.inference_mode():
                     loss = cross_entropy(network(watched), wanted).item()
                 if loss < best_loss:
@@ -33,5 +34,6 @@ def fit(train: Part, validation: Part, max_steps: int, steps_per_epoch: int) -> 
                     best_weights = {name: weight.clone() for name, weight in network.state_dict().items()}
             if step == max_steps:
                 break
-    network.load_state_dict(best_weights)
+    if validation is not None:
+        network.load_state_dict(best_weights)
     return network

@@ -1,7 +1,7 @@
 """Rows like embeddings, drawn instead of read: classes that overlap, a spread of few dimensions, length 1."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from synaug.augmenter import Augmenter
     from synaug.dataset import LabelledTexts
     from synaug.splits import Split
+    from synaug.training.fit import StackedTraining
     from synaug.training.training_sets import TrainingData
 
 D = 384
@@ -35,7 +36,7 @@ def embeddings(n_rows: int, *, seed: int = 0) -> tuple[NDArray[np.float32], "Lab
 
 
 def ten_folds(texts: "LabelledTexts", ratio: float | None) -> list["Split"]:
-    """Ten folds, thinned to a ratio."""
+    """Ten folds, thinned to a ratio, each with one part left out to choose by: two fits each, of the same rows."""
     from synaug.imbalance_ratio import ImbalanceRatio
     from synaug.splits import make_splits
     from synaug.validation import Oracle
@@ -64,3 +65,21 @@ def augmented(
 
     graphs = neighbour_graphs(rows, texts.labels)
     return augment(texts, rows, chosen, augmenter, graphs, ratio=ratio)
+
+
+def training(max_steps: int) -> "StackedTraining":
+    """The program's default classifier and loss, on batches of 64."""
+    from hydra import compose, initialize_config_dir
+    from hydra.utils import instantiate
+
+    from synaug.pipeline import quieten_lightning
+    from synaug.settings import conf_dir
+    from synaug.training.fit import StackedTraining
+
+    quieten_lightning()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = compose("config")
+    trainer: dict[str, Any] = {**config.trainer, "enable_progress_bar": False}
+    return StackedTraining(
+        instantiate(config.classifier), instantiate(config.loss), BATCH_SIZE, max_steps, trainer, final="bagged"
+    )

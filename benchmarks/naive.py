@@ -45,7 +45,7 @@ class Config:
     augmenter: str = "smote"
     ratio: int = 10
     n_folds: int = 10
-    max_steps: int = 1500
+    max_steps: int = 512
     steps_per_epoch: int = 50
     seed: int = 0
 
@@ -87,16 +87,16 @@ class MLP(pl.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=1e-3)
 
 
-def fit(train: Part, validation: Part, max_steps: int, steps_per_epoch: int) -> MLP:
-    """Train on one fold; validate every `steps_per_epoch`, keep the best weights."""
-    data = TensorDataset(torch.from_numpy(train[0]), torch.from_numpy(train[1]))
-    watched = TensorDataset(torch.from_numpy(validation[0]), torch.from_numpy(validation[1]))
+def fit(train: Part, validation: Part | None, max_steps: int, steps_per_epoch: int) -> MLP:
+    """Train on one fold; validate every `steps_per_epoch`, keep the best weights; without validation rows the last."""
+    data = TensorDataset(*map(torch.from_numpy, train))
+    watched = None if validation is None else TensorDataset(*map(torch.from_numpy, validation))
     counts = torch.from_numpy(np.bincount(train[1]))
     model = MLP(train[0].shape[1], len(counts), (counts / counts.sum()).log())
     trainer = pl.Trainer(
         max_epochs=-1,
         max_steps=max_steps,
-        val_check_interval=steps_per_epoch,
+        val_check_interval=None if watched is None else steps_per_epoch,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         logger=False,
@@ -104,8 +104,12 @@ def fit(train: Part, validation: Part, max_steps: int, steps_per_epoch: int) -> 
         enable_model_summary=False,
         enable_checkpointing=False,
     )
-    trainer.fit(model, DataLoader(data, batch_size=64, shuffle=True), DataLoader(watched, batch_size=256))
-    model.network.load_state_dict(model.best_weights)
+    batches = DataLoader(data, batch_size=64, shuffle=True)
+    if watched is None:
+        trainer.fit(model, batches)
+    else:
+        trainer.fit(model, batches, DataLoader(watched, batch_size=256))
+        model.network.load_state_dict(model.best_weights)
     return model
 
 
@@ -122,6 +126,7 @@ def quieten_lightning() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers")
     warnings.filterwarnings("ignore", message=".*The number of training batches")
     warnings.filterwarnings("ignore", message=".*LeafSpec")
+    warnings.filterwarnings("ignore", message="You defined a `validation_step` but have no `val_dataloader`")
 
 
 def embedded(texts: list[str], path: Path) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ import argparse
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,7 +179,9 @@ def _cells(n_rows: int) -> Iterator[tuple[int, list["Split"], NDArray[np.int64]]
     labels = (np.arange(n_rows) % 2).astype(np.int64)
     cut = partial(make_splits, seeds=[0], n_folds=N_FOLDS, validation=Oracle(0.1))
     for ratio in RATIOS:
-        yield ratio, cut("generated", labels, ("a", "b"), ImbalanceRatio(ratio)), labels
+        splits = cut("generated", labels, ("a", "b"), ImbalanceRatio(ratio))
+        # The rows of an inner fold would be augmented, too.
+        yield ratio, [replace(split, inner=()) for split in splits], labels
 
 
 def _seed(split: "Split", ratio: int) -> np.random.RandomState:
@@ -229,8 +232,7 @@ def grid_synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
                 for method in METHODS:
                     graphs = neighbour_graphs(rows, labels, Path(folder))
                     sampler = Augmenter(getattr(over_sampling, method)())
-                    options: dict[str, Any] = {"minority": [1], "ratio": ratio, "standardize": False}
-                    data = augment(texts, rows, splits, sampler, graphs, **options)
+                    data = augment(texts, rows, splits, sampler, graphs, ratio=ratio)
                     for training_set in data.training_sets:
                         augmented = training_set.augmented
                         mask = np.arange(len(augmented.labels)) % COMPARED_EVERY == 0

@@ -3,14 +3,13 @@
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import process
-from benchmarks.generator import D, ten_folds
+from benchmarks.generator import D, ten_folds, training
 from benchmarks.measure import Arrays, Differs, Row, Run
 from benchmarks.stage import Stage
 
@@ -18,9 +17,9 @@ from benchmarks.stage import Stage
 MOST_MEMORY = 1.5
 MINORITY_SHARE = 0.1
 BLOCK_ROWS = 10_000
-STEPS, STEPS_PER_EPOCH = 500, 50
+STEPS, WARM_UP_STEPS = 500, 50
 # The neighbours of the whole minority among itself, which all folds filter, stand apart: exact search is quadratic.
-PARTS = ("split", "neighbours", "rest_of_augmenting", "training", "predicting")
+PARTS = ("split", "neighbours", "rest_of_augmenting", "training")
 
 
 def measure(args: argparse.Namespace) -> list[Row]:
@@ -77,18 +76,11 @@ def generated(n_rows: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
     """The program's own way from embeddings to predictions, `augmenter=smote imbalance_ratio=natural`."""
-    from hydra import compose, initialize_config_dir
     from imblearn.over_sampling import SMOTE
 
     from synaug.augmenter import Augmenter
     from synaug.dataset import LabelledTexts
-    from synaug.pipeline import make_training, quieten_lightning
-    from synaug.settings import conf_dir
     from synaug.training.training_sets import augment, neighbour_graphs
-
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = compose("config", overrides=["trainer.enable_progress_bar=false"])
-    quieten_lightning()
 
     def program(n_rows: int, steps: int) -> dict[str, Any]:
         clock, spent = time.perf_counter(), {}
@@ -108,22 +100,19 @@ def synaug(args: argparse.Namespace) -> Callable[[], Arrays]:
         graphs["euclidean"].neighbours(minority, folds[0].train[labels[folds[0].train] == 1], 5)
         lap("neighbours")
         sampler = Augmenter(SMOTE())
-        data = augment(texts, rows, folds, sampler, graphs, minority=[1], ratio=None, standardize=False)
+        data = augment(texts, rows, folds, sampler, graphs, ratio=None)
         lap("rest_of_augmenting")
-        training = replace(make_training(config), batch_size=64, max_steps=steps, steps_per_epoch=STEPS_PER_EPOCH)
-        trained = training.train(data)
+        predicted = training(steps).fit(data).splits
         lap("training")
-        log_probabilities = trained.predict().test
         accuracy = np.mean(
             [
-                (block.argmax(1) == labels[fold.test]).mean()
-                for block, fold in zip(log_probabilities, folds, strict=True)
+                (of_split.last.argmax(1) == labels[fold.test]).mean()
+                for of_split, fold in zip(predicted, folds, strict=True)
             ]
         )
-        lap("predicting")
         return {**spent, "accuracy": accuracy}
 
-    program(2000, STEPS_PER_EPOCH)
+    program(2000, WARM_UP_STEPS)
     interpreter = process.memory()
     return lambda: {
         name: np.array(value) for name, value in {"interpreter": interpreter, **program(args.n_rows, STEPS)}.items()

@@ -1,15 +1,17 @@
-"""Ten folds of an MLP: one stack under one Trainer, against a Lightning fit and a bare torch loop for each fold."""
+"""Ten folds of an MLP: stacks under one Trainer each, against Lightning fits and bare torch loops, one by one.
+
+Of each fold there are two fits: one that is stopped by rows left out, and one that runs to the last step.
+"""
 
 import argparse
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks import process
-from benchmarks.generator import BATCH_SIZE, N_FOLDS, TRAINING_SHARE, D, augmented, embeddings, ten_folds
+from benchmarks.generator import BATCH_SIZE, N_FOLDS, TRAINING_SHARE, D, augmented, embeddings, ten_folds, training
 from benchmarks.measure import Arrays, Differs, Row, interleave, require_close
 from benchmarks.stage import Stage
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from synaug.splits import Split
 
 TARGETS = {"lightning": 10.0, "bare": 4.0}
-CALLED = {"lightning": "a Lightning fit for each fold", "bare": "a bare torch loop for each fold"}
+CALLED = {"lightning": "Lightning fits, one by one", "bare": "bare torch loops, one by one"}
 # Mean accuracies over ten folds of two programs that draw their own weights and batches.
 ACCURACY_NOISE = 0.03
 LEAST_ACCURACY = 0.7
@@ -36,8 +38,8 @@ def measure(args: argparse.Namespace) -> list[Row]:
         runs["synaug"][0].arrays["log_probabilities"][CHECKED_ALONE],
         f"log probabilities of fold {CHECKED_ALONE}, alone and in the stack",
     )
-    gflop = needed_gflop(args.epochs * steps)
-    name = f"{N_FOLDS} folds of {args.rows} rows, {args.epochs} epochs of {steps} steps"
+    gflop = needed_gflop(int(runs["synaug"][0].arrays["optimiser_steps"]))
+    name = f"two fits of {N_FOLDS} folds of {args.rows} rows, {args.epochs} epochs of {steps} steps"
     return [
         Row.of(name, runs, peer, called=CALLED[peer], target=target, gflop=gflop) for peer, target in TARGETS.items()
     ]
@@ -57,13 +59,13 @@ def require_alike(computed: dict[str, Arrays]) -> None:
         raise Differs(f"mean test accuracies {means} must be within {ACCURACY_NOISE} and at least {LEAST_ACCURACY}")
 
 
-def needed_gflop(steps: int) -> float:
-    """Operations of the ten folds' optimiser steps (validation, test and Adam itself left out), /1e9.
+def needed_gflop(optimiser_steps: int) -> float:
+    """Operations of so many optimiser steps of all fits (validation, test and Adam itself left out), /1e9.
 
     Forwards a row meets every weight once, backwards twice, but for the first layer: nobody needs its input's gradient.
     """
     per_row = 4 * D * HIDDEN + 6 * HIDDEN * N_CLASSES
-    return N_FOLDS * steps * BATCH_SIZE * per_row / 1e9
+    return optimiser_steps * BATCH_SIZE * per_row / 1e9
 
 
 def steps_per_epoch(args: argparse.Namespace) -> int:
@@ -73,7 +75,7 @@ def steps_per_epoch(args: argparse.Namespace) -> int:
 
 
 def lightning(args: argparse.Namespace) -> Callable[[], Arrays]:
-    """A `Trainer.fit` for each fold, over a `DataLoader` of tensors."""
+    """A `Trainer.fit` for each, over a `DataLoader` of tensors."""
     from benchmarks import naive
 
     naive.quieten_lightning()
@@ -81,7 +83,7 @@ def lightning(args: argparse.Namespace) -> Callable[[], Arrays]:
 
 
 def bare(args: argparse.Namespace) -> Callable[[], Arrays]:
-    """A loop in torch alone for each fold."""
+    """A loop in torch alone for each."""
     from benchmarks import bare
 
     return _fold_by_fold(args, bare.fit)
@@ -100,9 +102,10 @@ def _fold_by_fold(args: argparse.Namespace, fit: Callable[..., Any]) -> Callable
         torch.manual_seed(0)
         accuracy = []
         for fold in chosen:
-            parts = [(rows[part], texts.labels[part]) for part in (fold.train, fold.validation)]
-            model = fit(*parts, epochs * steps, steps)
-            accuracy.append((predict(model, rows[fold.test]) == texts.labels[fold.test]).mean())
+            train, left_out = ((rows[part], texts.labels[part]) for part in (fold.train, fold.out_of_fold))
+            for watched in (left_out, None):
+                model = fit(train, watched, epochs * steps, steps)
+                accuracy.append((predict(model, rows[fold.test]) == texts.labels[fold.test]).mean())
         return {"accuracy": np.array(accuracy)}
 
     train(folds[:1], 1)
@@ -110,35 +113,34 @@ def _fold_by_fold(args: argparse.Namespace, fit: Callable[..., Any]) -> Callable
 
 
 def synaug(args: argparse.Namespace) -> Callable[..., Arrays]:
-    """The program's own way, from `synaug.pipeline.run`: all folds in one stack, or one alone."""
-    from hydra import compose, initialize_config_dir
+    """The program's own way, from `synaug.pipeline.run`: all fits in stacks, or those of one fold alone."""
     from imblearn import FunctionSampler
 
     from synaug.augmenter import Augmenter
-    from synaug.pipeline import make_training, quieten_lightning
-    from synaug.settings import conf_dir
 
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = compose("config", overrides=["augmenter=none", "trainer.enable_progress_bar=false"])
-    quieten_lightning()
     rows, texts = embeddings(round(args.rows / TRAINING_SHARE))
     folds = ten_folds(texts, None)
 
     def train(chosen: Sequence["Split"], epochs: int) -> Arrays:
         data = augmented(rows, texts, chosen, Augmenter(FunctionSampler(), 0.0), ratio=None)
-        steps = steps_per_epoch(args)
-        training = replace(
-            make_training(config), batch_size=BATCH_SIZE, max_steps=epochs * steps, steps_per_epoch=steps
-        )
-        log_probabilities = training.fit(data).test
+        predicted = training(epochs * steps_per_epoch(args)).fit(data)
+        log_probabilities = [[of_split.chosen["prior_corrected"].test, of_split.last] for of_split in predicted.splits]
         accuracy = [
-            (of_split.argmax(1) == texts.labels[fold.test]).mean()
+            (of_fit.argmax(1) == texts.labels[fold.test]).mean()
             for of_split, fold in zip(log_probabilities, chosen, strict=True)
+            for of_fit in of_split
         ]
         # Folds may differ by a row; all are filled up with zeros, which equal themselves.
         longest = max(len(fold.test) for fold in folds)
-        padded = [np.pad(of_split, ((0, longest - len(of_split)), (0, 0))) for of_split in log_probabilities]
-        return {"accuracy": np.array(accuracy), "log_probabilities": np.stack(padded)}
+        padded = [
+            [np.pad(of_fit, ((0, longest - len(of_fit)), (0, 0))) for of_fit in of_split]
+            for of_split in log_probabilities
+        ]
+        return {
+            "accuracy": np.array(accuracy),
+            "log_probabilities": np.array(padded),
+            "optimiser_steps": np.array(predicted.optimiser_steps),
+        }
 
     train(folds, 1)
     return lambda index=None: train(folds if index is None else [folds[int(index)]], args.epochs)
@@ -146,7 +148,7 @@ def synaug(args: argparse.Namespace) -> Callable[..., Arrays]:
 
 STAGE = Stage(
     name="train",
-    about="Train an MLP (384 -> 128 -> 2) on ten folds, keep the best weights, predict the test rows.",
+    about="Train MLPs (384 -> 128 -> 2) on ten folds, keep the best weights and the last, predict the test rows.",
     sizes={"rows": (2000, "that train in each fold, 384-d"), "epochs": (10, "of batches of 64")},
     measure=measure,
     sides={"lightning": lightning, "bare": bare, "synaug": synaug},

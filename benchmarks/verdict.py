@@ -270,9 +270,7 @@ def table(kept: dict[str, Any]) -> str:
             continue
         name, n_seeds = key.rsplit("/", 1)
         found = summary(answers)
-        rates = (
-            f"{100 * rate:.1f} % [{100 * low:.1f}, {100 * high:.1f}]" for rate, low, high in found["rates"].values()
-        )
+        rates: list[list[float]] = list(found["rates"].values())
         cells = [
             SETTINGS[name].about,
             n_seeds,

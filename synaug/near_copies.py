@@ -23,8 +23,8 @@ def near_copies(
 ) -> dict[str, float]:
     """For each class the share of test rows whose nearest training row, of any class, has a cosine above .95.
 
-    Of more than 10,000 test rows of a seed, so many are drawn, as many of each class and split as there are; which seeds
-    are beside it does not matter.
+    Of more than 10,000 test rows of a seed, so many are drawn, as many of each class and split; which other seeds there
+    are does not matter.
 
     Parameters
     ----------

@@ -215,6 +215,7 @@ OF_HYDRA: dict[str, Kind] = {
 # Of imbalance_ratio.minority: other classes with each seed.
 ROTATE = "rotate"
 # A name read from YAML as a number, true, false or null is compared with the classes by whoever has them.
+METRIC = text("a metric, e.g. balanced_accuracy or f1[spam]", r"[A-Za-z_]\w*(\[.+\])?")
 CLASS_NAMES = Kind(
     "a list of different class names, e.g. [spam], or null",
     lambda value: value is None or _are_names(value),
@@ -294,6 +295,7 @@ OF_A_RUN: dict[str, Kind] = {
     "augmenter.strict": TRUTH,
     "force": TRUTH,
     "report": TRUTH,
+    "metric": METRIC | NULL,  # `synaug.command.check.parts` knows their names
     "threads": whole(1, 1024) | NULL,
     # Lightning's own arguments, those that a run does not set itself (`OWN_TRAINER_ARGUMENTS`).
     "trainer.accelerator": text("auto, cpu, gpu or another word of Lightning's", r"[a-z]+"),
@@ -407,17 +409,14 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
             distinct=False,
         ),
     },
+    "synaug.classifier.NearestNeighbours": {"k": whole(1, LARGEST), "metric": TEXT},
+    "synaug.classifier.ScikitLearn": {"carries": one_of("counts", "uniform")},
     "synaug.loss.Plain": {"label_smoothing": number(0, 1, below=True)},
     "synaug.loss.ClassWeighted": {"weights": CLASS_WEIGHTS},
     "synaug.loss.EffectiveNumber": {"beta": number(0, 1, below=True)},
     "synaug.loss.LogitAdjusted": {"tau": number(0, 100)},
     "synaug.loss.Focal": {"gamma": number(0, 100)},
     "synaug.loss.LDAM": {"max_margin": number(0, 1000)},
-    "torch.nn.functional.cross_entropy": {
-        "label_smoothing": number(0, 1, below=True),
-        "ignore_index": whole(-LARGEST, -1),  # every class counts
-        "reduction": one_of("none"),  # which a stack needs
-    },
     "pytorch_lightning.loggers.CSVLogger": {
         "save_dir": FOLDER,
         "name": text("a folder's name, or ''", r"(\w[\w.-]*)?", LONGEST_NAME) | NULL,

@@ -52,6 +52,7 @@ INTEGRATION_MODULES = {
     "test_report",
     "test_report_browser",
     "test_run",
+    "test_studies",
     "test_sweep",
     "test_tracking",
     "test_twice",

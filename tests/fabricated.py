@@ -104,11 +104,16 @@ def write(folder: Path, record: Mapping[str, Any]) -> Path:
     return own
 
 
-def write_failure(folder: Path, run: str, error: str, overrides: Iterable[str] = ()) -> Path:
-    """Write what a run that failed leaves behind."""
+def write_failure(
+    folder: Path, run: str, error: str, overrides: Iterable[str] = (), of: Mapping[str, Any] | None = None
+) -> Path:
+    """Write what a run that failed leaves behind; `of` is the record that it would have had, if that matters."""
     own = folder / run
     own.mkdir(parents=True, exist_ok=True)
     failure = {"error": error, "sentence": error, "type": "ValueError", "traceback": "", "overrides": [*overrides]}
+    if of is not None:
+        dataset = of["config"]["dataset"]
+        failure |= {"choices": of["choices"], "dataset": {name: dataset.get(name) for name in ("name", "path")}}
     (own / FAILURE).write_text(json.dumps(failure), encoding="utf-8")
     return own
 

@@ -5,9 +5,8 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,11 +15,14 @@ import pytest
 from synaug import record
 from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
+from synaug.comparison.columns import readme
 from synaug.comparison.formatting import Unit, signed, words_for_p
-from synaug.comparison.labels import BASELINE, BEST_WITHOUT_SYNTHESIS, Method
-from synaug.comparison.significance import outcomes
-from synaug.comparison.verdict import by_outcome, effect, verdict
+from synaug.comparison.labels import BASELINE, BEST_WITHOUT_SYNTHESIS, PICKED, WITH, WITHOUT, Method
+from synaug.comparison.multiplicity import holm
+from synaug.comparison.significance import DEFINITIONS, OUTCOMES, outcomes
+from synaug.comparison.verdict import MOST_LINES, effect
 from synaug.errors import UserError
+from synaug.scores.decision import CANDIDATE_RULES
 from synaug.scores.metrics import LOSSES
 from tests import fabricated
 
@@ -29,23 +31,23 @@ def compared(folder: Path, **options: object) -> comparison.Comparison:
     return comparison.compare(evidence.read([folder]), ["balanced_accuracy"], **options)  # type: ignore[arg-type]
 
 
-def shift(folder: Path, augmenter: str, by: float, table: str = "scores") -> None:
-    """Plant a difference: move all shares of an augmenter, as far as shares go."""
+def shift(folder: Path, augmenter: str, by: float) -> None:
+    """Plant a difference: move all test scores that are shares of an augmenter, as far as shares go."""
     for path in folder.glob(f"*-{augmenter}-*/record.json"):
         written = json.loads(path.read_text())
-        for row in written[table]["data"]:
+        for row in written["scores"]["data"]:
             if row[3] not in LOSSES:
                 row[-1] = min(max(row[-1] + by, 0), 1)
         path.write_text(json.dumps(written))
 
 
-def change_scores(folder: Path, pattern: str, change: Callable[[list[Any]], float]) -> None:
-    """Make other scores, of test and validation rows, of what a row says: seed, fold, decision, metric, …, value."""
+def favour(folder: Path, pattern: str, metric: str = "balanced_log_loss") -> None:
+    """Make the out-of-fold losses of some runs small, so that they are picked."""
     for path in folder.glob(f"{pattern}/record.json"):
         written = json.loads(path.read_text())
-        for table in ("scores", "validation_scores"):
-            for row in written[table]["data"]:
-                row[-1] = change(row)
+        for row in written["validation_scores"]["data"]:
+            if row[3] == metric:
+                row[-1] /= 10
         path.write_text(json.dumps(written))
 
 
@@ -67,47 +69,68 @@ def null(tmp_path: Path) -> Path:
 
 
 def test_no_difference_is_no_gain_in_words(null: Path) -> None:
-    words = compared(null).verdict
-    assert words.headline.startswith("Augmenting the minority was not shown to beat the best without synthesis")
-    rule, both, alone = words.datasets["trec"]
-    # The rule gains over argmax, with an augmenter or without; what the augmenter adds to it is nothing.
-    assert re.search(r"the best without synthesis .* gains", rule)
-    assert both.endswith(").")
-    assert "and is equivalent in balanced accuracy to the best without synthesis" in both
-    assert re.search(r"argmax for both, smote \(.?0\.\d\) is equivalent", alone)
-    assert not re.search(r"\b(better|worse)\b", alone)
+    found = compared(null).verdict
+    assert found.headline.startswith("On trec at 1:10, synthesis makes no difference that matters: ")
+    assert re.search(r"equivalent in balanced accuracy \([+−]?0\.\d points, 95 % interval", found.headline)
+    assert "corrected for" not in found.headline  # one scenario, one question
+    assert found.advice[0].startswith("Do without synthesis here: picked most often was none")
+    sentences = found.datasets["trec"]
+    assert any(sentence.startswith("The best without synthesis gains") for sentence in sentences)
+    assert any("smote (" in sentence and "is equivalent" in sentence for sentence in sentences)
 
 
 @pytest.mark.parametrize(
-    ("by", "verb", "headline"),
-    [(0.1, "and gains 10", "beat the best without synthesis in 1 of 1 scenario"), (-0.2, "and loses", r"\(worse\)")],
+    ("by", "said", "advice"),
+    [
+        (0.1, "synthesis helps: the best method with synthesis gains 10", "Use synthesis here"),
+        (-0.2, "synthesis harms: the best method with synthesis loses", "Do without synthesis here"),
+    ],
 )
 def test_a_planted_difference_is_said_with_its_size_interval_and_p(
-    null: Path, by: float, verb: str, headline: str
+    null: Path, by: float, said: str, advice: str
 ) -> None:
     shift(null, "smote", by)
-    words = compared(null).verdict
-    assert re.search(headline, words.headline)
-    both = words.datasets["trec"][1]
-    assert verb in both
-    assert re.search(r"points of balanced accuracy .*\(95 % .* to .*, corrected p < 0\.001\)\.$", both)
+    found = compared(null).verdict
+    assert said in found.headline
+    assert re.search(r"points of balanced accuracy .* \(95 % interval .* to .*, p < 0\.001\)\.$", found.headline)
+    assert found.advice[0].startswith(advice)
 
 
 def test_a_difference_that_does_not_matter_is_no_win(null: Path) -> None:
     shift(null, "smote", 0.004)
-    words = compared(null).verdict
-    assert "was not shown to beat" in words.headline
-    assert "(equivalent)" in words.headline
+    assert "makes no difference that matters" in compared(null).verdict.headline
 
 
-def test_what_the_rule_alone_does_not_gain_is_not_advised(null: Path) -> None:
-    for path in null.glob("*/record.json"):
+def noisy(folder: Path, pattern: str, spread: float) -> None:
+    """Make the test scores of some runs vary."""
+    draw = np.random.RandomState(1)
+    for path in folder.glob(f"{pattern}/record.json"):
         written = json.loads(path.read_text())
-        for name in ("scores", "validation_scores"):
-            argmax = {tuple(row[:2] + row[3:-1]): row[-1] for row in written[name]["data"] if row[2] == "argmax"}
-            written[name]["data"] = [[*row[:-1], argmax[tuple(row[:2] + row[3:-1])]] for row in written[name]["data"]]
+        for row in written["scores"]["data"]:
+            if row[3] not in LOSSES:
+                row[-1] = min(max(row[-1] + draw.normal(0, spread), 0), 1)
         path.write_text(json.dumps(written))
-    assert "choose the decision rule first" not in compared(null).verdict.headline
+
+
+def test_beside_what_is_inconclusive_stands_what_would_have_been_found(null: Path) -> None:
+    noisy(null, "*-smote-*", 0.03)
+    found = compared(null)
+    assert "the evidence is inconclusive" in found.verdict.headline
+    row = found.tables["balanced_accuracy"].query("family == 'primary'").iloc[0]
+    assert row["detectable"] > row["detectable_any_seeds"] > 0
+    said = (
+        f"A true difference of {100 * row['detectable']:.1f} points is found with a probability of 80 %; more seeds "
+        f"reach {100 * row['detectable_any_seeds']:.1f} at best, more rows go lower."
+    )
+    assert said in found.verdict.advice
+    assert said in found.verdict.datasets["trec"]
+
+
+def test_where_there_are_many_seeds_more_of_them_are_no_remedy(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"], n_folds=5, seeds=range(8), effect=0)
+    noisy(tmp_path, "*-smote-*", 0.05)
+    (_, sentence) = compared(tmp_path).verdict.advice
+    assert sentence.endswith("; more seeds would hardly lower that, more rows would.")
 
 
 def test_a_single_common_split_is_no_test_and_no_nan(null: Path) -> None:
@@ -116,49 +139,191 @@ def test_a_single_common_split_is_no_test_and_no_nan(null: Path) -> None:
         for name in ("scores", "validation_scores"):
             written[name]["data"] = [row for row in written[name]["data"] if row[1] == 0]
         path.write_text(json.dumps(written))
-    words = " ".join(str(compared(null).verdict).split())
-    assert "nan" not in words
-    reason = "by a test, as they have only 1 split in common"
-    assert f"cannot be compared with the baseline, no augmentation with argmax {reason}" in words
-    assert "in its only split" in words
+    found = compared(null).verdict
+    said = " ".join([*str(found).split(), *found.datasets["trec"]])
+    assert "nan" not in said
+    assert "no test is possible, as they have only 1 split in common" in said
+    assert "cannot be compared with the baseline by a test" in said
+    assert "in the only split" in said
 
 
-def test_the_picked_augmenter_is_picked_on_validation_whatever_the_test_scores(null: Path) -> None:
-    fabricated.write_runs(null, datasets=["trec"], ratios=[10.0], augmenters=["adasyn"])
-    shift(null, "adasyn", 1.0, "validation_scores")
+def test_what_is_picked_is_picked_by_the_out_of_fold_loss_whatever_the_metric_and_the_test_scores(null: Path) -> None:
+    fabricated.write_runs(null, ["trec"], [10.0], ["adasyn", "random"], losses=["class_weighted"])
+    favour(null, "*-adasyn-*")
+    favour(null, "*-random-*")
     shift(null, "smote", 1.0)
-    table = compared(null).values["balanced_accuracy"]
-    picked = table.loc[table.augmenter == "picked", "chosen_from"]
-    assert {method.augmenter for method in picked} == {"adasyn"}
+    for metric in ("balanced_accuracy", "log_loss", "minority_recall"):
+        table = comparison.compare(evidence.read([null]), [metric]).values[metric]
+        for picked, expected in ((WITH, "adasyn"), (WITHOUT, "random")):
+            taken = table.loc[table.augmenter == picked, "chosen_from"]
+            assert {(method.augmenter, method.loss) for method in taken} == {(expected, "class_weighted")}
+            assert {method.decision for method in taken} <= set(CANDIDATE_RULES)
 
 
-def test_words_are_never_stronger_than_the_test() -> None:
+def test_where_decisions_serve_the_natural_prior_the_plain_log_loss_chooses(tmp_path: Path) -> None:
+    runs = fabricated.write_runs(tmp_path, ["trec"], [None], ["none", "smote", "adasyn"])
+    favour(tmp_path, "*-smote-*", metric="log_loss")
+    favour(tmp_path, "*-adasyn-*")
+    for target_prior, expected in (("uniform", "adasyn"), ("natural", "smote")):
+        for run in runs:
+            written = json.loads((run / record.RECORD).read_text())
+            written["config"]["target_prior"] = target_prior
+            (run / record.RECORD).write_text(json.dumps(written))
+        choices = compared(tmp_path).choices
+        assert set(choices[choices["augmenter"] == WITH]["taken_augmenter"]) == {expected}
+
+
+def test_words_are_those_of_the_printed_interval() -> None:
     rows = [
-        (0.05, 0.051, 0.2, "inconclusive"),
-        (0.05, 0.049, 0.2, "better"),
-        (-0.05, 0.01, 0.0, "worse"),
-        (0.001, 0.9, 0.96, "equivalent"),
-        (0.004, 0.001, 0.96, "equivalent"),
-        (0.3, np.nan, np.nan, "inconclusive"),
+        (-0.001, 0.05, "inconclusive"),
+        (0.001, 0.05, "better"),
+        (-0.05, -0.001, "worse"),
+        (-0.009, 0.01, "equivalent"),
+        (0.001, 0.009, "equivalent"),
+        (np.nan, np.nan, "inconclusive"),
     ]
-    frame = pd.DataFrame(rows, columns=["gain", "p_holm", "p_equivalent", "expected"])
-    assert outcomes(frame).tolist() == frame["expected"].tolist()
+    frame = pd.DataFrame(rows, columns=["low", "high", "expected"])
+    assert outcomes(frame, 0.01).tolist() == frame["expected"].tolist()
+    assert set(DEFINITIONS) == set(OUTCOMES)
 
 
-def test_the_headline_corrects_over_scenarios_too(tmp_path: Path) -> None:
-    """One lucky scenario among many is not called a win, though its own test would."""
-    fabricated.write_runs(
-        tmp_path, datasets=["trec"], ratios=[2.0, 5.0, 10.0, 20.0, 50.0, 100.0], augmenters=["none", "smote"]
+def test_the_primary_question_is_corrected_over_scenarios_and_nothing_else(tmp_path: Path) -> None:
+    ratios = [2.0, 5.0, 10.0, 20.0, 50.0, 100.0]
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=ratios, augmenters=["none", "smote", "vae"])
+    primary = compared(tmp_path).tables["balanced_accuracy"].query("family == 'primary'")
+    assert primary["scenario"].nunique() == len(primary) == 6
+    np.testing.assert_allclose(primary["p_holm"], holm(primary["p_raw"]).p)
+    assert (primary["n_comparisons"] == 6).all()
+
+
+def test_several_scenarios_are_counted_and_have_a_line_each(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec", "imdb"], ratios=[10.0, 50.0], augmenters=["none", "smote"])
+    shift(tmp_path, "smote", 0.05)
+    found = compared(tmp_path).verdict
+    assert re.match(
+        r"In 4 of 4 scenarios, the best method with synthesis is better than the best without in balanced accuracy "
+        r"\([\d.]+ points on imdb at 1:10, ",
+        found.headline,
     )
+    assert [row[0] for row in found.table.rows] == ["imdb at 1:10", "imdb at 1:50", "trec at 1:10", "trec at 1:50"]
+    assert all(re.fullmatch(r"[\d.]+ → [\d.]+", cell) for row in found.table.rows for cell in row[-2:])
+    assert found.advice[0].startswith("Begin without synthesis (picked most often: none, ")
+    shift(tmp_path, "smote", -0.3)
+    assert compared(tmp_path).verdict.headline.startswith(
+        "In none of 4 scenarios is the best method with synthesis better than the best without in balanced accuracy: "
+        "it is worse in 4."
+    )
+
+
+@pytest.mark.parametrize("losses", [["plain"], ["plain", "class_weighted", ("focal", {"gamma": 2.0})]])
+@pytest.mark.parametrize("effect_size", [0.0, 1.0])
+def test_of_one_scenario_the_console_has_a_headline_a_table_advice_and_cautions_in_fifteen_lines(
+    tmp_path: Path, losses: Sequence[fabricated.Loss], effect_size: float
+) -> None:
+    with_new_points = {"smote", "borderline_smote", "adasyn", "vae"}
+    augmenters = ["none", "random", "random_under", *with_new_points]
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], augmenters, losses=losses, effect=effect_size)
+    for at in range(20):
+        (tmp_path / f"bad-{at}").mkdir()
+        (tmp_path / f"bad-{at}" / record.RECORD).write_text("")
+    found = compared(tmp_path).verdict
+    lines = str(found).splitlines()
+    assert len(lines) <= MOST_LINES
+    table = [line for line in lines if re.search(r"\d\d\.\d  +\d\d\.\d$", line)]
+    names = [re.split("  +", line.strip())[0] for line in table]
+    assert names[:3] == ["baseline (none, argmax)", "best without synthesis", "best with synthesis"]
+    assert len(names) >= 5
+    assert {name.split()[0] for name in names[3:]} <= with_new_points
+    assert any(line.startswith(("Do without", "Use synthesis")) for line in lines)
+    assert re.fullmatch(r"! \d+ more cautions? in the report", lines[-1])
+    assert len(found.table.rows) == 3 + len(with_new_points) * len(losses)
+
+
+def test_minority_recall_and_precision_stand_beside_every_gain_and_turn_with_the_minority(tmp_path: Path) -> None:
+    runs = fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"], seeds=(0, 1))
+    for run in runs:
+        written = json.loads((run / record.RECORD).read_text())
+        written["data"]["minority_by_seed"] = {"0": ["sports", "world"], "1": ["business"]}
+        (run / record.RECORD).write_text(json.dumps(written))
     found = compared(tmp_path)
     table = found.tables["balanced_accuracy"]
-    picked = (table.reference == "best_without_synthesis") & (table.augmenter == "picked")
-    table.loc[picked, ["p_holm", "gain", "p_equivalent"]] = [0.5, 0.0, 0.0]
-    table.loc[table.index[picked][0], ["p_holm", "gain"]] = [0.04, 0.02]
-    ev = evidence.read([tmp_path])
-    arguments = ("balanced_accuracy", table, found.values["balanced_accuracy"], found.rankings["balanced_accuracy"])
-    words = verdict(ev, *arguments, found.gaps, 0.01)
-    assert "was not shown to beat the best without synthesis in any of 6 scenarios" in words.headline
+    scores = evidence.read([tmp_path]).scores
+    for row in table[table["decision"].isin(["tuned", "argmax"])].itertuples():
+        mine = scores[(scores["augmenter"] == row.augmenter) & (scores["decision"] == row.decision)]
+        for metric in ("recall", "precision"):
+            rows = mine[mine["metric"] == metric]
+            first = rows[(rows["seed"] == 0) & rows["class"].isin(["sports", "world"])]["value"].mean()
+            second = rows[(rows["seed"] == 1) & (rows["class"] == "business")]["value"].mean()
+            assert getattr(row, f"minority_{metric}") == pytest.approx((first + second) / 2)
+    of_primary = table[table["family"] == "primary"].iloc[0]
+    of_best = table[(table["augmenter"] == WITHOUT) & (table["reference"] == "baseline")].iloc[0]
+    for metric in ("recall", "precision"):
+        assert of_primary[f"reference_minority_{metric}"] == of_best[f"minority_{metric}"]
+    assert found.verdict.table.columns[-2:] == ("minority recall", "precision")
+
+
+@pytest.mark.parametrize("metric", ["f1[world]", "precision[world]", "recall[world]"])
+def test_a_score_of_one_class_can_be_the_metric(tmp_path: Path, metric: str) -> None:
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"])
+    found = comparison.compare_folders(tmp_path, metric=metric)
+    name = metric.partition("[")[0]
+    scores = evidence.read([tmp_path]).scores.query(f"metric == '{name}' and decision == 'argmax'")
+    mine = scores[(scores["class"] == "world") & (scores["augmenter"] == "smote")]["value"].mean()
+    row = found.tables[metric].query("augmenter == 'smote' and decision == 'argmax'").iloc[0]
+    assert row["value"] == pytest.approx(mine)
+    assert f"{name.replace('f1', 'F1')} of world" in found.verdict.headline
+    with pytest.raises(UserError, match=r"no run has a class 'wrld': did you mean world\?.*choose among business, "):
+        comparison.compare_folders(tmp_path, metric=f"{name}[wrld]")
+
+
+def test_calibration_is_compared_under_the_chosen_rules(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"])
+    found = compared(tmp_path)
+    assert set(found.calibration["metric"]) == {"log_loss", "brier_score", "calibration_error"}
+    assert set(found.calibration["decision"]) == {"chosen"}
+    rows = found.calibration.query("metric == 'calibration_error' and reference == 'baseline'")
+    row = rows[rows["augmenter"] == WITH].iloc[0]
+    (sentence,) = (each for each in found.verdict.datasets["trec"] if each.startswith("Calibration"))
+    assert f"expected calibration error {row['reference_value']:.3f}, " in sentence
+    assert f", {row['value']:.3f};" in sentence
+
+
+def test_usual_methods_that_lack_and_members_that_learned_nothing_are_said(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"])
+    lacking = "No loss that balances the classes was run: "
+    assert any(caution.startswith(lacking) for caution in compared(tmp_path).verdict.cautions)
+    (weighted,) = fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none"], losses=["class_weighted"])
+    cautions = " ".join(compared(tmp_path).verdict.cautions)
+    assert lacking not in cautions
+    assert "learned nothing" not in cautions
+    written = json.loads((weighted / record.RECORD).read_text())
+    for row in written["best"]["data"]:
+        row[-1] = row[1] > 2  # in three folds nothing, by either rule
+    (weighted / record.RECORD).write_text(json.dumps(written))
+    said = "In 3 splits a method learned nothing (loss no better than chance): none class_weighted 3."
+    assert said in compared(tmp_path).verdict.cautions
+
+
+def test_near_copies_and_other_validations_are_said(tmp_path: Path) -> None:
+    for run in fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"]):
+        written = json.loads((run / record.RECORD).read_text())
+        written["data"]["near_copies"]["world"] = 0.29
+        written["choices"]["validation"] = "oracle"
+        (run / record.RECORD).write_text(json.dumps(written))
+    found = compared(tmp_path).verdict
+    assert "On trec at 1:10 (validation=oracle)" in found.headline
+    cautions = " ".join(found.cautions)
+    assert "validation=oracle chose with minority rows that nobody has" in cautions
+    assert "In trec, 29 % of the test rows of world have a near copy that trains" in cautions
+    assert "of business have a near copy" not in cautions
+
+
+def test_every_column_has_a_note(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"])
+    columns = ["metric", *compared(tmp_path).table.columns]
+    text = readme(columns, 0.01)
+    assert re.findall(r"^- (\w+): \S.*\.$", text, re.MULTILINE) == columns
+    assert "−0.01 to 0.01" in text
 
 
 def test_numbers_are_written_as_a_reader_wants_them() -> None:
@@ -169,15 +334,17 @@ def test_numbers_are_written_as_a_reader_wants_them() -> None:
     assert points.signed(0.0123) == "+1.2"
     assert loss.of(-0.0123) == "−0.012"
     assert (words_for_p(0.0004), words_for_p(0.0251), words_for_p(0.3)) == ("p < 0.001", "p = 0.025", "p = 0.30")
+    assert (Unit("f1[spam]", 0.01).name, Unit("f1_macro", 0.01).name) == ("F1 of spam", "f1 macro")
 
 
 def test_incomplete_scenarios_are_named_with_the_reason(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0, 50.0], augmenters=["none", "smote", "vae"])
     for augmenter, ratio in (("vae", "ir50"), ("smote", "ir10")):
         (run,) = tmp_path.glob(f"trec-*-{ratio}-{augmenter}-*")
+        written = json.loads((run / record.RECORD).read_text())
         (run / record.RECORD).unlink()
         if augmenter == "vae":
-            fabricated.write_failure(tmp_path, run.name, "the ELBO was never finite")
+            fabricated.write_failure(tmp_path, run.name, "the ELBO was never finite", of=written)
     gaps = {gap["augmenter"]: gap for gap in compared(tmp_path).gaps.to_dict("records")}
     assert gaps["vae"]["reason"] == "failed: the ELBO was never finite"
     assert gaps["smote"]["reason"] == "not run"
@@ -211,11 +378,23 @@ def test_mixed_versions_are_refused_unless_asked_for(tmp_path: Path) -> None:
         compared(tmp_path)
 
 
-def test_without_a_reference_there_is_no_verdict(tmp_path: Path) -> None:
-    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["smote"])
-    words = compared(tmp_path).verdict
-    assert words.headline.startswith("No verdict")
-    assert words.overall == []
+def test_without_methods_of_both_kinds_there_is_no_verdict_but_a_remedy(tmp_path: Path) -> None:
+    for augmenter, remedy in (("smote", "add augmenter=none"), ("none", "add one, e.g. augmenter=none,smote")):
+        fabricated.write_runs(tmp_path / augmenter, datasets=["trec"], ratios=[10.0], augmenters=[augmenter])
+        found = compared(tmp_path / augmenter).verdict
+        assert found.headline.startswith("No verdict: ")
+        assert remedy in found.headline
+        assert found.overall == found.advice == []
+        assert found.table.rows == ()
+
+
+def test_without_the_baseline_the_primary_question_is_asked_all_the_same(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"], losses=["class_weighted"])
+    found = compared(tmp_path).verdict
+    assert found.headline.startswith("On trec at 1:10, ")
+    assert "There is no baseline: add augmenter=none with loss=plain." in found.cautions
+    names = [row[0] for row in found.table.rows]
+    assert names == ["best without synthesis", "best with synthesis", "smote class_weighted"]
 
 
 def test_a_run_alone_and_failures_alone_are_compared_without_an_error(tmp_path: Path) -> None:
@@ -236,12 +415,6 @@ def test_what_is_no_metric_or_rope_gets_a_sentence(tmp_path: Path) -> None:
         comparison.compare(ev, rope=0)
 
 
-def test_a_grid_of_one_other_loss_has_its_verdict(tmp_path: Path) -> None:
-    losses = [{"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0.1}]
-    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"], losses=losses)
-    assert not compared(tmp_path).verdict.headline.startswith("No verdict")
-
-
 def test_two_scenarios_rank_without_a_test(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec", "emotion"], ratios=[10.0])
     overall = " ".join(compared(tmp_path).verdict.overall)
@@ -251,10 +424,9 @@ def test_two_scenarios_rank_without_a_test(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("gain", "outcome", "verb"), [(0.1, "better", "lowers"), (-0.1, "worse", "raises")])
 def test_losses_fall_in_words(gain: float, outcome: str, verb: str) -> None:
-    row = pd.Series({"gain": gain, "low": gain - 0.05, "high": gain + 0.05, "p_holm": 0.01, "outcome": outcome})
-    assert effect(row, Unit("log_loss", 0.01), "the baseline").startswith(
-        f"{verb} log loss by 0.100 against the baseline (95 %"
-    )
+    row = {"gain": gain, "low": gain - 0.05, "high": gain + 0.05, "p_holm": 0.01, "outcome": outcome}
+    said = effect(pd.Series(row | {"n_comparisons": 1, "family": "planned"}), Unit("log_loss", 0.01), "the baseline")
+    assert said.startswith(f"{verb} log loss by 0.100 against the baseline (95 %")
 
 
 def test_what_compares_and_reports_imports_no_torch() -> None:
@@ -274,38 +446,26 @@ def test_losses_gain_by_falling(tmp_path: Path) -> None:
     np.testing.assert_allclose(table.gain, table.reference_value - table.value, atol=1e-12)
 
 
-def test_the_best_without_synthesis_is_ranked_by_its_chosen_rule() -> None:
-    """Neither by argmax nor by a rule that was not chosen."""
+def test_what_is_ranked_has_its_rule_chosen_but_for_the_baseline() -> None:
     rows = [
-        ("scenario", augmenter, "", decision, fold, value)
+        ("scenario", augmenter, "", decision, fold, augmenter in ("smote", WITH), value)
         for augmenter, decision, value in (
             ("none", "argmax", 0.1),
             ("none", "tuned", 0.2),
-            ("none", "prior_corrected", 0.3),
-            ("none", "chosen", 0.4),
+            ("none", "chosen", 0.3),
+            (WITHOUT, "chosen", 0.4),
             ("smote", "argmax", 0.5),
             ("smote", "tuned", 0.6),
             ("smote", "chosen", 0.7),
-            ("picked", "chosen", 0.8),
+            (WITH, "chosen", 0.8),
         )
         for fold in (0, 1)
     ]
-    scores = pd.DataFrame(rows, columns=["scenario", "augmenter", "loss", "decision", "fold", "value"])
-    values = comparison.headline_values(scores)
+    columns = ["scenario", "augmenter", "loss", "decision", "fold", "with_synthesis", "value"]
+    values = comparison.headline_values(pd.DataFrame(rows, columns=columns))
     assert values.loc["scenario"].to_dict() == pytest.approx(
-        {BASELINE: 0.1, Method("smote"): 0.5, BEST_WITHOUT_SYNTHESIS: 0.4}
+        {BASELINE: 0.1, BEST_WITHOUT_SYNTHESIS: 0.4, Method("smote", "", "chosen"): 0.7}
     )
-
-
-def test_where_classes_are_thinned_a_rule_is_not_chosen_by_validation_accuracy(tmp_path: Path) -> None:
-    """Which follows the prior of rows that are not balanced, as the fabricated ones are not."""
-    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"])
-    found = evidence.read([tmp_path])
-    chosen = {}
-    for metric in ("accuracy", "balanced_accuracy"):
-        values = comparison.compare(found, [metric]).values[metric]
-        chosen[metric] = values[values.decision == "chosen"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(chosen["accuracy"], chosen["balanced_accuracy"])
 
 
 def without_minority(folder: Path, pattern: str = "*") -> None:
@@ -313,9 +473,10 @@ def without_minority(folder: Path, pattern: str = "*") -> None:
     for path in folder.glob(f"{pattern}/record.json"):
         written = json.loads(path.read_text())
         written["data"]["minority"] = []
+        written["data"]["minority_by_seed"] = {"0": []}
         for table in ("scores", "validation_scores"):
             written[table]["data"] = [row for row in written[table]["data"] if not row[3].startswith("minority")]
-        written["balance"]["data"] = [[*row[:4], 0, 0, 0, None] for row in written["balance"]["data"]]
+        written["balance"]["data"] = [[*row[:5], row[4], 0, 0, 0, 0, None] for row in written["balance"]["data"]]
         path.write_text(json.dumps(written))
 
 
@@ -337,19 +498,20 @@ def test_scenarios_without_a_minority_leave_the_verdict_to_the_others(tmp_path: 
     fabricated.write_runs(tmp_path, datasets=["trec", "imdb"], ratios=[None, 10.0])
     without_minority(tmp_path, "trec-*-natural-*")
     for metric in ("balanced_accuracy", "minority_recall"):
-        words = comparison.compare(evidence.read([tmp_path]), [metric, "log_loss"]).verdict
-        assert re.search(r"\b3 scenarios\b", words.headline)
-        assert words.datasets["trec"][-1].endswith("no class is smaller: nothing was there to augment.")
-        assert not any("no class is smaller" in sentence for sentence in words.datasets["imdb"])
-        assert any("over 3 scenarios" in sentence for sentence in words.overall)
+        found = comparison.compare(evidence.read([tmp_path]), [metric, "log_loss"]).verdict
+        assert re.search(r"\b3 scenarios\b", found.headline)
+        assert found.datasets["trec"][-1].endswith("no class is smaller: nothing was there to augment.")
+        assert not any("no class is smaller" in sentence for sentence in found.datasets["imdb"])
+        assert any("over 3 scenarios" in sentence for sentence in found.overall)
 
 
 def by_fallback(folder: Path, pattern: str, share: float) -> None:
     """As if a fallback had made a share of the rows."""
     for path in folder.glob(f"{pattern}/record.json"):
         written = json.loads(path.read_text())
+        columns = written["balance"]["columns"]
         for row in written["balance"]["data"]:
-            row[6] = round(row[5] * share)
+            row[columns.index("made_by_fallback")] = round(row[columns.index("made")] * share)
         path.write_text(json.dumps(written))
 
 
@@ -357,32 +519,27 @@ def test_a_method_whose_rows_a_fallback_made_is_called_so(tmp_path: Path) -> Non
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "random", "smote"])
     by_fallback(tmp_path, "*-smote-*", 1.0)
     by_fallback(tmp_path, "*-random-*", 0.4)
-    shift(tmp_path, "smote", 0.3, "validation_scores")
     found = compared(tmp_path)
-    _, picked, alone = found.verdict.datasets["trec"]
-    assert "(smote mostly by fallback in 10 of 10 splits)" in picked
-    assert "smote (mostly by fallback) (" in alone
-    fabricated.write_runs(tmp_path, datasets=["imdb"], ratios=[10.0], augmenters=["none", "random", "smote"])
-    by_fallback(tmp_path, "*-smote-*", 1.0)
-    assert any("smote (mostly by fallback) 2.0" in sentence for sentence in compared(tmp_path).verdict.overall)
-    for run in tmp_path.glob("imdb-*"):
-        (run / record.RECORD).unlink()
-    assert "random (mostly" not in alone
+    assert found.verdict.table.rows[-1][0] == "smote (mostly by fallback)"
+    assert any("smote (mostly by fallback) (" in sentence for sentence in found.verdict.datasets["trec"])
     table = found.tables["balanced_accuracy"].groupby("augmenter")["by_fallback"].mean()
     assert table["smote"] == 1
     assert table["random"] == pytest.approx(0.4, abs=0.01)
-    assert np.isnan(table[["none", "picked"]]).all()
+    assert np.isnan(table[["none", *PICKED]]).all()
     said = " ".join(found.verdict.cautions)
     assert "In 2 of 3 runs a sampler fell short and a fallback made rows" in said
     assert "A fallback made 100 % of the rows of smote, so that its scores tell of the fallback." in said
+    fabricated.write_runs(tmp_path, datasets=["imdb"], ratios=[10.0], augmenters=["none", "random", "smote"])
+    by_fallback(tmp_path, "*-smote-*", 1.0)
+    assert any("smote (mostly by fallback) " in sentence for sentence in compared(tmp_path).verdict.overall)
 
 
 def test_a_fallback_in_some_scenarios_is_said_of_those(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0, 50.0], augmenters=["none", "smote"])
     by_fallback(tmp_path, "*-ir50-smote-*", 0.8)
-    words = compared(tmp_path).verdict
-    assert any("A fallback made 80 % of the rows of smote in 1 of 2 scenarios" in caution for caution in words.cautions)
-    assert " ".join(str(words).split()).count("smote (mostly by fallback)") == 2  # over either reference
+    found = compared(tmp_path).verdict
+    assert any("A fallback made 80 % of the rows of smote in 1 of 2 scenarios" in caution for caution in found.cautions)
+    assert " ".join(found.datasets["trec"]).count("smote (mostly by fallback)") == 2  # over either reference
 
 
 def test_only_failures_of_the_last_sweep_are_counted(tmp_path: Path) -> None:
@@ -413,24 +570,16 @@ def test_what_rounds_to_nothing_is_no_gain_and_no_loss() -> None:
         assert unit.change(0.0, "argmax") == f"does not differ from argmax in {unit.name}"
     assert points.change(-0.0006, "argmax") == "loses 0.1 points of balanced accuracy to argmax"
     assert [signed(value, "accuracy") for value in (0.0004, -0.0004, 0.0, 0.01)] == ["0.0", "0.0", "0.0", "+1.0"]
-    row = {
-        "augmenter": "smote",
-        "loss": "",
-        "decision": "argmax",
-        "gain": 0.0004,
-        "outcome": "better",
-        "by_fallback": 0,
-    }
-    assert by_outcome(pd.DataFrame([row]), points) == "smote (0.0) differs by less than 0.05 points"
 
 
 def test_a_ranking_that_is_not_told_is_not_warned_of(tmp_path: Path) -> None:
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0])
-    assert not re.search("ranking|Friedman|independent", str(compared(tmp_path).verdict))
+    found = compared(tmp_path).verdict
+    assert not re.search("ranking|Friedman|independent", " ".join([str(found), *found.overall]))
     fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[50.0])
-    words = compared(tmp_path).verdict
-    assert any("Mean ranks" in sentence for sentence in words.overall)
-    assert any("ranking describes" in caution for caution in words.cautions)
+    found = compared(tmp_path).verdict
+    assert any("Mean ranks" in sentence for sentence in found.overall)
+    assert any("ranking describes" in sentence for sentence in found.overall)
 
 
 ONE = re.compile(r"(?<![\d.,:/])1 (\w+s)\b(?! of)")
@@ -454,8 +603,10 @@ def test_one_is_singular_and_several_are_plural(
         (tmp_path / f"bad-{at}").mkdir()
         (tmp_path / f"bad-{at}" / record.RECORD).write_text("")
     by_fallback(tmp_path, "trec-*-random-*", 1.0)
-    words = " ".join(str(compared(tmp_path).verdict).split())
-    wrong = [found for found in ONE.findall(words) if found not in ("is", "was", "versus")]
+    found = compared(tmp_path).verdict
+    sentences = [sentence for of_dataset in found.datasets.values() for sentence in of_dataset]
+    words = " ".join(" ".join([str(found), *sentences, *found.overall]).split())
+    wrong = [each for each in ONE.findall(words) if each not in ("is", "was", "versus")]
     assert wrong == [], words
     assert MANY.findall(words) == [], words
     assert not re.search(r"\bnan\b|\(\)|  ,| \.|\bNone\b", words), words
@@ -468,11 +619,12 @@ def test_folders_are_compared_in_one_line_and_the_table_says_what_the_verdict_sa
         fabricated.write_runs(tmp_path / folder, datasets=["trec"], ratios=[ratio], augmenters=["none", "smote"])
     found = comparison.compare_folders(tmp_path / "one", str(tmp_path / "two"), metric="f1_macro")
     assert found.metrics == ("f1_macro",)
-    assert "of f1 macro over the baseline" in " ".join(str(found.verdict).split())
+    assert "than the best without in f1 macro" in " ".join(str(found.verdict).split())
     table = found.table
     assert set(table["scenario"]) == {"trec · minilm · ir10 · mlp", "trec · minilm · ir50 · mlp"}
     assert set(table["reference"]) == {"baseline", "best_without_synthesis"}
-    row = table[(table["method"] == "smote") & table["scenario"].str.contains("ir50")].iloc[0]
+    of_smote = (table["method"] == "smote") & (table["reference"] == "baseline")
+    row = table[of_smote & table["scenario"].str.contains("ir50")].iloc[0]
     assert row["low"] < row["gain"] < row["high"]
     assert row["outcome"] == "better"
     table.to_parquet(tmp_path / "table.parquet")  # nothing but text and numbers
@@ -502,9 +654,9 @@ def test_records_of_an_older_version_are_compared_as_far_as_they_go(tmp_path: Pa
             json.dumps({key: value for key, value in written.items() if key not in later} | {"schema": 1})
         )
         if number == 1:
-            words = compared(tmp_path).verdict
-            assert re.search(r"\b1 of 1 scenario\b|the only scenario", words.headline)
-            assert any(caution.startswith("2 records are of an older version") for caution in words.cautions)
+            verdict = compared(tmp_path).verdict
+            assert verdict.headline.startswith("On trec at 1:50")
+            assert any(caution.startswith("2 records are of an older version") for caution in verdict.cautions)
     found = compared(tmp_path)
     assert found.verdict.headline.startswith("No verdict: the records are of an older version")
     assert set(found.tables["balanced_accuracy"]["reference"]) == {"baseline"}  # which needs no choice

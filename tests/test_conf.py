@@ -31,20 +31,13 @@ def composed(*overrides: str) -> DictConfig:
 
 def test_the_groups_are_those_that_were_promised() -> None:
     found = {group: {option for its, option in OPTIONS if its == group} for group in GROUPS}
-    assert found["dataset"] == {
-        "rotten_tomatoes",
-        "imdb",
-        "sst2",
-        "ag_news",
-        "trec",
-        "emotion",
-        "sms_spam",
-        "banking77",
-        "files",
-    }
+    assert found["dataset"] == {*DATA_SETS, "files"}
     assert found["encoder"] == {"minilm", "bert_base", "distilbert", "roberta_base", "huggingface"}
     assert found["imbalance_ratio"] == {"natural", "balanced", *(f"ir{ratio}" for ratio in (2, 5, 10, 20, 50, 100))}
-    assert found["augmenter"] == {"none", "random", "smote", "borderline_smote", "adasyn", "vae", "smote_neighbours"}
+    assert found["augmenter"] == {
+        *("none", "random", "random_under", "near_miss", "tomek", "easy_ensemble"),
+        *("smote", "borderline_smote", "adasyn", "vae", "smote_neighbours"),
+    }
     assert found["loss"] == {
         "plain",
         "class_weighted",
@@ -54,7 +47,7 @@ def test_the_groups_are_those_that_were_promised() -> None:
         "focal",
         "ldam",
     }
-    assert found["classifier"] == {"mlp", "linear"}
+    assert found["classifier"] == {"mlp", "linear", "nearest_class_mean", "knn", "sklearn"}
     assert found["validation"] == {"nested", "holdout", "oracle"}
     assert found["logger"] == {"none", "csv", "wandb"}
 
@@ -73,9 +66,7 @@ def test_every_option_composes_and_can_be_made(group: str, option: str) -> None:
         assert instantiate(part, _convert_="all") is not None
 
 
-@pytest.mark.parametrize(
-    "option", ["rotten_tomatoes", "imdb", "sst2", "ag_news", "trec", "emotion", "sms_spam", "banking77"]
-)
+@pytest.mark.parametrize("option", DATA_SETS)
 def test_every_data_set_says_where_it_comes_from(option: str) -> None:
     dataset = composed(f"dataset={option}").dataset
     assert dataset.name == option
@@ -95,7 +86,7 @@ def test_the_defaults_are_the_issue_s() -> None:
     assert config.dataset.name == "rotten_tomatoes"
     assert config.imbalance_ratio.ratio == 10
     assert OmegaConf.to_container(config.classifier.hidden) == [128]
-    assert config.max_steps == 512
+    assert config.max_steps == 1024
     assert config.loss._target_ == "synaug.loss.Plain"
     assert OmegaConf.to_container(config.validation) == {
         "_target_": "synaug.validation.Nested",

@@ -16,6 +16,7 @@ from synaug.comparison.labels import Scenario
 from synaug.comparison.load import load
 from synaug.errors import UserError
 from synaug.scores import metrics
+from synaug.scores.decision import CANDIDATE_RULES, RULES
 from tests import fabricated
 
 
@@ -44,9 +45,12 @@ def test_every_score_and_run_of_a_folder_is_there(tmp_path: Path, runs: list[Pat
     assert set(found.runs.run) == {run.name for run in runs}
     assert set(found.runs.augmenter) == {"none", "smote"}
     assert len(set(found.runs.scenario)) == 1
-    test, validation = found.scores_of("balanced_accuracy")
-    assert list(test.columns) == ["scenario", "augmenter", "loss", "decision", "seed", "fold", "value"]
-    assert len(test) == len(validation) == 2 * 10 * 3
+    columns = ["scenario", "augmenter", "loss", "decision", "seed", "fold", "value", "with_synthesis"]
+    test, out_of_fold = found.scores_of("balanced_accuracy"), found.out_of_fold()
+    assert list(test.columns) == list(out_of_fold.columns) == columns
+    assert len(test) == 2 * 10 * len(RULES)
+    assert len(out_of_fold) == 2 * 10 * len(CANDIDATE_RULES)
+    assert (test["with_synthesis"] == (test["augmenter"] == "smote")).all()
     assert found.failures == []
 
 
@@ -54,15 +58,38 @@ def test_a_run_that_stands_in_two_folders_counts_once(tmp_path: Path, runs: list
     assert len(evidence.read([tmp_path, *runs]).runs) == 2
 
 
+def test_of_a_run_in_two_folders_the_record_with_more_seeds_counts(tmp_path: Path) -> None:
+    for folder, seeds in (("a", [0]), ("b", [0, 1]), ("c", [1, 2])):
+        fabricated.write_runs(tmp_path / folder, ["trec"], [10.0], ["none"], n_folds=3, seeds=[0, 1, 2])
+        (path,) = (tmp_path / folder).glob("*/record.json")
+        keep_seeds(path, seeds)
+    for folders in (["a", "b"], ["b", "a"]):
+        found = evidence.read([tmp_path / folder for folder in folders])
+        assert set(found.scores["seed"]) == {0, 1}
+        assert not found.left_out
+    found = evidence.read([tmp_path / "b", tmp_path / "c"])
+    assert set(found.scores["seed"]) == {0, 1}
+    assert "has other seeds than" in found.left_out[0]
+
+
+def keep_seeds(path: Path, seeds: list[int]) -> None:
+    """Leave of a record what is of some seeds."""
+    content = json.loads(path.read_text())
+    content["config"]["seeds"] = seeds
+    for table in ("scores", "validation_scores"):
+        content[table]["data"] = [row for row in content[table]["data"] if row[0] in seeds]
+    path.write_text(json.dumps(content))
+
+
 def test_settings_that_differ_name_the_method_or_the_scenario(tmp_path: Path, runs: list[Path]) -> None:
     smote = next(run for run in runs if "smote" in run.name)
     altered(tmp_path, smote, augmenter__amount=0.5)
-    altered(tmp_path, smote, classifier__loss__label_smoothing=0.1)
+    altered(tmp_path, smote, loss__label_smoothing=0.1)
     altered(tmp_path, smote, max_steps=3000)
     found = evidence.read([tmp_path]).runs
     assert set(found.augmenter) == {"none", "smote 100 %", "smote 50 %"}
     assert set(found.loss) == {"", "label_smoothing=0.1"}
-    assert {scenario.settings for scenario in found.scenario} == {("max_steps=1500",), ("max_steps=3000",)}
+    assert {scenario.settings for scenario in found.scenario} == {("max_steps=512",), ("max_steps=3000",)}
     assert set(found["augmenter.amount"].dropna()) == {0.5, 1.0}
 
 
@@ -101,17 +128,84 @@ def test_two_ways_of_writing_a_number_are_one_scenario(tmp_path: Path, runs: lis
     assert len(set(evidence.read([tmp_path]).runs.scenario)) == 1
 
 
-def test_a_loss_that_only_sounds_plain_is_another(tmp_path: Path, runs: list[Path]) -> None:
-    altered(tmp_path, runs[0], classifier__loss={"_target_": "mine.cross_entropy", "label_smoothing": 0.0})
-    assert set(evidence.read([tmp_path]).runs.loss) == {"", "mine.cross_entropy"}
-
-
-def test_a_loss_that_all_share_names_the_scenario(tmp_path: Path) -> None:
-    losses = [{"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0.1}]
-    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0], augmenters=["none", "smote"], losses=losses)
+def test_losses_are_named_by_option_and_by_what_differs_and_plain_goes_without_saying(tmp_path: Path) -> None:
+    losses: list[fabricated.Loss] = ["plain", "class_weighted", ("focal", {"gamma": 1.0}), ("focal", {"gamma": 2.0})]
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"], losses=losses)
     found = evidence.read([tmp_path]).runs
-    assert set(found.loss) == {""}
-    assert set(found.scenario) == {Scenario("trec", "minilm", "ir10", "mlp", ("loss: label_smoothing=0.1",))}
+    assert set(found["loss"]) == {"", "class_weighted", "focal gamma=1", "focal gamma=2"}
+    assert set(found["loss_option"]) == {"plain", "class_weighted", "focal"}
+    assert len(set(found["scenario"])) == 1
+    smoothed: list[fabricated.Loss] = [("plain", {"label_smoothing": value}) for value in (0.0, 0.1)]
+    fabricated.write_runs(tmp_path / "smoothed", ["imdb"], [10.0], ["none"], losses=smoothed)
+    assert set(evidence.read([tmp_path / "smoothed"]).runs["loss"]) == {"", "label_smoothing=0.1"}
+
+
+def test_a_loss_that_all_share_is_named_all_the_same(tmp_path: Path) -> None:
+    """Or what is no baseline would be taken for it."""
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"], losses=["class_weighted"])
+    found = evidence.read([tmp_path]).runs
+    assert set(found["loss"]) == {"class_weighted"}
+    assert set(found["scenario"]) == {Scenario("trec", "minilm", "ir10", "mlp")}
+
+
+def test_a_loss_that_an_older_record_has_among_the_classifier_s_settings_is_named(
+    tmp_path: Path, runs: list[Path]
+) -> None:
+    for run, loss in zip(runs, ("mine.cross_entropy", "torch.nn.functional.cross_entropy"), strict=True):
+        written = json.loads((run / record.RECORD).read_text())
+        del written["choices"]["loss"], written["config"]["loss"]
+        written["config"]["classifier"]["loss"] = {"_target_": loss, "label_smoothing": 0.0}
+        (run / record.RECORD).write_text(json.dumps(written))
+    assert set(evidence.read([tmp_path]).runs["loss"]) == {"", "mine.cross_entropy"}
+
+
+def test_ways_of_choosing_other_than_the_default_make_another_scenario_and_are_named(
+    tmp_path: Path, runs: list[Path]
+) -> None:
+    for run in runs:
+        written = json.loads((run / record.RECORD).read_text())
+        written["choices"]["validation"] = "holdout"
+        written["config"]["validation"] = {"_target_": "synaug.validation.Holdout", "share": 0.1}
+        written["identity"] = record.identity(written["config"], {"of": run.name})
+        written["run"] = f"{run.name[:-8]}{written['identity'][:8]}"
+        fabricated.write(tmp_path, written)
+    scenarios = set(evidence.read([tmp_path]).runs["scenario"])
+    assert {scenario.settings for scenario in scenarios} == {(), ("validation=holdout",)}
+
+
+@pytest.mark.parametrize(("new", "expected"), [(0, False), (3, True), (None, True)])
+def test_synthesis_is_told_by_new_points_and_of_older_records_by_the_augmenter(
+    tmp_path: Path, runs: list[Path], new: int | None, expected: bool
+) -> None:
+    run = next(run for run in runs if "smote" in run.name)
+    written = json.loads((run / record.RECORD).read_text())
+    table = written["balance"]
+    at = table["columns"].index("new")
+    for number, row in enumerate(table["data"]):
+        row[at] = new if number == 5 else 0
+    if new is None:
+        table["columns"].pop(at)
+        for row in table["data"]:
+            row.pop(at)
+    (run / record.RECORD).write_text(json.dumps(written))
+    found = evidence.read([tmp_path]).runs.set_index("augmenter")["with_synthesis"]
+    assert found.to_dict() == {"none": False, "smote": expected}
+
+
+def test_repetition_and_removal_are_without_synthesis(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "random", "random_under", "smote"])
+    found = evidence.read([tmp_path])
+    assert set(found.runs["augmenter"][found.runs["with_synthesis"]]) == {"smote"}
+    assert not found.idle_scenarios()
+
+
+def test_a_rule_of_the_name_that_a_comparison_uses_is_refused(tmp_path: Path, runs: list[Path]) -> None:
+    written = json.loads((runs[0] / record.RECORD).read_text())
+    for row in written["scores"]["data"]:
+        row[2] = "chosen" if row[2] == "tuned" else row[2]
+    (runs[0] / record.RECORD).write_text(json.dumps(written))
+    with pytest.raises(UserError, match=r"has a decision rule called chosen, .*: give it another name and run again"):
+        evidence.read([tmp_path])
 
 
 def test_what_follows_from_the_ratio_is_in_no_name_of_a_scenario(tmp_path: Path) -> None:
@@ -129,25 +223,6 @@ def test_two_contents_under_one_name_are_two_scenarios(tmp_path: Path, runs: lis
     found = evidence.read([tmp_path]).runs
     assert found.scenario.nunique() == 2
     assert all("content=" in str(scenario) for scenario in found.scenario)
-
-
-def test_a_choice_by_accuracy_is_a_choice_by_balanced_accuracy_where_classes_are_thinned(
-    tmp_path: Path, runs: list[Path]
-) -> None:
-    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[None], augmenters=["none"])
-    found = evidence.read([tmp_path])
-    natural = found.runs.scenario[found.runs.ratio.isna()].iloc[0]
-    key = ["scenario", "augmenter", "decision", "seed", "fold"]
-    for metric, wanted in (
-        ("accuracy", {True: "accuracy", False: "balanced_accuracy"}),
-        ("mcc", {True: "mcc", False: "mcc"}),
-    ):
-        _, validation = found.scores_of(metric)
-        for is_natural, source in wanted.items():
-            mine = validation[(validation.scenario == natural) == is_natural].set_index(key).value.sort_index()
-            all_of_it = found.validation[found.validation.metric == source]
-            theirs = all_of_it[(all_of_it.scenario == natural) == is_natural].set_index(key).value.sort_index()
-            pd.testing.assert_series_equal(mine, theirs)
 
 
 def test_failures_say_whether_the_last_sweep_wanted_them_and_whether_a_record_stands(
@@ -169,9 +244,9 @@ def test_failures_alone_can_be_read(tmp_path: Path) -> None:
     found = evidence.read([tmp_path])
     assert found.runs.empty
     assert len(found.failures) == 1
-    test, validation = found.scores_of("accuracy")
-    assert test.empty
-    assert validation.empty
+    assert found.scores_of("accuracy").empty
+    assert found.minority_scores("recall").empty
+    assert found.out_of_fold().empty
 
 
 def test_what_cannot_be_read_gets_a_sentence(tmp_path: Path, runs: list[Path]) -> None:
@@ -332,7 +407,7 @@ def test_own_files_are_shown_by_name_and_known_by_content(tmp_path: Path) -> Non
     assert runs.content.nunique() == 2
     words = comparison.compare(evidence.read([tmp_path]), ["accuracy"]).verdict
     assert set(words.datasets) == {"reviews", "tickets · 2024"}
-    assert "On reviews at 1:10" in str(words)
+    assert any("On reviews at 1:10" in sentence for sentence in words.datasets["reviews"])
 
 
 def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -369,10 +444,12 @@ def test_the_same_texts_of_two_files_and_two_parts_of_one_file_are_one_data_set(
 def test_a_failure_of_one_own_file_is_no_failure_of_another(tmp_path: Path) -> None:
     own_file(tmp_path, "a", "one")
     (none, smote) = own_file(tmp_path, "b", "two")
+    written = json.loads((smote / record.RECORD).read_text())
     (smote / record.RECORD).unlink()
-    fabricated.write_failure(tmp_path, smote.name, "too few rows", ["dataset.name=b"])
+    fabricated.write_failure(tmp_path, smote.name, "too few rows", of=written)
     vae = f"{smote.name[:-8].replace('smote', 'vae')}01234567"
-    fabricated.write_failure(tmp_path, vae, "diverged", ["dataset.name=b"])
+    written["choices"]["augmenter"] = "vae"
+    fabricated.write_failure(tmp_path, vae, "diverged", of=written)
     gaps = comparison.compare(evidence.read([tmp_path]), ["accuracy"]).gaps
     assert gaps[["augmenter", "reason"]].to_numpy().tolist() == [["smote", "failed: too few rows"]]
     (none / record.RECORD).unlink()

@@ -38,7 +38,6 @@ SHORT: dict[str, Any] = {
     "encoder": "toy",
     "n_folds": 2,
     "max_steps": 4,
-    "steps_per_epoch": 2,
     "imbalance_ratio": "ir5",
     "augmenter": "random",
 }
@@ -126,7 +125,8 @@ def test_a_run_is_short_to_look_at(settings: dict[str, Any]) -> None:
         ({"augmenter": ["none", "smote"]}, "all of them in a sweep, --multirun augmenter=none,smote"),
         ({"augmenter": "smot"}, "augmenter=smot is no option: did you mean smote?"),
         ({"nonsense": 3}, "nonsense is no setting"),
-        ({"max_steps": 3}, "max_steps=3 must be a multiple of steps_per_epoch=2"),
+        ({"max_steps": 0}, "max_steps=0 must be at least 1"),
+        ({"method": "smote"}, "method=smote chooses the augmenter and the loss, and so does augmenter=random"),
         ({"name": "../elsewhere"}, "becomes a folder"),
         ({"imbalance_ratio.ratio": 100000}, "imbalance_ratio.ratio=100000"),
         ({"dataset.path": "nowhere.csv"}, "nowhere.csv"),
@@ -138,7 +138,7 @@ def test_what_can_be_mended_is_one_sentence(settings: dict[str, Any], choices: d
     with pytest.raises(UserError) as caught:
         run(settings, **choices)
     assert sentence in str(caught.value)
-    assert run(settings, max_steps=2, steps_per_epoch=1).ended == "done"  # and nothing is left of it
+    assert run(settings, max_steps=2).ended == "done"  # and nothing is left of it
 
 
 @pytest.mark.parametrize("sweep", ["experiment=demo", "hydra.mode=MULTIRUN"])

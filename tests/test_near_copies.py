@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from synaug.near_copies import MOST_ROWS, near_copies, warn_of_near_copies
+from synaug.near_copies import MOST_ROWS, near_copies, said_of_near_copies, warn_of_near_copies
 from synaug.splits import InnerFold, Split
 
 
-def split(train: list[int], test: list[int], fold: int = 0) -> Split:
+def split(train: list[int], test: list[int], fold: int = 0, seed: int = 0) -> Split:
     rows, none = np.array(train), np.empty(0, np.int64)
-    return Split(0, fold, (1,), rows, (InnerFold(rows, none),), np.array(test))
+    return Split(seed, fold, (1,), rows, (InnerFold(rows, none),), np.array(test))
 
 
 def at_angles(*degrees: float) -> NDArray[np.float32]:
@@ -48,14 +48,24 @@ def test_of_many_rows_some_are_drawn_of_each_class() -> None:
     assert shares == {"a": pytest.approx(0.5, abs=0.02), "b": 0.5}
 
 
+def test_what_is_drawn_of_one_seed_does_not_depend_on_the_others() -> None:
+    n = 2 * MOST_ROWS
+    labels = np.zeros(n, np.int64)
+    embeddings = np.stack([np.cos(angles := np.linspace(0, 0.64, n)), np.sin(angles)], axis=1).astype(np.float32)
+    one, other = split([0], list(range(1, n))), split([n - 1], list(range(n - 1)), seed=1)
+    apart = [near_copies(embeddings, labels, ["a"], [each])["a"] for each in (one, other)]
+    assert near_copies(embeddings, labels, ["a"], [one, other])["a"] == pytest.approx(sum(apart) / 2, rel=1e-12)
+
+
 def test_it_is_said_of_the_classes_with_more_than_a_tenth(caplog: pytest.LogCaptureFixture) -> None:
     shares = {"ham": 0.1, "spam": 0.285, "odd": 0.31}
     with caplog.at_level(logging.WARNING):
-        said = warn_of_near_copies(shares, "sms")
+        warn_of_near_copies(shares, "sms")
+    said = said_of_near_copies(shares, "sms")
     assert said == [
         "sms: 31% of class 'odd', 28% of class 'spam' in the test folds are near copies of training rows (cosine above "
         "0.95), so scores on new texts may be lower; dataset.group keeps rows that belong together on one side"
     ]
     assert caplog.messages == said
-    assert warn_of_near_copies({"ham": 0.1}, "sms") == []
-    assert "and over 10% of 2 more classes" in warn_of_near_copies({str(each): 0.2 for each in range(7)}, "sms")[0]
+    assert said_of_near_copies({"ham": 0.1}, "sms") == []
+    assert "and over 10% of 2 more classes" in said_of_near_copies({str(each): 0.2 for each in range(7)}, "sms")[0]

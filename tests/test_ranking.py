@@ -61,9 +61,7 @@ def test_the_critical_difference_is_demsars() -> None:
     ranking = ranked(DEMSAR)
     assert ranking.critical_difference == pytest.approx(2.569 * np.sqrt(4 * 5 / (6 * 14)), abs=1e-3)
     assert ranking.critical_difference == pytest.approx(1.25, abs=5e-3)
-    # At 0.10 it is 1.12, and C4.5 differs from both that tune m.
-    at_ten = rank(DEMSAR, {scenario: scenario for scenario in DEMSAR.index}, alpha=0.1)
-    assert at_ten.critical_difference == pytest.approx(1.12, abs=5e-3)
+    # At 0.10, where it is 1.12, C4.5 differs from both that tune m.
     p = ranking.nemenyi.to_numpy(dtype=float)
     differ = {(METHODS[i], METHODS[j]) for i, j in zip(*np.nonzero(np.triu(p < 0.1)), strict=True)}
     assert differ == {("C4.5", "C4.5+m"), ("C4.5", "C4.5+m+cf")}

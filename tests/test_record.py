@@ -226,9 +226,11 @@ CHANGES: list[tuple[tuple[str | int, ...], object]] = [
     (("confusion", 0, "matrix"), [[1]]),
     (("confusion", 0, "matrix", 0, 0), "1"),
     (("reliability", 0, "rows_confidence_hits", 0), [1, 2]),
-    (("balance", "data", 0, 2), "nobody"),
+    (("balance", "data", 0, 3), "nobody"),
     (("balance", "data", 0, 5), None),
+    (("balance", "data", 0, 2), "all"),
     (("balance", "data", 0, 6), 10**400),
+    (("balance", "data", 0, 8), None),
     (("curves", "data", 0, 3), "low"),
     (("warnings",), "text"),
     (("cost", "seconds"), {"train": "long"}),
@@ -254,7 +256,7 @@ def test_a_part_of_another_shape_is_a_problem(run: Path, place: tuple[str | int,
 def test_what_a_later_version_adds_is_no_problem(run: Path) -> None:
     written = record.read_json(run / record.RECORD)
     written["new"] = {"table": [1]}
-    written["balance"]["columns"].append("kept")
+    written["balance"]["columns"].append("later")
     written["balance"]["data"] = [[*row, 10] for row in written["balance"]["data"]]
     (run / record.RECORD).write_text(json.dumps(written))
     assert record.problem(run, identity_of(run)) is None
@@ -342,7 +344,7 @@ def test_what_is_written_now_lacks_nothing(run: Path) -> None:
 
 def test_a_record_of_a_newer_schema_is_refused_by_name_and_not_written_over(run: Path) -> None:
     without(run, schema=record.SCHEMA + 1)
-    sentence = rf"{re.escape(str(run))}/record\.json is of schema 3, newer than the 2 that this synaug reads: update"
+    sentence = rf"{re.escape(str(run))}/record\.json is of schema \d, newer than the \d that this synaug reads: update"
     with pytest.raises(UserError, match=sentence):
         record.read(run)
     with pytest.raises(UserError, match=sentence):

@@ -18,6 +18,8 @@ from synaug.scores import metrics
 from tests import toy
 from tests.program import TOY, Outcome, Program, signalled, without_cost
 
+# Of 40 steps.
+LOOKS = [8, 11, 16, 23, 32, 40]
 AUGMENTERS = ("none", "random", "smote", "borderline_smote", "adasyn", "vae")
 
 
@@ -42,12 +44,12 @@ def test_a_run_prints_one_table_and_the_path_of_its_record(program: Program, csv
     outcome = ok(program(*TOY, csv))
     record = program.record()
     folder = program.run_folders[0]
-    assert folder.name.startswith("files-toy-ir5-smote-mlp-")
+    assert folder.name.startswith("files-toy-ir5-smote-plain-mlp-nested-")
     assert folder.name.endswith(record["identity"][:8])
     assert f"record: {folder / 'record.json'}" in outcome.out
     assert outcome.out.count("balanced_accuracy") == 1
     header = next(line for line in outcome.out.splitlines() if "argmax" in line)
-    assert header.split() == ["argmax", "prior_corrected", "tuned"]
+    assert header.split() == ["argmax", "argmax_chosen_step", "prior_corrected", "tuned"]
     scores = pd.DataFrame(record["scores"]["data"], columns=record["scores"]["columns"])
     shown = next(line for line in outcome.out.splitlines() if line.startswith("accuracy"))
     accuracy = scores[(scores.metric == "accuracy") & (scores.decision == "argmax")].value
@@ -61,11 +63,12 @@ def test_the_record_holds_what_the_design_promises(program: Program, csv: str) -
     assert list(scores.columns) == ["seed", "fold", "decision", "metric", "class", "value"]
     overall = scores[scores["class"].isna()]
     assert set(overall.metric) == set(metrics.METRICS)
-    assert len(overall) == 2 * 4 * 3 * len(metrics.METRICS)
-    assert len(scores) - len(overall) == 2 * 4 * 3 * 3 * len(metrics.CLASS_METRICS)
-    assert set(scores.decision) == {"argmax", "prior_corrected", "tuned"}
+    assert len(overall) == 2 * 4 * 4 * len(metrics.METRICS)
+    assert len(scores) - len(overall) == 2 * 4 * 4 * 3 * len(metrics.CLASS_METRICS)
+    assert set(scores.decision) == {"argmax", "argmax_chosen_step", "prior_corrected", "tuned"}
     validation = pd.DataFrame(**record["validation_scores"])
-    assert len(validation) == 2 * 4 * 3 * len(metrics.METRICS)
+    assert set(validation.decision) == {"prior_corrected", "tuned"}  # argmax is a reference, and no candidate
+    assert len(validation) == 2 * 4 * 2 * len(metrics.METRICS)
     for rule in record["reliability"]:
         rows, confidence, hits = np.array(rule["rows_confidence_hits"]).sum(0)
         of_rule = overall[(overall.decision == rule["decision"]) & (overall.metric == "accuracy")]
@@ -82,24 +85,42 @@ def test_the_record_holds_what_the_design_promises(program: Program, csv: str) -
         "encoder": "toy",
         "imbalance_ratio": "ir5",
         "augmenter": "vae",
+        "loss": "plain",
         "classifier": "mlp",
+        "validation": "nested",
     }
+    assert record["data"]["minority_by_seed"] == {"0": ["trade"], "1": ["trade"]}
+    assert set(record["data"]["near_copies"]) == {"space", "sport", "trade"}
     matrices = [np.array(entry["matrix"]) for entry in record["confusion"]]
-    assert len(matrices) == 2 * 4 * 3
+    assert len(matrices) == 2 * 4 * 4
     assert all(matrix.sum() == 90 for matrix in matrices)
     balance = pd.DataFrame(record["balance"]["data"], columns=record["balance"]["columns"])
     minority = balance[balance["class"] == "trade"]
     assert (minority["made"] == minority["asked"]).all()
     assert (minority["real"] + minority["made"] == balance[balance["class"] == "sport"]["real"].to_numpy()).all()
-    assert len(record["diagnostics"]) == 8  # one VAE for each split's one minority class
+    assert (minority["new"] == minority["made"]).all()
+    assert (balance["kept"] == balance["real"]).all()
+    assert sorted(balance.inner.dropna().unique()) == [0, 1, 2, 3, 4]
+    assert balance.inner.isna().sum() == 8 * 3  # of the fits on all rows
+    assert len(record["diagnostics"]) == 8  # a VAE of the minority class, of the fits on all rows
     assert {"seed", "fold", "active_units", "variance_ratio", "reconstruction", "kl"} <= set(record["diagnostics"][0])
     curves = pd.DataFrame(record["curves"]["data"], columns=record["curves"]["columns"])
-    assert sorted(set(curves.step)) == [20, 40]
-    assert len(curves) == 8 * 2
+    assert sorted(set(curves.step)) == LOOKS
+    assert len(curves) == 8 * len(LOOKS)
+    assert curves.argmax_test.notna().all()  # the fit on all rows runs to the end
     best = pd.DataFrame(record["best"]["data"], columns=record["best"]["columns"])
-    joined = best.merge(curves, on=["seed", "fold", "step"])
-    gap = joined.train_minority_accuracy - joined.validation_minority_accuracy
-    np.testing.assert_allclose(joined.minority_accuracy_gap, gap)
+    assert list(zip(best.seed, best.fold, best.decision, strict=True)) == [
+        (seed, fold, rule) for seed in (0, 1) for fold in range(4) for rule in ("prior_corrected", "tuned")
+    ]
+    for rule in ("prior_corrected", "tuned"):
+        of_rule = best[best.decision == rule]
+        at_best = of_rule.merge(curves, on=["seed", "fold", "step"])
+        losses = curves.groupby(["seed", "fold"])[f"{rule}_loss"].min()
+        np.testing.assert_allclose(at_best[f"{rule}_loss"], losses)
+        np.testing.assert_allclose(of_rule.loss, losses)
+    assert (best.learned == (best.loss < np.log(3))).all()
+    assert record["cost"]["members"] == 8 * 6
+    assert 8 * 40 < record["cost"]["optimiser_steps"] <= 8 * 6 * 40
     assert set(record["cost"]["seconds"]) == {"load", "embed", "augment", "train", "score"}
     assert record["cost"]["peak_memory_bytes"] > 50e6
 
@@ -125,10 +146,18 @@ def test_scores_can_be_made_again_from_the_probabilities_beside_the_record(progr
     assert sorted(probabilities["row"].tolist()) == list(range(360))  # every row is tested once a seed
     offsets = {(each["fold"], each["decision"]): np.array(each["offset"]) for each in record["offsets"]}
     for _, fold, decision, metric, _, value in record["scores"]["data"]:
-        if metric == "accuracy":
+        if metric == "accuracy" and decision in probabilities:
             mine = probabilities["fold"] == fold
-            decided = (probabilities["log_probability"][mine] + offsets[fold, decision]).argmax(1)
+            decided = (probabilities[decision][mine] + offsets[fold, decision]).argmax(1)
             assert (decided == probabilities["label"][mine]).mean() == pytest.approx(value)
+    best = {(fold, rule): loss for _, fold, rule, _, loss, _ in record["best"]["data"]}
+    out_of_fold, labels = probabilities["oof_prior_corrected"], probabilities["oof_label"]
+    for fold in range(4):
+        mine = probabilities["oof_fold"] == fold
+        assert not set(probabilities["oof_row"][mine]) & set(probabilities["row"][probabilities["fold"] == fold])
+        losses = -out_of_fold[mine, labels[mine]]
+        balanced = np.mean([losses[labels[mine] == label].mean() for label in range(3)])
+        assert balanced == pytest.approx(best[fold, "prior_corrected"], abs=1e-5)
 
 
 def test_a_recorded_run_is_skipped_unless_forced(program: Program, csv: str) -> None:
@@ -151,7 +180,7 @@ def test_a_record_of_a_newer_synaug_is_refused_by_name_and_kept(program: Program
     for force in ([], ["force=true"]):
         outcome = program(*TOY, csv, *force)
         assert outcome.code == 1
-        assert "is of schema 3, newer than the 2 that this synaug reads: update synaug" in outcome.err
+        assert f"is of schema {records.SCHEMA + 1}, newer than the {records.SCHEMA} that this" in outcome.err
         assert path.read_text() == newer
 
 
@@ -185,7 +214,10 @@ def test_the_same_command_gives_the_same_record_but_for_times(tmp_path: Path, cs
         "augmenter.k_neighbors=3",
         "classifier.optimizer.lr=0.01",
         "standardize=true",
+        "loss=class_weighted",
         "validation=holdout",
+        "validation.n_folds=3",
+        "augmenter.replicas=2",
         "encoder.dim=16",
     ],
 )
@@ -305,7 +337,7 @@ def test_csv_logger_leaves_curves_beside_the_record(program: Program, csv: str) 
     (path,) = program.run_folders[0].rglob("metrics.csv")
     logged = pd.read_csv(path)
     curves = program.record()["curves"]
-    at = logged.loc[logged["validation/loss"].notna(), "step"].tolist()
+    at = logged.loc[logged["curves/argmax_test"].notna(), "step"].tolist()
     assert at == sorted({row[curves["columns"].index("step")] for row in curves["data"]})
 
 
@@ -313,7 +345,7 @@ def chance(record: dict[str, Any]) -> dict[str, float]:
     """How many standard errors each decision rule's accuracy lies from chance."""
     found = {}
     n_classes = len(record["data"]["class_names"])
-    for rule in ("argmax", "prior_corrected", "tuned"):
+    for rule in sorted({entry["decision"] for entry in record["confusion"]}):
         total = np.sum([entry["matrix"] for entry in record["confusion"] if entry["decision"] == rule], axis=0)
         n_tested, expected = total.sum(), 1 / n_classes
         found[rule] = (np.trace(total) / n_tested - expected) / (expected * (1 - expected) / n_tested) ** 0.5

@@ -3,6 +3,7 @@
 import json
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,20 +43,40 @@ def test_each_job_says_how_far_the_sweep_is(program: Program, csv: str) -> None:
     assert "3 of 3 jobs are already recorded and are not started (force=true runs them again)" in again.err
 
 
+def test_the_metric_of_a_sweep_is_what_its_verdict_speaks_of_and_what_it_can_show_is_said_once(
+    program: Program, csv: str
+) -> None:
+    sweep = ["--multirun", *TOY, "report=true", csv, "augmenter=none,smote"]
+    refused = program(*sweep, "metric=f2[trade]")
+    assert refused.code == 1
+    assert "metric='f2[trade]' is no metric" in refused.err
+    outcome = program(*sweep, "metric=f1[trade]")
+    assert outcome.code == 0, outcome.err
+    assert "F1 of trade" in outcome.out
+    said = r"4 folds of \d+ test rows and 1 seed: true differences below about \d+\.\d points of accuracy will mostly be mi"
+    assert len(re.findall(said, outcome.err)) == 1
+
+
 def test_failures_stop_nothing_and_are_tabled_and_tried_again_alone(program: Program, csv: str) -> None:
     outcome = program("--multirun", *TOY, csv, *GRID)
     assert outcome.code == 1
     assert statuses(program) == ["done", "failed", "done", "failed"]
     table = outcome.err[outcome.err.index("2 of 4 jobs failed, 2 are recorded; the same command tries the mis") :]
     rows = [re.split(r"\s\s+", line.strip()) for line in table.splitlines()[1:3]]
-    assert [row[0].rsplit("-", 1)[0] for row in rows] == ["files-toy-ir500-none-mlp", "files-toy-ir500-smote-mlp"]
+    assert [row[0].rsplit("-", 1)[0] for row in rows] == [
+        "files-toy-ir500-none-plain-mlp-nested",
+        "files-toy-ir500-smote-plain-mlp-nested",
+    ]
     assert rows[0][1].startswith("imbalance_ratio.ratio=500.0 leaves class 'trade' no training row")
     assert rows[1][1] == "(the same as above)"
     assert "Traceback (most" not in outcome.err
     for run in program.run_folders:
         if "ir500" in run.name:
             assert "Traceback (most recent call last)" in (run / "synaug.log").read_text()
-            assert "lower the ratio" in json.loads((run / record.FAILURE).read_text())["sentence"]
+            failure = json.loads((run / record.FAILURE).read_text())
+            assert "lower the ratio" in failure["sentence"]
+            assert "-".join(failure["choices"].values()) == run.name[:-9]
+            assert failure["dataset"]["path"] in csv
     again = program("--multirun", *TOY, csv, *GRID)
     assert again.code == 1
     assert statuses(program) == ["skipped", "failed", "skipped", "failed"]
@@ -201,6 +222,32 @@ def test_a_sweep_without_a_reference_says_so_before_its_first_job(program: Progr
     assert program(*TOY, csv, "augmenter=none").code == 0  # into the same folder
     assert said not in program("--multirun", *TOY, csv, "augmenter=random,smote", "report=true").err
     assert said not in program("--multirun", *TOY, csv, "augmenter=adasyn", "augmenter.amount=0,1", "report=true").err
+
+
+def test_what_the_command_line_chooses_takes_the_place_of_an_experiments_methods_and_the_other_way_round(
+    program: Program, csv: str, tmp_path: Path
+) -> None:
+    shutil.copytree(Path(__file__).parent / "conf", tmp_path / "own")
+    own = tmp_path / "own" / "experiment"
+    own.mkdir()
+    head = "# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n"
+    (own / "by_method.yaml").write_text(f"{head}      method: none,class_weighted,smote\n")
+    (own / "by_augmenter.yaml").write_text(f"{head}      augmenter: smote\n      augmenter.k_neighbors: 1,2\n")
+    arguments = [f"--config-dir={tmp_path / 'own'}", *TOY[1:], csv]
+    instead = program(*arguments, "experiment=by_method", "augmenter=none,random")
+    assert instead.code == 0, instead.err
+    said = "left out of the experiment, as the command line chooses it otherwise:"
+    assert f"{said} method=none,class_weighted,smote\n" in instead.err
+    assert [each["choices"]["augmenter"] for each in program.records()] == ["none", "random"]
+    instead = program(*arguments, "experiment=by_augmenter", "method=class_weighted,none")
+    assert instead.code == 0, instead.err
+    assert f"{said} augmenter=smote augmenter.k_neighbors=1,2\n" in instead.err
+    assert [(each["choices"]["augmenter"], each["choices"]["loss"]) for each in program.records()] == [
+        ("none", "class_weighted"),
+        ("none", "plain"),
+        ("random", "plain"),
+    ]
+    assert said not in program(*arguments, "experiment=by_method").err
 
 
 def test_what_a_killed_sweep_left_is_cleared_away_and_a_living_one_s_is_kept(program: Program, csv: str) -> None:

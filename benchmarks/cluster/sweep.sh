@@ -10,7 +10,7 @@ sweep() { # NAME ARGUMENTS…: 4 augmenters at 2 ratios over made-up texts and a
   local name="$1"
   shift
   "$python" -m synaug --multirun --config-dir="$PWD/tests/conf" dataset=files "dataset.path=$folder/texts.csv" \
-    dataset.text=body dataset.label=topic encoder=toy n_folds=4 max_steps="${STEPS:-6000}" steps_per_epoch=200 \
+    dataset.text=body dataset.label=topic encoder=toy n_folds=4 max_steps="${STEPS:-6000}" \
     augmenter=none,random,smote,adasyn imbalance_ratio=ir5,ir2 name="$name" \
     "output_dir=$folder/multirun" "cache_dir=$folder/cache" trainer.enable_progress_bar=false "$@" 2>&1 |
     { grep --line-buffered -v "_run_job\|srun\|faiss\|^  - On\|^    \|^!" || true; }

@@ -166,18 +166,18 @@ def mteb_comparisons(config: DictConfig, task: "Task") -> "Iterator[Comparison]"
             f"{config.dataset.name} has no official training and test rows: give dataset=... one of the hub's"
         )
     train, test = (
-        instantiate(config.dataset, splits=[split], offline=None, _convert_="all") for split in ("train", mteb.SPLIT)
+        instantiate(config.dataset, splits=[split], offline=None, _convert_="all").read()
+        for split in ("train", mteb.SPLIT)
     )
-    (texts, labels, _), (test_texts, test_labels, _) = train.read(), test.read()
-    rows = list(mteb.draws(np.array(labels), task.k))
-    cache = EmbeddingCache(instantiate(config.encoder, _convert_="all"), cache_folder(config.cache_dir))
+    labels, test_labels = np.array(train.labels), np.array(test.labels)
+    rows = list(mteb.draws(labels, task.k))
     drawn = np.unique(np.concatenate(rows))
-    bar = config.trainer.enable_progress_bar
-    embedded = cache.embed([*(texts[row] for row in drawn), *test_texts], progress_bar=bar)
-    of_train, of_test = embedded[: len(drawn)], embedded[len(drawn) :]
+    cache = EmbeddingCache(instantiate(config.encoder, _convert_="all"), cache_folder(config.cache_dir))
+    texts = [*(train.texts[row] for row in drawn), *test.texts]
+    embedded = cache.embed(texts, progress_bar=config.trainer.enable_progress_bar)
+    of_drawn, of_test = embedded[: len(drawn)], embedded[len(drawn) :]
     scores = [
-        mteb.experiments(of_train[np.searchsorted(drawn, each)], np.array(labels)[each], of_test, np.array(test_labels))
-        for each in rows
+        mteb.experiments(of_drawn[np.searchsorted(drawn, each)], labels[each], of_test, test_labels) for each in rows
     ]
     yield from mteb.compare(scores, task.published)
 

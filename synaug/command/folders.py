@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra.errors import HydraException
 from hydra.utils import instantiate
@@ -37,14 +38,39 @@ def experiment_folder(_root_: DictConfig) -> str:
     return str(Path(output_dir).expanduser() / name)
 
 
+# What a config that cannot be used raises where it is read. The check says why.
+OF_A_CONFIG = (OmegaConfBaseException, KeyError, AttributeError, TypeError, ValueError, OverflowError)
+
+
 def run_folder(_root_: DictConfig) -> str:
     """Name a run's folder: readable choices and a hash of all that decides its numbers."""
     try:
         choices = run_choices(_root_, _root_.hydra.runtime.choices)
         readable = "-".join(choices.values()).encode()[:LONGEST_RUN].decode(errors="ignore")
         return f"{readable}-{identified(_root_).identity[: record.RUN_DIGITS]}"
-    except (OmegaConfBaseException, KeyError, AttributeError, TypeError, ValueError, OverflowError):
-        return INVALID  # the check says why; Hydra would show a traceback from within an interpolation
+    except OF_A_CONFIG:
+        return INVALID  # Hydra would show a traceback from within an interpolation
+
+
+def wanted(config: DictConfig, choices: Mapping[str, str]) -> dict[str, Any]:
+    """What a run was to be, for the record of its failure: its choices, and the name and path of its data set.
+
+    Parameters
+    ----------
+    choices
+        Hydra's.
+
+    Returns
+    -------
+    dict
+        `choices` and `dataset`; nothing where the config cannot be used.
+    """
+    try:
+        dataset = OmegaConf.to_container(config.dataset, resolve=True)
+        named = {name: dataset.get(name) for name in ("name", "path")}  # type: ignore[union-attr]
+        return {"choices": run_choices(config, choices), "dataset": named}
+    except OF_A_CONFIG:
+        return {}
 
 
 @dataclass(frozen=True)

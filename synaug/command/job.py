@@ -4,9 +4,10 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -122,7 +123,7 @@ class Attempt:
             log.error("%s: %s", self.folder.name, said, exc_info=error)
             if sweep.is_job() and user_sentence(error) is None:
                 self._show_once(error)
-            keep(self.folder, error, said)
+            keep(self.folder, error, said, folders.wanted(config, HydraConfig.get().runtime.choices))
             self.ended = Ended(FAILED, sentence=said)
         return self.ended
 
@@ -156,9 +157,10 @@ def sentence(error: BaseException) -> str:
     return said if said is not None else f"{type(error).__name__}: {error} ({at})"
 
 
-def keep(folder: Path, error: Exception, said: str) -> None:
-    """Write an error into the folder of the run that failed by it."""
+def keep(folder: Path, error: Exception, said: str, wanted: Mapping[str, Any]) -> None:
+    """Write an error into the folder of the run that failed by it, with what the run was to be."""
     failure = {
+        **wanted,
         "sentence": said,
         "error": str(error),
         "type": type(error).__name__,

@@ -1,11 +1,12 @@
 """All that the evidence says, compared: tables, ranks, gaps and the verdict."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from synaug.comparison import evidence as evidences
@@ -201,6 +202,9 @@ def _of_minority(evidence: Evidence, choices: pd.DataFrame) -> pd.DataFrame:
 
 def _with_minority(table: pd.DataFrame, minority: pd.DataFrame) -> pd.DataFrame:
     """Put the method's and the reference's minority scores beside every gain."""
+    if minority.empty:  # no class is smaller
+        columns = [*minority.columns, *minority.add_prefix("reference_").columns]
+        return table.assign(**dict.fromkeys(columns, np.nan))
     references = table["reference"].map(REFERENCES)
     names = {name: references.map(lambda each, name=name: getattr(each, name)).astype("str") for name in METHOD}
     of_reference = table[["scenario"]].assign(**names)
@@ -292,17 +296,34 @@ def find_gaps(evidence: Evidence) -> pd.DataFrame:
     rows = []
     runs = evidence.runs
     methods = runs[["augmenter", "loss"]].drop_duplicates()
-    splits = evidence.scores.loc[evidence.scores["decision"] == ARGMAX, [*LABELS, "seed", "fold"]].drop_duplicates()
-    counts = splits.groupby(list(LABELS), observed=True).size().to_dict()
+    rows_of = evidence.scores.loc[evidence.scores["decision"] == ARGMAX, [*LABELS, "seed", "fold"]].drop_duplicates()
+    splits = {
+        key: set(zip(part["seed"], part["fold"], strict=True))
+        for key, part in rows_of.groupby(list(LABELS), observed=True)
+    }
     for scenario, part in runs.groupby("scenario", sort=False):
-        most = max(counts.get(key, 0) for key in part[list(LABELS)].itertuples(index=False, name=None))
+        all_of_them = set().union(
+            *(splits.get(key, ()) for key in part[list(LABELS)].itertuples(index=False, name=None))
+        )
         present = set(zip(part["augmenter"], part["loss"], strict=True))
         for augmenter, loss in methods.itertuples(index=False):
             if (augmenter, loss) not in present:
-                rows.append((scenario, augmenter, loss, most, _reason(evidence, part.iloc[0], augmenter, loss)))
-            elif (missing := most - counts.get((scenario, augmenter, loss), 0)) > 0:
-                rows.append((scenario, augmenter, loss, missing, "fewer seeds or folds than others of its scenario"))
+                rows.append(
+                    (scenario, augmenter, loss, len(all_of_them), _reason(evidence, part.iloc[0], augmenter, loss))
+                )
+            elif missing := all_of_them.difference(splits.get((scenario, augmenter, loss), ())):
+                rows.append(
+                    (scenario, augmenter, loss, len(missing), _lacks(missing, splits[scenario, augmenter, loss]))
+                )
     return pd.DataFrame(rows, columns=[*LABELS, "missing", "reason"])
+
+
+def _lacks(missing: Set[tuple[int, int]], present: Set[tuple[int, int]]) -> str:
+    """What the missing splits are: seeds, which the same command with them adds, or folds of seeds that are there."""
+    seeds = sorted({seed for seed, _ in missing} - {seed for seed, _ in present})
+    if not seeds:
+        return "lacks folds that others of its scenario have"
+    return f"lacks seed{'' if len(seeds) == 1 else 's'} {', '.join(map(str, seeds))}, which others of its scenario have"
 
 
 def _reason(evidence: Evidence, run: "pd.Series[Any]", augmenter: str, loss: str) -> str:

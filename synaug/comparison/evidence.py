@@ -13,9 +13,10 @@ import pandas as pd
 from synaug import garbage_collection
 from synaug import record as records
 from synaug.comparison.formatting import class_metric
-from synaug.comparison.labels import NO_AUGMENTER, Scenario
+from synaug.comparison.labels import CHOSEN, NO_AUGMENTER, Scenario
 from synaug.comparison.naming import RunName, name_runs
 from synaug.comparison.reading import read_folders
+from synaug.errors import UserError
 
 LABELS = ("scenario", "augmenter", "loss")
 CHOICES = ("dataset", "encoder", "imbalance_ratio", "ratio", "classifier")
@@ -161,7 +162,7 @@ def read(folders: Iterable[str | Path]) -> Evidence:
     Raises
     ------
     UserError
-        If there is neither a sound record nor a failure below the folders.
+        If there is neither a sound record nor a failure below the folders, or a decision rule is called `chosen`.
     """
     with garbage_collection.paused():  # half of the time: a thousand records are millions of small lists, all in use
         contents = read_folders([Path(folder) for folder in folders])
@@ -174,7 +175,19 @@ def read(folders: Iterable[str | Path]) -> Evidence:
                 ("validation_scores", records.VALIDATION_COLUMNS),
             )
         )
+    _has_no_rule_called_chosen(scores)
     return Evidence(runs, scores, validation, contents.records, contents.failures, contents.left_out, lacking)
+
+
+def _has_no_rule_called_chosen(scores: pd.DataFrame) -> None:
+    """Refuse a rule of the name that the chosen rule goes by: neither could be told from the other."""
+    rows = scores[scores["decision"] == CHOSEN]
+    if len(rows):
+        name, augmenter = rows["scenario"].iloc[0], rows["augmenter"].iloc[0]
+        raise UserError(
+            f"{augmenter} of {name} has a decision rule called {CHOSEN}, as a comparison calls the rule that it chooses"
+            ": give it another name and run again"
+        )
 
 
 def _runs(by_identity: Mapping[str, dict[str, Any]], places: Mapping[str, str]) -> pd.DataFrame:

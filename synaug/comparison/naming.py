@@ -205,7 +205,7 @@ def _loss(record: Record, differing: Settings) -> str:
         return _older_loss(record)
     settings = {key[-1]: value for key, value in differing.items() if key[0] == "loss"}
     if option == PLAIN_OPTION:  # which without label smoothing is the baseline's
-        return " ".join(_setting(name, value) for name, value in settings.items() if value)
+        return " ".join(_setting(name, value) for name, value in settings.items() if value and value is not UNSET)
     return " ".join([option, *(_setting(name, value) for name, value in settings.items())])
 
 

@@ -1,7 +1,7 @@
 """Which records and failures lie below some folders, and which files there are not ours."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,11 +105,25 @@ def _take(contents: Folders, path: Path, record: dict[str, Any]) -> bool:
     if identity not in contents.records:
         contents.records[identity], contents.places[identity] = record, str(folder)
         return True
-    first = contents.records[identity]
-    if any(record[name] != first[name] for name in ("scores", "validation_scores")):
-        contents.left_out.append(f"{path} has other scores than {contents.places[identity]}, which is the same run")
+    first, place = contents.records[identity], contents.places[identity]
+    seeds, of_first = set(record["config"]["seeds"]), set(first["config"]["seeds"])
+    if any(
+        _of_seeds(record[name], of_first) != _of_seeds(first[name], seeds) for name in ("scores", "validation_scores")
+    ):
+        contents.left_out.append(f"{path} has other scores than {place}, which is the same run")
         return False
+    if not (seeds <= of_first or of_first <= seeds):
+        contents.left_out.append(f"{path} has other seeds than {place}, which is the same run: make all of them in one")
+        return False
+    if of_first < seeds:
+        contents.records[identity], contents.places[identity] = record, str(folder)
     return True
+
+
+def _of_seeds(table: Mapping[str, Any], seeds: Set[int]) -> list[Any]:
+    """The rows of a table that are of some seeds, in the order of all of its seeds."""
+    place = table["columns"].index("seed")
+    return sorted((row for row in table["data"] if row[place] in seeds), key=lambda row: row[place])
 
 
 def _are_hexadecimal(digits: str) -> bool:

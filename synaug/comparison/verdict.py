@@ -520,14 +520,11 @@ def _of_methods(told: Told, unit: Unit, share: str) -> Table:
     rows.append(_line(BEST_WITH_SYNTHESIS.label, primary, unit))
     singles = told.singles()
     for method, (_, row) in zip(methods_of(singles), singles.iterrows(), strict=True):
-        rows.append(_line(f"  {_with_fallback(method.label_without_rule, row['by_fallback'])}", row, unit))
-    n = int(singles["n_comparisons"].iloc[0])
-    return Table(
-        columns,
-        tuple(rows),
-        "Gains are over the best without synthesis. Single methods are secondary: corrected for "
-        f"{counted(n, 'comparison')}.",
-    )
+        rows.append(_line(_with_fallback(method.label_without_rule, row["by_fallback"]), row, unit))
+    n = int(singles["n_comparisons"].max())
+    together = f"; their intervals are corrected for {n} comparisons" if n > 1 else ""
+    note = f"Gains are over the best without synthesis. Single methods are secondary{together}."
+    return Table(columns, tuple(rows), note)
 
 
 def _line(name: str, row: "pd.Series[Any]", unit: Unit) -> tuple[str, ...]:

@@ -35,8 +35,9 @@ class LogitAdjusted(Loss):
 
     def carried_prior(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """π^(1 − τ), so that they add up to 1."""
-        powers: NDArray[np.float64] = (counts / counts.sum(1, keepdims=True)) ** (1 - self.tau)
-        return powers / powers.sum(1, keepdims=True)
+        powers = (counts / counts.sum(1, keepdims=True)) ** (1 - self.tau)
+        shares: NDArray[np.float64] = powers / powers.sum(1, keepdims=True)
+        return shares
 
 
 class BalancedSoftmax(LogitAdjusted):

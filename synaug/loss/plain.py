@@ -32,5 +32,6 @@ class Plain(Loss):
 
     def carried_prior(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """The class frequencies π; smoothed labels have the frequencies (1 − ε) π + ε / C."""
-        shares: NDArray[np.float64] = counts / counts.sum(1, keepdims=True)
-        return (1 - self.label_smoothing) * shares + self.label_smoothing / counts.shape[1]
+        shares = counts / counts.sum(1, keepdims=True)
+        smoothed: NDArray[np.float64] = (1 - self.label_smoothing) * shares + self.label_smoothing / counts.shape[1]
+        return smoothed

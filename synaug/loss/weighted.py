@@ -36,7 +36,8 @@ class Weighted(Loss):
     def carried_prior(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
         """Counts times weights; uniform where weights are the inverse of counts."""
         weighted: NDArray[np.float64] = counts * self.class_weights(exact(torch.from_numpy(counts))).numpy()
-        return weighted / weighted.sum(1, keepdims=True)
+        shares: NDArray[np.float64] = weighted / weighted.sum(1, keepdims=True)
+        return shares
 
 
 class ClassWeighted(Weighted):

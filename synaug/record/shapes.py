@@ -26,7 +26,7 @@ from synaug.record.tables import (
 )
 
 # It rises only where an older synaug would misread what a newer one writes; a new table or column is no reason.
-SCHEMA = 2
+SCHEMA = 3
 LARGEST = 2**27  # bytes; a record of 151 classes and 100 splits has a fifth of it
 DEEPEST = 100  # levels of lists and objects
 # A record writes characters beyond ASCII as \u…; halves of a pair come from a path, say, that is no Unicode.
@@ -201,6 +201,8 @@ class Failure(TypedDict):
     overrides: list[str]
     sentence: NotRequired[str]
     record: NotRequired[str | None]
+    choices: NotRequired[dict[str, str]]
+    dataset: NotRequired[dict[str, Any]]
 
 
 @_open
@@ -408,11 +410,13 @@ def _number(value: Any) -> str:
 
 def _is_balance(columns: Mapping[str, tuple[Any, ...]], class_names: Sequence[str]) -> None:
     allowed = {
+        "inner": INT | {type(None)},  # which older records lack
         "class": TEXT,
         "real": INT,
         "kept": INT,  # which older records lack
         "asked": INT | {type(None)},
         "made": INT,
+        "new": INT,  # which older records lack
         "made_by_fallback": INT,
         "reason": TEXT | {type(None)},
     }
@@ -421,7 +425,9 @@ def _is_balance(columns: Mapping[str, tuple[Any, ...]], class_names: Sequence[st
             raise MisshapenError(f"has a value of another type in column {name} of its balance")
     if not set(class_names).issuperset(columns["class"]):
         raise MisshapenError("has a balance of a class that its data do not have")
-    counted = [columns[name] for name in ("real", "kept", "asked", "made", "made_by_fallback") if name in columns]
+    counted = [
+        columns[name] for name in ("real", "kept", "asked", "made", "new", "made_by_fallback") if name in columns
+    ]
     numbers = (value for column in counted for value in column)
     if any(value is not None and abs(value) > 2**53 for value in numbers):
         raise MisshapenError("has a balance of more rows than can be")

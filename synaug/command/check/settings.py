@@ -26,9 +26,6 @@ from synaug.settings import (
     written,
 )
 
-# What a comparison calls the augmenter that it picks: `synaug.comparison.labels.PICKED`, whose import is slow.
-PICKED = "picked"
-
 
 def check_settings(config: DictConfig) -> DictConfig:
     """Find all that can be seen without importing what augments, trains or logs.
@@ -201,5 +198,3 @@ def _at_odds(config: DictConfig, wrong_settings: Iterable[str]) -> Iterator[str]
         and config.imbalance_ratio.get("ratio")
     ):
         yield "target_prior=natural needs imbalance_ratio=natural: where classes are thinned, test folds are balanced"
-    if HydraConfig.get().runtime.choices.get("augmenter") == PICKED:
-        yield f"no augmenter may be called {PICKED}, as the comparison calls what it picks so: rename its file"

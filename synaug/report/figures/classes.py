@@ -54,7 +54,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
             colour = colours.text_on(colours.SEQUENTIAL(norm(values[row, column])))
             style.cell(axes, column + 0.5, row + 0.5, f"{values[row, column]:.0f}", colour)
         axes.set_xticks(np.arange(len(labels)) + 0.5, labels, rotation=90 if upright else 0)
-        axes.set_yticks(np.arange(len(shown)) + 0.5, [words.short(method, 30) for method in shown.index])
+        axes.set_yticks(np.arange(len(shown)) + 0.5, [words.short(method, 34) for method in shown.index])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     note = f"Recall in per cent, {results.over_splits(scenario)}."

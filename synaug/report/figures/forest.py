@@ -38,7 +38,11 @@ def plans(results: Results) -> Iterator[Plan]:
         panels = [panel for panel in results.panels if present & set(results.scenarios_of(panel))]
         for number, panel in enumerate(panels[:most], start=1):
             left_out = panels[most:] if number == 1 else []
-            yield Plan(f"{metric}-{number}", partial(_draw, results, metric, rows, panel, left_out), metric)
+            yield Plan(
+                f"{words.in_a_file_name(metric)}-{number}",
+                partial(_draw, results, metric, rows, panel, left_out),
+                metric,
+            )
 
 
 FIGURE = FigureKind(30, "Differences with intervals", "How sure each gain is, over both references.", plans)
@@ -78,7 +82,7 @@ def _draw(results: Results, metric: str, rows: pd.DataFrame, panel: Panel, left_
 
 def _note(shown: pd.DataFrame, cut: int, left_out: list[Panel]) -> str:
     has_intervals = shown["low"].notna().any()
-    note = f"Bars: {INTERVAL} interval of the corrected test." if has_intervals else "Too few splits for intervals."
+    note = f"Bars: {INTERVAL} interval, adjusted as in the table." if has_intervals else "Too few splits for intervals."
     marks = {ARGMAX: "filled: argmax", CHOSEN: "hollow: decision rule chosen on out-of-fold rows"}
     drawn = [mark for decision, mark in marks.items() if (shown["decision"] == decision).any()]
     note += f" {'; '.join(drawn).capitalize()}."

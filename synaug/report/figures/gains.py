@@ -24,7 +24,7 @@ from synaug.comparison.labels import (
     Scenario,
     methods_of,
 )
-from synaug.comparison.significance import BETTER, LEVEL, WORSE
+from synaug.comparison.significance import BETTER, WORSE
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Plan
@@ -84,7 +84,7 @@ def plans(results: Results) -> Iterator[Plan]:
                 part = f"-{number}" if len(drawn) > 1 else ""
                 hidden = unseen if number == len(drawn) else []
                 draw = partial(_draw, results, gains, chunk, part and f" ({number} of {len(drawn)})", hidden)
-                yield Plan(f"{metric}-over-{reference}{part}", draw, metric)
+                yield Plan(f"{words.in_a_file_name(metric)}-over-{reference}{part}", draw, metric)
 
 
 FIGURE = FigureKind(10, "Gains", "What each method adds, by data set and imbalance ratio.", plans)
@@ -148,7 +148,7 @@ def _draw(results: Results, gains: Gains, scenarios: list[Scenario], part: str, 
     methods = gains.methods
     rows = _rows(methods)
     n_columns = max(FEWEST_COLUMNS, len(scenarios))  # a few are not stretched over the whole width
-    names = [words.short(method, 40) for method in methods]
+    names = [words.short(method, 46) for method in methods]
     column = (style.WIDTH - style.inches(names) - 0.3) / n_columns
     ats = {scenario: words.short(scenario.at, 20) for scenario in scenarios}
     upright = style.inches(ats.values()) > column
@@ -176,7 +176,8 @@ def _draw(results: Results, gains: Gains, scenarios: list[Scenario], part: str, 
         note += f" Not drawn, but in the table: {words.listed(_short_panels(results, unseen))}."
     if gains.left_out:
         note += (
-            f" The {len(methods)} methods of the largest mean gain are shown, {gains.left_out} more are in the table."
+            f" The {len(methods)} methods of the largest mean gain are shown; "
+            f"{words.counted(gains.left_out, 'more is', 'more are')} in the table."
         )
     return Drawing(
         figure=figure,
@@ -193,9 +194,9 @@ def _short_panels(results: Results, scenarios: list[Scenario]) -> list[str]:
 
 def _of_significance(gains: Gains, scenarios: list[Scenario]) -> str:
     if gains.significant[scenarios].any(axis=None):
-        return f"A dot and bold print: better or worse (Holm within its scenario, p < {LEVEL:g})."
+        return "A dot and bold print: better or worse, as the table of its scenario says."
     if gains.tested:
-        return f"No method shown is better or worse (Holm within its scenario, p < {LEVEL:g})."
+        return "No method shown is better or worse."
     return "With so few splits no gain can be tested."
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scikit_posthocs import critical_difference_diagram
 
-from synaug.comparison.labels import BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS
+from synaug.comparison.labels import BASELINE, BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS, Method
 from synaug.comparison.ranking import Ranking
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
@@ -22,7 +22,7 @@ ABOVE = 1.6  # rows, from the axis to the critical difference
 def plans(results: Results) -> Iterator[Plan]:
     """One for each metric."""
     for metric in results.metrics_drawn:
-        yield Plan(metric, partial(_draw, results, metric), metric)
+        yield Plan(words.in_a_file_name(metric), partial(_draw, results, metric), metric)
 
 
 FIGURE = FigureKind(40, "Ranks over all scenarios", "Which methods rank first across data sets and ratios.", plans)
@@ -42,8 +42,9 @@ def _draw(results: Results, metric: str) -> Drawing | None:
     over = words.counted(len(ranking.scenarios), "scenario")
     p, difference = words.words_for_p(ranking.iman_davenport_p), f"{ranking.critical_difference:.2f}"
     note = (
-        f"Mean rank over {over}, 1 is best; a bar joins methods whose mean ranks differ by less than "
-        f"Nemenyi's critical difference, {difference}. Friedman with Iman–Davenport: {p}."
+        f"Mean rank over {over}, 1 is best; methods with their rule chosen, but for the baseline. A bar joins methods "
+        f"whose mean ranks differ by less than Nemenyi's critical difference, {difference}. Friedman with "
+        f"Iman–Davenport: {p}."
     )
     if left_out:
         note += f" The best {len(ranks)} are drawn, {left_out} more are left out."
@@ -52,11 +53,16 @@ def _draw(results: Results, metric: str) -> Drawing | None:
         title=f"Mean ranks by {words.metric(metric)}",
         alt=(
             f"Critical-difference diagram by {words.metric(metric)} over {over}, mean ranks from "
-            f"the best: {', '.join(f'{method} {rank:.2f}' for method, rank in ranks.items())}; critical difference "
-            f"{difference}."
+            f"the best: {', '.join(f'{_name(method)} {rank:.2f}' for method, rank in ranks.items())}; "
+            f"critical difference {difference}."
         ),
         note=" ".join([note, *ranking.cautions]),
     )
+
+
+def _name(method: Method) -> str:
+    """The rule goes without saying: it is chosen, but for the baseline."""
+    return "the baseline" if method == BASELINE else method.label_without_rule
 
 
 def _diagram(ranks: pd.Series, ranking: Ranking) -> Figure:
@@ -83,7 +89,7 @@ def _diagram(ranks: pd.Series, ranking: Ranking) -> Figure:
     gap = 0.01 * n_methods
     for label in drawn["labels"]:
         at = int(label.get_text())
-        name, rank = words.short(ranks.index[at], 28), f"{ranks.iloc[at]:.2f}"
+        name, rank = words.short(_name(ranks.index[at]), 28), f"{ranks.iloc[at]:.2f}"
         is_left = label.get_ha() == "right"
         label.set_text(f"{name}  {rank}" if is_left else f"{rank}  {name}")
         label.set_x(label.get_position()[0] + (-gap if is_left else gap))

@@ -1,0 +1,219 @@
+"""Classifiers that are fitted at once, not in steps: nearest class mean, nearest neighbours, scikit-learn's."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from sklearn.base import clone
+from sklearn.neighbors import VALID_METRICS, NearestNeighbors
+
+from synaug import names, settings
+from synaug.augmenter.samplers import check_parameters
+from synaug.errors import UserError
+
+Rows = NDArray[np.float32]
+Labels = NDArray[np.int64]
+Array = NDArray[np.float64]
+Says = Callable[[Rows], Array]
+
+# Of probabilities: what is smaller counts as this, as in scikit-learn's log_loss. Trees and votes say 0.
+SMALLEST = float(np.finfo(np.float64).eps)
+# Parameters of scikit-learn's classifiers that put other class frequencies in the place of those trained on.
+SET_FREQUENCIES = ("class_weight", "priors", "class_prior", "fit_prior")
+UNSET = (None, True)
+# exp of it is looked for: embeddings of norm 1 need some tens, those of a norm of 100 some thousandths.
+LOG_SHARPNESS = (-20.0, 20.0)
+
+
+class FittedAtOnce(ABC):
+    """A classifier without steps, and so with nothing that a validation could choose; it has no loss of its own."""
+
+    @abstractmethod
+    def fit(self, X: Rows, y: Labels, n_real: int, seed: int) -> Says:
+        """Fit one member.
+
+        Parameters
+        ----------
+        X, y
+            float32 `[n, d]` and int64 `[n]`; each class has a row.
+        n_real
+            The first so many rows are real, the others synthetic.
+        seed
+            Of the member's own draws, below 2³².
+
+        Returns
+        -------
+        callable
+            Log probabilities `[r, C]` of rows `[r, d]`.
+        """
+
+    def carried_prior(self, counts: NDArray[np.int64]) -> Array:
+        """Class frequencies that its probabilities follow, `[m, C]`: those of the rows trained on, unless it says so.
+
+        Parameters
+        ----------
+        counts
+            Rows of each class that each member trains on, `[m, C]`.
+        """
+        shares: Array = counts / counts.sum(1, keepdims=True)
+        return shares
+
+
+class NearestClassMean(FittedAtOnce):
+    """The class whose mean is nearest: softmax of −β/2 times the squared distance to each class's mean.
+
+    It is the classifier of normal densities with one variance 1/β for all directions and classes, which are equally
+    frequent. In hundreds of dependent dimensions that variance makes it far too sure, so β is what gives the real
+    training rows the smallest class-balanced log loss, each by the means of the others. A class of one real
+    row has no mean of others, and does not count there.
+
+    Its means and β depend on no class's size: it carries uniform frequencies.
+
+    References
+    ----------
+    Mensink et al., "Distance-based image classification: generalizing to new classes at near-zero cost", TPAMI 2013,
+    section 3.1.
+    """
+
+    def fit(self, X: Rows, y: Labels, n_real: int, seed: int) -> Says:
+        """See `FittedAtOnce.fit`."""
+        means = _means(X, y)
+
+        def closeness(rows: Rows) -> Array:
+            # Half the squared distance less the square of the row, which is the same for all classes.
+            found: Array = rows.astype(np.float64) @ means.T - (means**2).sum(1) / 2
+            return found
+
+        sharpness = _sharpness(X[:n_real], y[:n_real])
+        return lambda rows: log_softmax(sharpness * closeness(rows), axis=1)
+
+    def carried_prior(self, counts: NDArray[np.int64]) -> Array:
+        """Uniform."""
+        return np.full(counts.shape, 1 / counts.shape[1])
+
+
+def _means(X: Rows, y: Labels) -> Array:
+    counts = np.bincount(y)
+    sums = np.zeros((len(counts), X.shape[1]))
+    np.add.at(sums, y, X.astype(np.float64))
+    means: Array = sums / counts[:, None]
+    return means
+
+
+def _sharpness(X: Rows, y: Labels) -> float:
+    """The β of `NearestClassMean`."""
+    counts, rows = np.bincount(y), X.astype(np.float64)
+    means = _means(X, y)
+    squares = (means**2).sum(1) - 2 * rows @ means.T + (rows**2).sum(1)[:, None]
+    # By the mean of the others, a row is n / (n − 1) times as far from its own class's.
+    own = np.arange(len(y)), y
+    others = np.maximum(counts[y] - 1, 1)
+    squares[own] *= (counts[y] / others) ** 2
+    of_several = counts[y] > 1
+    if not of_several.any():
+        return 1.0 / max(float(squares.mean()), SMALLEST)
+    weights = of_several / counts[y]
+    weights /= weights.sum()
+
+    def loss(log_sharpness: float) -> float:
+        said = log_softmax(-math.exp(log_sharpness) / 2 * squares, axis=1)
+        return float(-(weights * said[own]).sum())
+
+    return math.exp(minimize_scalar(loss, bounds=LOG_SHARPNESS, method="bounded").x)
+
+
+class NearestNeighbours(FittedAtOnce):
+    """The share of each class among the k nearest training rows, and one vote more shared out as the classes are.
+
+    Without that vote most probabilities would be 0. A row whose neighbours are of classes as frequent as they are
+    gets just these frequencies: it carries those of the rows trained on.
+
+    Parameters
+    ----------
+    k
+        Neighbours; all rows where there are fewer.
+    metric
+        Of scikit-learn's ``NearestNeighbors``.
+    """
+
+    def __init__(self, k: int = 10, metric: str = "euclidean") -> None:
+        table = settings.OF_A_TARGET["synaug.classifier.NearestNeighbours"]
+        settings.require("classifier", table, {"k": k, "metric": metric})
+        known = set(VALID_METRICS["brute"]) - {"precomputed"}
+        if metric not in known:
+            near = names.nearest(metric, known) or f": use one of {names.listed(sorted(known), len(known))}"
+            raise UserError(f"classifier.metric={metric} is no metric of scikit-learn's NearestNeighbors{near}")
+        self.k = k
+        self.metric = metric
+
+    def fit(self, X: Rows, y: Labels, n_real: int, seed: int) -> Says:
+        """See `FittedAtOnce.fit`."""
+        n_classes = int(y.max()) + 1
+        shares = np.bincount(y) / len(y)
+        k = min(self.k, len(X))
+        search = NearestNeighbors(n_neighbors=k, metric=self.metric, algorithm="brute").fit(X)
+
+        def says(rows: Rows) -> Array:
+            near = y[search.kneighbors(rows, return_distance=False)]
+            votes = (near[:, :, None] == np.arange(n_classes)).sum(1)
+            found: Array = np.log((votes + shares) / (k + 1))
+            return found
+
+        return says
+
+
+class ScikitLearn(FittedAtOnce):
+    """A classifier of scikit-learn's kind.
+
+    Parameters
+    ----------
+    estimator
+        Has ``fit(X, y)`` and ``predict_proba(X)``, and can be cloned. Each ``random_state`` in it is set.
+    carries
+        Which class frequencies its probabilities follow: ``counts``, those of the rows it is fitted on, as with most
+        classifiers; or ``uniform``, where it weights classes by the inverse of their rows (``class_weight="balanced"``)
+        or is told that they are equally frequent.
+    """
+
+    def __init__(self, estimator: Any, carries: str = "counts") -> None:
+        settings.require("classifier", settings.OF_A_TARGET["synaug.classifier.ScikitLearn"], {"carries": carries})
+        kind = getattr(estimator, "__name__", type(estimator).__name__)
+        lacking = [each for each in ("fit", "predict_proba", "get_params") if not hasattr(estimator, each)]
+        if isinstance(estimator, type) or lacking:
+            raise UserError(
+                f"classifier.estimator={kind} is no classifier of scikit-learn's kind: it needs fit, predict_proba and "
+                "get_params; choose one that says probabilities, e.g. sklearn.linear_model.LogisticRegression"
+            )
+        for path, value in estimator.get_params(deep=True).items():
+            told = path.rpartition("__")[2] in SET_FREQUENCIES and not any(value is each for each in UNSET)
+            if told and carries == "counts":
+                raise UserError(
+                    f"classifier.estimator.{path.replace('__', '.')}={settings.written(value)} changes the class "
+                    "frequencies that probabilities follow: leave it out and choose a loss or an augmenter, or set "
+                    "classifier.carries=uniform if it makes classes equally frequent"
+                )
+        check_parameters(estimator)
+        self.estimator = estimator
+        self.carries = carries
+
+    def fit(self, X: Rows, y: Labels, n_real: int, seed: int) -> Says:
+        """See `FittedAtOnce.fit`."""
+        fitted = clone(self.estimator)
+        states = [path for path in fitted.get_params(deep=True) if path.rpartition("__")[2] == "random_state"]
+        fitted.set_params(**dict.fromkeys(states, seed))
+        fitted.fit(X, y)
+
+        def says(rows: Rows) -> Array:
+            found: Array = np.log(np.maximum(fitted.predict_proba(rows).astype(np.float64), SMALLEST))
+            return found
+
+        return says
+
+    def carried_prior(self, counts: NDArray[np.int64]) -> Array:
+        """Those of the rows trained on, or uniform frequencies."""
+        return super().carried_prior(counts if self.carries == "counts" else np.ones_like(counts))

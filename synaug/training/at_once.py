@@ -1,0 +1,96 @@
+"""The training of classifiers that are fitted at once: one member after another, and one look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from synaug.classifier.at_once import FittedAtOnce, Says
+from synaug.scores.decision import CANDIDATES
+from synaug.scores.prior_correction import corrected
+from synaug.seeding import derive_seed
+from synaug.training.fit import REFIT
+from synaug.training.looks import pooled
+from synaug.training.predictions import Chosen, OfSplit, Predictions
+from synaug.training.training_sets import TrainingData, TrainingSet, member_seeds
+from synaug.training.watch import judge_of, out_of_fold
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrainingAtOnce:
+    """Each member fitted by itself.
+
+    Attributes
+    ----------
+    classifier
+        What is fitted.
+    final
+        As in `synaug.training.fit.StackedTraining`.
+    progress_bar
+        Whether to draw one.
+    """
+
+    classifier: FittedAtOnce
+    final: str = "bagged"
+    progress_bar: bool = True
+
+    def fit(self, data: TrainingData) -> Predictions:
+        """Fit all members, and predict the rows that they are judged on."""
+        carried = self.classifier.carried_prior(data.class_counts())
+        left_out: dict[int, Array] = {}
+        test: dict[int, Array] = {}
+        n_trained = 0
+        bar = tqdm(data.training_sets, "fitting", unit="member", disable=None if self.progress_bar else True)
+        for member, training_set in enumerate(bar):
+            says, n_rows = self._fitted(data, training_set)
+            n_trained += n_rows
+            if training_set.inner is not None:
+                left_out[member] = says(_scaled(data.embeddings[training_set.left_out], training_set))
+            if training_set.inner is None or self.final != REFIT:
+                test[member] = says(_scaled(data.embeddings[training_set.split.test], training_set))
+        return Predictions(
+            splits=[self._of_split(data, carried, place, left_out, test) for place in range(len(data.splits))],
+            members=len(data.training_sets),
+            n_trained=n_trained,
+        )
+
+    def _fitted(self, data: TrainingData, training_set: TrainingSet) -> tuple[Says, int]:
+        synthetic = training_set.augmented
+        X = np.concatenate([data.embeddings[training_set.real], synthetic.synthetic_embeddings])
+        y = np.concatenate([data.labels[training_set.real], synthetic.labels])
+        seeds = member_seeds(training_set.split, training_set.inner, training_set.replica)
+        seed = derive_seed("weights", *seeds)
+        return self.classifier.fit(_scaled(X, training_set), y, len(training_set.real), seed), len(y)
+
+    def _of_split(
+        self, data: TrainingData, carried: Array, place: int, left_out: Mapping[int, Array], test: Mapping[int, Array]
+    ) -> OfSplit:
+        members = [member for member, each in enumerate(data.training_sets) if each.place == place]
+        inner = [member for member in members if data.training_sets[member].inner is not None]
+        whole = [member for member in members if data.training_sets[member].inner is None]
+        final = whole if self.final == REFIT else inner
+        target, judge = data.target[place], judge_of(data, place)
+        said = out_of_fold(data, carried, inner, [left_out[member] for member in inner])
+        judge.look(0, said)
+        chosen = {
+            rule.name: Chosen(
+                step=0,
+                loss=judge.losses[rule.name][0],
+                chance=judge.chance,
+                out_of_fold=said,
+                test=pooled([corrected(test[member], carried[member], target) for member in final]),
+                test_as_it_is=pooled([test[member] for member in final]),
+            )
+            for rule in CANDIDATES
+        }
+        return OfSplit(pooled([test[member] for member in whole]), chosen)
+
+
+def _scaled(rows: NDArray[np.float32], training_set: TrainingSet) -> NDArray[np.float32]:
+    """Rows as the member sees them: the sampler's space, or each dimension standardised."""
+    scaled: NDArray[np.float32] = (rows - training_set.mean) / training_set.scale
+    return scaled
