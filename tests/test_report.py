@@ -233,7 +233,7 @@ def test_the_headline_can_be_recomputed_from_the_reports_folder_alone(tmp_path: 
     recomputed = headline_of(parquet.read_table(tmp_path / "scores.parquet").to_pylist(), "balanced_accuracy")
     assert recomputed.keys() == set(table.index)
     for scenario, numbers in recomputed.items():
-        written_down = table.loc[scenario, ["gain", "p_holm", "low", "high"]].astype(float).tolist()
+        written_down = [float(table[name][scenario]) for name in ("gain", "p_holm", "low", "high")]
         assert numbers == pytest.approx(written_down, rel=1e-4, abs=1e-6)
 
 
