@@ -430,6 +430,21 @@ def test_what_only_says_where_to_run_is_left_out_of_commands(override: str, left
     assert reproduction.is_left_out(override) is left_out
 
 
+def test_validation_and_near_copies_are_named(tmp_path: Path) -> None:
+    for folder in write_runs(tmp_path / "runs", ["sms"], [10.0], ["none", "smote"], n_folds=2):
+        record_of_it = json.loads((folder / "record.json").read_text())
+        record_of_it["choices"]["validation"] = "oracle"
+        record_of_it["config"]["validation"] = {"_target_": "synaug.validation.Oracle", "share": 0.1}
+        record_of_it["data"]["near_copies"]["world"] = 0.29
+        (folder / "record.json").write_text(json.dumps(record_of_it))
+    text = written(tmp_path / "runs", tmp_path / "report")
+    assert "validation: oracle (share=0.1)" in text
+    assert "sms · validation=oracle at 1:10" in text  # of figures and tables
+    assert "test rows of sms with a near copy among the training rows" in text
+    assert "world 29 %, " in text
+    assert "29 % of the test rows of world have a near copy" in text
+
+
 def test_json_ends_no_script_element() -> None:
     text = page.json_for_script({"a": "</script><!--&\u2028\u2029"})
     assert not re.search("[<>&\u2028\u2029]", text)
