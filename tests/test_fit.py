@@ -37,6 +37,7 @@ from synaug.scores.tuned_offsets import tune
 from synaug.splits import Validation, make_splits
 from synaug.tracking import wandb_run
 from synaug.training import fit, progress, tables
+from synaug.training.datamodule import EmbeddingDataModule
 from synaug.training.fit import Fits, StackedTraining
 from synaug.training.looks import looks, pooled
 from synaug.training.predictions import Chosen, Curves, OfSplit, Predictions
@@ -216,7 +217,7 @@ def test_members_of_a_split_stand_in_one_stack_and_inner_ones_come_first(
     monkeypatch.setattr(fit, "STACK_BYTES", stack_bytes)
     stacks: list[list[int]] = []
 
-    class Watched(fit.EmbeddingDataModule):
+    class Watched(EmbeddingDataModule):
         def __init__(self, data: TrainingData, pool: Any, members: Sequence[int], **options: Any) -> None:
             stacks.append(list(members))
             super().__init__(data, pool, members, **options)
@@ -493,9 +494,11 @@ def test_rows_that_judge_an_inner_fold_have_no_part_in_its_member() -> None:
         assert (member.place, member.inner) == (0, 1)
         said.append(stack(max_steps=8).fit(of_one_fold(data, 1)).splits[0])
     first, second = (each.chosen["prior_corrected"] for each in said)
-    for name in ("mean", "scale"):
-        np.testing.assert_array_equal(*(getattr(data.training_sets[1], name) for data in (before, after)))
-    np.testing.assert_array_equal(*(data.training_sets[1].augmented.synthetic_embeddings for data in (before, after)))
+    with_before, with_after = (data.training_sets[1] for data in (before, after))
+    np.testing.assert_array_equal(with_before.mean, with_after.mean)
+    np.testing.assert_array_equal(with_before.scale, with_after.scale)
+    made_before, made_after = (each.augmented.synthetic_embeddings for each in (with_before, with_after))
+    np.testing.assert_array_equal(made_before, made_after)
     np.testing.assert_array_equal(first.test_as_it_is, second.test_as_it_is)
     assert not np.allclose(first.out_of_fold, second.out_of_fold)
     # They do train the fit on all rows.
@@ -636,11 +639,11 @@ def test_tables_of_training_name_the_step_that_a_point_is_of(data: TrainingData)
     points = {name: draw.uniform(size=(3, SPLITS)) for name in record.tables.CURVES}
     points["tuned_loss"][2, 1] = np.nan
     table = tables.curves(data, Curves(np.array([8, 11, 16]), points))
-    curves = pd.DataFrame(**table).set_index(["seed", "fold", "step"])
-    assert len(curves) == 3 * SPLITS
-    for (_, fold, step), row in curves.iterrows():  # type: ignore[misc]
+    rows = pd.DataFrame(**table).to_dict("records")
+    assert len(rows) == 3 * SPLITS
+    for each in rows:
         for name in record.tables.CURVES:
-            np.testing.assert_equal(row[name], points[name][[8, 11, 16].index(step), fold])
+            np.testing.assert_equal(each[name], points[name][[8, 11, 16].index(each["step"]), each["fold"]])
     # JSON has no NaN.
     assert [row for row in table["data"] if None in row] == [
         [0, 1, 16, *(table["data"][5][3:5]), None, table["data"][5][6]]
