@@ -134,6 +134,13 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         f"rows of {data['name']}",
         rows if len(data["class_names"]) <= limits.CLASSES_WITH_COUNTS else f"{sum(data['rows_per_class'])} in all",
     )
+    shares = {name: share for name, share in (data.get("near_copies") or {}).items() if share is not None}
+    if shares:
+        most = sorted(shares, key=lambda name: -shares[name])[: limits.CLASSES_WITH_COUNTS]
+        yield (
+            f"test rows of {data['name']} with a near copy among the training rows",
+            ", ".join(f"{name} {100 * shares[name]:.0f} %" for name in most),
+        )
     weights = record["encoder"].get("weights_sha256")
     yield f"encoder {record['choices']['encoder']}", f"weights {weights}" if weights else json.dumps(record["encoder"])
 
