@@ -45,7 +45,7 @@ class Config:
     augmenter: str = "smote"
     ratio: int = 10
     n_folds: int = 10
-    max_steps: int = 512
+    max_steps: int = 1024
     steps_per_epoch: int = 50
     seed: int = 0
 

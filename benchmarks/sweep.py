@@ -210,7 +210,7 @@ STAGE = Stage(
         "ratios": ("5,20", "of the grid"),
         "rows_per_class": (500, "sentences"),
         "folds": (10, "of each job"),
-        "steps": (512, "of each fold; the program's own default"),
+        "steps": (1024, "of each fold; the program's own default"),
     },
     measure=measure,
     repetitions=2,

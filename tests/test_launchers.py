@@ -214,7 +214,7 @@ def test_a_killed_process_loses_nothing_recorded_and_the_same_command_does_the_r
     assert re.search(
         r"\d of 4 jobs died, .*\d (is|are) recorded; the same command tries the missing ones again:", first.err
     )
-    assert re.search(r"files-toy-ir5-deadly-plain-mlp-\w+ +died while it ran: was it killed", first.err)
+    assert re.search(r"files-toy-ir5-deadly-plain-mlp-nested-\w+ +died while it ran: was it killed", first.err)
     kept = {path: path.stat().st_mtime_ns for path in program.folder.rglob(record.RECORD)}
     assert len(kept) >= len(done)
     again = program(*arguments, "hydra.launcher.n_jobs=2")

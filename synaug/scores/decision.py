@@ -50,8 +50,8 @@ class OutOfFold:
     def weights(self) -> Array:
         """Weight of each row `[n]`, of sum 1: classes count as in the target, those without a row not at all."""
         counts = np.bincount(self.labels, minlength=len(self.target))
-        share: Array = (self.target / np.maximum(counts, 1))[self.labels]
-        weights: Array = share / share.sum()
+        shares: Array = (self.target / np.maximum(counts, 1))[self.labels]
+        weights: Array = shares / shares.sum()
         return weights
 
     @property

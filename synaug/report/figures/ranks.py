@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,12 +49,13 @@ def _draw(results: Results, metric: str) -> Drawing | None:
     )
     if left_out:
         note += f" The best {len(ranks)} are drawn, {left_out} more are left out."
+    in_order: list[tuple[Any, float]] = list(ranks.items())
     return Drawing(
         figure=figure,
         title=f"Mean ranks by {words.metric(metric)}",
         alt=(
             f"Critical-difference diagram by {words.metric(metric)} over {over}, mean ranks from "
-            f"the best: {', '.join(f'{_name(method)} {rank:.2f}' for method, rank in ranks.items())}; "
+            f"the best: {', '.join(f'{_name(method)} {rank:.2f}' for method, rank in in_order)}; "
             f"critical difference {difference}."
         ),
         note=" ".join([note, *ranking.cautions]),
