@@ -11,4 +11,8 @@ A stage is a module with ``STAGE = stage.Stage(name, about, sizes, measure, side
 
 The module ends with ``if __name__ == "__main__": STAGE.main()`` and imports nothing heavy at its top: the process
 that takes turns stays small. Its name stands in `benchmarks.__main__.STAGES`.
+
+Studies measure no time, and are commands of their own: `verdict` how often the primary question is answered wrongly and
+how often a planted gain is found, `bagged_or_refit` which classifier should predict, `logistic_regression` what
+scikit-learn's has on the same splits. They go on where they were stopped, or take minutes.
 """

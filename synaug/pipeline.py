@@ -1,5 +1,6 @@
 """One run, top to bottom: the way of the data."""
 
+import functools
 import logging
 import time
 import warnings
@@ -21,6 +22,7 @@ from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
 from synaug.classifier import FittedAtOnce
+from synaug.comparison import power
 from synaug.dataset import LabelledTexts, TextSource
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
 from synaug.encoder.workers import torch_threads
@@ -222,6 +224,7 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
             len(texts.labels),
             "; ".join(dict.fromkeys(", ".join(names) or "none" for names in minority.values())),
         )
+        tell_power(round(np.mean([len(split.test) for split in splits])), config.n_folds, len(config.seeds))
     with cost.stage("embed"):
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
@@ -235,6 +238,12 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
     return Prepared(
         texts, imbalance_ratio, validation, loss, splits, copies, embeddings, digest, cache.identity, cache.encoded
     )
+
+
+@functools.cache
+def tell_power(n_test_rows: int, n_folds: int, n_seeds: int) -> None:
+    """Say how large a difference must be to be found: once, as it is the same for all jobs of a sweep."""
+    log.info("%s", power.sentence_before(n_test_rows, n_folds, n_seeds))
 
 
 def minority_by_seed(splits: Sequence[Split], class_names: Sequence[str]) -> dict[str, list[str]]:

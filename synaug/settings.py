@@ -215,6 +215,7 @@ OF_HYDRA: dict[str, Kind] = {
 # Of imbalance_ratio.minority: other classes with each seed.
 ROTATE = "rotate"
 # A name read from YAML as a number, true, false or null is compared with the classes by whoever has them.
+METRIC = text("a metric, e.g. balanced_accuracy or f1[spam]", r"[A-Za-z_]\w*(\[.+\])?")
 CLASS_NAMES = Kind(
     "a list of different class names, e.g. [spam], or null",
     lambda value: value is None or _are_names(value),
@@ -294,6 +295,7 @@ OF_A_RUN: dict[str, Kind] = {
     "augmenter.strict": TRUTH,
     "force": TRUTH,
     "report": TRUTH,
+    "metric": METRIC | NULL,  # `synaug.command.check.parts` knows their names
     "threads": whole(1, 1024) | NULL,
     # Lightning's own arguments, those that a run does not set itself (`OWN_TRAINER_ARGUMENTS`).
     "trainer.accelerator": text("auto, cpu, gpu or another word of Lightning's", r"[a-z]+"),

@@ -110,7 +110,13 @@ def write_failure(
     """Write what a run that failed leaves behind; `of` is the record that it would have had, if that matters."""
     own = folder / run
     own.mkdir(parents=True, exist_ok=True)
-    failure = {"error": error, "sentence": error, "type": "ValueError", "traceback": "", "overrides": [*overrides]}
+    failure: dict[str, Any] = {
+        "error": error,
+        "sentence": error,
+        "type": "ValueError",
+        "traceback": "",
+        "overrides": [*overrides],
+    }
     if of is not None:
         dataset = of["config"]["dataset"]
         failure |= {"choices": of["choices"], "dataset": {name: dataset.get(name) for name in ("name", "path")}}

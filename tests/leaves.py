@@ -85,7 +85,7 @@ NULLABLE = {
 GROUPS = (*DECISIVE, "logger")
 # Options that differ from another in values alone.
 ALIKE = {"ir2", "ir5", "ir20", "ir50", "ir100", "bert_base", "distilbert", "roberta_base"}
-ALIKE |= {"ag_news", "emotion", "sst2", "trec", "sms_spam", "linear"}
+ALIKE |= {"ag_news", "emotion", "sst2", "trec", "sms_spam", "banking77", "linear"}
 GIVEN = {
     "huggingface": ["encoder.model=no/model"],
     "files": [],

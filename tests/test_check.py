@@ -455,6 +455,17 @@ def test_a_list_for_a_group_is_told_what_a_sweep_is(tmp_path: Path, csv: str, op
         (["+classifier.optimizer.betas=[0.9]"], "classifier.optimizer.betas=[0.9] must be a list of two numbers"),
         (["+classifier.optimizer.foreach=maybe"], "classifier.optimizer.foreach=maybe must be true or false, or null"),
         (["+classifier.optimizer.capturable=true"], "classifier.optimizer: If capturable=True"),
+        (["loss=class_weighted", "loss.weights=[1,0]"], "loss.weights=[1,0] must be a list of positive numbers, one"),
+        (["loss=class_weighted", "loss.weights={a:x}"], "loss.weights={a:x} must be a list of positive numbers, one"),
+        (["loss=effective_number", "loss.beta=1"], "loss.beta=1 must be below 1"),
+        (["loss=logit_adjusted", "+loss.tua=1"], "loss.tua is no setting: did you mean loss.tau?"),
+        (["loss=balanced_softmax", "+loss.tau=1"], "loss.tau is no setting"),
+        (["loss=focal", "loss.gamma=-1"], "loss.gamma=-1 must be at least 0"),
+        (["loss=ldam", "loss.max_margin=true"], "loss.max_margin=true must be a number"),
+        (["loss=focal", "classifier=knn"], "NearestNeighbours is not trained in steps, so that loss._target_="),
+        (["classifier=knn", "classifier.metric=cosin"], "classifier.metric=cosin is no metric of scikit-learn's"),
+        (["classifier=sklearn", "+classifier.estimator.C=-1"], "classifier: The 'C' parameter of LogisticRegression"),
+        (["classifier=sklearn", "+classifier.estimator.c=1"], "classifier.estimator.c is no setting"),
         (["+loss.ignore_index=0"], "loss.ignore_index is no setting"),
         (["+validation.shares=0.1"], "validation.shares is no setting"),
         (["+classifier.optimizer.lambd=2"], "classifier.optimizer.lambd is no setting"),
@@ -558,7 +569,6 @@ def test_what_is_cheap_to_see_is_said_before_anything_heavy_is_imported(tmp_path
 
 def test_every_setting_that_is_shipped_has_a_kind_or_its_library_s_own() -> None:
     library_s = {
-        "augmenter.replacement",
         "augmenter.sampling_strategy",
         "augmenter.k_neighbors",
         "augmenter.n_neighbors",
@@ -609,6 +619,7 @@ def test_an_encoder_made_in_a_program_holds_its_values_to_the_same_table() -> No
     ("settings", "place"),
     [
         (["augmenter=smote_neighbours", "augmenter.k_neighbors._target_=os.path.join"], "augmenter.k_neighbors: "),
+        (["classifier=sklearn", "classifier.estimator._target_=os.path.join"], "classifier.estimator: "),
         (["classifier.optimizer._target_=os.path.join"], "classifier.optimizer: "),
     ],
 )

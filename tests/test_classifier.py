@@ -311,9 +311,10 @@ def test_a_width_below_one_is_refused() -> None:
 
 def test_steps_without_torch_s_fused_optimiser_agree_to_rounding() -> None:
     data = make_data(replicas=1)
+    choices: tuple[dict[str, Any], ...] = ({}, {"fused": False})
     fused, plain = (
         trained(data, range(4), {0: 11}, optimizer=functools.partial(torch.optim.Adam, **options))
-        for options in ({}, {"fused": False})
+        for options in choices
     )
     for name, weight in fused.weights[LOOKS[-1], 3].items():
         torch.testing.assert_close(weight, plain.weights[LOOKS[-1], 3][name], atol=1e-4, rtol=1e-3, msg=name)

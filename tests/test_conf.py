@@ -31,17 +31,7 @@ def composed(*overrides: str) -> DictConfig:
 
 def test_the_groups_are_those_that_were_promised() -> None:
     found = {group: {option for its, option in OPTIONS if its == group} for group in GROUPS}
-    assert found["dataset"] == {
-        "rotten_tomatoes",
-        "imdb",
-        "sst2",
-        "ag_news",
-        "trec",
-        "emotion",
-        "sms_spam",
-        "banking77",
-        "files",
-    }
+    assert found["dataset"] == {*DATA_SETS, "files"}
     assert found["encoder"] == {"minilm", "bert_base", "distilbert", "roberta_base", "huggingface"}
     assert found["imbalance_ratio"] == {"natural", "balanced", *(f"ir{ratio}" for ratio in (2, 5, 10, 20, 50, 100))}
     synthesis = {"smote", "borderline_smote", "adasyn", "vae", "smote_neighbours"}
@@ -75,9 +65,7 @@ def test_every_option_composes_and_can_be_made(group: str, option: str) -> None:
         assert instantiate(part, _convert_="all") is not None
 
 
-@pytest.mark.parametrize(
-    "option", ["rotten_tomatoes", "imdb", "sst2", "ag_news", "trec", "emotion", "sms_spam", "banking77"]
-)
+@pytest.mark.parametrize("option", DATA_SETS)
 def test_every_data_set_says_where_it_comes_from(option: str) -> None:
     dataset = composed(f"dataset={option}").dataset
     assert dataset.name == option

@@ -88,6 +88,14 @@ def test_each_hub_option_loads_from_the_mirror(mirror: Path, name: str) -> None:
     assert not any(text != text.strip() or not text for text in texts.texts)
 
 
+def test_banking77_loads_from_the_mirror(mirror: Path) -> None:
+    texts = option("dataset=banking77").load()
+    assert texts.report["rows_read"] == 13_083
+    assert texts.report["contradicting_texts_dropped"] == 0
+    assert len(texts.class_names) == 77
+    assert dict(zip(texts.class_names, texts.rows_per_class.tolist(), strict=True))["contactless_not_working"] == 75
+
+
 def test_rotten_tomatoes_comes_out_of_the_package(no_mirror: None) -> None:
     texts = option("dataset=rotten_tomatoes").load()
     assert texts.class_names == ("negative", "positive")

@@ -111,6 +111,15 @@ def test_settings_at_their_neutral_values_leave_the_identity_as_it_was_before_th
         assert record.identity(config(dataset={**mine, **neutral, key: value}), {}) != base
 
 
+@pytest.mark.parametrize(
+    "idle", [{"_target_": "imblearn.FunctionSampler", "amount": 0.0}, {"_target_": "x", "amount": 0}]
+)
+def test_all_ways_of_adding_nothing_are_one_run_but_several_classifiers_are_another(idle: dict[str, object]) -> None:
+    base = record.identity(config(augmenter={"amount": 0}), {})
+    assert record.identity(config(augmenter={**idle, "replicas": 1}), {}) == base
+    assert record.identity(config(augmenter={**idle, "replicas": 3}), {}) != base
+
+
 def test_a_cap_in_proportion_is_another_run_than_a_cap_on_each_class() -> None:
     capped = {"name": "trec", "max_per_class": 100}
     thinned, natural = {"ratio": 10, "profile": "step"}, {"ratio": None, "profile": "step"}

@@ -20,7 +20,8 @@ Array = NDArray[np.float64]
 def sure(strength: float, seed: int = 0) -> Array:
     """Log probabilities that lean towards the right class."""
     noise = np.random.RandomState(seed).standard_normal((len(LABELS), 3))
-    return log_softmax(noise + strength * np.eye(3)[LABELS], axis=1)
+    said: Array = log_softmax(noise + strength * np.eye(3)[LABELS], axis=1)
+    return said
 
 
 def judge(inner: NDArray[np.int64] = INNER, target: Array = UNIFORM) -> SplitJudge:

@@ -142,8 +142,17 @@ def test_rows_of_one_class_alone_have_scores_that_are_finite(n_classes: int, onl
         == pytest.approx(found["log_loss"])
         == pytest.approx(-np.log(probabilities[:, only]).mean())
     )
-    # There is nothing to rank rows of a class against.
-    assert not {"auroc_macro", "auprc_macro"} & set(found)
+    # There is nothing to tell rows of a class from.
+    assert set(METRICS) - set(found) - {"minority_recall", "minority_precision", "majority_recall"} == {
+        "auroc_macro",
+        "auprc_macro",
+        "mcc",
+    }
+
+
+def test_rows_of_one_class_that_are_all_right_raise_no_warning() -> None:
+    found = table([1] * 4, np.tile([0.2, 0.8], (4, 1)))
+    assert found["accuracy"] == found["balanced_accuracy"] == found["minority_precision"] == 1
 
 
 def test_scores_of_three_classes_by_hand() -> None:

@@ -233,7 +233,7 @@ def test_the_headline_can_be_recomputed_from_the_reports_folder_alone(tmp_path: 
     recomputed = headline_of(parquet.read_table(tmp_path / "scores.parquet").to_pylist(), "balanced_accuracy")
     assert recomputed.keys() == set(table.index)
     for scenario, numbers in recomputed.items():
-        written_down = table.loc[scenario, ["gain", "p_holm", "low", "high"]].astype(float).tolist()
+        written_down = [float(table[name][scenario]) for name in ("gain", "p_holm", "low", "high")]
         assert numbers == pytest.approx(written_down, rel=1e-4, abs=1e-6)
 
 
@@ -720,6 +720,22 @@ def test_the_long_table_is_csv_on_request_only(tmp_path: Path, monkeypatch: pyte
         assert main([str(tmp_path / "runs"), "--metric", "accuracy", "--output", str(tmp_path / "out"), *asked]) == 0
         assert (tmp_path / "out" / report.SCORES_CSV).exists() is there
         assert (tmp_path / "out" / report.SCORES).exists()
+
+
+def test_the_score_of_one_class_may_be_the_metric_whatever_the_class_is_called(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("ham", "spam, or/so & more", "spam, or/so + more")
+    write_runs(tmp_path / "runs", ["sms"], [10.0, 50.0], ["none", "smote"], n_folds=3, class_names=names)
+    asked = ",".join(f"f1[{name}]" for name in names)
+    assert main([str(tmp_path / "runs"), f"metric={asked}", f"output={tmp_path / 'out'}"]) == 0
+    assert "in F1 of ham" in capsys.readouterr().out
+    assert not (tmp_path / "out" / report.ERRORS).exists()
+    found = Page((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    assert [metric["label"] for metric in found.data()["metrics"]] == [f"F1 of {name}" for name in names]
+    assert len([each for each in found.all("figure") if each.get("data-metric") == f"f1[{names[1]}]"]) > 2
+    tables = {path.name for path in (tmp_path / "out" / "tables").iterdir()}
+    assert len(tables) == 3 * len(names)
 
 
 def test_a_metric_that_no_run_has_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

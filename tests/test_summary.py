@@ -21,7 +21,7 @@ def result(*rows: tuple[int, str, int, int], minority: tuple[str, ...] = ("rare"
             "out_of_fold_rows_by_seed": {"0": [3] * len(names)},
             "minority": list(minority),
         },
-        "balance": tables.as_table(tables.BALANCE_COLUMNS, inner + data),
+        "balance": tables.as_table(tables.BALANCE_COLUMNS, [*inner, *data]),
     }
 
 

@@ -43,6 +43,20 @@ def test_each_job_says_how_far_the_sweep_is(program: Program, csv: str) -> None:
     assert "3 of 3 jobs are already recorded and are not started (force=true runs them again)" in again.err
 
 
+def test_the_metric_of_a_sweep_is_what_its_verdict_speaks_of_and_what_it_can_show_is_said_once(
+    program: Program, csv: str
+) -> None:
+    sweep = ["--multirun", *TOY, "report=true", csv, "augmenter=none,smote"]
+    refused = program(*sweep, "metric=f2[trade]")
+    assert refused.code == 1
+    assert "metric='f2[trade]' is no metric" in refused.err
+    outcome = program(*sweep, "metric=f1[trade]")
+    assert outcome.code == 0, outcome.err
+    assert "F1 of trade" in outcome.out
+    said = r"4 folds of \d+ test rows and 1 seed: true differences below about \d+\.\d points of accuracy will mostly"
+    assert len(re.findall(said, outcome.err)) == 1
+
+
 def test_failures_stop_nothing_and_are_tabled_and_tried_again_alone(program: Program, csv: str) -> None:
     outcome = program("--multirun", *TOY, csv, *GRID)
     assert outcome.code == 1
@@ -58,7 +72,10 @@ def test_failures_stop_nothing_and_are_tabled_and_tried_again_alone(program: Pro
     for run in program.run_folders:
         if "ir500" in run.name:
             assert "Traceback (most recent call last)" in (run / "synaug.log").read_text()
-            assert "lower the ratio" in json.loads((run / record.FAILURE).read_text())["sentence"]
+            failure = json.loads((run / record.FAILURE).read_text())
+            assert "lower the ratio" in failure["sentence"]
+            assert "-".join(failure["choices"].values()) == run.name[:-9]
+            assert failure["dataset"]["path"] in csv
     again = program("--multirun", *TOY, csv, *GRID)
     assert again.code == 1
     assert statuses(program) == ["skipped", "failed", "skipped", "failed"]

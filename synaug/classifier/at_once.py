@@ -209,7 +209,7 @@ class ScikitLearn(FittedAtOnce):
         fitted.fit(X, y)
 
         def says(rows: Rows) -> Array:
-            found: Array = np.log(np.maximum(fitted.predict_proba(rows), SMALLEST))
+            found: Array = np.log(np.maximum(fitted.predict_proba(rows).astype(np.float64), SMALLEST))
             return found
 
         return says

@@ -62,7 +62,9 @@ class SweepCallback(Callback):
         folder = Path(config.hydra.sweep.dir)
         self._status_folder = (folder / f".sweep-{platform.node()}-{os.getpid()}").resolve()
         # First of all: what Hydra's callbacks raise becomes a warning, and no failure may go unseen for that.
-        running = sweep.Sweep(folder, self._status_folder, bool(config.get("report")), wandb=wandb_settings(config))
+        running = sweep.Sweep(
+            folder, self._status_folder, bool(config.get("report")), config.get("metric"), wandb=wandb_settings(config)
+        )
         sweep.begin(running)
         sweep.clear_away(folder)
         make_room(config)

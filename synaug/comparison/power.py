@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.optimize import brentq
 
+from synaug.comparison.formatting import counted
 from synaug.comparison.significance import LEVEL, POWER
 
 # On which share of the test rows one of two methods is right and the other wrong, where nobody knows better: of folds
@@ -102,6 +103,16 @@ def after(error: ArrayLike, n_splits: ArrayLike, n_folds: ArrayLike, factor: Arr
         ]
     )
     return Detectable(np.asarray(error) * with_these, np.asarray(error) * least)
+
+
+def sentence_before(n_test_rows: int, n_folds: int, n_seeds: int) -> str:
+    """What an experiment can show, in a sentence, from `power_before`."""
+    found = power_before(n_test_rows, n_folds, n_seeds)
+    return (
+        f"{counted(n_folds, 'fold')} of {counted(n_test_rows, 'test row')} and {counted(n_seeds, 'seed')}: true "
+        f"differences below about {100 * found.difference:.1f} points of accuracy will mostly be missed, if methods "
+        f"disagree on {100 * DISAGREEMENT:g} % of the rows (more seeds reach {100 * found.with_any_seeds:.1f} at best)"
+    )
 
 
 def power_before(n_test_rows: int, n_folds: int, n_seeds: int, disagreement: float = DISAGREEMENT) -> Detectable:

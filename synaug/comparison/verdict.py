@@ -4,6 +4,7 @@ import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,7 @@ MOST_NAMED = 8
 MOSTLY_FLOOR = 0.85
 NOTHING_SMALLER = "no class is smaller: nothing was there to augment"
 THE_BASELINE, THE_BEST = (REFERENCE_LABELS[name] for name in REFERENCES)
+REFERENCE_NAMES = {method: name for name, method in REFERENCES.items()}
 WITH_IT = "the best method with synthesis"
 MIRRORED = {BETTER: WORSE, WORSE: BETTER}
 
@@ -221,8 +223,7 @@ def _told(
 
 
 def _rows(part: pd.DataFrame, method: Method, reference: Method) -> pd.DataFrame:
-    over = part["reference"].map(REFERENCES) == reference
-    return part[over & (part["augmenter"] == method.augmenter)]
+    return part[(part["reference"] == REFERENCE_NAMES[reference]) & (part["augmenter"] == method.augmenter)]
 
 
 def _picks(choices: pd.DataFrame) -> dict[Any, dict[str, Counter[Method]]]:
@@ -267,7 +268,7 @@ class Told:
     calibration: pd.DataFrame
     unit: Unit
 
-    @property
+    @cached_property
     def primary(self) -> "pd.Series[Any]":
         """The best with synthesis against the best without."""
         return _rows(self.rows, BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS).iloc[0]
@@ -284,7 +285,7 @@ class Told:
 
     def singles(self) -> pd.DataFrame:
         """Each method with synthesis under its chosen rule against the best without, the best first."""
-        of_best = self.rows["reference"].map(REFERENCES) == BEST_WITHOUT_SYNTHESIS
+        of_best = self.rows["reference"] == REFERENCE_NAMES[BEST_WITHOUT_SYNTHESIS]
         rows = self.rows[of_best & (self.rows["decision"] == CHOSEN) & (self.rows["family"] == SECONDARY)]
         return rows.sort_values("gain", ascending=False)
 
@@ -324,10 +325,8 @@ class Told:
         yield from _of_calibration(self.calibration)
 
     def _of_singles(self) -> Iterator[str]:
-        references = self.rows["reference"].map(REFERENCES)
-        argmax = self.rows[
-            (self.rows["decision"] == ARGMAX) & (references == BASELINE) & self.rows["with_synthesis"].astype(bool)
-        ]
+        of_baseline = self.rows["reference"] == REFERENCE_NAMES[BASELINE]
+        argmax = self.rows[of_baseline & (self.rows["decision"] == ARGMAX) & self.rows["with_synthesis"].astype(bool)]
         for rows, against in (
             (argmax, f"{THE_BASELINE}, argmax for both"),
             (self.singles(), f"{THE_BEST}, each with its rule chosen"),
@@ -413,7 +412,7 @@ def _with_fallback(label: str, share: float) -> str:
 
 def _of_calibration(calibration: pd.DataFrame) -> Iterator[str]:
     """One sentence: how well probabilities fit before and after."""
-    over = calibration[calibration["reference"].map(REFERENCES) == BASELINE]
+    over = calibration[calibration["reference"] == REFERENCE_NAMES[BASELINE]]
     named = {"calibration_error": "expected calibration error", "brier_score": "Brier score", "log_loss": "log loss"}
     parts = []
     for metric, name in named.items():
@@ -521,13 +520,10 @@ def _of_methods(told: Told, unit: Unit, share: str) -> Table:
     singles = told.singles()
     for method, (_, row) in zip(methods_of(singles), singles.iterrows(), strict=True):
         rows.append(_line(_with_fallback(method.label_without_rule, row["by_fallback"]), row, unit))
-    n = int(singles["n_comparisons"].iloc[0])
-    return Table(
-        columns,
-        tuple(rows),
-        "Gains are over the best without synthesis. Single methods are secondary: corrected for "
-        f"{counted(n, 'comparison')}.",
-    )
+    n = int(singles["n_comparisons"].max())
+    together = f"; their intervals are corrected for {n} comparisons" if n > 1 else ""
+    note = f"Gains are over the best without synthesis. Single methods are secondary{together}."
+    return Table(columns, tuple(rows), note)
 
 
 def _line(name: str, row: "pd.Series[Any]", unit: Unit) -> tuple[str, ...]:

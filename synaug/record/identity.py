@@ -108,9 +108,12 @@ def _dataset(dataset: Mapping[str, Any], imbalance_ratio: Mapping[str, Any]) -> 
 
 
 def is_idle(augmenter: Mapping[str, Any]) -> bool:
-    """Whether nothing is added: nothing is asked for, or the sampler is imbalanced-learn's identity."""
+    """Whether nothing is added: nothing is asked for, or the sampler is imbalanced-learn's identity.
+
+    Several classifiers that are averaged are something, though each trains on the same rows.
+    """
     is_identity = augmenter.get("_target_") == "imblearn.FunctionSampler" and augmenter.get("func") is None
-    return augmenter.get("amount") == 0 or is_identity
+    return augmenter.get("replicas", 1) == 1 and (augmenter.get("amount") == 0 or is_identity)
 
 
 def _whole_numbers(value: Any) -> Any:

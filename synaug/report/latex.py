@@ -44,9 +44,10 @@ def tables(results: Results) -> dict[str, str]:
     headings = {scenario: (panel.label, scenario.at) for scenario, panel in results.panel_of.items()}
     by_name = {}
     for metric, table in comparison.tables.items():
-        by_name[f"results_{metric}.tex"] = results_table(comparison.values[metric], table, metric, headings)
+        name = words.in_a_file_name(metric)
+        by_name[f"results_{name}.tex"] = results_table(comparison.values[metric], table, metric, headings)
         for reference in REFERENCE_LABELS:
-            by_name[f"against_{reference}_{metric}.tex"] = comparison_table(table, reference, metric, headings)
+            by_name[f"against_{reference}_{name}.tex"] = comparison_table(table, reference, metric, headings)
     return by_name
 
 
@@ -87,7 +88,11 @@ def results_table(values: pd.DataFrame, comparisons: pd.DataFrame, metric: str, 
             table.index = pd.Index(_rows_in_groups(methods))
             table.columns = pd.MultiIndex.from_tuples([(latex(dataset), latex(at)) for dataset, at in heads])
             table.columns.names = ["", f"{_rules(heads)}\nmethod"]
-            parts.append(_table(table, "l" + "c" * len(scenarios), caption, f"tab:{metric}-{len(parts) + 1}"))
+            parts.append(
+                _table(
+                    table, "l" + "c" * len(scenarios), caption, f"tab:{words.in_a_file_name(metric)}-{len(parts) + 1}"
+                )
+            )
     return "\n".join(parts) or "% there are no scores\n"
 
 
@@ -130,7 +135,11 @@ def comparison_table(comparisons: pd.DataFrame, reference: str, metric: str, hea
             names = [latex(method) for method in some]
             table = pd.DataFrame([lines[method] for method in some], names, pd.Index(head, name="method"))
             caption = f"{latex(dataset)}, {latex(heading)}: {what}"
-            parts.append(_table(table, "lrcrlrrrrrr", caption, f"tab:{reference}-{metric}-{len(parts) + 1}"))
+            parts.append(
+                _table(
+                    table, "lrcrlrrrrrr", caption, f"tab:{reference}-{words.in_a_file_name(metric)}-{len(parts) + 1}"
+                )
+            )
     return "\n".join(parts) or f"% nothing was compared with {REFERENCE_LABELS[reference]}\n"
 
 

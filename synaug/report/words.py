@@ -1,10 +1,12 @@
 """Names and numbers as a reader wants them."""
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable
 from itertools import accumulate
 
+from synaug.comparison.formatting import class_metric
 from synaug.comparison.formatting import counted as counted
 from synaug.comparison.formatting import difference as difference
 from synaug.comparison.formatting import metric as metric
@@ -14,6 +16,7 @@ from synaug.comparison.formatting import unit as unit
 from synaug.comparison.formatting import words_for_p as words_for_p
 from synaug.comparison.labels import ARGMAX, DECISIONS
 from synaug.escaping import shown
+from synaug.files.digest import text_sha256
 from synaug.report import limits
 from synaug.scores.decision import ARGMAX_CHOSEN_STEP
 from synaug.scores.metrics import LOSSES
@@ -23,6 +26,15 @@ def decision(name: str) -> str:
     """Name a decision rule, argmax with the weights that it is of."""
     weights = {ARGMAX: "last weights", ARGMAX_CHOSEN_STEP: "chosen step"}
     return f"argmax, {weights[name]}" if name in weights else DECISIONS.get(name, name)
+
+
+def in_a_file_name(name: str) -> str:
+    """A metric as part of a file's name; a class may be called anything."""
+    of_class = class_metric(name)
+    if of_class is None:
+        return name
+    score, label = of_class
+    return f"{score}-{re.sub('[^A-Za-z0-9_]+', '_', label)[:40]}-{text_sha256(label)[:8]}"
 
 
 def level(value: float, name: str) -> str:

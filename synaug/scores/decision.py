@@ -50,8 +50,9 @@ class OutOfFold:
     def weights(self) -> Array:
         """Weight of each row `[n]`, of sum 1: classes count as in the target, those without a row not at all."""
         counts = np.bincount(self.labels, minlength=len(self.target))
-        weights: Array = (self.target / np.maximum(counts, 1))[self.labels]
-        return weights / weights.sum()
+        shares: Array = (self.target / np.maximum(counts, 1))[self.labels]
+        weights: Array = shares / shares.sum()
+        return weights
 
     @property
     def chance(self) -> float:

@@ -53,7 +53,7 @@ def scores(
     ----------
     labels
         int64 `[n]`. Of a class without a row nothing can be said: means are of the others. Where all rows are of one
-        class there is nothing to rank them against, and the areas under curves are left out.
+        class there is nothing to tell them from, and `mcc` and the areas under curves are left out.
     probabilities
         `[n, n_classes]`; the largest is the decision.
     minority
@@ -78,7 +78,7 @@ def scores(
     # The parameters are right; looking at them again for each score takes a good part of the time.
     with config_context(skip_parameter_validation=True):
         precision, recall, f1, _ = precision_recall_fscore_support(labels, decided, labels=classes, zero_division=0.0)
-        mcc = matthews_corrcoef(labels, decided)
+        mcc = matthews_corrcoef(labels, decided) if has_rows.sum() > 1 else None
         nats = log_loss(labels, probabilities, labels=classes)
         brier = brier_score_loss(labels, probabilities, labels=classes, scale_by_half=False)
     # One against rest, then the mean over classes; for two classes both one-against-rests count.
@@ -98,8 +98,8 @@ def scores(
     yield "accuracy", None, (labels == decided).mean()
     yield "precision_macro", None, precision[has_rows].mean()
     yield "recall_macro", None, recall[has_rows].mean()
-    yield "mcc", None, mcc
-    if has_rows.sum() > 1:
+    if mcc is not None:
+        yield "mcc", None, mcc
         yield "auroc_macro", None, auroc[has_rows].mean()
         yield "auprc_macro", None, auprc[has_rows].mean()
     yield "log_loss", None, nats

@@ -39,6 +39,8 @@ class Sweep:
         Those that need not be started, too.
     report
         Whether to write a report in the end.
+    metric
+        What its verdict speaks of; None for the default.
     wandb
         Where its runs are logged to W&B, the settings by which the report goes there, too.
     recorded
@@ -50,6 +52,7 @@ class Sweep:
     folder: Path
     status_folder: Path
     report: bool
+    metric: str | None = None
     grid: list[list[str]] | None = None
     whole_grid: list[list[str]] | None = None
     wandb: dict[str, Any] | None = None
@@ -236,7 +239,7 @@ def _report(sweep: Sweep) -> bool:
 
     try:
         evidence = evidences.read([sweep.folder])
-        comparison = comparisons.compare(evidence)
+        comparison = comparisons.compare(evidence, sweep.metric and [sweep.metric])
         page = report.write(evidence, comparison, sweep.folder / "report")
     except (UserError, OSError, MemoryError) as error:
         said = user_sentence(error)

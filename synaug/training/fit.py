@@ -81,7 +81,7 @@ class StackedTraining:
         Raises
         ------
         UserError
-            If a split's loss on out-of-fold rows was never finite.
+            If a split's loss on out-of-fold rows was never finite, or if its fit on all rows diverged.
         """
         counts = data.class_counts()
         task = _Task(self, data, RowPool(data.embeddings, data.labels, data.training_sets), counts)
@@ -166,9 +166,20 @@ class _Task:
         watch = WholeWatch(module, chosen)
         trainer, stack = self._trained(module, watch, bar)
         self.last |= _said(trainer, stack, module.test_rows(), members)
+        self._check_last(members)
         for rule in of_refits:
             stack.load(watch.kept[rule].weights)
             self.on_test[rule] |= _said(trainer, stack, module.test_rows(), members)
+
+    def _check_last(self, members: Sequence[int]) -> None:
+        """Refuse to score what is not finite: members on all rows go on after the inner ones have stopped."""
+        places = {member: self.data.training_sets[member].place for member in members}
+        lost = {place for member, place in places.items() if not np.isfinite(self.last[member]).all()}
+        if lost:
+            raise UserError(
+                f"the fit on all rows of {len(lost)} of {len(set(places.values()))} splits diverged by step "
+                f"{self.training.max_steps}: lower classifier.optimizer.lr or max_steps"
+            )
 
     def _module(self, members: Sequence[int]) -> EmbeddingDataModule:
         return EmbeddingDataModule(self.data, self.pool, members, batch_size=self.training.batch_size, looks=self.steps)

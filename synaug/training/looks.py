@@ -91,6 +91,8 @@ def pooled(log_probabilities: Sequence[Array]) -> Array:
     """Mean of several models' probabilities of the same rows, as log probabilities `[n, n_classes]`."""
     if len(log_probabilities) == 1:
         return log_probabilities[0]
+    with np.errstate(invalid="ignore"):  # of models that diverged, which is said of them elsewhere
+        sums = np.logaddexp.reduce(np.stack(log_probabilities), axis=0)
     # Divided by what they add up to, and not by their number: rounding then leaves no probability above 1.
-    mean: Array = log_softmax(np.logaddexp.reduce(np.stack(log_probabilities), axis=0), axis=-1)
+    mean: Array = log_softmax(sums, axis=-1)
     return mean

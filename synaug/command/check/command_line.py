@@ -113,7 +113,7 @@ def _axis_problem(override: Override, config_dir: str | None) -> str | None:
 
 def _chosen_twice(parsed: Sequence[Override]) -> list[str]:
     """A method beside an augmenter or a loss: Hydra would take the one and call the run after the other."""
-    lines = {override.key_or_group: override.input_line for override in parsed}
+    lines = {override.key_or_group: str(override.input_line) for override in parsed}
     method = lines.get("method", "method=null")
     others = [lines[group] for group in OF_A_METHOD if group in lines]
     if method == "method=null" or not others:

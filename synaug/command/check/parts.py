@@ -12,6 +12,7 @@ from synaug.command.check.instantiation import HEAVY, REFUSALS, parameters, refu
 from synaug.command.check.sentences import plain, raise_problems
 from synaug.command.check.trial_division import division_problems
 from synaug.command.check.trial_step import classifier_problems
+from synaug.errors import UserError
 from synaug.settings import did_you_mean, written
 
 
@@ -42,6 +43,7 @@ def _heavy_problems(config: DictConfig, reference: DictConfig) -> list[str]:
         *_device_problems(config.encoder),
         *_trainer_problems(config.trainer),
         *_logger_problems(config.logger),
+        *_metric_problems(config.metric),
     ]
 
 
@@ -124,6 +126,15 @@ def _trainer_problems(config: DictConfig) -> Iterator[str]:
             f"trainer.devices={written(arguments.get('devices'))} must be one: a run is one program; "
             "spread a sweep's jobs over devices instead"
         )
+
+
+def _metric_problems(metric: str | None) -> Iterator[str]:
+    from synaug.comparison.compare import check_metrics
+
+    try:
+        check_metrics([] if metric is None else [metric])
+    except UserError as error:
+        yield f"metric={error}"
 
 
 def _logger_problems(config: DictConfig) -> Iterator[str]:

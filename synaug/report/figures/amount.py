@@ -20,7 +20,7 @@ def plans(results: Results) -> Iterator[Plan]:
     gains = results.gains_by_settings(results.metric, ["amount"])
     gains = gains[gains["option"] != NO_AUGMENTER]
     if gains.groupby("option")["amount"].nunique().ge(FEWEST_AMOUNTS).any():
-        yield Plan(results.metric, partial(_draw, results, results.metric, gains), results.metric)
+        yield Plan(words.in_a_file_name(results.metric), partial(_draw, results, results.metric, gains), results.metric)
 
 
 FIGURE = FigureKind(50, "Amount of synthesis", "What an augmenter's amount changes.", plans)

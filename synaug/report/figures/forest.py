@@ -38,7 +38,11 @@ def plans(results: Results) -> Iterator[Plan]:
         panels = [panel for panel in results.panels if present & set(results.scenarios_of(panel))]
         for number, panel in enumerate(panels[:most], start=1):
             left_out = panels[most:] if number == 1 else []
-            yield Plan(f"{metric}-{number}", partial(_draw, results, metric, rows, panel, left_out), metric)
+            yield Plan(
+                f"{words.in_a_file_name(metric)}-{number}",
+                partial(_draw, results, metric, rows, panel, left_out),
+                metric,
+            )
 
 
 FIGURE = FigureKind(30, "Differences with intervals", "How sure each gain is, over both references.", plans)

@@ -84,7 +84,7 @@ def plans(results: Results) -> Iterator[Plan]:
                 part = f"-{number}" if len(drawn) > 1 else ""
                 hidden = unseen if number == len(drawn) else []
                 draw = partial(_draw, results, gains, chunk, part and f" ({number} of {len(drawn)})", hidden)
-                yield Plan(f"{metric}-over-{reference}{part}", draw, metric)
+                yield Plan(f"{words.in_a_file_name(metric)}-over-{reference}{part}", draw, metric)
 
 
 FIGURE = FigureKind(10, "Gains", "What each method adds, by data set and imbalance ratio.", plans)

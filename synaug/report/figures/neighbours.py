@@ -28,7 +28,7 @@ def plans(results: Results) -> Iterator[Plan]:
     # Absent, or no number, for samplers without it.
     gains = gains.assign(k=pd.to_numeric(gains[k], errors="coerce")).dropna(subset=["k"])
     if not gains.empty:
-        yield Plan(results.metric, partial(_draw, results, results.metric, gains), results.metric)
+        yield Plan(words.in_a_file_name(results.metric), partial(_draw, results, results.metric, gains), results.metric)
 
 
 FIGURE = FigureKind(60, "Neighbours", "How the gain depends on the number of neighbours and on their metric.", plans)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ ABOVE = 1.6  # rows, from the axis to the critical difference
 def plans(results: Results) -> Iterator[Plan]:
     """One for each metric."""
     for metric in results.metrics_drawn:
-        yield Plan(metric, partial(_draw, results, metric), metric)
+        yield Plan(words.in_a_file_name(metric), partial(_draw, results, metric), metric)
 
 
 FIGURE = FigureKind(40, "Ranks over all scenarios", "Which methods rank first across data sets and ratios.", plans)
@@ -48,12 +49,13 @@ def _draw(results: Results, metric: str) -> Drawing | None:
     )
     if left_out:
         note += f" The best {len(ranks)} are drawn, {left_out} more are left out."
+    in_order: list[tuple[Any, float]] = list(ranks.items())
     return Drawing(
         figure=figure,
         title=f"Mean ranks by {words.metric(metric)}",
         alt=(
             f"Critical-difference diagram by {words.metric(metric)} over {over}, mean ranks from "
-            f"the best: {', '.join(f'{_name(method)} {rank:.2f}' for method, rank in ranks.items())}; "
+            f"the best: {', '.join(f'{_name(method)} {rank:.2f}' for method, rank in in_order)}; "
             f"critical difference {difference}."
         ),
         note=" ".join([note, *ranking.cautions]),

@@ -22,7 +22,7 @@ def plans(results: Results) -> Iterator[Plan]:
     """One for each metric; the minority's recall stands beside every metric, as what it gets is the question."""
     for metric in results.metrics_drawn:
         if metric != MINORITY or metric == results.metric:
-            yield Plan(metric, partial(_draw, results, metric), metric)
+            yield Plan(words.in_a_file_name(metric), partial(_draw, results, metric), metric)
     if results.metric != MINORITY and MINORITY in results.comparison.metrics:
         yield Plan(MINORITY, partial(_draw, results, MINORITY))
 

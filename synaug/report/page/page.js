@@ -185,7 +185,7 @@
   const tables = [...document.querySelectorAll("[data-table]")].map((place) => new Table(place));
 
   const remember = () => {
-    const parts = [`metric=${state.metric}`];
+    const parts = [`metric=${encodeURIComponent(state.metric)}`];
     if (state.at) parts.push(`at=${state.at}`);
     history.replaceState(null, "", `#${parts.join("&")}`);
   };
@@ -207,7 +207,7 @@
     if (heading) { heading.tabIndex = -1; heading.focus({ preventScroll: true }); }
   };
   const read = () => {
-    const hash = decodeURIComponent(location.hash.slice(1));
+    const hash = location.hash.slice(1);
     const asked = new URLSearchParams(hash.includes("=") ? hash : `at=${hash}`);
     if (data.metrics.some((each) => each.name === asked.get("metric"))) state.metric = asked.get("metric");
     state.at = asked.get("at") || "";
