@@ -311,10 +311,8 @@ def find_gaps(evidence: Evidence) -> pd.DataFrame:
                 rows.append(
                     (scenario, augmenter, loss, len(all_of_them), _reason(evidence, part.iloc[0], augmenter, loss))
                 )
-            elif missing := all_of_them.difference(splits.get((scenario, augmenter, loss), ())):
-                rows.append(
-                    (scenario, augmenter, loss, len(missing), _lacks(missing, splits[scenario, augmenter, loss]))
-                )
+            elif missing := all_of_them - (own := splits.get((scenario, augmenter, loss), set())):
+                rows.append((scenario, augmenter, loss, len(missing), _lacks(missing, own)))
     return pd.DataFrame(rows, columns=[*LABELS, "missing", "reason"])
 
 
