@@ -62,10 +62,13 @@ def test_a_record_has_the_work_of_each_stage(record: dict[str, Any]) -> None:
     made = sum(row[record["balance"]["columns"].index("made")] for row in record["balance"]["data"])
     assert cost["rows"]["augment"] == made > 0
     assert cost["flops"]["augment"] > 0  # the search for neighbours
-    n_members = len(config["seeds"]) * config["n_folds"]
-    trained = n_members * config["max_steps"] * config["batch_size"]
+    n_splits = len(config["seeds"]) * config["n_folds"]
+    assert cost["members"] == n_splits * (config["validation"]["n_folds"] + 1)
+    # Fits on all rows take all of the steps, those of inner folds at most as many.
+    assert n_splits * config["max_steps"] < cost["optimiser_steps"] <= cost["members"] * config["max_steps"]
+    trained = cost["optimiser_steps"] * config["batch_size"]
     assert cost["rows"]["train"] == trained
     width, hidden = config["encoder"]["dim"], config["classifier"]["hidden"][0]
-    least = 2 * trained * (2 * width * hidden + 3 * hidden * 2)  # judging the epochs comes on top
+    least = 2 * trained * (2 * width * hidden + 3 * hidden * 2)  # looking at members comes on top
     assert least < cost["flops"]["train"] < 2 * least
     assert set(cost["seconds"]) == {"load", "embed", "augment", "train", "score"}

@@ -12,8 +12,10 @@ WORDS = "real minority rows that train, and that inner folds leave out: "
 
 def result(*rows: tuple[int, str, int, int], minority: tuple[str, ...] = ("rare",)) -> dict[str, Any]:
     """Splits' (fold, class, real, kept), beside inner folds of fewer rows."""
-    inner = [(0, fold, 0, name, 1, 1, 0, 0, 0, 0, None) for fold, name, _, _ in rows]
-    data = [(0, fold, None, name, real, kept, 0, 0, 0, 0, None) for fold, name, real, kept in rows]
+    inner: list[tuple[Any, ...]] = [(0, fold, 0, name, 1, 1, 0, 0, 0, 0, None) for fold, name, _, _ in rows]
+    data: list[tuple[Any, ...]] = [
+        (0, fold, None, name, real, kept, 0, 0, 0, 0, None) for fold, name, real, kept in rows
+    ]
     names = list(dict.fromkeys(name for _, name, _, _ in rows))
     return {
         "data": {
