@@ -73,7 +73,7 @@ def test_no_difference_is_no_gain_in_words(null: Path) -> None:
     assert found.headline.startswith("On trec at 1:10, synthesis makes no difference that matters: ")
     assert re.search(r"equivalent in balanced accuracy \([+−]?0\.\d points, 95 % interval", found.headline)
     assert "corrected for" not in found.headline  # one scenario, one question
-    assert found.advice[0].startswith("Do without synthesis here: picked most often was none")
+    assert found.advice[0].startswith("Do without synthesis here. Picked most often: none")
     sentences = found.datasets["trec"]
     assert any(sentence.startswith("The best without synthesis gains") for sentence in sentences)
     assert any("smote (" in sentence and "is equivalent" in sentence for sentence in sentences)
@@ -144,7 +144,7 @@ def test_a_single_common_split_is_no_test_and_no_nan(null: Path) -> None:
     assert "nan" not in said
     assert "no test is possible, as they have only 1 split in common" in said
     assert "cannot be compared with the baseline by a test" in said
-    assert "in the only split" in said
+    assert "(the only split)" in said
 
 
 def test_what_is_picked_is_picked_by_the_out_of_fold_loss_whatever_the_metric_and_the_test_scores(null: Path) -> None:
@@ -207,12 +207,15 @@ def test_several_scenarios_are_counted_and_have_a_line_each(tmp_path: Path) -> N
     )
     assert [row[0] for row in found.table.rows] == ["imdb at 1:10", "imdb at 1:50", "trec at 1:10", "trec at 1:50"]
     assert all(re.fullmatch(r"[\d.]+ → [\d.]+", cell) for row in found.table.rows for cell in row[-2:])
-    assert found.advice[0].startswith("Begin without synthesis (picked most often: none, ")
+    assert found.advice[0].startswith("Use synthesis where it is better. Picked most often there: smote, ")
+    assert len(found.advice) == 1
     shift(tmp_path, "smote", -0.3)
     assert compared(tmp_path).verdict.headline.startswith(
         "In none of 4 scenarios is the best method with synthesis better than the best without in balanced accuracy: "
         "it is worse in 4."
     )
+    (advice,) = compared(tmp_path).verdict.advice
+    assert re.match(r"Do without synthesis\. Picked most often: none, .* in 4 of 4 scenarios \(median gain \+", advice)
 
 
 @pytest.mark.parametrize("losses", [["plain"], ["plain", "class_weighted", ("focal", {"gamma": 2.0})]])

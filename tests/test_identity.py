@@ -120,6 +120,14 @@ def test_all_ways_of_adding_nothing_are_one_run_but_several_classifiers_are_anot
     assert record.identity(config(augmenter={**idle, "replicas": 3}), {}) != base
 
 
+def test_all_ways_of_adding_nothing_are_one_run_but_for_how_many_classifiers_are_averaged() -> None:
+    nothing = {"_target_": "imblearn.FunctionSampler", "amount": 1.0, "replicas": 1}
+    asked_for_none = {"_target_": "imblearn.over_sampling.SMOTE", "amount": 0, "replicas": 1}
+    base = record.identity(config(augmenter=nothing), {})
+    assert record.identity(config(augmenter=asked_for_none), {}) == base
+    assert record.identity(config(augmenter={**nothing, "replicas": 10}), {}) != base
+
+
 def test_a_cap_in_proportion_is_another_run_than_a_cap_on_each_class() -> None:
     capped = {"name": "trec", "max_per_class": 100}
     thinned, natural = {"ratio": 10, "profile": "step"}, {"ratio": None, "profile": "step"}

@@ -229,11 +229,11 @@ def test_the_headline_can_be_recomputed_from_the_reports_folder_alone(tmp_path: 
     with (tmp_path / "scores.parquet").open("wb") as file:
         data_files.write_parquet(data_files.scores(evidence, comparison), file)
     table = pd.read_csv(io.BytesIO(data_files.comparisons_csv(comparison)), keep_default_na=False)
-    table = table[table["family"] == "primary"].set_index("scenario")
+    primary = table[table["family"] == "primary"].set_index("scenario").to_dict("index")
     recomputed = headline_of(parquet.read_table(tmp_path / "scores.parquet").to_pylist(), "balanced_accuracy")
-    assert recomputed.keys() == set(table.index)
+    assert recomputed.keys() == primary.keys()
     for scenario, numbers in recomputed.items():
-        written_down = [float(table[name][scenario]) for name in ("gain", "p_holm", "low", "high")]
+        written_down = [float(primary[scenario][name]) for name in ("gain", "p_holm", "low", "high")]
         assert numbers == pytest.approx(written_down, rel=1e-4, abs=1e-6)
 
 
@@ -428,6 +428,21 @@ def test_commands_of_single_runs_come_from_their_overrides(tmp_path: Path) -> No
 )
 def test_what_only_says_where_to_run_is_left_out_of_commands(override: str, left_out: bool) -> None:
     assert reproduction.is_left_out(override) is left_out
+
+
+def test_validation_and_near_copies_are_named(tmp_path: Path) -> None:
+    for folder in write_runs(tmp_path / "runs", ["sms"], [10.0], ["none", "smote"], n_folds=2):
+        record_of_it = json.loads((folder / "record.json").read_text())
+        record_of_it["choices"]["validation"] = "oracle"
+        record_of_it["config"]["validation"] = {"_target_": "synaug.validation.Oracle", "share": 0.1}
+        record_of_it["data"]["near_copies"]["world"] = 0.29
+        (folder / "record.json").write_text(json.dumps(record_of_it))
+    text = written(tmp_path / "runs", tmp_path / "report")
+    assert "validation: oracle (share=0.1)" in text
+    assert "sms · validation=oracle at 1:10" in text  # of figures and tables
+    assert "test rows of sms with a near copy among the training rows" in text
+    assert "world 29 %, " in text
+    assert "29 % of the test rows of world have a near copy" in text
 
 
 def test_json_ends_no_script_element() -> None:

@@ -241,7 +241,7 @@ def test_a_large_table_renders_its_rows_as_they_are_asked_for(
 ) -> None:
     monkeypatch.setattr(draw, "sections", lambda results: [])
     datasets = [f"set_{index}" for index in range(30)]
-    write_runs(tmp_path / "runs", datasets, augmenters=("none", "random", "smote"), n_folds=2)
+    write_runs(tmp_path / "runs", datasets, augmenters=("none", "random", "smote", "adasyn", "vae"), n_folds=2)
     evidence = evidences.read([tmp_path / "runs"])
     path = report.write(evidence, comparisons.compare(evidence, metrics=["accuracy"]), tmp_path / "report")
     page = browser.new_page()
@@ -280,7 +280,7 @@ SHAPES: dict[str, dict[str, Any]] = {
         "augmenters": ["none", "a_sampler_of_somebody_with_a_long_name"],
         "class_names": ["W" * 40, "neg", "x" * 300],
         "augmenter_settings": [{"k_neighbors": k, "kind_of_thing": "w" * 30} for k in (3, 5, 7)],
-        "losses": [None, {"label_smoothing": 0.1}],
+        "losses": ["plain", ("somebodys_loss_with_a_long_name", {"gamma": 2.0})],
     },
 }
 # Boxes of texts of one figure that lie upon each other, or stick out of it; numbers in cells are as wide as their cell.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from synaug import record
 from synaug.comparison import compare as comparison
 from synaug.comparison import evidence
 from synaug.report.page import reproduction
@@ -46,6 +47,22 @@ def test_an_interpolation_is_shown_as_it_was_written(run: Path, monkeypatch: pyt
     assert commands(run.parent) == ["python -m synaug --multirun 'name=${oc.env:SECRET}'"]
     (run.parent / "sweep.json").write_text(json.dumps({"command": ["synaug", override]}))
     assert commands(run.parent) == ["python -m synaug --multirun 'name=${oc.env:SECRET}'"]
+
+
+def test_a_command_has_all_seeds_that_its_runs_hold(tmp_path: Path) -> None:
+    changes = {"overrides": ["augmenter=none", "seeds=[0,1,2]"]}
+    folders = fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"], n_folds=2, seeds=[0, 1, 2])
+    for folder in folders:
+        content = json.loads((folder / record.RECORD).read_text())
+        (folder / record.RECORD).write_text(json.dumps(content | changes))
+    for given in (["seeds=[1,2]"], ["seeds=[0],[1,2]"], []):
+        (tmp_path / "sweep.json").write_text(json.dumps({"command": ["synaug", *given, "augmenter=none,smote"]}))
+        assert commands(tmp_path) == ["python -m synaug --multirun augmenter=none,smote 'seeds=[0,1,2]'"]
+
+
+def test_where_no_seeds_were_given_none_are_named(run: Path) -> None:
+    (run.parent / "sweep.json").write_text(json.dumps({"command": ["synaug", "augmenter=none"]}))
+    assert commands(run.parent) == ["python -m synaug --multirun augmenter=none"]
 
 
 BOMB = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)) + "- *a11\n"

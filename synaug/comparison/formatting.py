@@ -21,7 +21,8 @@ def metric(name: str) -> str:
     of_class = class_metric(name)
     if of_class is not None:
         return f"{of_class[0].replace('f1', 'F1')} of {of_class[1]}"
-    return name.replace("_", " ").replace("auroc", "AUROC").replace("auprc", "AUPRC").replace("mcc", "MCC")
+    words = name.replace("_", " ").replace("brier", "Brier")
+    return words.replace("auroc", "AUROC").replace("auprc", "AUPRC").replace("mcc", "MCC")
 
 
 def difference(value: float, name: str) -> str:

@@ -244,7 +244,7 @@ def _place(scenario: Scenario, several: Sequence[str]) -> str:
     return f"{scenario.dataset} at {ratio}" + (f" ({', '.join(named)})" if named else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Told:
     """One scenario, and what is to be said of it.
 
@@ -340,18 +340,26 @@ class Told:
         """The method that was picked most often, and how often."""
         counts = self.picks[method.augmenter]
         (name, n), total = counts.most_common(1)[0], sum(counts.values())
-        return f"{name.label} in {'the only split' if total == 1 else f'{n} of {total} splits'}"
+        return f"{name.label} ({'the only split' if total == 1 else f'{n} of {total} splits'})"
 
     def missed(self) -> str:
         """Which difference would have been found, and what would help to find a smaller one."""
-        row, unit = self.primary, self.unit
-        found, least = row["detectable"], row["detectable_any_seeds"]
-        more = (
-            "more seeds would hardly lower that, more rows would"
-            if least > MOSTLY_FLOOR * found
-            else f"more seeds reach {unit.of(least)} at best, more rows go lower"
-        )
-        return f"A true difference of {unit.size(found)} is found with a probability of {100 * POWER:g} %; {more}."
+        return _found([self.primary], self.unit)
+
+
+def _found(rows: "Sequence[pd.Series[Any]]", unit: Unit) -> str:
+    """The differences that comparisons would have found, and what would help to find smaller ones."""
+    now, at_best = (_span([row[name] for row in rows], unit) for name in ("detectable", "detectable_any_seeds"))
+    if all(row["detectable_any_seeds"] > MOSTLY_FLOOR * row["detectable"] for row in rows):
+        more = "more seeds would hardly lower that, more rows would"
+    else:
+        more = f"more seeds reach {at_best} at best, more rows go lower"
+    return f"A true difference of {now}{unit.points} is found with a probability of {100 * POWER:g} %; {more}."
+
+
+def _span(values: Sequence[float], unit: Unit) -> str:
+    least, most = unit.of(min(values)), unit.of(max(values))
+    return least if least == most else f"{least} to {most}"
 
 
 def _by(row: "pd.Series[Any]", unit: Unit) -> str:
@@ -541,32 +549,35 @@ def _advice(told: Sequence[Told], unit: Unit) -> Iterator[str]:
 
 def _advice_on_one(told: Told) -> Iterator[str]:
     if told.outcome == BETTER:
-        yield f"Use synthesis here: picked most often was {told.picked(BEST_WITH_SYNTHESIS)}."
+        yield f"Use synthesis here. Picked most often: {told.picked(BEST_WITH_SYNTHESIS)}."
     else:
-        yield f"Do without synthesis here: picked most often was {told.picked(BEST_WITHOUT_SYNTHESIS)}."
+        yield f"Do without synthesis here. Picked most often: {told.picked(BEST_WITHOUT_SYNTHESIS)}."
     if told.outcome == INCONCLUSIVE and np.isfinite(told.primary["detectable"]):
         yield told.missed()
 
 
 def _advice_on_several(told: Sequence[Told], unit: Unit) -> Iterator[str]:
-    best = [row for each in told if (row := each.planned(BEST_WITHOUT_SYNTHESIS)) is not None]
-    if best:
-        gained = [row for row in best if row["outcome"] == BETTER]
-        median = unit.size(float(np.median([row["gain"] for row in best])))
-        names = Counter(method for each in told for method in each.picks[BEST_WITHOUT_SYNTHESIS.augmenter].elements())
-        first = names.most_common(1)[0][0].label
+    won = [each for each in told if each.outcome == BETTER]
+    if won:
+        yield f"Use synthesis where it is better. Picked most often there: {_first_pick(won, BEST_WITH_SYNTHESIS)}."
+    rows = [row for each in told if (row := each.planned(BEST_WITHOUT_SYNTHESIS)) is not None]
+    if rows and len(won) < len(told):
+        others = _first_pick([each for each in told if each.outcome != BETTER], BEST_WITHOUT_SYNTHESIS)
+        gained = sum(row["outcome"] == BETTER for row in rows)
+        median = f"{unit.signed(float(np.median([row['gain'] for row in rows])))}{unit.points}"
         yield (
-            f"Begin without synthesis (picked most often: {first}): that is better than the baseline in {len(gained)} "
-            f"of {counted(len(best), 'scenario')}, by {median} in the median of all."
+            f"{'Elsewhere d' if won else 'D'}o without synthesis. Picked most often: {others}. The best without it is "
+            f"better than the baseline in {gained} of {counted(len(rows), 'scenario')} (median gain {median})."
         )
     missed = [each.primary for each in told if each.outcome == INCONCLUSIVE and np.isfinite(each.primary["detectable"])]
     if missed:
-        found = sorted({unit.of(row["detectable"]): row["detectable"] for row in missed}.items(), key=lambda of: of[1])
-        span = found[0][0] if len(found) == 1 else f"{found[0][0]} to {found[-1][0]}"
-        yield (
-            f"Where it is inconclusive, differences of {span}{unit.points} would have been found with a probability of "
-            f"{100 * POWER:g} %; smaller ones need more rows, or more seeds where there is one."
-        )
+        found = _found(missed, unit)
+        yield f"Where it is inconclusive: {found[:1].lower()}{found[1:]}"
+
+
+def _first_pick(told: Sequence[Told], method: Method) -> str:
+    names = Counter(name for each in told for name in each.picks[method.augmenter].elements())
+    return names.most_common(1)[0][0].label
 
 
 def _overall(told: Sequence[Told], unit: Unit) -> Iterator[str]:

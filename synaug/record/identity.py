@@ -93,7 +93,8 @@ def science(config: Mapping[str, Any]) -> dict[str, Any]:
     if "dataset" in decisive:
         decisive["dataset"] = _dataset(decisive["dataset"], config.get("imbalance_ratio", {}))
     if "augmenter" in decisive and is_idle(decisive["augmenter"]):
-        decisive["augmenter"] = {"amount": 0}
+        replicas = decisive["augmenter"].get("replicas", 1)  # more classifiers, even where nothing is added
+        decisive["augmenter"] = {"amount": 0, **({"replicas": replicas} if replicas != 1 else {})}
     return {key: _whole_numbers(value) for key, value in decisive.items()}
 
 

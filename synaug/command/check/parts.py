@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from synaug.command.check.instantiation import HEAVY, REFUSALS, parameters, refusal, said_by_us
 from synaug.command.check.sentences import plain, raise_problems
+from synaug.command.check.trial_division import division_problems
 from synaug.command.check.trial_step import classifier_problems
 from synaug.errors import UserError
 from synaug.settings import did_you_mean, written
@@ -70,12 +71,16 @@ def _augmenter_problems(config: DictConfig) -> Iterator[str]:
 def _validation_problems(config: DictConfig) -> Iterator[str]:
     from synaug.splits import Validation
 
+    target = str(config.get("_target_"))
     try:
-        if not isinstance(instantiate(config, _convert_="all"), Validation):
-            target = config.get("_target_")
-            yield f"validation._target_={target} is no synaug.splits.Validation: choose validation=nested"
+        validation = instantiate(config, _convert_="all")
     except REFUSALS as error:
         yield refusal("validation", error)
+        return
+    if isinstance(validation, Validation):
+        yield from division_problems(validation, target)
+    else:
+        yield f"validation._target_={target} is no synaug.splits.Validation: choose validation=nested"
 
 
 def _device_problems(config: DictConfig) -> Iterator[str]:

@@ -58,9 +58,7 @@ def _loss(config: DictConfig) -> "Loss":
 
 def _tiny(config: DictConfig, loss_config: DictConfig, loss: "Loss") -> Any:
     """A stack of one classifier for two classes; None of what is not trained in steps."""
-    from pytorch_lightning import LightningModule
-
-    from synaug.classifier import FittedAtOnce
+    from synaug.classifier import Classifier, FittedAtOnce
     from synaug.loss import Plain
 
     target = f"classifier._target_={config.get('_target_')}"
@@ -75,8 +73,11 @@ def _tiny(config: DictConfig, loss_config: DictConfig, loss: "Loss") -> Any:
     if not callable(made):
         raise UserError(f"{target} makes no classifier: set classifier._partial_=true")
     tiny = made(n_features=2, n_classes=2, seeds=[0])
-    if not isinstance(tiny, LightningModule):
-        raise UserError(f"{target} makes no LightningModule: choose classifier=mlp")
+    if not isinstance(tiny, Classifier):
+        raise UserError(
+            f"{target} makes no synaug.classifier.Classifier and no FittedAtOnce: derive it from one of the two, or "
+            "choose classifier=mlp"
+        )
     return tiny
 
 
@@ -85,13 +86,29 @@ def _losses(loss: "Loss", logits: Any) -> Any:
     import numpy as np
     import torch
 
-    losses = loss(logits, torch.tensor([[0, 1]]), torch.tensor([[2.0, 1.0]]))
+    labels, counts = torch.tensor([[0, 1]]), torch.tensor([[2.0, 1.0]])
+    losses = loss(logits, labels, counts)
+    if not isinstance(losses, torch.Tensor):
+        raise UserError(f"loss gives a {type(losses).__name__} for two rows: it must return a tensor, a number a row")
     if losses.shape != (1, 2) or not torch.isfinite(losses).all():
         raise UserError(f"loss gives {losses.tolist()} for two rows: choose one that gives each row a number")
-    carried = loss.carried_prior(np.array([[2, 1]]))
-    if carried.shape != (1, 2) or not (carried > 0).all() or not np.allclose(carried.sum(), 1):
+    if not losses.requires_grad:
+        raise UserError("loss has no gradient: it must be computed by torch from the logits, and not be detached")
+    beside = loss(torch.cat([logits, 3 * logits]), labels.repeat(2, 1), counts.repeat(2, 1))
+    if not torch.equal(beside[:1], losses):
         raise UserError(
-            f"loss carries the class frequencies {carried.tolist()} where two classes have 2 rows and 1: mend its "
+            "loss gives a member other numbers where another stands beside it: it must act on each member, the first "
+            "dimension, by itself"
+        )
+    carried: Any = loss.carried_prior(np.array([[2, 1]]))
+    if (
+        not isinstance(carried, np.ndarray)
+        or carried.shape != (1, 2)
+        or not (carried > 0).all()
+        or not np.allclose(carried.sum(), 1)
+    ):
+        raise UserError(
+            f"loss carries the class frequencies {carried} where two classes have 2 rows and 1: mend its "
             "carried_prior, which must return positive numbers [m, C] whose rows add up to 1"
         )
     return losses

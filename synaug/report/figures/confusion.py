@@ -26,12 +26,13 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     classes = next(iter(results.records_of(scenario).values()))["data"]["class_names"]
     with style.applied():
         n = len(classes)
-        figure = style.figure(min(5.7, 3.5 + 0.2 * n) if n <= limits.CONFUSION_LABELS else 4.9)
+        figure = style.figure(min(5.9, 3.7 + 0.2 * n) if n <= limits.CONFUSION_LABELS else 5.1)
         grid = figure.subplots(1, len(matrices), squeeze=False)[0]
         for index, (axes, (method, shares)) in enumerate(zip(grid, matrices.items(), strict=True)):
             _matrix(axes, shares, classes, names_rows=index == 0)
-            name = f"{words.short(method.label_without_rule, 28)}\n{words.decision(method.decision)}"
-            axes.set_title(name, loc="center")  # a square stands in the middle of its room
+            parts = filter(None, (method.augmenter, method.loss, words.decision(method.decision)))
+            title = "\n".join(words.short(part, 22) for part in parts)
+            axes.set_title(title, loc="center")  # a square stands in the middle of its room
             axes.set_xlabel("decided")
         grid[0].set_ylabel("actual")
     diagonals = {method: float(np.diag(shares).mean()) for method, shares in matrices.items()}

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scikit_posthocs import critical_difference_diagram
 
-from synaug.comparison.labels import BASELINE, BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS, Method
+from synaug.comparison.labels import BASELINE, BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS
 from synaug.comparison.ranking import Ranking
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
@@ -62,7 +62,7 @@ def _draw(results: Results, metric: str) -> Drawing | None:
     )
 
 
-def _name(method: Method) -> str:
+def _name(method: Any) -> str:
     """The rule goes without saying: it is chosen, but for the baseline."""
     return "the baseline" if method == BASELINE else method.label_without_rule
 

@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,29 +32,30 @@ LEFT_OUT = (
 
 def commands(results: Results) -> list[str]:
     """One line a sweep where the sweep noted it, else one a run."""
-    by_sweep: dict[Path, list[str]] = defaultdict(list)
-    for folder in results.evidence.runs["folder"]:
-        by_sweep[Path(folder).parent].append(folder)
-    lines: list[str] = []
-    for sweep, folders in by_sweep.items():
-        of_sweep = _of_sweep(sweep)
-        lines += [of_sweep] if of_sweep else filter(None, map(_of_run, map(Path, folders)))
-    return list(dict.fromkeys(lines))
+    by_sweep: dict[Path, dict[Path, Mapping[str, Any]]] = defaultdict(dict)
+    runs = results.evidence.runs
+    for folder, identity in zip(map(Path, runs["folder"]), runs["identity"], strict=True):
+        by_sweep[folder.parent][folder] = results.evidence.records[identity]
+    lines: list[str | None] = []
+    for sweep, recorded in by_sweep.items():
+        of_sweep = _of_sweep(sweep, list(recorded.values()))
+        lines += [of_sweep] if of_sweep else [_of_run(folder, record) for folder, record in recorded.items()]
+    return [line for line in dict.fromkeys(lines) if line is not None]
 
 
-def _of_sweep(folder: Path) -> str | None:
+def _of_sweep(folder: Path, recorded: Sequence[Mapping[str, Any]]) -> str | None:
     with suppress(UserError):  # a note that is not as we write it
         noted = records.sweep_of(folder).get("command")
         if noted:
             multirun = [] if any(each in ("-m", "--multirun") for each in noted[1:]) else ["--multirun"]
-            return _command([*multirun, *noted[1:]])
+            return _command([*multirun, *noted[1:]], recorded)
     overrides = _overrides(_plain_yaml(folder / "multirun.yaml"), "hydra", "overrides", "task")
-    return _command(["--multirun", *overrides]) if overrides else None
+    return _command(["--multirun", *overrides], recorded) if overrides else None
 
 
-def _of_run(folder: Path) -> str | None:
+def _of_run(folder: Path, record: Mapping[str, Any]) -> str | None:
     overrides = _overrides(_plain_yaml(folder / ".hydra" / "overrides.yaml"))
-    return None if overrides is None else _command(overrides)
+    return None if overrides is None else _command(overrides, [record])
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -83,9 +84,22 @@ def _overrides(content: Any, *keys: str) -> list[str] | None:
     return [str(each) for each in content] if is_list else None
 
 
-def _command(arguments: Iterable[str]) -> str:
-    kept = [each for each in arguments if not is_left_out(each)]
+def _command(arguments: Iterable[str], recorded: Sequence[Mapping[str, Any]]) -> str:
+    kept = [each for each in _with_all_seeds(list(arguments), recorded) if not is_left_out(each)]
     return shlex.join(["python", "-m", "synaug", *kept])
+
+
+def _with_all_seeds(arguments: list[str], recorded: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A command with the seeds that all of its runs hold: the last one may have asked only for those that it added."""
+    held = {tuple(record["config"]["seeds"]) for record in recorded}
+    given = any(_of_seeds(each) for record in recorded for each in record.get("overrides") or [])
+    if len(held) > 1 or not (given or any(map(_of_seeds, arguments))):
+        return arguments
+    return [*(each for each in arguments if not _of_seeds(each)), f"seeds=[{','.join(map(str, *held))}]"]
+
+
+def _of_seeds(argument: str) -> bool:
+    return argument.lstrip("+").startswith("seeds=")
 
 
 def is_left_out(argument: str) -> bool:
@@ -120,6 +134,13 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         f"rows of {data['name']}",
         rows if len(data["class_names"]) <= limits.CLASSES_WITH_COUNTS else f"{sum(data['rows_per_class'])} in all",
     )
+    shares = {name: share for name, share in (data.get("near_copies") or {}).items() if share is not None}
+    if shares:
+        most = sorted(shares, key=lambda name: -shares[name])[: limits.CLASSES_WITH_COUNTS]
+        yield (
+            f"test rows of {data['name']} with a near copy among the training rows",
+            ", ".join(f"{name} {100 * shares[name]:.0f} %" for name in most),
+        )
     weights = record["encoder"].get("weights_sha256")
     yield f"encoder {record['choices']['encoder']}", f"weights {weights}" if weights else json.dumps(record["encoder"])
 
