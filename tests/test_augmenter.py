@@ -132,7 +132,7 @@ OTHERS: dict[str, Callable[[], Any]] = {
 }
 CLEANERS = ("smote + enn", "own smote + enn", "smote + tomek")
 DECIDE_BY_THEMSELVES = ("none", "function", "tomek")
-UNDERSAMPLERS = ("random_under", "near_miss")
+UNDERSAMPLERS = ("random_under", "near_miss", "easy_ensemble")
 NO_OVERSAMPLERS = (*CLEANERS, *DECIDE_BY_THEMSELVES, *UNDERSAMPLERS)
 OVERSAMPLERS = [name for name in (*SHIPPED, *OTHERS) if name not in NO_OVERSAMPLERS]
 WITHOUT_DRAWS = (*DECIDE_BY_THEMSELVES, "near_miss")
@@ -323,7 +323,7 @@ class Copying(Jitter):
         return np.concatenate(rows), np.concatenate(labels)
 
 
-@pytest.mark.parametrize("sampler", ["random", "undersampling", "none", "tomek links", Copying()])
+@pytest.mark.parametrize("sampler", ["random", "random_under", "none", "tomek", Copying()])
 def test_repetition_and_removal_make_no_new_row(sampler: Any) -> None:
     X, y = mixed(FOUR, gap=0.5)
     augmented = run(make(sampler) if isinstance(sampler, str) else Augmenter(sampler), X, y)

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -37,12 +38,13 @@ from synaug.scores.tuned_offsets import tune
 from synaug.splits import Validation, make_splits
 from synaug.tracking import wandb_run
 from synaug.training import fit, progress, tables
+from synaug.training.batches import RowPool
 from synaug.training.datamodule import EmbeddingDataModule
 from synaug.training.fit import Fits, StackedTraining
 from synaug.training.looks import looks, pooled
 from synaug.training.predictions import Chosen, Curves, OfSplit, Predictions
 from synaug.training.training_sets import TrainingData, augment, neighbour_graphs
-from synaug.training.watch import judge_of, out_of_fold
+from synaug.training.watch import InnerWatch, judge_of, out_of_fold
 from synaug.validation import Holdout, Nested, Oracle
 from tests import fabricated
 
@@ -313,6 +315,39 @@ def test_a_splits_inner_members_stop_one_look_after_the_last_improvement_of_any_
     assert predictions.n_trained == steps * BATCH
     for name in ("train_loss", "argmax_test"):
         assert np.isfinite(predictions.curves.points[name]).all()
+
+
+def test_weights_are_kept_by_member_though_the_first_splits_leave_first(data: TrainingData) -> None:
+    n_inner = SPLITS * FOLDS
+    pool = RowPool(data.embeddings, data.labels, data.training_sets)
+    module = EmbeddingDataModule(data, pool, range(n_inner), batch_size=BATCH, looks=[8, 11, 16, 23])
+    watch = InnerWatch(module, np.full((n_inner, 3), 1 / 3))
+    # How sure the members of each split are of the right classes, from look to look.
+    strengths = {0: [2.0, 1.0], 1: [1.0, 2.0, 3.0, 0.5], 2: [1.0, 2.0, 1.5]}
+    for look, step in enumerate([8, 11, 16, 23]):
+        running = list(module.running)
+        said = np.zeros((len(running), 256, 3))
+        for position, member in enumerate(running):
+            training_set = data.training_sets[member]
+            eye = np.eye(3)[data.labels[training_set.left_out]]
+            said[position, : len(eye)] = strengths[training_set.place][look] * eye
+        weights = {"weight": torch.tensor([[1000.0 * step + each] for each in running])}
+        stack: Any = SimpleNamespace(weights=weights)
+        going_on = watch.look(step, np.zeros(len(running)), log_softmax(said, axis=-1), stack)
+        places = {data.training_sets[running[position]].place for position in going_on}
+        seen = {place: strength[: look + 1] for place, strength in strengths.items()}
+        assert places == {
+            place for place, strength in seen.items() if len(strength) > look and max(strength) == strength[-1]
+        }
+        assert module.running == [running[position] for position in going_on]
+        if not places:
+            break
+    best = {0: 8, 1: 16, 2: 11}
+    for rule in CANDIDATE_RULES:
+        assert {place: judge.step[rule] for place, judge in watch.judges.items()} == best
+        kept = watch.kept[rule].weights["weight"].squeeze(1).tolist()
+        assert kept == [1000 * best[data.training_sets[member].place] + member for member in range(n_inner)]
+    assert watch.optimiser_steps == FOLDS * (11 + 23 + 16)
 
 
 def test_a_larger_budget_changes_no_choice(data: TrainingData, predictions: Predictions) -> None:

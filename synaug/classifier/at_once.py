@@ -72,7 +72,9 @@ class NearestClassMean(FittedAtOnce):
     training rows the smallest class-balanced log loss, each by the means of the others. A class of one real
     row has no mean of others, and does not count there.
 
-    Its means and β depend on no class's size: it carries uniform frequencies.
+    Its means and β follow no class frequencies: it carries uniform ones. But a mean of few rows is farther from every
+    row than a mean of many, by the variance over their number, so that small classes are decided on too rarely: that
+    is left as everybody's nearest class mean has it, and is what tuned offsets take off.
 
     References
     ----------
