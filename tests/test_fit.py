@@ -331,9 +331,8 @@ def test_weights_are_kept_by_member_though_the_first_splits_leave_first(data: Tr
             training_set = data.training_sets[member]
             eye = np.eye(3)[data.labels[training_set.left_out]]
             said[position, : len(eye)] = strengths[training_set.place][look] * eye
-        weights = {"weight": torch.tensor([[1000.0 * step + each] for each in running])}
-        stack: Any = SimpleNamespace(weights=weights)
-        going_on = watch.look(step, np.zeros(len(running)), log_softmax(said, axis=-1), stack)
+        stacked: Any = SimpleNamespace(weights={"weight": torch.tensor([[1000.0 * step + each] for each in running])})
+        going_on = watch.look(step, np.zeros(len(running)), log_softmax(said, axis=-1), stacked)
         places = {data.training_sets[running[position]].place for position in going_on}
         seen = {place: strength[: look + 1] for place, strength in strengths.items()}
         assert places == {
