@@ -86,7 +86,7 @@ assert synaug.__file__.startswith(sys.argv[1]), synaug.__file__
 config_dir, *settings = sys.argv[2:]
 config_dir = config_dir.removeprefix("--config-dir=")
 short = {"n_folds": 2, "max_steps": 4, "name": "mine"}
-first = synaug.run(*settings, config_dir=config_dir, augmenter="random", **short)
+first = synaug.run(*settings, config_dir=config_dir, augmenter="smote", **short)
 second = synaug.run(*settings, config_dir=config_dir, augmenter="none", **short)
 again = synaug.run(*settings, config_dir=config_dir, augmenter="none", **short)
 print(first.ended, second.ended, again.ended, len(again.scores) > 0)
@@ -107,6 +107,6 @@ def test_from_python_the_wheel_runs_loads_and_compares_in_an_empty_folder(instal
     assert done.returncode == 0, done.stderr
     ends, augmenters, *verdict, table = done.stdout.splitlines()
     assert ends == "done done skipped True"
-    assert augmenters == "['none', 'random']"
+    assert augmenters == "['none', 'smote']"
     assert any("on mine at 1:5" in line.lower() for line in verdict)
     assert table == "True"
