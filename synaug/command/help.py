@@ -27,7 +27,7 @@ def help_text(config_dir: str | None = None) -> str:
     for group in sorted(groups):
         lines.append(f"{group}=")
         options = {path.stem: path for root in roots for path in root.glob(f"{group}/*.yaml")}
-        lines += [f"  {name:<18}{_first_comment(path)}" for name, path in sorted(options.items())]
+        lines += [f"  {name:<17} {_first_comment(path)}" for name, path in sorted(options.items())]
         lines.append("")
     lines.append("Settings (group.key=value changes one of an option; --cfg job shows them all):")
     for line in (conf_dir() / "config.yaml").read_text(encoding="utf-8").splitlines():
