@@ -323,7 +323,7 @@ class Copying(Jitter):
         return np.concatenate(rows), np.concatenate(labels)
 
 
-@pytest.mark.parametrize("sampler", ["random", "random_under", "none", "tomek", Copying()])
+@pytest.mark.parametrize("sampler", ["random", *UNDERSAMPLERS, "none", "tomek", Copying()])
 def test_repetition_and_removal_make_no_new_row(sampler: Any) -> None:
     X, y = mixed(FOUR, gap=0.5)
     augmented = run(make(sampler) if isinstance(sampler, str) else Augmenter(sampler), X, y)

@@ -110,8 +110,6 @@ def _data(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]
             joined[name] = dict(sorted({**one[name], **value}.items(), key=lambda item: int(item[0])))
         elif name == "near_copies":
             joined[name] = _near_copies(first, second)
-        elif name == "validation_rows_per_class":  # of the first split
-            joined[name] = min((first, second), key=lambda each: min(each["config"]["seeds"]))["data"][name]
         else:
             joined[name] = _same(f"data.{name}", one.get(name), value)
     return joined
