@@ -113,7 +113,9 @@ def test_scikit_learn_s_regression_is_what_it_is_on_the_same_rows_with_and_witho
 
 
 @pytest.mark.parametrize(
-    "classifier", [NearestClassMean(), NearestNeighbours(), ScikitLearn(RandomForestClassifier(5))], ids=repr
+    "classifier",
+    [NearestClassMean(), NearestNeighbours(), ScikitLearn(RandomForestClassifier(5))],
+    ids=lambda each: type(each).__name__,
 )
 def test_synthetic_rows_train_and_every_row_is_predicted(classifier: FittedAtOnce) -> None:
     data = training_data(sampler=SMOTE(k_neighbors=2))

@@ -19,7 +19,7 @@ MANY_NEAR_COPIES = 0.1
 
 
 def cautions(evidence: Evidence, gaps: pd.DataFrame, compared: Sequence[Scenario]) -> Iterator[str]:
-    """Sentences.
+    """Sentences, the gravest first: the console shows few of them.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ def cautions(evidence: Evidence, gaps: pd.DataFrame, compared: Sequence[Scenario
     versions = evidence.code_versions()
     if len(versions) > 1:
         yield f"{len(versions)} versions of the code are mixed, as was asked for; differences may come from them."
+    yield from _of_files(evidence)
     yield from _of_methods(evidence.runs, compared)
     yield from _of_learning(evidence.runs)
-    yield from _of_files(evidence)
     if len(gaps):
         n = gaps["scenario"].nunique()
         yield f"{counted(n, 'scenario')} {'is' if n == 1 else 'are'} incomplete ({counted(len(gaps), 'gap')})."
@@ -78,6 +78,14 @@ def _of_learning(runs: pd.DataFrame) -> Iterator[str]:
 
 
 def _of_files(evidence: Evidence) -> Iterator[str]:
+    current = [each for each in evidence.failures if each["current"]]
+    missing = [each["sentence"] for each in current if not each["recorded"]]
+    if missing:
+        verb = "is missing" if len(missing) == 1 else "are missing"
+        yield f"{counted(len(missing), 'run')} failed and {verb}{first_of(missing)}"
+    older = [each["sentence"] for each in current if each["recorded"]]
+    if older:
+        yield f"{counted(len(older), 'run')} failed when run again{first_of(older)}"
     if evidence.left_out:
         n, named = len(evidence.left_out), evidence.left_out[:MOST_LEFT_OUT]
         more = f"; and {n - len(named)} more" if n > len(named) else ""
@@ -89,14 +97,6 @@ def _of_files(evidence: Evidence) -> Iterator[str]:
             f"{counted(len(evidence.lacking), 'record')} {is_of} of an older version and {lack} {tables}: "
             f"force=true makes {them} anew."
         )
-    current = [each for each in evidence.failures if each["current"]]
-    missing = [each["sentence"] for each in current if not each["recorded"]]
-    if missing:
-        verb = "is missing" if len(missing) == 1 else "are missing"
-        yield f"{counted(len(missing), 'run')} failed and {verb}{first_of(missing)}"
-    older = [each["sentence"] for each in current if each["recorded"]]
-    if older:
-        yield f"{counted(len(older), 'run')} failed when run again{first_of(older)}"
 
 
 def first_of(sentences: Sequence[str]) -> str:

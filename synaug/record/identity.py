@@ -25,7 +25,6 @@ SCIENTIFIC = (
     "augmenter",
     "loss",
     "classifier",
-    "loss",
     "n_folds",
     "max_steps",
     "batch_size",
