@@ -120,7 +120,7 @@ def test_beside_what_is_inconclusive_stands_what_would_have_been_found(null: Pat
     assert row["detectable"] > row["detectable_any_seeds"] > 0
     said = (
         f"A true difference of {100 * row['detectable']:.1f} points is found with a probability of 80 %; more seeds "
-        f"reach {100 * row['detectable_any_seeds']:.1f} at best, more rows go lower."
+        f"can lower this to {100 * row['detectable_any_seeds']:.1f} at best, more rows further."
     )
     assert said in found.verdict.advice
     assert said in found.verdict.datasets["trec"]
@@ -130,7 +130,7 @@ def test_where_there_are_many_seeds_more_of_them_are_no_remedy(tmp_path: Path) -
     fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"], n_folds=5, seeds=range(8), effect=0)
     noisy(tmp_path, "*-smote-*", 0.05)
     (_, sentence) = compared(tmp_path).verdict.advice
-    assert sentence.endswith("; more seeds would hardly lower that, more rows would.")
+    assert sentence.endswith("; more seeds would hardly lower this, but more rows would.")
 
 
 def test_a_single_common_split_is_no_test_and_no_nan(null: Path) -> None:
@@ -212,7 +212,7 @@ def test_several_scenarios_are_counted_and_have_a_line_each(tmp_path: Path) -> N
     shift(tmp_path, "smote", -0.3)
     assert compared(tmp_path).verdict.headline.startswith(
         "In none of 4 scenarios is the best method with synthesis better than the best without in balanced accuracy: "
-        "it is worse in 4."
+        "worse in 4."
     )
     (advice,) = compared(tmp_path).verdict.advice
     assert re.match(r"Do without synthesis\. Picked most often: none, .* in 4 of 4 scenarios \(median gain \+", advice)
@@ -531,7 +531,7 @@ def test_a_method_whose_rows_a_fallback_made_is_called_so(tmp_path: Path) -> Non
     assert np.isnan(table[["none", *PICKED]]).all()
     said = " ".join(found.verdict.cautions)
     assert "In 2 of 3 runs a sampler fell short and a fallback made rows" in said
-    assert "A fallback made 100 % of the rows of smote, so that its scores tell of the fallback." in said
+    assert "A fallback made 100 % of the rows of smote, so its scores are those of the fallback." in said
     fabricated.write_runs(tmp_path, datasets=["imdb"], ratios=[10.0], augmenters=["none", "random", "smote"])
     by_fallback(tmp_path, "*-smote-*", 1.0)
     assert any("smote (mostly by fallback) " in sentence for sentence in compared(tmp_path).verdict.overall)

@@ -126,10 +126,10 @@ def test_a_task_asked_for_whose_data_are_out_of_reach_is_an_error(no_mirror: Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["k=8"], "k=8 says something of a task: name it, too, with task=..."),
+        (["k=8"], "k=8 describes a task: name the task, too, with task=..."),
         (["task=Banking77", "k=many"], "k=many must be a whole number of at least 1"),
         (["task=Banking77", "k=4"], "k=4 must be 8, as in the published scores of Banking77Classification"),
-        (["task=Mine", "k=4"], "task=Mine is none of those known here (EmotionClassification, "),
+        (["task=Mine", "k=4"], "task=Mine is not known here (EmotionClassification, "),
         (["task=Emotion", "published=nowhere.json"], "published=nowhere.json cannot be read"),
         (
             ["task=Emotion", "encoder=toy"],

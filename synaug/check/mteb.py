@@ -202,7 +202,7 @@ def asked_for(name: str, k: str | None, published: str | None, *, has_dataset: b
     if known is None:
         if k is None or theirs is None or not has_dataset:
             raise UserError(
-                f"task={name} is none of those known here ({', '.join(task.name for task in TASKS)}): give its k=..., "
+                f"task={name} is not known here ({', '.join(task.name for task in TASKS)}): give its k=..., "
                 "dataset=... and published=FILE, too"
             )
         return Task(name, int(k), theirs)

@@ -196,7 +196,7 @@ class ScikitLearn(FittedAtOnce):
             if told and carries == "counts":
                 raise UserError(
                     f"classifier.estimator.{path.replace('__', '.')}={settings.written(value)} changes the class "
-                    "frequencies that probabilities follow: leave it out and choose a loss or an augmenter, or set "
+                    "frequencies that probabilities follow: leave it out and choose an augmenter, or set "
                     "classifier.carries=uniform if it makes classes equally frequent"
                 )
         check_parameters(estimator)

@@ -31,7 +31,7 @@ OVERRIDES = ("report=false", "hydra.output_subdir=null", f"hydra.run.dir='${{oc.
 HELP = """\
 python -m synaug.check: does synaug compute what others have published or derived?
 
-  python -m synaug.check                        all checks, in a few minutes
+  python -m synaug.check                        all checks, in about a minute
   python -m synaug.check task=Banking77         one task of MTEB's alone
   python -m synaug.check task=NAME k=16 dataset=... published=FILE encoder=...
 
@@ -108,7 +108,7 @@ def _task(own: dict[str, str], others: Sequence[str]) -> "Task":
 
     lone = [f"{word}={own[word]}" for word in OWN if word in own and "task" not in own]
     if lone:
-        raise UserError(f"{lone[0]} says something of a task: name it, too, with task=...")
+        raise UserError(f"{lone[0]} describes a task: name the task, too, with task=...")
     has_dataset = any(word.startswith("dataset=") for word in others)
     name = own.get("task", DEFAULT_TASK)
     return mteb.asked_for(name, own.get("k"), own.get("published"), has_dataset=has_dataset)

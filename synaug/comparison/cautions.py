@@ -30,7 +30,7 @@ def cautions(evidence: Evidence, gaps: pd.DataFrame, compared: Sequence[Scenario
     """
     versions = evidence.code_versions()
     if len(versions) > 1:
-        yield f"{len(versions)} versions of the code are mixed, as was asked for; differences may come from them."
+        yield f"{len(versions)} versions of the code are mixed (--mixed); differences may come from that."
     yield from _of_files(evidence)
     yield from _of_methods(evidence.runs, compared)
     yield from _of_learning(evidence.runs)
@@ -109,11 +109,11 @@ def _of_protocol(evidence: Evidence) -> Iterator[str]:
     validations = dict.fromkeys(record["choices"].get("validation", NESTED) for record in records)
     if "oracle" in validations:
         yield (
-            "validation=oracle chose with minority rows that nobody has at this ratio: scores are too high, alike for "
-            "every method."
+            "validation=oracle chose with minority rows that nobody has at this ratio: scores are too high for every "
+            "method alike."
         )
     if records and all(len(record["config"]["seeds"]) == 1 for record in records):
-        yield "One seed draws the folds once; seeds=[0,1,2] tells how far a result depends on that draw."
+        yield "With one seed, folds are drawn once; seeds=[0,1,2] shows how far results depend on that draw."
     yield from dict.fromkeys(sentence for record in records for sentence in _of_near_copies(record["data"]))
 
 
@@ -123,7 +123,7 @@ def _of_near_copies(data: "dict[str, object]") -> Iterator[str]:
         if share is not None and share > MANY_NEAR_COPIES:
             yield (
                 f"In {data['name']}, {100 * share:.0f} % of the test rows of {name} have a near copy that trains: "
-                "scores of new texts will be lower."
+                "scores on new texts may be lower."
             )
 
 
@@ -131,8 +131,8 @@ def _of_fallbacks(runs: pd.DataFrame) -> Iterator[str]:
     fallen = int(runs["by_fallback"].gt(0).sum())
     if fallen:
         yield (
-            f"In {fallen} of {counted(len(runs), 'run')} a sampler fell short and a fallback made rows (the report has "
-            "why)."
+            f"In {fallen} of {counted(len(runs), 'run')} a sampler fell short and a fallback made rows (the report "
+            "says why)."
         )
     mostly = runs[is_mostly_by_fallback(runs["by_fallback"])]
     for augmenter, part in mostly.groupby("augmenter", sort=False):
@@ -140,4 +140,4 @@ def _of_fallbacks(runs: pd.DataFrame) -> Iterator[str]:
         least, most = (f"{100 * share:.0f} %" for share in (part["by_fallback"].min(), part["by_fallback"].max()))
         share = most if least == most else f"{least} to {most}"
         where = "" if of == 1 else f" in {n} of {of} scenarios"
-        yield f"A fallback made {share} of the rows of {augmenter}{where}, so that its scores tell of the fallback."
+        yield f"A fallback made {share} of the rows of {augmenter}{where}, so its scores are those of the fallback."

@@ -7,14 +7,14 @@ from synaug.comparison.stats import PLANNED, PRIMARY, SECONDARY
 
 # By column of `synaug.comparison.compare.Comparison.tables`, and of the file that holds them.
 NOTES = {
-    "metric": "what is compared; differences of losses are turned, so that a positive gain is always better",
+    "metric": "what is compared; differences of losses change sign, so that a positive gain is always better",
     "scenario": "data set, encoder, imbalance ratio and classifier that the methods are judged in",
     "method": "augmenter, loss and decision rule in words",
     "augmenter": "the option with its settings; `best without synthesis` and `best with synthesis` are picked for each "
     "split among all methods of their kind, by the out-of-fold loss",
     "loss": "the option with its settings; empty: the plain loss",
     "decision": "the rule; `chosen` is the better candidate on the out-of-fold rows of each split",
-    "with_synthesis": "whether the method makes new points; repeated and removed rows are none",
+    "with_synthesis": "whether the method makes new points; repeating or removing rows does not",
     "reference": "what the method is compared with: the baseline (no augmentation, plain loss, argmax), or the best "
     "without synthesis",
     "family": f"the comparisons among which p_holm, low and high are adjusted. {PRIMARY}: the best with synthesis "
@@ -37,7 +37,7 @@ NOTES = {
     "outcome": "; ".join(f"{name}: {definition}" for name, definition in DEFINITIONS.items()),
     "detectable": f"true difference that this comparison finds with a probability of {100 * POWER:g} %, given the "
     "spread that it saw, at the level of low and high",
-    "detectable_any_seeds": "the same with ever so many seeds: what lies below needs more rows",
+    "detectable_any_seeds": "the same with any number of seeds: to find a smaller one takes more rows",
     "low_raw": f"lower end of the {INTERVAL} interval of this comparison alone, not adjusted; belongs to p_raw",
     "high_raw": "its upper end",
     "p_raw": "p-value of the corrected t-test, not adjusted: it does not depend on what else was compared",
@@ -55,7 +55,7 @@ NOTES = {
     "minority_precision": "mean precision of the minority classes under the method",
     "reference_minority_recall": "the same under the reference",
     "reference_minority_precision": "the same under the reference",
-    "by_fallback": "share of the augmenter's rows that a fallback made; empty: it made none",
+    "by_fallback": "share of the augmenter's rows that a fallback made; empty: the augmenter added no rows",
 }
 
 

@@ -111,7 +111,8 @@ def sentence_before(n_test_rows: int, n_folds: int, n_seeds: int) -> str:
     return (
         f"{counted(n_folds, 'fold')} of {counted(n_test_rows, 'test row')} and {counted(n_seeds, 'seed')}: true "
         f"differences below about {100 * found.difference:.1f} points of accuracy will mostly be missed, if methods "
-        f"disagree on {100 * DISAGREEMENT:g} % of the rows (more seeds reach {100 * found.with_any_seeds:.1f} at best)"
+        f"disagree on {100 * DISAGREEMENT:g} % of the rows (more "
+        f"seeds can lower this to {100 * found.with_any_seeds:.1f} at best)"
     )
 
 

@@ -19,7 +19,7 @@ DEFINITIONS = {
     EQUIVALENT: "the whole interval lies within the region of practical equivalence",
     BETTER: "the whole interval lies above 0, and not all of it within that region",
     WORSE: "the whole interval lies below 0, and not all of it within that region",
-    INCONCLUSIVE: "the interval holds 0, and more than that region",
+    INCONCLUSIVE: "the interval contains 0 and reaches outside that region",
 }
 
 

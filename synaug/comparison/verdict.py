@@ -351,9 +351,9 @@ def _found(rows: "Sequence[pd.Series[Any]]", unit: Unit) -> str:
     """The differences that comparisons would have found, and what would help to find smaller ones."""
     now, at_best = (_span([row[name] for row in rows], unit) for name in ("detectable", "detectable_any_seeds"))
     if all(row["detectable_any_seeds"] > MOSTLY_FLOOR * row["detectable"] for row in rows):
-        more = "more seeds would hardly lower that, more rows would"
+        more = "more seeds would hardly lower this, but more rows would"
     else:
-        more = f"more seeds reach {at_best} at best, more rows go lower"
+        more = f"more seeds can lower this to {at_best} at best, more rows further"
     return f"A true difference of {now}{unit.points} is found with a probability of {100 * POWER:g} %; {more}."
 
 
@@ -467,13 +467,13 @@ def _headline(told: Sequence[Told], unit: Unit) -> str:
     if not won:
         return (
             f"In none of {counted(len(told), 'scenario')} is {WITH_IT} better than the best without in {unit.name}: "
-            f"it is {', '.join(others)}."
+            f"{', '.join(others)}."
         )
     if len(won) <= MOST_PLACES:
         where = ", ".join(f"{unit.size(each.primary['gain'])} on {each.place}" for each in won)
     else:
         where = f"by {unit.size(float(np.median([each.primary['gain'] for each in won])))} in the median of these"
-    rest = f"; it is {', '.join(others)}" if others else ""
+    rest = f"; {', '.join(others)}" if others else ""
     return (
         f"In {len(won)} of {counted(len(told), 'scenario')}, {WITH_IT} is better than the best without in {unit.name} "
         f"({where}){rest}."

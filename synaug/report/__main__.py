@@ -33,14 +33,14 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="CLASS=NUMBER,…",
-        help="judge one rule more, which no run recorded: what missing a row of a class costs; 1 where none is given",
+        help="judge one more rule, which no run recorded: what missing a row of a class costs; 1 for other classes",
     )
     command_line.add_argument(
         "--threshold",
         action="append",
         default=[],
         metavar="CLASS=NUMBER",
-        help="judge one rule more: of two classes, the probability from which on this one is decided for",
+        help="judge one more rule: with two classes, the probability from which this class is chosen",
     )
     command_line.add_argument(
         "--output", type=Path, metavar="FOLDER", help="where to write; FOLDER/report of the first folder if not given"

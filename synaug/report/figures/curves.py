@@ -69,7 +69,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     note = (
         f"{means.capitalize()}, on a logarithmic axis. The losses choose the step: they are class-balanced, of the "
         "rows that each inner model was not trained on, drawn as far as half of the splits still train. The balanced "
-        "accuracy of argmax on test rows is described, and never used to choose: argmax is reported at the last step."
+        "accuracy of argmax on test rows is shown, but never used to choose: argmax is reported at the last step."
     )
     if n_all > len(curves):
         note += f" {len(curves)} of {n_all} augmenters are drawn."
