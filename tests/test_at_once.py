@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from imblearn import FunctionSampler
+from imblearn.ensemble import BalancedBaggingClassifier, BalancedRandomForestClassifier
 from imblearn.over_sampling import SMOTE
 from imblearn.under_sampling import RandomUnderSampler
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from synaug.augmenter import Augmenter
@@ -223,11 +226,82 @@ def test_where_all_rows_are_neighbours_probabilities_are_the_prior_that_is_carri
             lambda: ScikitLearn(LinearDiscriminantAnalysis(priors=[0.5, 0.5])),
             "classifier.estimator.priors=[0.5,0.5] changes the class frequencies",
         ),
+        (
+            lambda: ScikitLearn(BalancedRandomForestClassifier()),
+            "classifier.estimator=BalancedRandomForestClassifier resamples classes itself (sampling_strategy)",
+        ),
+        (
+            lambda: ScikitLearn(make_pipeline(StandardScaler(), BalancedBaggingClassifier())),
+            "resamples classes itself (balancedbaggingclassifier.sampling_strategy)",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_said_in_a_sentence(make: Callable[[], Any], sentence: str) -> None:
     with pytest.raises(UserError, match=re.escape(sentence)):
         make()
+
+
+class Boosted(GaussianNB):  # type: ignore[misc]
+    """A classifier with the parameters that boosting libraries have."""
+
+    def __init__(
+        self,
+        scale_pos_weight: Any = None,
+        is_unbalance: Any = False,
+        class_weights: Any = None,
+        auto_class_weights: Any = None,
+    ) -> None:
+        super().__init__()
+        self.scale_pos_weight = scale_pos_weight
+        self.is_unbalance = is_unbalance
+        self.class_weights = class_weights
+        self.auto_class_weights = auto_class_weights
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scale_pos_weight", 9),
+        ("is_unbalance", True),
+        ("is_unbalance", 1),
+        ("class_weights", [1, 9]),
+        ("class_weights", np.array([1, 9])),
+        ("auto_class_weights", "Balanced"),
+    ],
+)
+def test_weights_of_boosting_libraries_change_the_frequencies(name: str, value: Any) -> None:
+    with pytest.raises(UserError, match=rf"classifier\.estimator\.{name}=.* changes the class frequencies"):
+        ScikitLearn(Boosted(**{name: value}))
+    ScikitLearn(Boosted(**{name: value}), carries="uniform")
+
+
+def test_weights_that_change_nothing_are_taken() -> None:
+    ScikitLearn(Boosted(scale_pos_weight=1.0, is_unbalance=None, auto_class_weights="None"))
+    ScikitLearn(Boosted(scale_pos_weight=1, is_unbalance=False))
+
+
+@pytest.mark.parametrize("ensemble", [BalancedRandomForestClassifier(10), BalancedBaggingClassifier(n_estimators=10)])
+def test_ensembles_that_balance_classes_themselves_carry_uniform_frequencies(ensemble: Any) -> None:
+    classifier = ScikitLearn(ensemble, carries="uniform")
+    np.testing.assert_array_equal(classifier.carried_prior(np.array([[90, 10]])), [[0.5, 0.5]])
+    X, y = np.random.RandomState(0).standard_normal((100, 2)).astype(np.float32), np.repeat([0, 1], [90, 10])
+    said = np.exp(classifier.fit(X, y, 100, 0)(np.random.RandomState(1).standard_normal((500, 2)).astype(np.float32)))
+    assert said.mean(0)[1] == pytest.approx(0.5, abs=0.15)  # of rows that tell nothing
+
+
+class Doubtful(GaussianNB):  # type: ignore[misc]
+    """Says of one row that it is none of the classes."""
+
+    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = super().predict_proba(X)
+        found[0] = np.nan
+        return found
+
+
+def test_a_classifier_that_says_what_is_no_number_is_refused() -> None:
+    training = TrainingAtOnce(ScikitLearn(Doubtful()), progress_bar=False)
+    with pytest.raises(UserError, match="log probabilities that are not finite in seed 0 fold 0: choose other"):
+        training.fit(training_data())
 
 
 def test_weights_of_scikit_learn_s_can_be_had_where_it_is_said_what_they_carry() -> None:

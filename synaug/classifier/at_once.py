@@ -23,9 +23,19 @@ Says = Callable[[Rows], Array]
 
 # Of probabilities: what is smaller counts as this, as in scikit-learn's log_loss. Trees and votes say 0.
 SMALLEST = float(np.finfo(np.float64).eps)
-# Parameters of scikit-learn's classifiers that put other class frequencies in the place of those trained on.
-SET_FREQUENCIES = ("class_weight", "priors", "class_prior", "fit_prior")
-UNSET = (None, True)
+# Parameters of classifiers (scikit-learn's; XGBoost's, LightGBM's, CatBoost's) that put other class frequencies in the
+# place of those trained on, and the values with which they do not.
+SET_FREQUENCIES: dict[str, tuple[object, ...]] = {
+    "class_weight": (None,),
+    "priors": (None,),
+    "class_prior": (None,),
+    "fit_prior": (True,),
+    "scale_pos_weight": (None, 1),
+    "is_unbalance": (None, False),
+    "class_weights": (None,),
+    "auto_class_weights": (None, "None"),
+}
+RESAMPLES = "sampling_strategy"  # as all of imbalanced-learn's ensembles and samplers call it
 # exp of it is looked for: embeddings of norm 1 need some tens, those of a norm of 100 some thousandths.
 LOG_SHARPNESS = (-20.0, 20.0)
 
@@ -178,8 +188,8 @@ class ScikitLearn(FittedAtOnce):
         Has ``fit(X, y)`` and ``predict_proba(X)``, and can be cloned. Each ``random_state`` in it is set.
     carries
         Which class frequencies its probabilities follow: ``counts``, those of the rows it is fitted on, as with most
-        classifiers; or ``uniform``, where it weights classes by the inverse of their rows (``class_weight="balanced"``)
-        or is told that they are equally frequent.
+        classifiers; or ``uniform``, where it weights classes by the inverse of their rows (``class_weight="balanced"``),
+        resamples them to equal numbers, or is told that they are equally frequent.
     """
 
     def __init__(self, estimator: Any, carries: str = "counts") -> None:
@@ -191,14 +201,8 @@ class ScikitLearn(FittedAtOnce):
                 f"classifier.estimator={kind} is no classifier of scikit-learn's kind: it needs fit, predict_proba and "
                 "get_params; choose one that says probabilities, e.g. sklearn.linear_model.LogisticRegression"
             )
-        for path, value in estimator.get_params(deep=True).items():
-            told = path.rpartition("__")[2] in SET_FREQUENCIES and not any(value is each for each in UNSET)
-            if told and carries == "counts":
-                raise UserError(
-                    f"classifier.estimator.{path.replace('__', '.')}={settings.written(value)} changes the class "
-                    "frequencies that probabilities follow: leave it out and choose an augmenter, or set "
-                    "classifier.carries=uniform if it makes classes equally frequent"
-                )
+        if carries == "counts":
+            _require_frequencies_of_rows(estimator, kind)
         check_parameters(estimator)
         self.estimator = estimator
         self.carries = carries
@@ -219,3 +223,27 @@ class ScikitLearn(FittedAtOnce):
     def carried_prior(self, counts: NDArray[np.int64]) -> Array:
         """Those of the rows trained on, or uniform frequencies."""
         return super().carried_prior(counts if self.carries == "counts" else np.ones_like(counts))
+
+
+def _require_frequencies_of_rows(estimator: Any, kind: str) -> None:
+    """Refuse what changes the class frequencies within: taken off once more, they would favour small classes."""
+    for path, value in estimator.get_params(deep=True).items():
+        name = path.rpartition("__")[2]
+        if name == RESAMPLES:
+            raise UserError(
+                f"classifier.estimator={kind} resamples classes itself ({path.replace('__', '.')}), which changes the "
+                "class frequencies that probabilities follow: choose a classifier that does not and an augmenter, or "
+                "set classifier.carries=uniform if it makes classes equally frequent"
+            )
+        if name in SET_FREQUENCIES and not _is_one_of(value, SET_FREQUENCIES[name]):
+            raise UserError(
+                f"classifier.estimator.{path.replace('__', '.')}={settings.written(value)} changes the class "
+                "frequencies that probabilities follow: leave it out and choose an augmenter, or set "
+                "classifier.carries=uniform if it makes classes equally frequent"
+            )
+
+
+def _is_one_of(value: object, unset: tuple[object, ...]) -> bool:
+    # Arrays cannot be compared so, and a weight of 1 is not the flag True.
+    plain = isinstance(value, int | float | str) and not isinstance(value, bool)
+    return any(value is each or (plain and value == each) for each in unset)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from synaug.classifier.at_once import FittedAtOnce, Says
+from synaug.errors import UserError
 from synaug.scores.decision import CANDIDATES
 from synaug.scores.prior_correction import corrected
 from synaug.seeding import derive_seed
@@ -39,7 +40,13 @@ class TrainingAtOnce:
     progress_bar: bool = True
 
     def fit(self, data: TrainingData) -> Predictions:
-        """Fit all members, and predict the rows that they are judged on."""
+        """Fit all members, and predict the rows that they are judged on.
+
+        Raises
+        ------
+        UserError
+            If a member says what is no finite number.
+        """
         carried = self.classifier.carried_prior(data.class_counts())
         left_out: dict[int, Array] = {}
         test: dict[int, Array] = {}
@@ -49,9 +56,9 @@ class TrainingAtOnce:
             says, n_rows = self._fitted(data, training_set)
             n_trained += n_rows
             if training_set.inner is not None:
-                left_out[member] = says(_scaled(data.embeddings[training_set.left_out], training_set))
+                left_out[member] = self._said(says, data.embeddings[training_set.left_out], training_set)
             if training_set.inner is None or self.final != REFIT:
-                test[member] = says(_scaled(data.embeddings[training_set.split.test], training_set))
+                test[member] = self._said(says, data.embeddings[training_set.split.test], training_set)
         return Predictions(
             splits=[self._of_split(data, carried, place, left_out, test) for place in range(len(data.splits))],
             members=len(data.training_sets),
@@ -65,6 +72,16 @@ class TrainingAtOnce:
         seeds = member_seeds(training_set.split, training_set.inner, training_set.replica)
         seed = derive_seed("weights", *seeds)
         return self.classifier.fit(_scaled(X, training_set), y, len(training_set.real), seed), len(y)
+
+    def _said(self, says: Says, rows: NDArray[np.float32], training_set: TrainingSet) -> Array:
+        said = says(_scaled(rows, training_set))
+        if not np.isfinite(said).all():
+            split = training_set.split
+            raise UserError(
+                f"the classifier says log probabilities that are not finite in seed {split.seed} fold {split.fold}: "
+                "choose other settings of classifier, or another classifier"
+            )
+        return said
 
     def _of_split(
         self, data: TrainingData, carried: Array, place: int, left_out: Mapping[int, Array], test: Mapping[int, Array]
