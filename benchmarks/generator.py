@@ -73,7 +73,7 @@ def training(max_steps: int) -> "StackedTraining":
     from hydra.utils import instantiate
 
     from synaug.pipeline import quieten_lightning
-    from synaug.settings import conf_dir
+    from synaug.settings import BAGGED, conf_dir
     from synaug.training.fit import StackedTraining
 
     quieten_lightning()
@@ -81,5 +81,5 @@ def training(max_steps: int) -> "StackedTraining":
         config = compose("config")
     trainer: dict[str, Any] = {**config.trainer, "enable_progress_bar": False}
     return StackedTraining(
-        instantiate(config.classifier), instantiate(config.loss), BATCH_SIZE, max_steps, trainer, final="bagged"
+        instantiate(config.classifier), instantiate(config.loss), BATCH_SIZE, max_steps, trainer, final=BAGGED
     )

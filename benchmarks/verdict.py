@@ -38,6 +38,7 @@ from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.loss import ClassWeighted, Loss, Plain
 from synaug.pipeline import quieten_lightning, to_score
 from synaug.scores.metrics import balanced_log_loss
+from synaug.settings import BAGGED
 from synaug.splits import Split, make_splits
 from synaug.training.fit import StackedTraining
 from synaug.training.training_sets import TrainingData, augment
@@ -204,6 +205,7 @@ def _scored(
         batch_size=design.batch_size,
         max_steps=design.max_steps,
         trainer={"accelerator": "cpu", "enable_progress_bar": False},
+        final=BAGGED,
     )
     predictions = training.fit(data)
     named = (SCENARIO, method.augmenter, method.loss_name, _makes_new_rows(data))

@@ -12,7 +12,8 @@ from synaug.errors import UserError
 class ImbalanceRatio:
     """A ratio of the largest to the smallest class, and how the classes between them fall.
 
-    Classes are ordered majority first, minority last, each in the order of their labels. With `n`
+    Classes are ordered majority first, minority last, each in the order of their labels (under ``rotate``, in that
+    order from the first class after the minority, and again from the first after the last). With `n`
     rows in the largest of `C` classes and the ratio ρ, class `i = 0 … C − 1` of that order keeps
 
     - ``step``: `n` if it is a majority class, `n / ρ` if it is a minority class (Buda et al. 2018);
@@ -55,7 +56,7 @@ class ImbalanceRatio:
         self.minority = None if minority is None or self.rotates else _names_given(minority)
 
     def minority_classes(self, class_names: Sequence[str], rows_per_class: NDArray[np.int64], seed: int) -> list[int]:
-        """Labels of the minority classes of a seed, ascending.
+        """Labels of the minority classes of a seed, in the order in which they keep fewer rows.
 
         Raises
         ------
@@ -68,7 +69,7 @@ class ImbalanceRatio:
             n_classes = len(class_names)
             half = n_classes // 2
             first = n_classes - half + (seed * half if self.rotates else 0)
-            return sorted(label % n_classes for label in range(first, first + half))
+            return [label % n_classes for label in range(first, first + half)]
         meant = {names.class_meant("imbalance_ratio.minority", name, class_names, '["{}"]') for name in self.minority}
         chosen = [label for label, name in enumerate(class_names) if name in meant]
         if not 0 < len(chosen) < len(class_names):
@@ -79,11 +80,21 @@ class ImbalanceRatio:
         return chosen
 
     def rows_to_keep(self, rows_per_class: NDArray[np.int64], minority: Sequence[int]) -> NDArray[np.int64]:
-        """Rows that each class keeps, `[n_classes]`, rounded to whole rows (so that it may be none)."""
+        """Rows that each class keeps, `[n_classes]`, rounded to whole rows (so that it may be none).
+
+        Parameters
+        ----------
+        rows_per_class
+            Rows that there are, `[n_classes]`.
+        minority
+            As `minority_classes` has them.
+        """
         if self.ratio is None:
             return rows_per_class.copy()
         n_classes = len(rows_per_class)
-        order = [label for label in range(n_classes) if label not in minority] + list(minority)
+        first = minority[-1] + 1 if self.rotates else 0
+        turned = [label % n_classes for label in range(first, first + n_classes)]
+        order = [label for label in turned if label not in minority] + list(minority)
         rank = np.empty(n_classes)
         rank[order] = np.arange(n_classes) / (n_classes - 1)
         share = {

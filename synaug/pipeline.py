@@ -1,9 +1,9 @@
 """One run, top to bottom: the way of the data."""
 
-import functools
 import logging
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
-from synaug import record
+from synaug import names, record
 from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
@@ -27,6 +27,7 @@ from synaug.dataset import LabelledTexts, TextSource
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
 from synaug.encoder.workers import torch_threads
 from synaug.errors import UserError
+from synaug.escaping import shown
 from synaug.files.digest import array_sha256
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.loss import Loss
@@ -141,6 +142,9 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
         data = augment(config, prepared, cost)
         balance = tables.balance(data)
         warn_of_near_copies(prepared.near_copies, prepared.texts.title)
+        unjudged = unjudged_by_seed(prepared.splits, prepared.texts.labels, data.class_names)
+        for sentence in said_of_unjudged(unjudged, config.n_folds):
+            log.warning("%s", sentence)
         warn_of_fallbacks(balance, data.class_names)
         with logging_to(config.logger) as logger:
             predictions = fit(make_training(config, prepared), data, cost)
@@ -205,7 +209,7 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         if {"dataset": dataset.source(), "encoder": encoder.source()} != asked.sources:
             raise UserError(f"the data or weights of {name} changed while it started: give the command again")
         # Before the texts are encoded: what the loss, the ratio and the folds cannot have is said at once.
-        loss = instantiate(config.loss, _convert_="all").for_classes(texts.class_names)
+        loss = make_loss(config.loss, texts.class_names)
         split = partial(
             make_splits,
             texts.name,
@@ -222,9 +226,10 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
             "%s: %d rows; minority: %s (imbalance_ratio.minority=[...] chooses)",
             texts.title,
             len(texts.labels),
-            "; ".join(dict.fromkeys(", ".join(names) or "none" for names in minority.values())),
+            "; ".join(dict.fromkeys(", ".join(of_seed) or "none" for of_seed in minority.values())),
         )
-        tell_power(round(np.mean([len(split.test) for split in splits])), config.n_folds, len(config.seeds))
+        n_test_rows = round(np.mean([len(split.test) for split in splits]))
+        log.info("%s", power.sentence_before(n_test_rows, config.n_folds, len(asked.plan.holds)))
     with cost.stage("embed"):
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
@@ -240,15 +245,38 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
     )
 
 
-@functools.cache
-def tell_power(n_test_rows: int, n_folds: int, n_seeds: int) -> None:
-    """Say how large a difference must be to be found: once, as it is the same for all jobs of a sweep."""
-    log.info("%s", power.sentence_before(n_test_rows, n_folds, n_seeds))
-
-
 def minority_by_seed(splits: Sequence[Split], class_names: Sequence[str]) -> dict[str, list[str]]:
     """Names of the minority classes of each seed."""
     return {str(split.seed): [class_names[label] for label in split.minority] for split in splits}
+
+
+def unjudged_by_seed(
+    splits: Sequence[Split], labels: NDArray[np.int64], class_names: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """For each seed, the classes of which some of its splits leave out no row, and how many splits these are."""
+    counts: dict[str, dict[str, int]] = {str(split.seed): {} for split in splits}
+    for split in splits:
+        of_seed = counts[str(split.seed)]
+        left_out = np.bincount(labels[split.out_of_fold], minlength=len(class_names))
+        for label in np.flatnonzero(left_out == 0).tolist():
+            of_seed[class_names[label]] = of_seed.get(class_names[label], 0) + 1
+    return counts
+
+
+def said_of_unjudged(by_seed: Mapping[str, Mapping[str, int]], n_folds: int) -> list[str]:
+    """The sentence about classes without an out-of-fold row, over all seeds; none where there is nothing to say."""
+    counts = Counter[str]()
+    for of_seed in by_seed.values():
+        counts.update(of_seed)
+    if not counts:
+        return []
+    n_splits = len(by_seed) * n_folds
+    said = ", ".join(f"{names.cut(name)} (in {count} of {n_splits} splits)" for name, count in counts.most_common(5))
+    more = f" and {len(counts) - 5} more classes" if len(counts) > 5 else ""
+    return [
+        f"inner folds leave out no row of class {said}{more}: steps, rules and methods are chosen there without regard "
+        "to it; use more data or a lower imbalance_ratio.ratio"
+    ]
 
 
 def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
@@ -316,6 +344,7 @@ def warnings_of(recorded: Mapping[str, Any]) -> list[str]:
     data = recorded["data"]
     return [
         *said_of_near_copies(data["near_copies"], data["name"]),
+        *said_of_unjudged(data["unjudged_by_seed"], recorded["config"]["n_folds"]),
         *(each.sentence for each in fallbacks(recorded["balance"], data["class_names"])),
     ]
 
@@ -352,9 +381,10 @@ def describe(prepared: Prepared, source: str) -> dict[str, Any]:
     """What the data are (names, counts, digests), and the encoder."""
     texts = prepared.texts
     of_seeds = minority_by_seed(prepared.splits, texts.class_names)
-    out_of_fold = {  # of each seed's first fold
+    out_of_fold = {
         str(split.seed): np.bincount(texts.labels[split.out_of_fold], minlength=len(texts.class_names)).tolist()
-        for split in reversed(prepared.splits)
+        for split in prepared.splits
+        if split.fold == 0
     }
     data = {
         "source": source,
@@ -363,9 +393,8 @@ def describe(prepared: Prepared, source: str) -> dict[str, Any]:
         "embeddings_sha256": prepared.embeddings_sha256,
         "report": texts.report,
         "class_names": texts.class_names,
-        "out_of_fold_rows_by_seed": dict(
-            sorted(out_of_fold.items(), key=lambda item: int(item[0]))
-        ),  # of its first fold
+        "out_of_fold_rows_by_seed": out_of_fold,  # of its first fold
+        "unjudged_by_seed": unjudged_by_seed(prepared.splits, texts.labels, texts.class_names),
         "rows_per_class": texts.rows_per_class.tolist(),
         "minority": [name for name in texts.class_names if any(name in minority for minority in of_seeds.values())],
         "minority_by_seed": of_seeds,
@@ -433,6 +462,23 @@ def make_augmenter(config: DictConfig) -> Augmenter:
     sampler = instantiate(sampler_config, _convert_="all")
     check_parameters(sampler)
     return Augmenter(sampler, amount=config.amount, strict=config.strict)
+
+
+def make_loss(config: DictConfig, class_names: Sequence[str]) -> Loss:
+    """The group's loss, told what the classes are called.
+
+    Raises
+    ------
+    UserError
+        If it does not give back a loss then.
+    """
+    loss = instantiate(config, _convert_="all").for_classes(class_names)
+    if not isinstance(loss, Loss):
+        raise UserError(
+            f"loss._target_={config._target_} returns {shown(type(loss).__name__)} from for_classes, which must return "
+            "a loss: return self, or a loss that knows the classes"
+        )
+    return loss
 
 
 def make_training(config: DictConfig, prepared: Prepared) -> Fits:

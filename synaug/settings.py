@@ -214,6 +214,8 @@ OF_HYDRA: dict[str, Kind] = {
 }
 # Of imbalance_ratio.minority: other classes with each seed.
 ROTATE = "rotate"
+# What predicts the test rows (`synaug.splits.Validation.final`).
+BAGGED, REFIT = "bagged", "refit"
 # A name read from YAML as a number, true, false or null is compared with the classes by whoever has them.
 METRIC = text("a metric, e.g. balanced_accuracy or f1[spam]", r"[A-Za-z_]\w*(\[.+\])?")
 CLASS_NAMES = Kind(
@@ -395,7 +397,7 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
         "profile": one_of(*PROFILES),
         "minority": one_of(ROTATE) | CLASS_NAMES,
     },
-    "synaug.validation.Nested": {"n_folds": whole(2, 1000), "final": one_of("bagged", "refit")},
+    "synaug.validation.Nested": {"n_folds": whole(2, 1000), "final": one_of(BAGGED, REFIT)},
     "synaug.validation.Holdout": {"share": number(0, 1, above=True, below=True)},
     "synaug.validation.Oracle": {"share": number(0, 1, above=True, below=True)},
     "imblearn.over_sampling.RandomOverSampler": {"shrinkage": number(0, 1000) | NULL},

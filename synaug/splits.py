@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug import names
+from synaug import names, settings
 from synaug.errors import UserError
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.seeding import derive_seed
@@ -117,7 +117,7 @@ class Validation(ABC):
         Rows that a class needs outside each test fold.
     """
 
-    final: str = "bagged"
+    final: str = settings.BAGGED
     least_outside: int = 1
 
     @abstractmethod
@@ -181,14 +181,15 @@ def make_splits(
     Raises
     ------
     UserError
-        If classes have too few rows or groups for the folds and the validation, or if the ratio leaves them none.
+        If classes have too few rows or groups for the folds and the validation, if the ratio leaves them none, or if
+        the validation would judge by rows that train or test.
     """
     n_classes = len(class_names)
     rows_per_class = np.bincount(labels, minlength=n_classes)
     _check_rows(rows_per_class, class_names, n_folds, validation)
     splits = []
     for seed in seeds:
-        minority = tuple(imbalance_ratio.minority_classes(class_names, rows_per_class, seed))
+        minority = imbalance_ratio.minority_classes(class_names, rows_per_class, seed)
         rows = np.arange(len(labels))
         if imbalance_ratio.ratio is not None:
             fewest = np.full_like(rows_per_class, rows_per_class.min())
@@ -197,8 +198,36 @@ def make_splits(
             outside = Outside(dataset, seed, fold, rest, labels, n_classes, groups)
             thin = _thinner(outside, imbalance_ratio, minority, class_names)
             train, inner = validation.divide(outside, thin)
-            splits.append(Split(seed, fold, minority, train, inner, test))
+            if (wrong := misuse(outside, train, inner)) is not None:
+                kind = type(validation)
+                raise UserError(
+                    f"validation._target_={kind.__module__}.{kind.__qualname__} {wrong} in {outside.where}: mend it, "
+                    "as synaug.splits.Validation says, or choose nested"
+                )
+            splits.append(Split(seed, fold, tuple(sorted(minority)), train, inner, test))
     return splits
+
+
+def misuse(outside: Outside, train: Rows, folds: Sequence[InnerFold]) -> str | None:
+    """Say which rows a division puts where they must not be, as part of a sentence; None if it is sound."""
+    left_out = np.concatenate([fold.left_out for fold in folds])
+    if not np.isin(np.concatenate([train, left_out]), outside.rows).all():
+        return "uses rows of the test fold"
+    if len(np.unique(left_out)) < len(left_out):
+        return "leaves a row out twice"
+    for fold in folds:
+        if not len(fold.left_out):
+            return "has an inner fold that leaves out no row"
+        if np.isin(fold.left_out, fold.fit).any():
+            return "leaves rows out that train in the same inner fold"
+        if outside.groups is not None and np.isin(outside.groups[fold.left_out], outside.groups[fold.fit]).any():
+            return "leaves rows out of whose groups others train in the same inner fold"
+        if not np.isin(fold.fit, train).all():
+            return "trains inner folds on rows that are not among those that train"
+        lacking = np.flatnonzero(outside.count(fold.fit) == 0)
+        if len(lacking):
+            return f"leaves an inner fold no row of a class that has {outside.count(train)[lacking[0]]} to train on"
+    return None
 
 
 def rows_needed(n_folds: int, validation: Validation) -> int:

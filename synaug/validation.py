@@ -30,7 +30,7 @@ class Nested(Validation):
         What predicts the test rows: ``bagged``, the average of the inner models, or ``refit``, the fit on all rows.
     """
 
-    def __init__(self, n_folds: int = 5, final: str = "bagged") -> None:
+    def __init__(self, n_folds: int = 5, final: str = settings.BAGGED) -> None:
         settings.require(
             "validation", settings.OF_A_TARGET["synaug.validation.Nested"], {"n_folds": n_folds, "final": final}
         )

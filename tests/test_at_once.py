@@ -31,6 +31,7 @@ from synaug.errors import UserError
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.loss import BalancedSoftmax, ClassWeighted, LogitAdjusted, Loss, Plain
 from synaug.scores.prior_correction import corrected
+from synaug.settings import BAGGED
 from synaug.splits import make_splits
 from synaug.training.at_once import TrainingAtOnce
 from synaug.training.fit import Fits, StackedTraining
@@ -75,7 +76,9 @@ def training_data(
 def stack(loss: Loss | None = None, hidden: Sequence[int] = (), lr: float = 0.01, **settings: Any) -> StackedTraining:
     classifier = partial(Classifier, hidden=hidden, optimizer=partial(torch.optim.Adam, lr=lr))
     return StackedTraining(
-        classifier, loss or Plain(), **{"batch_size": 16, "max_steps": 45, "trainer": QUIET, **settings}
+        classifier,
+        loss or Plain(),
+        **{"batch_size": 16, "max_steps": 45, "trainer": QUIET, "final": BAGGED, **settings},
     )
 
 
@@ -122,7 +125,7 @@ def test_scikit_learn_s_regression_is_what_it_is_on_the_same_rows_with_and_witho
 )
 def test_synthetic_rows_train_and_every_row_is_predicted(classifier: FittedAtOnce) -> None:
     data = training_data(sampler=SMOTE(k_neighbors=2))
-    found = TrainingAtOnce(classifier, progress_bar=False).fit(data)
+    found = TrainingAtOnce(classifier, BAGGED, progress_bar=False).fit(data)
     assert found.n_trained == data.class_counts().sum() > sum(len(each.rows) for each in data.training_sets)
     for split, of_split in zip(data.splits, found.splits, strict=True):
         for said, rows in (
@@ -137,7 +140,7 @@ def test_synthetic_rows_train_and_every_row_is_predicted(classifier: FittedAtOnc
 
 def test_a_forest_s_draws_follow_from_the_member() -> None:
     data = training_data()
-    training = TrainingAtOnce(ScikitLearn(RandomForestClassifier(3)), progress_bar=False)
+    training = TrainingAtOnce(ScikitLearn(RandomForestClassifier(3)), BAGGED, progress_bar=False)
     once, again = training.fit(data), training.fit(data)
     np.testing.assert_array_equal(once.splits[0].last, again.splits[0].last)
     X, y = data.embeddings, data.labels
@@ -299,7 +302,7 @@ class Doubtful(GaussianNB):  # type: ignore[misc]
 
 
 def test_a_classifier_that_says_what_is_no_number_is_refused() -> None:
-    training = TrainingAtOnce(ScikitLearn(Doubtful()), progress_bar=False)
+    training = TrainingAtOnce(ScikitLearn(Doubtful()), BAGGED, progress_bar=False)
     with pytest.raises(UserError, match="log probabilities that are not finite in seed 0 fold 0: choose other"):
         training.fit(training_data())
 
@@ -326,7 +329,7 @@ def assert_same(one: Predictions, other: Predictions) -> None:
 
 
 @pytest.mark.parametrize(
-    "training", [stack(hidden=[16]), TrainingAtOnce(ScikitLearn(LogisticRegression()), progress_bar=False)]
+    "training", [stack(hidden=[16]), TrainingAtOnce(ScikitLearn(LogisticRegression()), BAGGED, progress_bar=False)]
 )
 def test_an_ensemble_is_the_mean_of_members_on_other_undersamples(training: Fits) -> None:
     data = under_bagged(3)
@@ -384,6 +387,6 @@ def test_scikit_learn_s_regression_and_the_linear_stack_agree() -> None:
     centres[1, 0] = 2.0
     data = training_data(3000, centres, ratio=10.0, n_folds=2)
     ours = stack(batch_size=256, max_steps=1024).fit(data)
-    theirs = TrainingAtOnce(ScikitLearn(LogisticRegression()), progress_bar=False).fit(data)
+    theirs = TrainingAtOnce(ScikitLearn(LogisticRegression()), BAGGED, progress_bar=False).fit(data)
     for mine, other in zip(ours.splits, theirs.splits, strict=True):
         assert np.abs(np.exp(log_softmax(mine.last, 1)) - np.exp(other.last)).mean() < 0.02

@@ -35,6 +35,7 @@ from synaug.record.extending import extend
 from synaug.scores.decision import CANDIDATE_RULES, RULES
 from synaug.scores.prior_correction import corrected
 from synaug.scores.tuned_offsets import tune
+from synaug.settings import BAGGED
 from synaug.splits import Validation, make_splits
 from synaug.tracking import wandb_run
 from synaug.training import fit, progress, tables
@@ -155,7 +156,7 @@ def stack(**changes: Any) -> StackedTraining:
     quiet = {"accelerator": "cpu", "enable_progress_bar": False}
     # A learning rate that overfits soon, so that the last look is not the best one.
     classifier = functools.partial(Classifier, optimizer=functools.partial(torch.optim.Adam, lr=0.03), hidden=[16])
-    settings = {"classifier": classifier, "loss": Plain(), "batch_size": BATCH, "max_steps": MAX_STEPS}
+    settings = {"classifier": classifier, "loss": Plain(), "batch_size": BATCH, "max_steps": MAX_STEPS, "final": BAGGED}
     return StackedTraining(**{**settings, "trainer": quiet, **changes})
 
 

@@ -100,7 +100,7 @@ def test_the_default_minority_is_the_later_and_smaller_half(names: str, minority
         ("ab", [[1], [0], [1]]),
         ("abc", [[2], [0], [1], [2]]),
         ("abcd", [[2, 3], [0, 1], [2, 3]]),
-        ("abcde", [[3, 4], [0, 1], [2, 3], [0, 4], [1, 2], [3, 4]]),
+        ("abcde", [[3, 4], [0, 1], [2, 3], [4, 0], [1, 2], [3, 4]]),
     ],
 )
 def test_rotate_turns_through_the_classes_by_seed_from_the_default(names: str, by_seed: list[list[int]]) -> None:
@@ -108,6 +108,17 @@ def test_rotate_turns_through_the_classes_by_seed_from_the_default(names: str, b
     assert [turning.minority_classes(names, rows, seed) for seed in range(len(by_seed))] == by_seed
     assert turning.minority_classes(names, rows, 0) == ImbalanceRatio(10).minority_classes(names, rows, 0)
     assert turning.minority_classes(names, rows, -len(names)) == by_seed[0]
+
+
+@pytest.mark.parametrize("profile", ["linear", "exponential"])
+def test_rotate_turns_the_order_of_a_profile_too(profile: str) -> None:
+    turning, rows = ImbalanceRatio(10, profile, "rotate"), np.full(5, 1000)
+    kept = [turning.rows_to_keep(rows, turning.minority_classes("abcde", rows, seed)) for seed in range(5)]
+    assert kept[0].tolist() == ImbalanceRatio(10, profile).rows_to_keep(rows, [3, 4]).tolist()
+    for seed, of_seed in enumerate(kept):
+        assert of_seed.tolist() == np.roll(kept[0], 2 * seed).tolist()
+    # Each class is once the largest, once the smallest, and once at each place between.
+    np.testing.assert_array_equal(np.sort(kept, axis=0), np.sort([kept[0]] * 5, axis=1).T)
 
 
 @given(n_classes=st.integers(2, 12), start=st.integers(-100, 100))

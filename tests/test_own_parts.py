@@ -12,7 +12,9 @@ from pytorch_lightning import LightningModule
 
 from synaug.command.check.trial_division import division_problems
 from synaug.command.check.trial_step import classifier_problems
+from synaug.errors import UserError
 from synaug.loss import Loss, Plain
+from synaug.pipeline import make_loss
 from synaug.splits import InnerFold, Outside, Rows, Validation
 from synaug.validation import Holdout, Nested, Oracle
 from tests.program import TOY, Program
@@ -98,6 +100,17 @@ def test_a_loss_that_is_none_is_said(loss: type, sentence: str) -> None:
     assert "\n" not in said
 
 
+class Forgetful(Plain):
+    def for_classes(self, class_names: Sequence[str]) -> Any:
+        self.class_names = class_names
+
+
+def test_a_loss_that_is_lost_when_it_hears_of_the_classes_is_said() -> None:
+    config = OmegaConf.create({"_target_": own(Forgetful)})
+    with pytest.raises(UserError, match=r"Forgetful returns NoneType from for_classes, .*: return self, or a loss"):
+        make_loss(config, ["a", "b"])
+
+
 class Network(LightningModule):
     def __init__(self, n_features: int, n_classes: int, seeds: Sequence[int], **more: Any) -> None:
         super().__init__()
@@ -163,7 +176,7 @@ def other_rows(outside: Outside) -> Rows:
         ),
         (
             lambda outside, train: (train, (fold(train, train[outside.labels[train] == 1]),)),
-            "leaves an inner fold no row of a class that has 40",
+            "leaves an inner fold no row of a class that has 18 to train on",
         ),
     ],
 )

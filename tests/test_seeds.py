@@ -113,6 +113,32 @@ def test_what_a_fallback_made_is_counted_over_all_seeds(program: Program, csv: s
     assert counts[1] == [2 * count for count in counts[0]]
 
 
+def test_classes_of_which_no_row_is_left_out_are_said_over_all_seeds(program: Program, csv: str) -> None:
+    alone = [*TOY, csv, *TINY, "imbalance_ratio.ratio=30", "augmenter=none"]  # the only row of trade stays in training
+    said = "inner folds leave out no row of class 'trade' (in {0} of {0} splits): steps, rules and methods are chosen"
+    outcome = ok(program(*alone))
+    (one,) = program.record()["warnings"]
+    assert one.startswith(said.format(2))
+    assert one in outcome.err
+    ok(program(*alone, "seeds=[0,1]"))
+    recorded = program.record()
+    (both,) = recorded["warnings"]
+    assert both.startswith(said.format(4))
+    assert recorded["data"]["unjudged_by_seed"] == {"0": {"trade": 2}, "1": {"trade": 2}}
+
+
+def test_every_run_says_what_the_seeds_of_its_record_can_find(program: Program, csv: str) -> None:
+    ok(program(*TOY, csv, *OWN))
+    for seeds, holds in (("[1,2]", 3), ("[3]", 4)):
+        assert (
+            f"2 folds of 60 test rows and {holds} seeds: true differences"
+            in ok(program(*TOY, csv, *OWN, f"seeds={seeds}")).err
+        )
+    ok(program(*TOY, csv, *OWN, "seeds=[0]", "max_steps=8"))
+    outcome = ok(program(*TOY, csv, *OWN, "seeds=[0]", "max_steps=11"))
+    assert "2 folds of 60 test rows and 1 seed: true differences" in outcome.err
+
+
 def test_forced_all_recorded_seeds_are_made_anew(program: Program, csv: str, at_once: dict[str, Any]) -> None:
     ok(program(*TOY, csv, *OWN, "seeds=[0,1]"))
     forced = ok(program(*TOY, csv, *OWN, "seeds=[2]", "force=true"))

@@ -1,8 +1,9 @@
 """Who trains, judges and tests."""
 
+import dataclasses
 import hashlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from synaug.errors import UserError
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.settings import PROFILES
-from synaug.splits import Split, Validation, make_splits, rows_needed
+from synaug.splits import InnerFold, Outside, Rows, Split, Validation, make_splits, rows_needed
 from synaug.validation import Holdout, Nested, Oracle
 
 NAMES = ("a", "b", "c", "d", "e")
@@ -607,6 +608,38 @@ def test_a_holdout_of_groups_that_leaves_nothing_out_is_refused() -> None:
         UserError, match=r"leaves out no training row in seed 0 fold 0, as the groups of dataset\.group"
     ):
         grouped((50, 50), groups, n_folds=2, validation=Holdout())
+
+
+class DealingRows(Nested):
+    """Deals row by row whatever groups there are."""
+
+    def divide(self, outside: Outside, thin: Callable[[Rows], Rows]) -> tuple[Rows, tuple[InnerFold, ...]]:
+        return super().divide(dataclasses.replace(outside, groups=None), thin)
+
+
+class JudgingByTestRows(Nested):
+    """Leaves out test rows, and trains on none of them."""
+
+    def divide(self, outside: Outside, thin: Callable[[Rows], Rows]) -> tuple[Rows, tuple[InnerFold, ...]]:
+        train = thin(outside.rows)
+        test = np.setdiff1d(np.arange(len(outside.labels)), outside.rows)
+        return train, (InnerFold(train, test),)
+
+
+def test_a_validation_of_one_s_own_that_parts_groups_is_refused() -> None:
+    groups = np.repeat(np.arange(60), 2)
+    assert splits_of([60, 60], None, validation=DealingRows())
+    with pytest.raises(
+        UserError,
+        match=r"validation\._target_=.*DealingRows leaves rows out of whose groups others train in the same inner fold "
+        r"in seed 0 fold 0: mend it, as synaug\.splits\.Validation says, or choose nested",
+    ):
+        splits_of([60, 60], None, validation=DealingRows(), groups=groups)
+
+
+def test_a_validation_of_one_s_own_that_judges_by_test_rows_is_refused() -> None:
+    with pytest.raises(UserError, match=r"JudgingByTestRows uses rows of the test fold in seed 0 fold 0"):
+        splits_of([60, 60], None, validation=JudgingByTestRows())
 
 
 def test_a_fold_that_groups_leave_without_a_class_is_refused() -> None:

@@ -14,6 +14,7 @@ from synaug.classifier.stacked import StackedMLP
 from synaug.dataset import LabelledTexts
 from synaug.loss import Plain
 from synaug.seeding import derive_seed
+from synaug.settings import BAGGED
 from synaug.splits import InnerFold, Split
 from synaug.training.fit import StackedTraining
 from synaug.training.training_sets import augment, member_seeds
@@ -56,6 +57,7 @@ def fitted(
         batch_size=len(train[0]),
         max_steps=n_steps,
         trainer={"accelerator": "cpu", "enable_progress_bar": False},
+        final=BAGGED,
     )
     return training.fit(data).splits[0].last
 

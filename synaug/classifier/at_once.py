@@ -188,8 +188,8 @@ class ScikitLearn(FittedAtOnce):
         Has ``fit(X, y)`` and ``predict_proba(X)``, and can be cloned. Each ``random_state`` in it is set.
     carries
         Which class frequencies its probabilities follow: ``counts``, those of the rows it is fitted on, as with most
-        classifiers; or ``uniform``, where it weights classes by the inverse of their rows (``class_weight="balanced"``),
-        resamples them to equal numbers, or is told that they are equally frequent.
+        classifiers; or ``uniform``, where it weights classes by the inverse of their rows
+        (``class_weight="balanced"``), resamples them to equal numbers, or is told that they are equally frequent.
     """
 
     def __init__(self, estimator: Any, carries: str = "counts") -> None:

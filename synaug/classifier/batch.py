@@ -7,12 +7,11 @@ import torch
 
 @dataclass(frozen=True)
 class StackedBatch:
-    """Rows of all members: `x` float32 `[m, B, d]`, `y` int64 `[m, B]`, `real` bool `[m, B]` (False: padding)."""
+    """Rows of all members: `x` float32 `[m, B, d]`, `y` int64 `[m, B]`."""
 
     x: torch.Tensor
     y: torch.Tensor
-    real: torch.Tensor
 
     def to(self, device: torch.device) -> "StackedBatch":
         """The same rows on a device."""
-        return StackedBatch(self.x.to(device), self.y.to(device), self.real.to(device))
+        return StackedBatch(self.x.to(device), self.y.to(device))

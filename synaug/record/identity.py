@@ -48,16 +48,6 @@ NOT_SCIENTIFIC = {
         "default_root_dir",
     ),
 }
-# Settings that change nothing where they have these values: older runs, which did not know them, are the same runs.
-NEUTRAL = {
-    "dataset": {
-        "max_rows": None,
-        "min_per_class": None,
-        "drop_empty": False,
-        "separator": None,
-        "quoting": None,
-    },
-}
 
 
 def identity(config: Mapping[str, Any], sources: Mapping[str, str]) -> str:
@@ -83,12 +73,7 @@ def science(config: Mapping[str, Any]) -> dict[str, Any]:
     decisive: dict[str, Any] = {key: config[key] for key in SCIENTIFIC if key in config}
     for group, left_out in NOT_SCIENTIFIC.items():
         if group in decisive:
-            neutral = NEUTRAL.get(group, {})
-            decisive[group] = {
-                key: value
-                for key, value in decisive[group].items()
-                if key not in left_out and not (key in neutral and value is neutral[key])
-            }
+            decisive[group] = {key: value for key, value in decisive[group].items() if key not in left_out}
     if "dataset" in decisive:
         decisive["dataset"] = _dataset(decisive["dataset"], config.get("imbalance_ratio", {}))
     if "augmenter" in decisive and is_idle(decisive["augmenter"]):

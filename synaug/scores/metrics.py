@@ -1,6 +1,7 @@
 """Probabilities to scores."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def scores(
     # One against rest, then the mean over classes; for two classes both one-against-rests count.
     with np.errstate(invalid="ignore"):  # of classes without a row
         auroc, auprc = areas(labels, ranked_by(probabilities))
-    yield "balanced_accuracy", None, recall[has_rows].mean()
+    yield "balanced_accuracy", None, balanced_accuracy(labels, decided)
     yield "f1_macro", None, f1[has_rows].mean()
     yield "geometric_mean", None, gmean(recall[has_rows]) if recall[has_rows].all() else 0.0
     is_minority = np.isin(classes, minority)
@@ -114,9 +115,18 @@ def scores(
             yield name, label, values[label]
 
 
+def balanced_accuracy(labels: NDArray[np.int64], decided: NDArray[np.int64]) -> float:
+    """Mean over the classes that have rows of the share of a class's rows that are decided rightly."""
+    return _mean_of_classes(labels, labels == decided)
+
+
 def balanced_log_loss(labels: NDArray[np.int64], probabilities: Array) -> float:
     """Mean over the classes that have rows of the mean log loss of a class's rows, in nats."""
-    of_rows = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float64).tiny))
+    found = np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float64).tiny)
+    return _mean_of_classes(labels, -np.log(found))
+
+
+def _mean_of_classes(labels: NDArray[np.int64], of_rows: NDArray[Any]) -> float:
     counts = np.bincount(labels)
     return float((np.bincount(labels, of_rows)[counts > 0] / counts[counts > 0]).mean())
 

@@ -12,7 +12,7 @@ from synaug.errors import UserError
 from synaug.scores.decision import CANDIDATES
 from synaug.scores.prior_correction import corrected
 from synaug.seeding import derive_seed
-from synaug.training.fit import REFIT
+from synaug.settings import REFIT
 from synaug.training.looks import pooled
 from synaug.training.predictions import Chosen, OfSplit, Predictions
 from synaug.training.training_sets import TrainingData, TrainingSet, member_seeds
@@ -36,7 +36,7 @@ class TrainingAtOnce:
     """
 
     classifier: FittedAtOnce
-    final: str = "bagged"
+    final: str
     progress_bar: bool = True
 
     def fit(self, data: TrainingData) -> Predictions:

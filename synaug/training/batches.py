@@ -52,13 +52,13 @@ class RowPool:
         self.standardized = bool(mean.any() or (scale != 1).any())
         self.mean, self.scale = torch.from_numpy(mean), torch.from_numpy(scale)
 
-    def take(self, rows: torch.Tensor, real: torch.Tensor, members: torch.Tensor) -> StackedBatch:
+    def take(self, rows: torch.Tensor, members: torch.Tensor) -> StackedBatch:
         """Gather `rows`, int32 or int64 `[m, B]`, of `members`, which are places among all training sets."""
         x = self._values(rows.flatten()).view(*rows.shape, -1)
         if self.standardized:
             x = (x - self.mean[members]) / self.scale[members]
         labels = self.labels.index_select(0, rows.flatten()).view(rows.shape)
-        return StackedBatch(x, labels.long(), real)
+        return StackedBatch(x, labels.long())
 
     def _values(self, rows: torch.Tensor) -> torch.Tensor:
         synthetic = (rows >= self.n_real).nonzero().squeeze(1)
@@ -95,14 +95,13 @@ class Steps:
         self.rows = rows
         self.members = members
         self.device = device
-        self._real = torch.ones(rows.shape[1:], dtype=torch.bool)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __iter__(self) -> Iterator[StackedBatch]:
         for rows in self.rows:
-            batch = self.pool.take(rows, self._real, self.members)
+            batch = self.pool.take(rows, self.members)
             yield batch if self.device is None else batch.to(self.device)
 
     def to(self, device: torch.device) -> "Steps":
@@ -157,7 +156,7 @@ class TrainingBatches:
 
 
 class EvaluationBatches:
-    """Rows of members in order, in blocks of one shape; the last ones are padded and marked so.
+    """Rows of members in order, in blocks of one shape; the last ones are padded.
 
     Parameters
     ----------
@@ -167,6 +166,11 @@ class EvaluationBatches:
         Those of each member, int64.
     members
         Which members these are.
+
+    Attributes
+    ----------
+    n_rows
+        Of each member, how many rows come first that are no padding.
     """
 
     def __init__(self, pool: RowPool, rows: Sequence[NDArray[np.int64]], members: Sequence[int]) -> None:
@@ -178,12 +182,10 @@ class EvaluationBatches:
         for index, of_member in enumerate(rows):
             padded[index, : len(of_member)] = of_member
         self.rows = torch.from_numpy(padded)
-        self.real = torch.arange(longest) < torch.tensor(self.n_rows)[:, None]
 
     def __len__(self) -> int:
         return self.rows.shape[1] // EVALUATION_ROWS
 
     def __iter__(self) -> Iterator[StackedBatch]:
         for start in range(0, self.rows.shape[1], EVALUATION_ROWS):
-            block = slice(start, start + EVALUATION_ROWS)
-            yield self.pool.take(self.rows[:, block], self.real[:, block], self.members)
+            yield self.pool.take(self.rows[:, start : start + EVALUATION_ROWS], self.members)

@@ -21,6 +21,7 @@ from synaug.loss import Loss
 from synaug.scores.decision import CANDIDATE_RULES
 from synaug.scores.prior_correction import corrected
 from synaug.seeding import derive_seed
+from synaug.settings import REFIT
 from synaug.training.batches import EvaluationBatches, RowPool
 from synaug.training.datamodule import EmbeddingDataModule
 from synaug.training.looks import SplitJudge, looks, pooled
@@ -32,7 +33,6 @@ from synaug.training.watch import InnerWatch, Watch, WholeWatch, out_of_fold
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
-REFIT = "refit"  # of `synaug.splits.Validation.final`
 # Weights, gradients and Adam's two moments of a stack must fit the caches of a core. Larger stacks save few calls
 # and are slowed down by memory.
 STACK_BYTES = 8 << 20
@@ -73,7 +73,7 @@ class StackedTraining:
     batch_size: int
     max_steps: int
     trainer: Mapping[str, Any]
-    final: str = "bagged"
+    final: str
 
     def fit(self, data: TrainingData) -> Predictions:
         """Train all members, and predict with the weights that each rule chose.
@@ -125,7 +125,7 @@ class _Task:
         splits: dict[int, list[int]] = {}
         for member in members:
             splits.setdefault(self.data.training_sets[member].place, []).append(member)
-        n_bytes = 16 * sum(weight[0].numel() for weight in self._classifier(members[:1]).parameters()) if members else 0
+        n_bytes = 16 * sum(weight[0].numel() for weight in self._classifier(members[:1]).parameters())
         at_once = max(STACK_BYTES // max(n_bytes, 1), 1)
         stacks: list[list[int]] = []
         for of_split in splits.values():
@@ -141,7 +141,7 @@ class _Task:
         watch = InnerWatch(module, self.carried)
         trainer, stack = self._trained(module, watch, bar)
         self.judges |= watch.judges
-        if any(len(judge.step) < len(CANDIDATE_RULES) for judge in watch.judges.values()):
+        if any(judge.is_lost for judge in watch.judges.values()):
             return  # `check` says so
         for rule in CANDIDATE_RULES:
             stack.load(watch.kept[rule].weights)
@@ -151,7 +151,7 @@ class _Task:
 
     def check(self) -> None:
         """Refuse to go on where nothing could be chosen; raises as `StackedTraining.fit` does."""
-        lost = [judge for judge in self.judges.values() if len(judge.step) < len(CANDIDATE_RULES)]
+        lost = [judge for judge in self.judges.values() if judge.is_lost]
         if lost:
             raise UserError(
                 f"the loss on out-of-fold rows of {len(lost)} of {len(self.judges)} splits was never finite: "

@@ -59,6 +59,11 @@ class SplitJudge:
     losses: dict[str, list[float]] = field(default_factory=lambda: {rule.name: [] for rule in CANDIDATES})
     chance: float = np.nan
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether some rule has had no finite loss, and so no step to choose."""
+        return len(self.step) < len(CANDIDATES)
+
     def known(self, log_probabilities: Array) -> OutOfFold:
         """Corrected log probabilities `[n, n_classes]`, as rules may look at them."""
         return OutOfFold(log_probabilities, self.labels, _parts(self.labels, self.inner), self.target)

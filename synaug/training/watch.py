@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from synaug.classifier import Classifier
 from synaug.scores.decision import CANDIDATE_RULES
+from synaug.scores.metrics import balanced_accuracy
 from synaug.scores.prior_correction import corrected
 from synaug.training.datamodule import EmbeddingDataModule
 from synaug.training.looks import SplitJudge, pooled
@@ -144,17 +145,11 @@ class WholeWatch(Watch):
             labels = data.labels[data.splits[place].test]
             self.n_judged += len(positions) * len(labels)
             said = pooled(list(log_probabilities[positions, : len(labels)]))
-            self.argmax_test[place].append(_mean_recall(labels, said.argmax(1)))
+            self.argmax_test[place].append(balanced_accuracy(labels, said.argmax(1)))
             for rule, steps in self.chosen.items():
                 if steps[place] == step:
                     self.kept[rule].keep(stack, running, positions)
         return np.arange(len(running))
-
-
-def _mean_recall(labels: NDArray[np.int64], decided: NDArray[np.int64]) -> float:
-    counts = np.bincount(labels)
-    hits = np.bincount(labels, labels == decided)
-    return float((hits[counts > 0] / counts[counts > 0]).mean())
 
 
 def judge_of(data: TrainingData, place: int) -> SplitJudge:

@@ -12,7 +12,7 @@ from synaug.errors import UserError
 from synaug.settings import written
 
 if TYPE_CHECKING:
-    from synaug.splits import InnerFold, Outside, Validation
+    from synaug.splits import Outside, Validation
 
 Rows = NDArray[np.int64]
 
@@ -39,7 +39,7 @@ def division_problems(validation: "Validation", target: str) -> Iterator[str]:
 
 
 def _wrong(validation: "Validation", outside: "Outside") -> str | None:
-    from synaug.splits import InnerFold
+    from synaug.splits import InnerFold, misuse
 
     finals = settings.OF_A_TARGET["synaug.validation.Nested"]["final"]
     if not finals.takes(validation.final):
@@ -55,22 +55,4 @@ def _wrong(validation: "Validation", outside: "Outside") -> str | None:
     train, folds = divided
     if not isinstance(folds, tuple) or not folds or not all(isinstance(fold, InnerFold) for fold in folds):
         return "must give at least one inner fold, and all of them as synaug.splits.InnerFold in a tuple"
-    return _misused(outside, np.asarray(train), folds)
-
-
-def _misused(outside: "Outside", train: Rows, folds: tuple["InnerFold", ...]) -> str | None:
-    left_out = np.concatenate([fold.left_out for fold in folds])
-    if not np.isin(np.concatenate([train, left_out]), outside.rows).all():
-        return "uses rows of the test fold"
-    if len(np.unique(left_out)) < len(left_out):
-        return "leaves a row out twice"
-    for fold in folds:
-        if not len(fold.left_out):
-            return "has an inner fold that leaves out no row"
-        if np.isin(fold.left_out, fold.fit).any():
-            return "leaves rows out that train in the same inner fold"
-        if not np.isin(fold.fit, train).all():
-            return "trains inner folds on rows that are not among those that train"
-        if (outside.count(fold.fit) == 0).any():
-            return f"leaves an inner fold no row of a class that has {ROWS_OF_A_CLASS}"
-    return None
+    return misuse(outside, np.asarray(train), folds)
