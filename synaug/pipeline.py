@@ -274,8 +274,8 @@ def said_of_unjudged(by_seed: Mapping[str, Mapping[str, int]], n_folds: int) -> 
     said = ", ".join(f"{names.cut(name)} (in {count} of {n_splits} splits)" for name, count in counts.most_common(5))
     more = f" and {len(counts) - 5} more classes" if len(counts) > 5 else ""
     return [
-        f"inner folds leave out no row of class {said}{more}: steps, rules and methods are chosen there without regard "
-        "to it; use more data or a lower imbalance_ratio.ratio"
+        f"no row is left out to choose by of class {said}{more}; steps, rules and methods are chosen there without "
+        "regard to it: use more data or a lower imbalance_ratio.ratio"
     ]
 
 

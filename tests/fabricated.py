@@ -232,6 +232,7 @@ def _data(dataset: str, class_names: Sequence[str], minority: Sequence[int], see
         "minority": names,
         "minority_by_seed": {str(seed): names for seed in seeds},
         "near_copies": dict.fromkeys(class_names, 0.02),
+        "unjudged_by_seed": {},
     }
 
 

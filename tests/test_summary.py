@@ -7,7 +7,7 @@ import pytest
 from synaug.record import tables
 from synaug.scores import summary
 
-WORDS = "real minority rows that train, and that inner folds leave out: "
+WORDS = "real minority rows that train, and that are left out to choose by: "
 
 
 def result(*rows: tuple[int, str, int, int], minority: tuple[str, ...] = ("rare",)) -> dict[str, Any]:

@@ -29,8 +29,9 @@ def extend(
     """Record the seeds that were computed, beside those of the record that stands, or in its place.
 
     They stand beside each other where both are of one schema, one code, one set of versions and one set of embeddings
-    (`synaug.record.plan`). The order in which seeds were computed leaves no trace but in `cost` and `overrides`.
-    Whoever calls holds the run's lock (`synaug.sweep.run_lock`).
+    (`synaug.record.plan`). The order in which seeds were computed leaves no trace but in `cost`, and in
+    what is told of the last command: `name`, `choices`, `overrides`, `configs_sha256`, `git_commit`. Whoever calls holds
+    the run's lock (`synaug.sweep.run_lock`).
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ def _minority_rows(record: Mapping[str, Any]) -> str:
     # Other classes may be the minority of other seeds.
     minority = next(iter(data.get("minority_by_seed", {}).values()), data["minority"])[:5]
     rows = [f"{shown(name)} {kept.get(name, given[name])} and {left_out[name]}" for name in minority]
-    lines = [f"real minority rows that train, and that inner folds leave out: {', '.join(rows) or 'no minority'}"]
+    lines = [f"real minority rows that train, and that are left out to choose by: {', '.join(rows) or 'no minority'}"]
     others = [f"{shown(name)} {words}" for name, words in kept.items() if name not in minority]
     if others:
         more = f" and {len(others) - 5} more" if len(others) > 5 else ""
@@ -61,7 +61,7 @@ def _minority_rows(record: Mapping[str, Any]) -> str:
 
 
 def _left_out(data: Mapping[str, Any]) -> list[int]:
-    """Rows of each class that inner folds leave out, in the first split; of older records those that validate."""
+    """Rows of each class that are left out to choose by, in the first split; of older records those that validate."""
     by_seed = data.get("out_of_fold_rows_by_seed")
     rows: list[int] = next(iter(by_seed.values())) if by_seed else data["validation_rows_per_class"]
     return rows
