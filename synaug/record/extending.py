@@ -30,8 +30,8 @@ def extend(
 
     They stand beside each other where both are of one schema, one code, one set of versions and one set of embeddings
     (`synaug.record.plan`). The order in which seeds were computed leaves no trace but in `cost`, and in
-    what is told of the last command: `name`, `choices`, `overrides`, `configs_sha256`, `git_commit`. Whoever calls holds
-    the run's lock (`synaug.sweep.run_lock`).
+    what is told of the last command: `name`, `choices`, `overrides`, `configs_sha256`, `git_commit`. Whoever calls
+    holds the run's lock (`synaug.sweep.run_lock`).
 
     Parameters
     ----------
