@@ -115,9 +115,7 @@ def test_what_a_fallback_made_is_counted_over_all_seeds(program: Program, csv: s
 
 def test_classes_of_which_no_row_is_left_out_are_said_over_all_seeds(program: Program, csv: str) -> None:
     alone = [*TOY, csv, *TINY, "imbalance_ratio.ratio=30", "augmenter=none"]  # the only row of trade stays in training
-    said = (
-        "no row is left out to choose by of class 'trade' (in {0} of {0} splits); steps, rules and methods"
-    )
+    said = "no row is left out to choose by of class 'trade' (in {0} of {0} splits); steps, rules and methods"
     outcome = ok(program(*alone))
     (one,) = program.record()["warnings"]
     assert one.startswith(said.format(2))
