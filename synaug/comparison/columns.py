@@ -19,8 +19,8 @@ NOTES = {
     "without synthesis",
     "family": f"the comparisons among which p_holm, low and high are adjusted. {PRIMARY}: the best with synthesis "
     f"against the best without, over scenarios. {PLANNED}: one of these two against the baseline, over scenarios. "
-    f"{SECONDARY}: single methods by argmax and with their rules chosen, over those of the same scenario and reference. "
-    f"{OF_A_RULE}: single methods under another rule, over those of the same scenario, reference and rule",
+    f"{SECONDARY}: single methods by argmax and with their rules chosen, over those of the same scenario and "
+    f"reference. {OF_A_RULE}: single methods under another rule, over those of the same scenario, reference and rule",
     "n_comparisons": "how many different comparisons the family has; two that are the same on every split are one",
     "n_splits": "splits (seed and fold) that the method and the reference have in common",
     "n_seeds": "seeds of the scenario",

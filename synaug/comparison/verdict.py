@@ -586,12 +586,12 @@ def _advice_on_several(told: Sequence[Told], unit: Unit) -> Iterator[str]:
     rows = [row for each in told if (row := each.planned(BEST_WITHOUT_SYNTHESIS)) is not None]
     if rows and len(won) < len(told):
         others = [each for each in told if each.outcome != BETTER]
+        picked = _first_pick(others, BEST_WITHOUT_SYNTHESIS)
         gained = sum(row["outcome"] == BETTER for row in rows)
         median = f"{unit.signed(float(np.median([row['gain'] for row in rows])))}{unit.points}"
         yield (
-            f"{_instead(others, 'Elsewhere' if won else '')}. Picked most often: "
-            f"{_first_pick(others, BEST_WITHOUT_SYNTHESIS)}. The best without it is better than the baseline in {gained} "
-            f"of {counted(len(rows), 'scenario')} (median gain {median})."
+            f"{_instead(others, 'Elsewhere' if won else '')}. Picked most often: {picked}. The best without it is "
+            f"better than the baseline in {gained} of {counted(len(rows), 'scenario')} (median gain {median})."
         )
     missed = [each.primary for each in told if each.outcome == INCONCLUSIVE and np.isfinite(each.primary["detectable"])]
     if missed:
