@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -121,7 +122,8 @@ def _side(
     from synaug.augmenter import VAE, Augmenter
 
     rows, texts = embeddings(round(args.rows / TRAINING_SHARE))
-    folds = ten_folds(texts, args.ratio)
+    # Of all rows of each fold alone: an inner fold would train VAEs of its own.
+    folds = [replace(split, inner=()) for split in ten_folds(texts, args.ratio)]
 
     def augment(max_epochs: int) -> Arrays:
         sets: list[TrainingSet] = []

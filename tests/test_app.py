@@ -72,7 +72,7 @@ def test_completion_knows_options_and_keys() -> None:
             ["method=smote chooses the augmenter and the loss, and so does loss=focal: leave one of them out"],
         ),
         (["validation.folds=3"], ["validation.folds is no setting: did you mean validation.n_folds?"]),
-        (["validation.n_folds=60"], ["validation.n_folds=60 inner folds need as many rows that can be left out"]),
+        (["validation.n_folds=60"], ["validation.n_folds=60 needs 60 rows that can be left out"]),
         (["loss=focal", "loss.gamma=-1"], ["loss.gamma=-1 must be at least 0"]),
         (["loss=class_weighted", "loss.weights=[1,2,3]"], ["loss.weights holds 3 weights, but there are 2 classes"]),
         (["loss=class_weighted", "loss.weights={tarde:5}"], ["loss.weights names 'tarde', which is no class"]),

@@ -14,13 +14,13 @@ import pytest
 
 from synaug import record
 from synaug.comparison import compare as comparison
-from synaug.comparison import evidence
+from synaug.comparison import evidence, stats
 from synaug.comparison.columns import readme
 from synaug.comparison.formatting import Unit, signed, words_for_p
 from synaug.comparison.labels import BASELINE, BEST_WITHOUT_SYNTHESIS, PICKED, WITH, WITHOUT, Method
 from synaug.comparison.multiplicity import holm
 from synaug.comparison.significance import DEFINITIONS, OUTCOMES, outcomes
-from synaug.comparison.verdict import MOST_LINES, effect
+from synaug.comparison.verdict import MOST_LINES, WIDTH, effect
 from synaug.errors import UserError
 from synaug.scores.decision import CANDIDATE_RULES
 from synaug.scores.metrics import LOSSES
@@ -83,7 +83,11 @@ def test_no_difference_is_no_gain_in_words(null: Path) -> None:
     ("by", "said", "advice"),
     [
         (0.1, "synthesis helps: the best method with synthesis gains 10", "Use synthesis here"),
-        (-0.2, "synthesis harms: the best method with synthesis loses", "Do without synthesis here"),
+        (
+            -0.2,
+            "synthesis does worse than what needs none: the best method with synthesis loses",
+            "Do without synthesis here",
+        ),
     ],
 )
 def test_a_planted_difference_is_said_with_its_size_interval_and_p(
@@ -120,9 +124,13 @@ def test_beside_what_is_inconclusive_stands_what_would_have_been_found(null: Pat
     assert row["detectable"] > row["detectable_any_seeds"] > 0
     said = (
         f"A true difference of {100 * row['detectable']:.1f} points is found with a probability of 80 %; more seeds "
+        "(fix their number first: adding until a result appears doubles the risk of a false one) "
         f"can lower this to {100 * row['detectable_any_seeds']:.1f} at best, more rows further."
     )
     assert said in found.verdict.advice
+    assert found.verdict.advice[0].startswith(
+        "Nothing shows that synthesis is worth its trouble here; the simpler choice is to do without. Picked most "
+    )
     assert said in found.verdict.datasets["trec"]
 
 
@@ -175,16 +183,60 @@ def test_where_decisions_serve_the_natural_prior_the_plain_log_loss_chooses(tmp_
 
 def test_words_are_those_of_the_printed_interval() -> None:
     rows = [
-        (-0.001, 0.05, "inconclusive"),
-        (0.001, 0.05, "better"),
-        (-0.05, -0.001, "worse"),
-        (-0.009, 0.01, "equivalent"),
-        (0.001, 0.009, "equivalent"),
-        (np.nan, np.nan, "inconclusive"),
+        (-0.001, 0.05, -0.01, 0.06, "inconclusive"),
+        (0.001, 0.05, -0.01, 0.06, "better"),
+        (-0.05, -0.001, -0.06, 0.01, "worse"),
+        (-0.009, 0.01, -0.009, 0.01, "equivalent"),
+        (0.001, 0.009, 0.001, 0.01, "equivalent"),
+        (-0.009, 0.01, -0.009, 0.011, "inconclusive"),
+        (0.001, 0.009, -0.001, 0.011, "inconclusive"),
+        (np.nan, np.nan, np.nan, np.nan, "inconclusive"),
     ]
-    frame = pd.DataFrame(rows, columns=["low", "high", "expected"])
+    frame = pd.DataFrame(rows, columns=["low", "high", "low_family", "high_family", "expected"])
     assert outcomes(frame, 0.01).tolist() == frame["expected"].tolist()
     assert set(DEFINITIONS) == set(OUTCOMES)
+
+
+def test_what_is_said_of_equivalence_is_the_interval_of_the_whole_family_without_a_p() -> None:
+    row: dict[str, float | str] = {
+        "gain": 0.0,
+        "low": -0.006,
+        "high": 0.006,
+        "low_family": -0.009,
+        "high_family": 0.009,
+        "p_holm": 0.9,
+    }
+    row |= {"n_comparisons": 18, "family": "primary", "outcome": "equivalent"}
+    unit = Unit("accuracy", 0.01)
+    said = effect(pd.Series(row), unit, "the baseline")
+    assert said == (
+        "is equivalent to the baseline (0.0 points of accuracy, 95 % interval −0.9 to 0.9, corrected for 18 scenarios)"
+    )
+    row |= {"low_family": -0.02, "high_family": 0.02, "outcome": "inconclusive"}
+    said = effect(pd.Series(row), unit, "the baseline")
+    assert said.endswith("95 % interval −2.0 to 2.0, corrected for 18 scenarios)")
+
+
+@pytest.mark.parametrize(
+    ("outcomes_of_two", "said"),
+    [
+        (("worse", "equivalent"), "Do without synthesis. "),
+        (("inconclusive", "inconclusive"), "Nothing shows that synthesis is worth its trouble; the simpler choice is "),
+        (("worse", "inconclusive"), "Do without synthesis where it is worse or equivalent; elsewhere nothing shows "),
+        (("better", "worse"), "Elsewhere do without synthesis. "),
+        (("better", "inconclusive"), "Elsewhere nothing shows that synthesis is worth its trouble; the simpler "),
+    ],
+)
+def test_advice_is_no_stronger_than_what_was_found(
+    tmp_path: Path, outcomes_of_two: Sequence[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fabricated.write_runs(tmp_path, datasets=["trec"], ratios=[10.0, 50.0], augmenters=["none", "smote"])
+
+    def told(rows: pd.DataFrame, rope: float) -> pd.Series:
+        return rows["scenario"].map(lambda scenario: outcomes_of_two[scenario.ratio > 10])
+
+    monkeypatch.setattr(stats, "outcomes", told)
+    assert any(sentence.startswith(said) for sentence in compared(tmp_path).verdict.advice)
 
 
 def test_the_primary_question_is_corrected_over_scenarios_and_nothing_else(tmp_path: Path) -> None:
@@ -205,6 +257,7 @@ def test_several_scenarios_are_counted_and_have_a_line_each(tmp_path: Path) -> N
         r"\([\d.]+ points on imdb at 1:10, ",
         found.headline,
     )
+    assert max(map(len, str(found).splitlines())) <= WIDTH
     assert [row[0] for row in found.table.rows] == ["imdb at 1:10", "imdb at 1:50", "trec at 1:10", "trec at 1:50"]
     assert all(re.fullmatch(r"[\d.]+ → [\d.]+", cell) for row in found.table.rows for cell in row[-2:])
     assert found.advice[0].startswith("Use synthesis where it is better. Picked most often there: smote, ")
@@ -262,7 +315,7 @@ def test_minority_recall_and_precision_stand_beside_every_gain_and_turn_with_the
     of_best = table[(table["augmenter"] == WITHOUT) & (table["reference"] == "baseline")].iloc[0]
     for metric in ("recall", "precision"):
         assert of_primary[f"reference_minority_{metric}"] == of_best[f"minority_{metric}"]
-    assert found.verdict.table.columns[-2:] == ("minority recall", "precision")
+    assert found.verdict.table.columns[-2:] == ("minority recall", "minority precision")
 
 
 @pytest.mark.parametrize("metric", ["f1[world]", "precision[world]", "recall[world]"])
@@ -298,27 +351,56 @@ def test_usual_methods_that_lack_and_members_that_learned_nothing_are_said(tmp_p
     (weighted,) = fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none"], losses=["class_weighted"])
     cautions = " ".join(compared(tmp_path).verdict.cautions)
     assert lacking not in cautions
-    assert "learned nothing" not in cautions
+    assert "nothing was learned" not in cautions
     written = json.loads((weighted / record.RECORD).read_text())
     for row in written["best"]["data"]:
-        row[-1] = row[1] > 2  # in three folds nothing, by either rule
+        row[-1] = row[1] > 2 or (row[1] == 2 and row[2] == "tuned")  # in two folds nothing by either rule
     (weighted / record.RECORD).write_text(json.dumps(written))
-    said = "In 3 splits a method learned nothing (loss no better than chance): none class_weighted 3."
+    said = (
+        "In 2 cases (a method on a split) nothing was learned, as no rule's loss was better than chance: "
+        "none class_weighted 2."
+    )
     assert said in compared(tmp_path).verdict.cautions
 
 
+def test_a_loss_balances_by_what_it_is_and_not_by_the_name_of_its_option(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"])
+    (own,) = fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none"], losses=["mine"])
+    cautions = compared(tmp_path).verdict.cautions
+    assert any(caution.startswith("No loss that balances the classes was run: ") for caution in cautions)
+    written = json.loads((own / record.RECORD).read_text())
+    written["config"]["loss"]["_target_"] = "synaug.loss.EffectiveNumber"
+    (own / record.RECORD).write_text(json.dumps(written))
+    assert not any("balances the classes" in caution for caution in compared(tmp_path).verdict.cautions)
+
+
+def test_of_a_classifier_that_takes_no_loss_repetition_and_removal_are_advised(tmp_path: Path) -> None:
+    def without_steps(augmenters: Sequence[str]) -> str:
+        for run in fabricated.write_runs(tmp_path, ["trec"], [10.0], augmenters):
+            written = json.loads((run / record.RECORD).read_text())
+            written["cost"]["optimiser_steps"] = 0
+            (run / record.RECORD).write_text(json.dumps(written))
+        return " ".join(compared(tmp_path).verdict.cautions)
+
+    cautions = without_steps(["none", "smote"])
+    assert "loss=plain" not in cautions
+    assert "No repetition or removal of rows was run: with them (augmenter=random,random_under) the best " in cautions
+    assert "may be better" not in without_steps(["random"])
+
+
 def test_near_copies_and_other_validations_are_said(tmp_path: Path) -> None:
-    for run in fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"]):
+    runs = fabricated.write_runs(tmp_path, ["trec"], [10.0, 50.0], ["none", "smote"])
+    for share, run in zip((0.29, 0.25, 0.12, 0.11), runs, strict=True):
         written = json.loads((run / record.RECORD).read_text())
-        written["data"]["near_copies"]["world"] = 0.29
+        written["data"]["near_copies"]["world"] = share
         written["choices"]["validation"] = "oracle"
         (run / record.RECORD).write_text(json.dumps(written))
     found = compared(tmp_path).verdict
-    assert "On trec at 1:10 (validation=oracle)" in found.headline
+    assert found.table.rows[0][0] == "trec at 1:10 (validation=oracle)"
     cautions = " ".join(found.cautions)
     assert "validation=oracle chose with minority rows that nobody has" in cautions
-    assert "In trec, 29 % of the test rows of world have a near copy that trains" in cautions
-    assert "of business have a near copy" not in cautions
+    assert cautions.count("near copies") == 1
+    assert "trec: 29% of class 'world' in the test folds are near copies of training rows" in cautions
 
 
 def test_every_column_has_a_note(tmp_path: Path) -> None:
@@ -451,7 +533,7 @@ def test_losses_gain_by_falling(tmp_path: Path) -> None:
 
 def test_what_is_ranked_has_its_rule_chosen_but_for_the_baseline() -> None:
     rows = [
-        ("scenario", augmenter, "", decision, fold, augmenter in ("smote", WITH), value)
+        ("scenario", augmenter, "", decision, 0, fold, augmenter in ("smote", WITH), value)
         for augmenter, decision, value in (
             ("none", "argmax", 0.1),
             ("none", "tuned", 0.2),
@@ -464,11 +546,31 @@ def test_what_is_ranked_has_its_rule_chosen_but_for_the_baseline() -> None:
         )
         for fold in (0, 1)
     ]
-    columns = ["scenario", "augmenter", "loss", "decision", "fold", "with_synthesis", "value"]
+    columns = ["scenario", "augmenter", "loss", "decision", "seed", "fold", "with_synthesis", "value"]
     values = comparison.headline_values(pd.DataFrame(rows, columns=columns))
     assert values.loc["scenario"].to_dict() == pytest.approx(
         {BASELINE: 0.1, BEST_WITHOUT_SYNTHESIS: 0.4, Method("smote", "", "chosen"): 0.7}
     )
+
+
+def test_ranks_and_what_stands_beside_gains_are_means_over_common_splits(tmp_path: Path) -> None:
+    runs = fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote", "vae"])
+    for run in (run for run in runs if "-smote-" in run.name):
+        written = json.loads((run / record.RECORD).read_text())
+        for name in ("scores", "validation_scores"):
+            written[name]["data"] = [row for row in written[name]["data"] if row[1] >= 4]
+        (run / record.RECORD).write_text(json.dumps(written))
+    found = compared(tmp_path)
+    scores = evidence.read([tmp_path]).scores
+    of_none = scores[(scores["augmenter"] == "none") & (scores["decision"] == "argmax") & (scores["fold"] >= 4)]
+    (ranked,) = comparison.headline_values(found.values["balanced_accuracy"])[BASELINE]
+    expected = of_none[of_none["metric"] == "balanced_accuracy"]["value"].mean()
+    assert ranked == pytest.approx(expected)
+    row = found.table.query("augmenter == 'smote' and decision == 'argmax'").iloc[0]
+    assert row["reference_value"] == pytest.approx(expected)
+    for metric in ("recall", "precision"):
+        rows = of_none[(of_none["metric"] == metric) & of_none["class"].isin(["sports", "world"])]
+        assert row[f"reference_minority_{metric}"] == pytest.approx(rows["value"].mean())
 
 
 def without_minority(folder: Path, pattern: str = "*") -> None:

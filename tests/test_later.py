@@ -11,6 +11,7 @@ from scipy.special import log_softmax
 
 from synaug import record as records
 from synaug.comparison import evidence as evidences
+from synaug.comparison.compare import compare
 from synaug.errors import UserError
 from synaug.report import draw, later
 from synaug.report.__main__ import main
@@ -96,6 +97,22 @@ def test_runs_without_the_class_are_left_as_they_are(tmp_path: Path) -> None:
     write_runs(tmp_path, ["imdb"], [10.0], ["none"], n_folds=2, class_names=("neg", "pos"))
     found = later.with_rules(evidences.read([tmp_path]), [later.read_rule("costs", "spam=5")]).scores
     assert set(found["dataset"][found["decision"] == "costs spam=5"]) == {"sms"}
+
+
+def test_help_says_where_costs_and_thresholds_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert capsys.readouterr().out.count("target_prior") == 2
+
+
+def test_a_rule_that_is_judged_later_changes_no_other_comparison(tmp_path: Path) -> None:
+    for folder in write_runs(tmp_path, ["sms"], [10.0], ["none", "smote"], n_folds=3, class_names=("ham", "spam")):
+        write_probabilities(folder)
+    before = evidences.read([tmp_path])
+    after = later.with_rules(before, [later.read_rule("costs", "spam=5")])
+    first, second = (compare(each, ["accuracy"]).tables["accuracy"] for each in (before, after))
+    kept = second[second["decision"] != "costs spam=5"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept.astype({"decision": object}), first.astype({"decision": object}))
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,17 @@ def test_more_seeds_lower_what_is_found_down_to_a_floor_that_only_rows_lower() -
     assert more_rows.difference == pytest.approx(differences[0] / 2, rel=0.02)
 
 
+@pytest.mark.parametrize("n_seeds", [1, 3, 10])
+def test_of_the_smaller_difference_that_is_named_every_second_one_is_found(n_seeds: int) -> None:
+    found = power.detectable_in_errors(degrees := 10 * n_seeds - 1)
+    critical = stats.t.ppf(1 - LEVEL / 2, degrees)
+    assert stats.nct.sf(critical, degrees, power.EVERY_SECOND * found) == pytest.approx(0.5, abs=0.02)
+    points = 100 * power.power_before(200, 10, n_seeds).difference
+    said = power.sentence_before(200, 10, n_seeds)
+    assert f"of about {points:.1f} points of accuracy is found with a probability of 80 % in one scenario alone" in said
+    assert f"(one of {0.7 * points:.1f} every second time)" in said
+
+
 def test_before_a_sweep_it_is_what_the_spread_of_such_rows_gives_afterwards() -> None:
     n_rows, n_folds, n_seeds, disagreement = 400, 10, 3, 0.1
     before = power.power_before(n_rows, n_folds, n_seeds, disagreement)

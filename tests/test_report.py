@@ -442,7 +442,7 @@ def test_validation_and_near_copies_are_named(tmp_path: Path) -> None:
     assert "sms · validation=oracle at 1:10" in text  # of figures and tables
     assert "test rows of sms with a near copy among the training rows" in text
     assert "world 29 %, " in text
-    assert "29 % of the test rows of world have a near copy" in text
+    assert "29% of class &#39;world&#39; in the test folds are near copies of training rows" in text
 
 
 def test_json_ends_no_script_element() -> None:

@@ -1,21 +1,25 @@
 """What a reader must know before believing a verdict, the gravest first."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from synaug.comparison.evidence import Evidence
 from synaug.comparison.formatting import counted
 from synaug.comparison.labels import ARGMAX, BASELINE, Scenario, is_mostly_by_fallback, methods_of
 from synaug.comparison.naming import NESTED
+from synaug.near_copies import said_of_near_copies
 
 MOST_LEFT_OUT = 5
 MOST_NAMED = 5
-# Losses that weigh or shift the classes by their size: what anybody would try before synthesis.
-BALANCING_LOSSES = ("class_weighted", "effective_number", "balanced_softmax", "logit_adjusted")
-# Share of a class's test rows with a near copy among the training rows.
-MANY_NEAR_COPIES = 0.1
+# Losses that weigh or shift the classes by their size, whatever their options are called: what anybody would try before
+# synthesis.
+BALANCING_LOSSES = tuple(
+    f"synaug.loss.{name}" for name in ("ClassWeighted", "EffectiveNumber", "BalancedSoftmax", "LogitAdjusted")
+)
 
 
 def cautions(evidence: Evidence, gaps: pd.DataFrame, compared: Sequence[Scenario]) -> Iterator[str]:
@@ -32,7 +36,7 @@ def cautions(evidence: Evidence, gaps: pd.DataFrame, compared: Sequence[Scenario
     if len(versions) > 1:
         yield f"{len(versions)} versions of the code are mixed (--mixed); differences may come from that."
     yield from _of_files(evidence)
-    yield from _of_methods(evidence.runs, compared)
+    yield from _of_methods(evidence, compared)
     yield from _of_learning(evidence.runs)
     if len(gaps):
         n = gaps["scenario"].nunique()
@@ -41,16 +45,28 @@ def cautions(evidence: Evidence, gaps: pd.DataFrame, compared: Sequence[Scenario
     yield from _of_fallbacks(evidence.runs)
 
 
-def _of_methods(runs: pd.DataFrame, compared: Sequence[Scenario]) -> Iterator[str]:
+def _of_methods(evidence: Evidence, compared: Sequence[Scenario]) -> Iterator[str]:
     """What the best without synthesis could not be picked from, and where there is no baseline."""
-    without = runs[~runs["with_synthesis"].astype(bool)]
-    balanced = set(without["scenario"][without["loss_option"].isin(BALANCING_LOSSES)])
-    lacking = [scenario for scenario in compared if scenario not in balanced]
-    if lacking:
-        yield (
-            f"No loss that balances the classes was run{_in(lacking, compared)}: with one (loss=plain,class_weighted) "
-            "the best without synthesis may be better."
-        )
+    runs, records = evidence.runs, [evidence.records[identity] for identity in evidence.runs["identity"]]
+    without = ~runs["with_synthesis"].astype(bool)
+    losses = np.array([record["config"].get("loss", {}).get("_target_") for record in records], dtype=object)
+    # What is not trained in steps makes no loss small, and takes none but the plain one.
+    at_once = np.array([record["cost"].get("optimiser_steps") == 0 for record in records], dtype=bool)
+    resampled = runs["augmenter"] != BASELINE.augmenter
+    balanced = set(runs["scenario"][without & (np.isin(losses, BALANCING_LOSSES) | (at_once & resampled))])
+    of_them = set(runs["scenario"][at_once])
+    for lacking, what in (
+        (
+            [scenario for scenario in compared if scenario not in balanced | of_them],
+            "loss that balances the classes was run{}: with one (loss=plain,class_weighted)",
+        ),
+        (
+            [scenario for scenario in compared if scenario in of_them - balanced],
+            "repetition or removal of rows was run{}: with them (augmenter=random,random_under)",
+        ),
+    ):
+        if lacking:
+            yield f"No {what.format(_in(lacking, compared))} the best without synthesis may be better."
     plain = set(runs["scenario"][(runs["augmenter"] == BASELINE.augmenter) & (runs["loss"] == BASELINE.loss)])
     lacking = [scenario for scenario in compared if scenario not in plain]
     if lacking:
@@ -73,7 +89,8 @@ def _of_learning(runs: pd.DataFrame) -> Iterator[str]:
     more = f" and {len(by_method) - MOST_NAMED} more" if len(by_method) > MOST_NAMED else ""
     said = ", ".join(named)
     yield (
-        f"In {counted(by_method.total(), 'split')} a method learned nothing (loss no better than chance): {said}{more}."
+        f"In {counted(by_method.total(), 'case')} (a method on a split) nothing was learned, as no rule's loss was "
+        f"better than chance: {said}{more}."
     )
 
 
@@ -114,17 +131,18 @@ def _of_protocol(evidence: Evidence) -> Iterator[str]:
         )
     if records and all(len(record["config"]["seeds"]) == 1 for record in records):
         yield "With one seed, folds are drawn once; seeds=[0,1,2] shows how far results depend on that draw."
-    yield from dict.fromkeys(sentence for record in records for sentence in _of_near_copies(record["data"]))
+    yield from _of_near_copies(records)
 
 
-def _of_near_copies(data: "dict[str, object]") -> Iterator[str]:
-    shares = data.get("near_copies")
-    for name, share in shares.items() if isinstance(shares, dict) else ():
-        if share is not None and share > MANY_NEAR_COPIES:
-            yield (
-                f"In {data['name']}, {100 * share:.0f} % of the test rows of {name} have a near copy that trains: "
-                "scores on new texts may be lower."
-            )
+def _of_near_copies(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A sentence for each data set, with each class's largest share, as how many rows train depends on the ratio."""
+    largest: dict[str, dict[str, float]] = defaultdict(dict)
+    for data in (record["data"] for record in records):
+        known = largest[data["name"]]
+        for name, share in (data.get("near_copies") or {}).items():
+            known[name] = max(known.get(name, 0.0), share or 0.0)
+    for title, shares in largest.items():
+        yield from (f"{sentence}." for sentence in said_of_near_copies(shares, title))
 
 
 def _of_fallbacks(runs: pd.DataFrame) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from synaug.comparison.significance import DEFINITIONS, INTERVAL, LEVEL, POWER
-from synaug.comparison.stats import PLANNED, PRIMARY, SECONDARY
+from synaug.comparison.stats import OF_A_RULE, PLANNED, PRIMARY, SECONDARY
 
 # By column of `synaug.comparison.compare.Comparison.tables`, and of the file that holds them.
 NOTES = {
@@ -19,7 +19,8 @@ NOTES = {
     "without synthesis",
     "family": f"the comparisons among which p_holm, low and high are adjusted. {PRIMARY}: the best with synthesis "
     f"against the best without, over scenarios. {PLANNED}: one of these two against the baseline, over scenarios. "
-    f"{SECONDARY}: all others, over those of the same scenario and reference",
+    f"{SECONDARY}: single methods by argmax and with their rules chosen, over those of the same scenario and "
+    f"reference. {OF_A_RULE}: single methods under another rule, over those of the same scenario, reference and rule",
     "n_comparisons": "how many different comparisons the family has; two that are the same on every split are one",
     "n_splits": "splits (seed and fold) that the method and the reference have in common",
     "n_seeds": "seeds of the scenario",
@@ -38,6 +39,9 @@ NOTES = {
     "detectable": f"true difference that this comparison finds with a probability of {100 * POWER:g} %, given the "
     "spread that it saw, at the level of low and high",
     "detectable_any_seeds": "the same with any number of seeds: to find a smaller one takes more rows",
+    "low_family": f"lower end of the {INTERVAL} interval at the level of the whole family (Bonferroni): all intervals "
+    f"of a family hold their true differences at once with a probability of {INTERVAL}. By it equivalence is told",
+    "high_family": "its upper end",
     "low_raw": f"lower end of the {INTERVAL} interval of this comparison alone, not adjusted; belongs to p_raw",
     "high_raw": "its upper end",
     "p_raw": "p-value of the corrected t-test, not adjusted: it does not depend on what else was compared",
@@ -51,8 +55,8 @@ NOTES = {
     "p_equivalent": "probability that it lies within that region",
     "p_better": "probability that it lies above",
     "missing": "splits of the scenario that the method or the reference lacks",
-    "minority_recall": "mean recall of the minority classes under the method",
-    "minority_precision": "mean precision of the minority classes under the method",
+    "minority_recall": "mean recall of the minority classes under the method, over the common splits",
+    "minority_precision": "mean precision of the minority classes under the method, over the common splits",
     "reference_minority_recall": "the same under the reference",
     "reference_minority_precision": "the same under the reference",
     "by_fallback": "share of the augmenter's rows that a fallback made; empty: the augmenter added no rows",

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from synaug.comparison import evidence as evidences
 from synaug.comparison import ranking, stats
-from synaug.comparison.choices import choose, with_choices
+from synaug.comparison.choices import KEY, SPLIT, choose, with_choices
 from synaug.comparison.evidence import LABELS, Evidence
 from synaug.comparison.formatting import class_metric
 from synaug.comparison.labels import (
@@ -21,7 +20,6 @@ from synaug.comparison.labels import (
     CHOSEN,
     METHOD,
     PICKED,
-    REFERENCES,
     Method,
     as_text,
     methods_of,
@@ -63,7 +61,8 @@ class Comparison:
     tables
         By metric, `synaug.comparison.stats.compare`'s frame, and `by_fallback`: the share of the augmenter's rows
         that a fallback made, NaN where it made none and of the best of several methods; `minority_recall` and
-        `minority_precision`, the means over the minority classes, and the reference's, `reference_minority_recall`, ….
+        `minority_precision`, the means over the minority classes and the splits that the gain is over, and the
+        reference's, `reference_minority_recall`, ….
     values
         By metric, the splits' scores with the methods that `synaug.comparison.choices.with_choices` adds.
     choices
@@ -182,7 +181,9 @@ def compare(
         better = metric not in known_metrics.LOSSES
         values[metric] = with_choices(evidence.scores_of(metric), choices)
         compared = stats.compare(values[metric], higher_is_better=better, rope=rope)
-        tables[metric] = _with_minority(compared, minority).join(by_fallback, on=["scenario", "augmenter"])
+        beside = stats.means_beside(values[metric], minority)
+        compared = compared.merge(beside, on=["scenario", *METHOD, "reference"], how="left")
+        tables[metric] = compared.join(by_fallback, on=["scenario", "augmenter"])
         ranked = headline_values(values[metric][~values[metric]["scenario"].isin(idle)])
         rankings[metric] = ranking.rank(ranked, contents, higher_is_better=better)
     calibration = _calibration(evidence, choices, rope)
@@ -192,24 +193,14 @@ def compare(
 
 
 def _of_minority(evidence: Evidence, choices: pd.DataFrame) -> pd.DataFrame:
-    """Minority recall and precision of each method, `[(scenario, augmenter, loss, decision), 2]`."""
-    means = {}
-    for metric in MINORITY:
-        scores = with_choices(evidence.minority_scores(metric), choices).astype({"scenario": object})
-        means[f"minority_{metric}"] = scores.groupby(["scenario", *METHOD])["value"].mean()
-    return pd.DataFrame(means)
-
-
-def _with_minority(table: pd.DataFrame, minority: pd.DataFrame) -> pd.DataFrame:
-    """Put the method's and the reference's minority scores beside every gain."""
-    if minority.empty:  # no class is smaller
-        columns = [*minority.columns, *minority.add_prefix("reference_").columns]
-        return table.assign(**dict.fromkeys(columns, np.nan))
-    references = table["reference"].map(REFERENCES)
-    names = {name: references.map(lambda each, name=name: getattr(each, name)).astype("str") for name in METHOD}
-    of_reference = table[["scenario"]].assign(**names)
-    beside = of_reference.join(minority.add_prefix("reference_"), on=["scenario", *METHOD])
-    return table.join(minority, on=["scenario", *METHOD]).join(beside[[*beside.columns[-len(MINORITY) :]]])
+    """Minority recall and precision of each method and split: `KEY`, `minority_recall`, `minority_precision`."""
+    recall, precision = (
+        with_choices(evidence.minority_scores(metric), choices)[[*KEY, "value"]].rename(
+            columns={"value": f"minority_{metric}"}
+        )
+        for metric in MINORITY
+    )
+    return recall.merge(precision, on=KEY)
 
 
 def _calibration(evidence: Evidence, choices: pd.DataFrame, rope: float) -> pd.DataFrame:
@@ -280,13 +271,17 @@ def _mixed(versions: dict[str, list[str]]) -> str:
 def headline_values(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean scores `[scenario, method]` of the baseline, the best without synthesis, and each method with synthesis.
 
-    The last have their rules chosen, as the best without synthesis has: none is handicapped.
+    The last have their rules chosen, as the best without synthesis has: none is handicapped. Means are over the splits
+    that all of these methods of the scenario have; a scenario without such a split is left out.
     """
     methods = methods_of(scores)
     ranked = (scores["decision"] == CHOSEN) & scores["with_synthesis"] & ~scores["augmenter"].isin(PICKED)
     references = [BASELINE, BEST_WITHOUT_SYNTHESIS]
     shown = scores[ranked | methods.isin(references)].astype({"scenario": object})
-    wide = shown.assign(method=methods).groupby(["scenario", "method"])["value"].mean().unstack()
+    shown = shown.assign(method=methods).dropna(subset="value")
+    n_methods = shown.groupby(["scenario", *SPLIT])["method"].transform("size")
+    common = shown[n_methods == shown.groupby("scenario")["method"].transform("nunique")]
+    wide = common.groupby(["scenario", "method"])["value"].mean().unstack()
     order: list[Method] = [*references, *dict.fromkeys(methods[ranked])]
     return wide.reindex(columns=[method for method in order if method in wide])
 

@@ -40,7 +40,7 @@ class Evidence:
         `content` (which data set it is, whatever it is called), `n_classes`, `n_minority` (classes), `rows_made`
         (synthetic ones, or removed, over all fits), `with_synthesis` (whether any of them is a new point, and no copy),
         `by_fallback` (the share of the added rows that a fallback made; NaN where there are none), `n_unlearned`
-        (splits in which a candidate rule's best out-of-fold loss was no better than chance), `code`, `finished`,
+        (splits in which no candidate rule's best out-of-fold loss was better than chance), `code`, `finished`,
         `seconds`, `peak_memory_bytes`; then each setting in which runs of one option differ, under its dotted name:
         numbers, true and false or text as they are, text where runs have several of these, and missing where a run
         lacks the setting or has null.
@@ -247,11 +247,15 @@ def _rows_made(balance: Mapping[str, Any], augmenter: str) -> dict[str, Any]:
 
 
 def _unlearned(best: Mapping[str, Any]) -> int:
-    """In how many splits a candidate rule had learned nothing; older records do not say."""
+    """In how many splits no candidate rule had learned anything; older records do not say."""
     if "learned" not in best["columns"]:
         return 0
     seed_at, fold_at, learned_at = (best["columns"].index(name) for name in ("seed", "fold", "learned"))
-    return len({(row[seed_at], row[fold_at]) for row in best["data"] if row[learned_at] is False})
+    without, with_any = (
+        {(row[seed_at], row[fold_at]) for row in best["data"] if (row[learned_at] is False) == nothing}
+        for nothing in (True, False)
+    )
+    return len(without - with_any)
 
 
 def _of_one_kind(values: Sequence[Any]) -> "pd.Series[Any]":

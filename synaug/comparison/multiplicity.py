@@ -35,7 +35,8 @@ def holm(p: ArrayLike) -> Adjusted:
     1 − α, as none is narrower than the interval of one comparison alone; and the probability that any interval of a
     true difference of 0 excludes 0 is at most α, as with Holm. That all intervals cover at once with a probability of
     1 − α is not claimed: such intervals (Guilbaud 2008) tell of a rejected comparison little but its sign, unless
-    all are rejected.
+    all are rejected. Equivalence, which several intervals within a region would claim at once, is told by others
+    (`synaug.comparison.significance.outcomes`).
 
     References
     ----------

@@ -14,7 +14,7 @@ from scipy import stats
 
 from synaug.comparison import power
 from synaug.comparison.choices import DECIMALS, KEY, KINDS, SPLIT
-from synaug.comparison.labels import CHOSEN, METHOD, PICKED, REFERENCES, Method, methods_of
+from synaug.comparison.labels import ARGMAX, CHOSEN, METHOD, PICKED, REFERENCES, Method, methods_of
 from synaug.comparison.multiplicity import holm
 from synaug.comparison.significance import LEVEL, ROPE, outcomes
 from synaug.errors import UserError
@@ -28,10 +28,12 @@ COLUMNS = [
     *("scenario", *METHOD, "with_synthesis", "reference", "family", "n_comparisons"),
     *("n_splits", "n_seeds", "n_folds", "rho", *TESTED[:4], "low", "high", "p_holm", "outcome"),
     *("detectable", "detectable_any_seeds"),
-    *("low_raw", "high_raw", "p_raw", "error", "t", *TESTED[7:], "missing"),
+    *("low_family", "high_family", "low_raw", "high_raw", "p_raw", "error", "t", *TESTED[7:], "missing"),
 ]
-# The question of a scenario; two that are planned, too, against the baseline; and all methods one by one.
-PRIMARY, PLANNED, SECONDARY = "primary", "planned", "secondary"
+# The question of a scenario; two that are planned, too, against the baseline; all methods one by one, by argmax and
+# with their rules chosen; and all methods under one rule more.
+PRIMARY, PLANNED, SECONDARY, OF_A_RULE = "primary", "planned", "secondary", "of_a_rule"
+SECONDARY_RULES = (ARGMAX, CHOSEN)
 # Up to here `signed_rank_test` is exact: 2^50 signs are counted without rounding in float64.
 EXACT_RANKS = 50
 
@@ -194,8 +196,13 @@ def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float 
 
         - `primary`: the best with synthesis against the best without, over scenarios;
         - `planned`: the best without synthesis against the baseline, over scenarios, and the best with it likewise;
-        - `secondary`: all others, over those of the same scenario and reference. Comparisons that are the same on all
-          splits (as of `chosen` and the rule that it chose everywhere) are one.
+        - `secondary`: single methods by argmax and with their rules chosen, over those of the same scenario and
+          reference;
+        - `of_a_rule`: single methods under any other rule, over those of the same scenario, reference and rule, so that
+          a rule more, as one that is judged only later, changes no other number.
+
+        Of the latter two, comparisons that are the same on all splits are one. low_family and high_family have the
+        level of the whole family, by which equivalence is told (`synaug.comparison.significance.outcomes`).
 
     Raises
     ------
@@ -236,15 +243,48 @@ def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float 
     return rows[COLUMNS]
 
 
+def means_beside(scores: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Means of other scores over just those splits over which `compare` takes its gains.
+
+    Parameters
+    ----------
+    scores
+        What `compare` gets.
+    others
+        The columns `KEY`, and a column for each other score.
+
+    Returns
+    -------
+    DataFrame
+        Of each comparison scenario, the columns of `METHOD` and reference; by each other score's name its mean under
+        the method, and with ``reference_`` before it that under the reference. NaN where no common split has it.
+    """
+    names = [name for name in others if name not in KEY]
+    scored = scores[scores["decision"] != ARGMAX_CHOSEN_STEP].astype(KINDS).dropna(subset="value")
+    scored = scored.merge(others.astype(KINDS), on=KEY, how="left")
+    rows, values = _pairs(scored)
+    common = ~np.isnan(values[rows["of_method"]]) & ~np.isnan(values[rows["of_reference"]])
+    means = rows[["scenario", *METHOD, "reference"]].copy()
+    for name in names:
+        _, of_other = _pairs(scored.assign(value=scored[name]))
+        for prefix, which in (("", "of_method"), ("reference_", "of_reference")):
+            used = np.where(common, of_other[rows[which]], np.nan)
+            n = (~np.isnan(used)).sum(1)
+            means[f"{prefix}{name}"] = np.divide(np.nansum(used, 1), n, out=np.full(len(rows), np.nan), where=n > 0)
+    return means
+
+
 def _adjusted(rows: pd.DataFrame, differences: Array) -> pd.DataFrame:
     """Adjust p-values and intervals within families; differences `[row, split]`."""
     is_pick = rows["augmenter"].isin(PICKED)
     over_pick = rows["reference"].isin([name for name, method in REFERENCES.items() if method.augmenter in PICKED])
-    rows["family"] = np.select([is_pick & over_pick, is_pick], [PRIMARY, PLANNED], SECONDARY)
+    is_secondary = rows["decision"].isin(SECONDARY_RULES)
+    rows["family"] = np.select([is_pick & over_pick, is_pick, is_secondary], [PRIMARY, PLANNED, SECONDARY], OF_A_RULE)
     # A pick's families run over scenarios, those of single methods lie in one scenario. Of the latter, comparisons
     # that are the same on all splits count once (+ 0.0 makes −0 of 0); scenarios ask for themselves.
     names = rows[["family", "reference"]].assign(
-        scope=np.where(is_pick, rows["augmenter"], rows["scenario"].astype(object).map(str))
+        scope=np.where(is_pick, rows["augmenter"], rows["scenario"].astype(object).map(str)),
+        rule=np.where(rows["family"] == OF_A_RULE, rows["decision"], ""),
     )
     family = names.groupby([*names.columns], sort=False).ngroup().to_numpy()
     vectors = [row.tobytes() for row in differences + 0.0]
@@ -261,6 +301,9 @@ def _adjusted(rows: pd.DataFrame, differences: Array) -> pd.DataFrame:
     factor = factors[group]
     rows["p_holm"], rows["n_comparisons"] = adjusted[group], sizes[group]
     rows["low"], rows["high"] = intervals(rows["gain"], rows["error"], rows["n_splits"], factor)
+    rows["low_family"], rows["high_family"] = intervals(
+        rows["gain"], rows["error"], rows["n_splits"], np.maximum(rows["n_comparisons"], 1)
+    )
     rows["low_raw"], rows["high_raw"] = intervals(rows["gain"], rows["error"], rows["n_splits"])
     found = power.after(rows["error"], rows["n_splits"], rows["n_folds"], factor)
     rows["detectable"], rows["detectable_any_seeds"] = found.difference, found.with_any_seeds

@@ -39,7 +39,7 @@ from synaug.comparison.significance import (
     POWER,
     WORSE,
 )
-from synaug.comparison.stats import SECONDARY
+from synaug.comparison.stats import PLANNED, PRIMARY, SECONDARY
 from synaug.escaping import shown
 
 WIDTH = 110
@@ -57,6 +57,10 @@ THE_BASELINE, THE_BEST = (REFERENCE_LABELS[name] for name in REFERENCES)
 REFERENCE_NAMES = {method: name for name, method in REFERENCES.items()}
 WITH_IT = "the best method with synthesis"
 MIRRORED = {BETTER: WORSE, WORSE: BETTER}
+# Who adds seeds until an outcome appears asks as often as they look, and the level is that of one look.
+BEFORE_LOOKING = "fix their number first: adding until a result appears doubles the risk of a false one"
+NOT_SHOWN = "othing shows that synthesis is worth its trouble"
+SIMPLER = "the simpler choice is to do without"
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Table:
         """The table in at most so many lines, with a heading; what is cut is counted."""
         if not self.rows:
             return []
-        note = [f"  {self.note}"] if self.note else []
+        note = textwrap.wrap(shown(self.note), WIDTH, initial_indent="  ", subsequent_indent="  ")
         room = max(most - 1 - len(note), 1)
         rows = self.rows if len(self.rows) <= room else self.rows[: room - 1]
         cells = [[shown(cell) for cell in row] for row in (self.columns, *rows)]
@@ -299,7 +303,10 @@ class Told:
         if self.outcome == BETTER:
             return f"{at}, synthesis helps: {WITH_IT} gains {_size(row, unit)} over the best without {sure}."
         if self.outcome == WORSE:
-            return f"{at}, synthesis harms: {WITH_IT} loses {_size(row, unit)} to the best without {sure}."
+            return (
+                f"{at}, synthesis does worse than what needs none: {WITH_IT} loses {_size(row, unit)} to the best "
+                f"without {sure}."
+            )
         if self.outcome == EQUIVALENT:
             return (
                 f"{at}, synthesis makes no difference that matters: {WITH_IT} and the best without are equivalent in "
@@ -353,7 +360,7 @@ def _found(rows: "Sequence[pd.Series[Any]]", unit: Unit) -> str:
     if all(row["detectable_any_seeds"] > MOSTLY_FLOOR * row["detectable"] for row in rows):
         more = "more seeds would hardly lower this, but more rows would"
     else:
-        more = f"more seeds can lower this to {at_best} at best, more rows further"
+        more = f"more seeds ({BEFORE_LOOKING}) can lower this to {at_best} at best, more rows further"
     return f"A true difference of {now}{unit.points} is found with a probability of {100 * POWER:g} %; {more}."
 
 
@@ -371,14 +378,27 @@ def _size(row: "pd.Series[Any]", unit: Unit) -> str:
 
 
 def evidence_of(row: "pd.Series[Any]", unit: Unit) -> str:
-    """The interval and the p-value of a comparison, which are adjusted alike, and for how many."""
-    n = int(row["n_comparisons"])
-    together = (
-        f", corrected for {counted(n, 'scenario' if row['family'] != SECONDARY else 'comparison')}" if n > 1 else ""
-    )
-    return (
-        f"{INTERVAL} interval {unit.of(row['low'])} to {unit.of(row['high'])}, {words_for_p(row['p_holm'])}{together}"
-    )
+    """The interval that told the outcome, and for how many comparisons it was corrected.
+
+    With it stands the p-value of no difference, adjusted alike; not where equivalence was the question, of which it
+    tells nothing.
+    """
+    n, over = int(row["n_comparisons"]), "scenario" if row["family"] in (PRIMARY, PLANNED) else "comparison"
+    together = f", corrected for {counted(n, over)}" if n > 1 else ""
+    low, high = _ends(row, unit)
+    p = "" if _may_be_equivalent(row, unit) else f", {words_for_p(row['p_holm'])}"
+    return f"{INTERVAL} interval {unit.of(low)} to {unit.of(high)}{p}{together}"
+
+
+def _may_be_equivalent(row: "pd.Series[Any]", unit: Unit) -> bool:
+    """Whether the interval beside p lies in the region of practical equivalence, so that the family's one decides."""
+    return bool(row["low"] >= -unit.rope and row["high"] <= unit.rope)
+
+
+def _ends(row: "pd.Series[Any]", unit: Unit) -> tuple[float, float]:
+    """The interval that told the outcome."""
+    of = "_family" if _may_be_equivalent(row, unit) else ""
+    return row[f"low{of}"], row[f"high{of}"]
 
 
 def effect(row: "pd.Series[Any]", unit: Unit, other: str) -> str:
@@ -486,7 +506,7 @@ def _table(told: Sequence[Told], unit: Unit) -> Table:
     share = "" if unit.points == "" else " (%)"
     if len(told) == 1:
         return _of_methods(told[0], unit, share)
-    columns = ("", "best without", "best with", "gain", INTERVAL, "outcome", "minority recall", "precision")
+    columns = ("", "without", "with", "gain", INTERVAL, "outcome", "minority recall", "minority precision")
     rows = []
     for each in told:
         row = each.primary
@@ -507,16 +527,18 @@ def _share(value: float) -> str:
 
 
 def _interval(row: "pd.Series[Any]", unit: Unit) -> str:
-    return f"{unit.of(row['low'])} to {unit.of(row['high'])}" if np.isfinite(row["low"]) else "–"
+    return " to ".join(map(unit.of, _ends(row, unit))) if np.isfinite(row["low"]) else "–"
 
 
 def _of_methods(told: Told, unit: Unit, share: str) -> Table:
-    columns = ("", f"{unit.name}{share}", "gain", INTERVAL, "outcome", "minority recall", "precision")
+    columns = ("", f"score{share}", "gain", INTERVAL, "outcome", "minority recall", "minority precision")
     primary, baseline = told.primary, told.planned(BEST_WITHOUT_SYNTHESIS)
     rows = []
     if baseline is not None:  # which loses what the best without synthesis gains
         mirrored = baseline.copy()
-        mirrored["gain"], mirrored["low"], mirrored["high"] = -baseline["gain"], -baseline["high"], -baseline["low"]
+        mirrored["gain"] = -baseline["gain"]
+        for of in ("", "_family"):
+            mirrored[f"low{of}"], mirrored[f"high{of}"] = -baseline[f"high{of}"], -baseline[f"low{of}"]
         mirrored["outcome"] = MIRRORED.get(baseline["outcome"], baseline["outcome"])
         mirrored["value"] = baseline["reference_value"]
         for name in ("minority_recall", "minority_precision"):
@@ -530,7 +552,7 @@ def _of_methods(told: Told, unit: Unit, share: str) -> Table:
         rows.append(_line(_with_fallback(method.label_without_rule, row["by_fallback"]), row, unit))
     n = int(singles["n_comparisons"].max())
     together = f"; their intervals are corrected for {n} comparisons" if n > 1 else ""
-    note = f"Gains are over the best without synthesis. Single methods are secondary{together}."
+    note = f"Scores are {unit.name}, gains over the best without synthesis. Single methods are secondary{together}."
     return Table(columns, tuple(rows), note)
 
 
@@ -551,7 +573,8 @@ def _advice_on_one(told: Told) -> Iterator[str]:
     if told.outcome == BETTER:
         yield f"Use synthesis here. Picked most often: {told.picked(BEST_WITH_SYNTHESIS)}."
     else:
-        yield f"Do without synthesis here. Picked most often: {told.picked(BEST_WITHOUT_SYNTHESIS)}."
+        what = f"N{NOT_SHOWN} here; {SIMPLER}" if told.outcome == INCONCLUSIVE else "Do without synthesis here"
+        yield f"{what}. Picked most often: {told.picked(BEST_WITHOUT_SYNTHESIS)}."
     if told.outcome == INCONCLUSIVE and np.isfinite(told.primary["detectable"]):
         yield told.missed()
 
@@ -562,17 +585,28 @@ def _advice_on_several(told: Sequence[Told], unit: Unit) -> Iterator[str]:
         yield f"Use synthesis where it is better. Picked most often there: {_first_pick(won, BEST_WITH_SYNTHESIS)}."
     rows = [row for each in told if (row := each.planned(BEST_WITHOUT_SYNTHESIS)) is not None]
     if rows and len(won) < len(told):
-        others = _first_pick([each for each in told if each.outcome != BETTER], BEST_WITHOUT_SYNTHESIS)
+        others = [each for each in told if each.outcome != BETTER]
+        picked = _first_pick(others, BEST_WITHOUT_SYNTHESIS)
         gained = sum(row["outcome"] == BETTER for row in rows)
         median = f"{unit.signed(float(np.median([row['gain'] for row in rows])))}{unit.points}"
         yield (
-            f"{'Elsewhere d' if won else 'D'}o without synthesis. Picked most often: {others}. The best without it is "
+            f"{_instead(others, 'Elsewhere' if won else '')}. Picked most often: {picked}. The best without it is "
             f"better than the baseline in {gained} of {counted(len(rows), 'scenario')} (median gain {median})."
         )
     missed = [each.primary for each in told if each.outcome == INCONCLUSIVE and np.isfinite(each.primary["detectable"])]
     if missed:
         found = _found(missed, unit)
         yield f"Where it is inconclusive: {found[:1].lower()}{found[1:]}"
+
+
+def _instead(told: Sequence[Told], where: str) -> str:
+    """What to do where synthesis is not better."""
+    unsure = [each for each in told if each.outcome == INCONCLUSIVE]
+    if not unsure:
+        return f"{where} do without synthesis" if where else "Do without synthesis"
+    if len(unsure) == len(told):
+        return f"{where} n{NOT_SHOWN}; {SIMPLER}" if where else f"N{NOT_SHOWN}; {SIMPLER}"
+    return f"Do without synthesis where it is worse or equivalent; elsewhere n{NOT_SHOWN}, and {SIMPLER}"
 
 
 def _first_pick(told: Sequence[Told], method: Method) -> str:

@@ -18,6 +18,7 @@ DECIDES_NUMBERS = (
     "imbalance_ratio",
     "loss",
     "names",
+    "near_copies",
     "pipeline",
     "scores",
     "seeding",

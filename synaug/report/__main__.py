@@ -33,14 +33,16 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="CLASS=NUMBER,…",
-        help="judge one more rule, which no run recorded: what missing a row of a class costs; 1 for other classes",
+        help="judge one more rule, which no run recorded: what missing a row of a class costs; 1 for other classes; "
+        "costs and thresholds hold where classes are as frequent as the run's target_prior has them",
     )
     command_line.add_argument(
         "--threshold",
         action="append",
         default=[],
         metavar="CLASS=NUMBER",
-        help="judge one more rule: with two classes, the probability from which this class is chosen",
+        help="judge one more rule: with two classes, the probability from which this class is chosen, where classes "
+        "are as frequent as target_prior has them",
     )
     command_line.add_argument(
         "--output", type=Path, metavar="FOLDER", help="where to write; FOLDER/report of the first folder if not given"

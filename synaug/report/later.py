@@ -14,10 +14,10 @@ from synaug.comparison.evidence import Evidence
 from synaug.errors import UserError
 from synaug.files.digest import file_sha256
 from synaug.scores import metrics
-from synaug.scores.decision import shift
+from synaug.scores.decision import CANDIDATES, shift
 from synaug.settings import did_you_mean
 
-OF = "prior_corrected"  # whose log probabilities they start from
+OF = CANDIDATES[0].name  # whose log probabilities they start from
 
 Array = NDArray[np.float64]
 Kind = Literal["costs", "threshold"]
@@ -38,6 +38,10 @@ class LaterRule:
 
     Notes
     -----
+    The probabilities are those of rows whose classes are as frequent as the run's `target_prior` has them: all alike
+    where it is uniform. Costs and thresholds mean what they say there. Where the classes come in their natural
+    frequencies, they do of runs with target_prior=natural.
+
     Elkan, "The foundations of cost-sensitive learning", IJCAI 2001.
     """
 
