@@ -70,6 +70,8 @@ class Asked:
         Digest of the YAML files that the config was composed of; None where they do not decide it.
     plan
         Which seeds are to be computed.
+    is_first
+        Whether no other job of its sweep comes before it; what is alike for all jobs, the console has from the first.
     """
 
     identity: str
@@ -78,6 +80,7 @@ class Asked:
     overrides: Sequence[str]
     configs_sha256: str | None
     plan: record.Plan
+    is_first: bool = True
 
 
 @dataclass(frozen=True)
@@ -229,7 +232,8 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
             "; ".join(dict.fromkeys(", ".join(of_seed) or "none" for of_seed in minority.values())),
         )
         n_test_rows = round(np.mean([len(split.test) for split in splits]))
-        log.info("%s", power.sentence_before(n_test_rows, config.n_folds, len(asked.plan.holds)))
+        level = logging.INFO if asked.is_first else logging.DEBUG
+        log.log(level, "%s", power.sentence_before(n_test_rows, config.n_folds, len(asked.plan.holds)))
     with cost.stage("embed"):
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)

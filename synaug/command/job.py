@@ -58,13 +58,15 @@ def task(config: DictConfig) -> Ended:
         freeze()
 
         imports = time.monotonic() - started
+        of_hydra = OmegaConf.create({"hydra": hydra})
         asked = Asked(
             identity=named.identity,
             sources=named.sources,
             choices=folders.run_choices(config, hydra.runtime.choices),
             overrides=with_seeds(given(hydra), config.seeds, plan.holds),
-            configs_sha256=configs_sha256(OmegaConf.create({"hydra": hydra})),
+            configs_sha256=configs_sha256(of_hydra),
             plan=plan,
+            is_first=OmegaConf.select(of_hydra, "hydra.job.num", default=0) == 0,  # a single run has none
         )
         cost = Cost()
         run(config, folder, asked, cost)

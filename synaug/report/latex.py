@@ -22,8 +22,8 @@ WHAT_REFERENCES_ARE = {
 }
 TEST = "the corrected resampled $t$-test (Nadeau and Bengio, 2003; {rho})"
 FAMILY = (
-    "adjusted by Holm's step-down over the comparisons of the scenario with the same reference (by argmax and with rules "
-    "chosen; under any other rule, over those with that rule), for the two best methods over the scenarios"
+    "adjusted by Holm's step-down over the comparisons of the scenario with the same reference (by argmax and with "
+    "rules chosen; under any other rule, over those with that rule), for the two best methods over the scenarios"
 )
 MISSING = "--"
 LAYOUT: Any = {"hrules": True, "environment": "table*", "position_float": "centering", "multicol_align": "c"}
