@@ -3,7 +3,6 @@
 import logging
 import time
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
-from synaug import names, record
+from synaug import record
 from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
@@ -38,7 +37,15 @@ from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES
 from synaug.scores.probabilities import Said, probabilities
 from synaug.scores.score import ToScore, as_it_is, judged
 from synaug.scores.score import score as score_splits
-from synaug.splits import Split, Validation, make_splits, rows_needed
+from synaug.splits import (
+    Split,
+    Validation,
+    make_splits,
+    minority_by_seed,
+    rows_needed,
+    said_of_unjudged,
+    unjudged_by_seed,
+)
 from synaug.sweep import interrupts
 from synaug.tracking import wandb_run
 from synaug.training import tables
@@ -145,8 +152,8 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
         data = augment(config, prepared, cost)
         balance = tables.balance(data)
         warn_of_near_copies(prepared.near_copies, prepared.texts.title)
-        unjudged = unjudged_by_seed(prepared.splits, prepared.texts.labels, data.class_names)
-        for sentence in said_of_unjudged(unjudged, config.n_folds):
+        described = describe(prepared, asked.sources["dataset"])
+        for sentence in said_of_unjudged(described["data"]["unjudged_by_seed"], config.n_folds):
             log.warning("%s", sentence)
         warn_of_fallbacks(balance, data.class_names)
         with logging_to(config.logger) as logger:
@@ -156,7 +163,7 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
             scored = score(data, predictions, cost)
             computed = {
                 **provenance(config, folder, asked),
-                **describe(prepared, asked.sources["dataset"]),
+                **described,
                 **scored,
                 "balance": balance,
                 **training_tables(data, predictions),
@@ -247,40 +254,6 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
     return Prepared(
         texts, imbalance_ratio, validation, loss, splits, copies, embeddings, digest, cache.identity, cache.encoded
     )
-
-
-def minority_by_seed(splits: Sequence[Split], class_names: Sequence[str]) -> dict[str, list[str]]:
-    """Names of the minority classes of each seed."""
-    return {str(split.seed): [class_names[label] for label in split.minority] for split in splits}
-
-
-def unjudged_by_seed(
-    splits: Sequence[Split], labels: NDArray[np.int64], class_names: Sequence[str]
-) -> dict[str, dict[str, int]]:
-    """For each seed, the classes of which some of its splits leave out no row, and how many splits these are."""
-    counts: dict[str, dict[str, int]] = {str(split.seed): {} for split in splits}
-    for split in splits:
-        of_seed = counts[str(split.seed)]
-        left_out = np.bincount(labels[split.out_of_fold], minlength=len(class_names))
-        for label in np.flatnonzero(left_out == 0).tolist():
-            of_seed[class_names[label]] = of_seed.get(class_names[label], 0) + 1
-    return counts
-
-
-def said_of_unjudged(by_seed: Mapping[str, Mapping[str, int]], n_folds: int) -> list[str]:
-    """The sentence about classes without an out-of-fold row, over all seeds; none where there is nothing to say."""
-    counts = Counter[str]()
-    for of_seed in by_seed.values():
-        counts.update(of_seed)
-    if not counts:
-        return []
-    n_splits = len(by_seed) * n_folds
-    said = ", ".join(f"{names.cut(name)} (in {count} of {n_splits} splits)" for name, count in counts.most_common(5))
-    more = f" and {len(counts) - 5} more classes" if len(counts) > 5 else ""
-    return [
-        f"no row is left out to choose by of class {said}{more}; steps, rules and methods are chosen there without "
-        "regard to it: use more data or a lower imbalance_ratio.ratio"
-    ]
 
 
 def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:

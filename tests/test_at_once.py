@@ -279,8 +279,11 @@ def test_weights_of_boosting_libraries_change_the_frequencies(name: str, value: 
 
 
 def test_weights_that_change_nothing_are_taken() -> None:
-    ScikitLearn(Boosted(scale_pos_weight=1.0, is_unbalance=None, auto_class_weights="None"))
-    ScikitLearn(Boosted(scale_pos_weight=1, is_unbalance=False))
+    for unset in (
+        Boosted(scale_pos_weight=1.0, is_unbalance=None, auto_class_weights="None"),
+        Boosted(scale_pos_weight=1, is_unbalance=False),
+    ):
+        np.testing.assert_array_equal(ScikitLearn(unset).carried_prior(np.array([[90, 10]])), [[0.9, 0.1]])
 
 
 @pytest.mark.parametrize("ensemble", [BalancedRandomForestClassifier(10), BalancedBaggingClassifier(n_estimators=10)])

@@ -31,7 +31,7 @@ def splits() -> list[Split]:
 
 
 @pytest.fixture(scope="module")
-def test_logs(splits: list[Split]) -> list[Logs]:
+def of_test_rows(splits: list[Split]) -> list[Logs]:
     """What each split's models say of its test rows, by decision; somewhat better than chance, each another thing."""
     draw = np.random.RandomState(1)
     return [{rule: guess(split.test, draw) for rule in decision.RULES} for split in splits]
@@ -62,10 +62,10 @@ def known(split: Split, logs: NDArray[np.float64], target_prior: str) -> OutOfFo
 
 
 def scored(
-    splits: list[Split], test_logs: list[Logs], out_of_fold: list[Logs], target_prior: str = "uniform"
+    splits: list[Split], of_test_rows: list[Logs], out_of_fold: list[Logs], target_prior: str = "uniform"
 ) -> dict[str, Any]:
     to_score = []
-    for split, test, left_out in zip(splits, test_logs, out_of_fold, strict=True):
+    for split, test, left_out in zip(splits, of_test_rows, out_of_fold, strict=True):
         rules = [as_it_is(rule, test[rule]) for rule in (ARGMAX, ARGMAX_CHOSEN_STEP)]
         rules += [judged(rule, known(split, left_out[rule.name], target_prior), test[rule.name]) for rule in CANDIDATES]
         labels, of_left_out = LABELS[split.test], LABELS[split.out_of_fold]
@@ -80,9 +80,9 @@ def frame(table: dict[str, Any], *by: str) -> pd.Series:
 
 @pytest.mark.parametrize("target_prior", ["uniform", "natural"])
 def test_each_split_has_offsets_of_its_own(
-    splits: list[Split], test_logs: list[Logs], out_of_fold: list[Logs], target_prior: str
+    splits: list[Split], of_test_rows: list[Logs], out_of_fold: list[Logs], target_prior: str
 ) -> None:
-    found = scored(splits, test_logs, out_of_fold, target_prior)["offsets"]
+    found = scored(splits, of_test_rows, out_of_fold, target_prior)["offsets"]
     offsets = {(each["seed"], each["fold"], each["decision"]): each["offset"] for each in found}
     assert len(offsets) == 6 * 4
     assert len({tuple(offset) for (_, _, rule), offset in offsets.items() if rule == "tuned"}) == 6
@@ -97,9 +97,9 @@ def test_each_split_has_offsets_of_its_own(
 
 
 def test_scores_are_of_the_test_rows_under_the_offsets_beside_them(
-    splits: list[Split], test_logs: list[Logs], out_of_fold: list[Logs]
+    splits: list[Split], of_test_rows: list[Logs], out_of_fold: list[Logs]
 ) -> None:
-    tables = scored(splits, test_logs, out_of_fold, "natural")
+    tables = scored(splits, of_test_rows, out_of_fold, "natural")
     values = frame(tables["scores"], "seed", "fold", "decision", "metric", "class")
     place = {(split.seed, split.fold): index for index, split in enumerate(splits)}
     sums = {rule: np.zeros((metrics.CALIBRATION_BINS, 3)) for rule in decision.RULES}
@@ -108,7 +108,7 @@ def test_scores_are_of_the_test_rows_under_the_offsets_beside_them(
         assert key == (confusion["seed"], confusion["fold"], confusion["decision"])
         split = splits[place[key[:2]]]
         labels = LABELS[split.test]
-        logits = test_logs[place[key[:2]]][key[2]] + offset["offset"]
+        logits = of_test_rows[place[key[:2]]][key[2]] + offset["offset"]
         under_the_rule = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         decided = logits.argmax(1)
         recall = [np.mean(decided[labels == label] == label) for label in range(3)]
@@ -132,9 +132,9 @@ def test_scores_are_of_the_test_rows_under_the_offsets_beside_them(
 
 
 def test_scores_to_choose_by_are_of_out_of_fold_rows_and_cross_fitted(
-    splits: list[Split], test_logs: list[Logs], out_of_fold: list[Logs]
+    splits: list[Split], of_test_rows: list[Logs], out_of_fold: list[Logs]
 ) -> None:
-    tables = scored(splits, test_logs, out_of_fold, "natural")
+    tables = scored(splits, of_test_rows, out_of_fold, "natural")
     values = frame(tables["validation_scores"], "seed", "fold", "decision", "metric")
     # A reference is never chosen, so there is nothing to choose it by.
     assert set(values.index.get_level_values("decision")) == {rule.name for rule in CANDIDATES}
@@ -159,9 +159,9 @@ def test_scores_to_choose_by_are_of_out_of_fold_rows_and_cross_fitted(
 
 
 def test_test_rows_have_no_say_in_what_is_chosen_by(
-    splits: list[Split], test_logs: list[Logs], out_of_fold: list[Logs]
+    splits: list[Split], of_test_rows: list[Logs], out_of_fold: list[Logs]
 ) -> None:
-    first = scored(splits, test_logs, out_of_fold)
+    first = scored(splits, of_test_rows, out_of_fold)
     draw = np.random.RandomState(3)
     others = [{rule: guess(split.test, draw) for rule in decision.RULES} for split in splits]
     second = scored(splits, others, out_of_fold)
@@ -171,14 +171,14 @@ def test_test_rows_have_no_say_in_what_is_chosen_by(
 
 
 def test_a_class_without_out_of_fold_rows_is_scored_on_test_rows_all_the_same(
-    splits: list[Split], test_logs: list[Logs], out_of_fold: list[Logs]
+    splits: list[Split], of_test_rows: list[Logs], out_of_fold: list[Logs]
 ) -> None:
     split, keep = splits[0], LABELS[splits[0].out_of_fold] != 2
     labels, left_out = LABELS[split.out_of_fold][keep], out_of_fold[0]["tuned"][keep]
     # Both rules on the same probabilities here.
     some = known(split, out_of_fold[0]["tuned"], "uniform").rows(keep)
-    rules = [as_it_is(rule, test_logs[0][rule]) for rule in (ARGMAX, ARGMAX_CHOSEN_STEP)]
-    rules += [judged(rule, some, test_logs[0][rule.name]) for rule in CANDIDATES]
+    rules = [as_it_is(rule, of_test_rows[0][rule]) for rule in (ARGMAX, ARGMAX_CHOSEN_STEP)]
+    rules += [judged(rule, some, of_test_rows[0][rule.name]) for rule in CANDIDATES]
     tables = score([ToScore(0, 0, [2], LABELS[split.test], labels, rules)], NAMES)
     tuned = tables["offsets"][-1]["offset"]
     assert tuned[2] == pytest.approx(np.mean(tuned[:2]), abs=1e-12)
@@ -193,14 +193,14 @@ def test_a_class_without_out_of_fold_rows_is_scored_on_test_rows_all_the_same(
 
 
 def test_log_probabilities_are_kept_row_by_row_beside_labels_splits_and_inner_folds(
-    splits: list[Split], test_logs: list[Logs], out_of_fold: list[Logs]
+    splits: list[Split], of_test_rows: list[Logs], out_of_fold: list[Logs]
 ) -> None:
-    said = [Said(*of_split) for of_split in zip(splits, test_logs, out_of_fold, strict=True)]
+    said = [Said(*of_split) for of_split in zip(splits, of_test_rows, out_of_fold, strict=True)]
     kept = probabilities(LABELS, said)
     np.testing.assert_array_equal(kept["label"], LABELS[kept["row"]])
     np.testing.assert_array_equal(kept["oof_label"], LABELS[kept["oof_row"]])
     assert kept["argmax"].dtype == kept["oof_tuned"].dtype == np.float32
-    for split, test, left_out in zip(splits, test_logs, out_of_fold, strict=True):
+    for split, test, left_out in zip(splits, of_test_rows, out_of_fold, strict=True):
         rows = (kept["seed"] == split.seed) & (kept["fold"] == split.fold)
         np.testing.assert_array_equal(kept["row"][rows], split.test)
         for rule, logs in test.items():

@@ -24,8 +24,9 @@ from synaug.comparison.labels import (
     as_text,
     methods_of,
 )
+from synaug.comparison.layout import Verdict
 from synaug.comparison.significance import ROPE as ROPE
-from synaug.comparison.verdict import NOTHING_SMALLER, Verdict, verdict
+from synaug.comparison.verdict import NOTHING_SMALLER, verdict
 from synaug.errors import UserError
 from synaug.scores import metrics as known_metrics
 from synaug.settings import did_you_mean, is_number, written

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from synaug.comparison.compare import Comparison
     from synaug.comparison.evidence import Evidence
-    from synaug.comparison.verdict import Verdict
+    from synaug.comparison.layout import Verdict
 
 log = logging.getLogger(__name__)
 
