@@ -359,7 +359,7 @@ def test_usual_methods_that_lack_and_members_that_learned_nothing_are_said(tmp_p
     (weighted / record.RECORD).write_text(json.dumps(written))
     said = (
         "In 2 cases (a method on a split) nothing was learned, as no rule's loss was better than chance: "
-        "none class_weighted 2."
+        "none class_weighted (2)."
     )
     assert said in compared(tmp_path).verdict.cautions
 

@@ -85,7 +85,7 @@ def _of_learning(runs: pd.DataFrame) -> Iterator[str]:
     by_method: Counter[str] = Counter()
     for method, n in zip(methods_of(unlearned, ARGMAX), unlearned["n_unlearned"], strict=True):
         by_method[method.label_without_rule] += n
-    named = [f"{name} {n}" for name, n in by_method.most_common(MOST_NAMED)]
+    named = [f"{name} ({n})" for name, n in by_method.most_common(MOST_NAMED)]
     more = f" and {len(by_method) - MOST_NAMED} more" if len(by_method) > MOST_NAMED else ""
     said = ", ".join(named)
     yield (

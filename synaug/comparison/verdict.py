@@ -52,7 +52,7 @@ WITH_IT = "the best method with synthesis"
 MIRRORED = {BETTER: WORSE, WORSE: BETTER}
 # Who adds seeds until an outcome appears asks as often as they look, and the level is that of one look.
 BEFORE_LOOKING = "fix their number first: adding until a result appears doubles the risk of a false one"
-NOT_SHOWN = "othing shows that synthesis is worth its trouble"
+NOT_SHOWN = "nothing shows that synthesis is worth its trouble"
 SIMPLER = "the simpler choice is to do without"
 
 
@@ -470,7 +470,9 @@ def _advice_on_one(told: Told) -> Iterator[str]:
     if told.outcome == BETTER:
         yield f"Use synthesis here. Picked most often: {told.picked(BEST_WITH_SYNTHESIS)}."
     else:
-        what = f"N{NOT_SHOWN} here; {SIMPLER}" if told.outcome == INCONCLUSIVE else "Do without synthesis here"
+        what = (
+            f"{NOT_SHOWN.capitalize()} here; {SIMPLER}" if told.outcome == INCONCLUSIVE else "Do without synthesis here"
+        )
         yield f"{what}. Picked most often: {told.picked(BEST_WITHOUT_SYNTHESIS)}."
     if told.outcome == INCONCLUSIVE and np.isfinite(told.primary["detectable"]):
         yield told.missed()
@@ -502,8 +504,8 @@ def _instead(told: Sequence[Told], where: str) -> str:
     if not unsure:
         return f"{where} do without synthesis" if where else "Do without synthesis"
     if len(unsure) == len(told):
-        return f"{where} n{NOT_SHOWN}; {SIMPLER}" if where else f"N{NOT_SHOWN}; {SIMPLER}"
-    return f"Do without synthesis where it is worse or equivalent; elsewhere n{NOT_SHOWN}, and {SIMPLER}"
+        return f"{where} {NOT_SHOWN}; {SIMPLER}" if where else f"{NOT_SHOWN.capitalize()}; {SIMPLER}"
+    return f"Do without synthesis where it is worse or equivalent; elsewhere {NOT_SHOWN}, and {SIMPLER}"
 
 
 def _first_pick(told: Sequence[Told], method: Method) -> str:
