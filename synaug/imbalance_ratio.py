@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug import names, settings
+from synaug import settings
 from synaug.errors import UserError
+from synaug.settings import names
 
 
 class ImbalanceRatio:

@@ -26,11 +26,10 @@ from synaug.dataset import LabelledTexts, TextSource
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
 from synaug.encoder.workers import torch_threads
 from synaug.errors import UserError
-from synaug.escaping import shown
 from synaug.files.digest import array_sha256
+from synaug.files.escaping import shown
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.loss import Loss
-from synaug.near_copies import near_copies, said_of_near_copies, warn_of_near_copies
 from synaug.record.cost import Cost
 from synaug.record.extending import extend
 from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES
@@ -46,6 +45,7 @@ from synaug.splits import (
     said_of_unjudged,
     unjudged_by_seed,
 )
+from synaug.splits.near_copies import near_copies, said_of_near_copies, warn_of_near_copies
 from synaug.sweep import interrupts
 from synaug.tracking import wandb_run
 from synaug.training import tables

@@ -19,10 +19,11 @@ import pytest
 import wandb
 from pytorch_lightning.loggers import WandbLogger
 
-from synaug import escaping, report
+from synaug import report
 from synaug.command import console as logs
 from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
+from synaug.files import escaping
 from synaug.report import words
 from synaug.report.drawing import style, svg
 from synaug.tracking import wandb_report, wandb_run
@@ -269,7 +270,7 @@ def _cells(table: Any) -> Any:
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
 def test_a_console_that_cannot_show_a_sign_shows_a_simpler_one(encoding: str) -> None:
-    program = "from synaug import escaping\nescaping.make_console_safe()\nprint('0.5 ± 0.1 − … ▲ 文 \\udce9')"
+    program = "from synaug.files import escaping\nescaping.make_console_safe()\nprint('0.5 ± 0.1 − … ▲ 文 \\udce9')"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={"PYTHONIOENCODING": encoding, "PYTHONPATH": str(Path(__file__).parents[1])},

@@ -13,7 +13,7 @@ from synaug.comparison.compare import compare as compare_all
 from synaug.comparison.evidence import read
 from synaug.comparison.labels import PICKED, REFERENCES
 from synaug.comparison.stats import compare
-from synaug.escaping import latex as escape
+from synaug.files.escaping import latex as escape
 from synaug.report import limits
 from synaug.report.latex import comparison_table, results_table, tables
 from synaug.report.results import Results

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from synaug import names
+from synaug.settings import names
 
 WRITTEN = [
     "true",

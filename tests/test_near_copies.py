@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from synaug.near_copies import MOST_ROWS, near_copies, said_of_near_copies, warn_of_near_copies
 from synaug.splits import InnerFold, Split
+from synaug.splits.near_copies import MOST_ROWS, near_copies, said_of_near_copies, warn_of_near_copies
 
 
 def split(train: list[int], test: list[int], fold: int = 0, seed: int = 0) -> Split:

@@ -12,9 +12,10 @@ from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.neighbors import VALID_METRICS, NearestNeighbors
 
-from synaug import names, settings
+from synaug import settings
 from synaug.augmenter.samplers import check_parameters
 from synaug.errors import UserError
+from synaug.settings import names
 
 Rows = NDArray[np.float32]
 Labels = NDArray[np.int64]

@@ -22,7 +22,7 @@ from synaug.command.job import Attempt, Job, task
 from synaug.command.overrides import as_written
 from synaug.command.process import as_before
 from synaug.errors import INTERRUPTED
-from synaug.escaping import console, make_console_safe, say
+from synaug.files.escaping import console, make_console_safe, say
 from synaug.settings import conf_dir
 from synaug.sweep import interrupts, launchers, sweep
 from synaug.sweep.interrupts import Terminated

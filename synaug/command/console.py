@@ -4,7 +4,7 @@ import logging
 import sys
 from contextlib import suppress
 
-from synaug import escaping
+from synaug.files import escaping
 
 
 class ConsoleFormatter(logging.Formatter):

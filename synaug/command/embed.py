@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from synaug import escaping, record
+from synaug import record
 from synaug.command import app
 from synaug.command.check.parts import check_parts
 from synaug.command.check.settings import check_settings
+from synaug.files import escaping
 from synaug.sweep import status
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from synaug.command import app
 from synaug.command.check.parts import check_parts
 from synaug.command.check.settings import check_settings
 from synaug.errors import UserError
-from synaug.escaping import console, make_console_safe, say
+from synaug.files.escaping import console, make_console_safe, say
 from synaug.sweep.status import DONE, Ended
 
 if TYPE_CHECKING:

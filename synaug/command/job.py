@@ -12,7 +12,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from synaug import garbage_collection, record
+from synaug import record
 from synaug.command import folders
 from synaug.command.check.parts import check_parts
 from synaug.command.check.settings import check_settings
@@ -20,7 +20,8 @@ from synaug.command.overrides import given, is_of_seeds
 from synaug.command.process import freeze
 from synaug.command.recorded import configs_sha256
 from synaug.errors import UserError, user_sentence
-from synaug.escaping import console
+from synaug.files import garbage_collection
+from synaug.files.escaping import console
 from synaug.record.cost import Cost
 from synaug.sweep import interrupts, sweep
 from synaug.sweep.interrupts import Terminated

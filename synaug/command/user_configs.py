@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
-from synaug import names
 from synaug.errors import UserError
+from synaug.settings import names
 
 # Aliases of aliases grow exponentially; no option has so many values.
 MOST_VALUES = 10_000

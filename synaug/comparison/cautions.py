@@ -11,7 +11,7 @@ from synaug.comparison.evidence import Evidence
 from synaug.comparison.formatting import counted
 from synaug.comparison.labels import ARGMAX, BASELINE, Scenario, is_mostly_by_fallback, methods_of
 from synaug.comparison.naming import NESTED
-from synaug.near_copies import said_of_near_copies
+from synaug.splits.near_copies import said_of_near_copies
 
 MOST_LEFT_OUT = 5
 MOST_NAMED = 5

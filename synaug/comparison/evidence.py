@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synaug import garbage_collection
 from synaug import record as records
 from synaug.comparison.formatting import class_metric
 from synaug.comparison.labels import CHOSEN, NO_AUGMENTER, Scenario
 from synaug.comparison.naming import RunName, name_runs
 from synaug.comparison.reading import read_folders
 from synaug.errors import UserError
+from synaug.files import garbage_collection
 
 LABELS = ("scenario", "augmenter", "loss")
 CHOICES = ("dataset", "encoder", "imbalance_ratio", "ratio", "classifier")

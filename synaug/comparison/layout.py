@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from synaug.comparison.formatting import counted
-from synaug.escaping import shown
+from synaug.files.escaping import shown
 
 WIDTH = 110
 # Of the verdict on one scenario.

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from synaug import names, settings
+from synaug import settings
 from synaug.dataset import delimited
 from synaug.dataset.groups import group_names
 from synaug.dataset.texts import Rows, TextSource, find_column
 from synaug.errors import UserError
 from synaug.files.digest import file_sha256
 from synaug.seeding import OWN_FILE
+from synaug.settings import names
 
 FILE_ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 HEADER_BYTES = 1 << 20  # what is looked at before all is read

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug import names
 from synaug.errors import UserError
+from synaug.settings import names
 
 Numbers = NDArray[np.int64]
 

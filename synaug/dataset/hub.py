@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from synaug import names
 from synaug.dataset.groups import group_names
 from synaug.dataset.package import PackageDataset
 from synaug.dataset.texts import Rows, TextSource, find_column, names_of_classes
 from synaug.errors import UserError
 from synaug.files import sources
 from synaug.files.digest import files_sha256
+from synaug.settings import names
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug import names, settings
+from synaug import settings
 from synaug.dataset.groups import connected, containing, numbered
 from synaug.errors import UserError
 from synaug.files.digest import json_sha256, text_sha256
 from synaug.seeding import derive_seed
+from synaug.settings import names
 
 log = logging.getLogger(__name__)
 
@@ -499,7 +500,7 @@ def find_column(column: object, columns: Sequence[str], where: str, setting: str
     Parameters
     ----------
     column
-        The setting's value, as of `synaug.names.called`.
+        The setting's value, as of `synaug.settings.names.called`.
     setting
         Its name, for the remedy.
     note

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from synaug import settings
 from synaug.errors import UserError
 from synaug.loss.base import Loss, as_logits, exact, log_losses
-from synaug.names import class_meant, listed
+from synaug.settings.names import class_meant, listed
 
 
 class Weighted(Loss):

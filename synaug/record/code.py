@@ -8,7 +8,7 @@ from typing import Any
 
 from synaug.files.digest import json_sha256
 
-# What stands directly below synaug/: rooms and modules. Those that decide a run's numbers …
+# What stands directly below synaug/: rooms and modules. Those that decide a run's numbers (of `settings`, one module) …
 DECIDES_NUMBERS = (
     "augmenter",
     "classifier",
@@ -17,11 +17,10 @@ DECIDES_NUMBERS = (
     "encoder",
     "imbalance_ratio",
     "loss",
-    "names",
-    "near_copies",
     "pipeline",
     "scores",
     "seeding",
+    "settings/names",
     "splits",
     "training",
     "validation",
@@ -35,9 +34,7 @@ DECIDES_NONE = (
     "comparison",
     "embed",
     "errors",
-    "escaping",
     "files",
-    "garbage_collection",
     "record",
     "report",
     "settings",

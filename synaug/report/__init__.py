@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synaug import escaping
+from synaug.files import escaping
 from synaug.files.atomic import replacing
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synaug.errors import UserError, user_sentence
-from synaug.escaping import console, make_console_safe, say
+from synaug.files.escaping import console, make_console_safe, say
 from synaug.report import limits
 from synaug.scores.metrics import CLASS_METRICS, METRICS
 

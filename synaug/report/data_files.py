@@ -8,11 +8,11 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from synaug import escaping
 from synaug.comparison import columns
 from synaug.comparison.compare import Comparison
 from synaug.comparison.evidence import CHOICES, Evidence
 from synaug.comparison.labels import as_text
+from synaug.files import escaping
 from synaug.report import COMPARISONS, SCORES, SCORES_CSV
 
 TEST, OUT_OF_FOLD = "test", "out_of_fold"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from synaug.comparison.labels import METHOD, NO_AUGMENTER, PICKED, PLAIN_LOSS, REFERENCE_LABELS, Method, methods_of
 from synaug.comparison.significance import BETTER, INTERVAL
-from synaug.escaping import latex
+from synaug.files.escaping import latex
 from synaug.report import limits, words
 from synaug.report.results import Results
 from synaug.scores.decision import RULES

@@ -15,8 +15,8 @@ from synaug.comparison.formatting import signed as signed
 from synaug.comparison.formatting import unit as unit
 from synaug.comparison.formatting import words_for_p as words_for_p
 from synaug.comparison.labels import ARGMAX, DECISIONS
-from synaug.escaping import shown
 from synaug.files.digest import text_sha256
+from synaug.files.escaping import shown
 from synaug.report import limits
 from synaug.scores.decision import ARGMAX_CHOSEN_STEP
 from synaug.scores.metrics import LOSSES

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from synaug.escaping import shown
+from synaug.files.escaping import shown
 from synaug.scores.decision import RULES
 
 TABLE_METRICS = (

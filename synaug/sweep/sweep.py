@@ -15,8 +15,8 @@ from typing import Any
 
 from synaug import record
 from synaug.errors import UserError, user_sentence
-from synaug.escaping import console, say
 from synaug.files.atomic import replacing
+from synaug.files.escaping import console, say
 from synaug.sweep import status
 from synaug.sweep.run_lock import claim
 from synaug.sweep.slurm import SlurmQueue

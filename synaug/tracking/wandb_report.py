@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from synaug import escaping, record
+from synaug import record
 from synaug.comparison.labels import (
     ARGMAX,
     CHOSEN,
@@ -20,6 +20,7 @@ from synaug.comparison.labels import (
     as_text,
     methods_of,
 )
+from synaug.files import escaping
 from synaug.tracking import wandb_run
 
 if TYPE_CHECKING:

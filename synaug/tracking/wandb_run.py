@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synaug.errors import UserError
-from synaug.escaping import shown, shown_frame, shown_tree
+from synaug.files.escaping import shown, shown_frame, shown_tree
 from synaug.settings import did_you_mean, written
 
 if TYPE_CHECKING:  # a report's run needs no Lightning, whose import takes seconds

@@ -11,10 +11,11 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import VALID_METRICS, NearestNeighbors
 
-from synaug import names, settings
+from synaug import settings
 from synaug.augmenter.neighbours.brute_force import METRICS, Distances, Ids, Rows, nearest, transformed
 from synaug.augmenter.neighbours.graph import NeighbourGraph
 from synaug.errors import UserError
+from synaug.settings import names
 
 # Links of a row in the approximate search's graph, and how widely it looks; faiss's own rule of thumb.
 HNSW_LINKS = 32

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from synaug.escaping import console, shown
+from synaug.files.escaping import console, shown
 from synaug.report.drawing import colours, style
 
 SVG = "http://www.w3.org/2000/svg"

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from synaug.comparison import columns
 from synaug.comparison.significance import DEFINITIONS, INTERVAL
-from synaug.escaping import console, shown
+from synaug.files.escaping import console, shown
 from synaug.report import limits, words
 from synaug.report.draw import Section
 from synaug.report.page import reproduction, scenarios, tables

@@ -22,7 +22,7 @@ from synaug.comparison.labels import (
 )
 from synaug.comparison.significance import BETTER, EQUIVALENT, INCONCLUSIVE, INTERVAL, WORSE
 from synaug.comparison.stats import EXACT_RANKS
-from synaug.escaping import shown
+from synaug.files.escaping import shown
 from synaug.report import limits, words
 from synaug.report.results import Results
 from synaug.scores.metrics import LOSSES

@@ -1,147 +1,16 @@
-"""The splits of a run: for each seed and fold, which real rows train, judge and test.
+"""The splits of a run: for each seed and fold, which real rows train, judge and test."""
 
-Everything here works on row numbers, labels and groups; no embedding is touched.
-"""
-
-from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug import names, settings
 from synaug.errors import UserError
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.seeding import derive_seed
-
-Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class InnerFold:
-    """Rows that an inner model trains on and rows that judge it: disjoint, ascending rows of the data set.
-
-    Attributes
-    ----------
-    fit
-        Rows to train on, `[n_fit]`: one of every class at least.
-    left_out
-        Rows to judge by, `[n_left_out]`: one at least, and not of every class where classes are small.
-    """
-
-    fit: Rows
-    left_out: Rows
-
-
-@dataclass(frozen=True)
-class Split:
-    """One (seed, fold): rows of the data set, ascending.
-
-    Attributes
-    ----------
-    seed, fold
-        Which split this is.
-    minority
-        Labels of the minority classes, ascending.
-    train
-        All rows that train, thinned, `[n_train]`: what a fit on all rows gets.
-    inner
-        How rows are left out to choose weights and decision rules.
-    test
-        The fold, `[n_test]`, as it is in the (balanced or natural) data set.
-    """
-
-    seed: int
-    fold: int
-    minority: tuple[int, ...]
-    train: Rows
-    inner: tuple[InnerFold, ...]
-    test: Rows
-
-    @property
-    def out_of_fold(self) -> Rows:
-        """Rows left out, those of one inner fold after those of another, `[n_out_of_fold]`: no row twice."""
-        return np.concatenate([inner.left_out for inner in self.inner])
-
-
-@dataclass(frozen=True)
-class Outside:
-    """The rows outside a test fold, before any is thinned.
-
-    Attributes
-    ----------
-    dataset, seed, fold
-        What the draws of this split depend on.
-    rows
-        Ascending rows of the data set, `[n_outside]`.
-    labels
-        int64 `[n]`, of the whole data set.
-    n_classes
-        How many classes there are.
-    groups
-        int64 `[n]`, of the whole data set; None where every row stands for itself.
-    """
-
-    dataset: str
-    seed: int
-    fold: int
-    rows: Rows
-    labels: NDArray[np.int64]
-    n_classes: int
-    groups: NDArray[np.int64] | None = None
-
-    @property
-    def draw(self) -> tuple[str, int, int]:
-        """The parts that this split adds to the seeds of its draws."""
-        return self.dataset, self.seed, self.fold
-
-    @property
-    def where(self) -> str:
-        """Which split this is, in words."""
-        return f"seed {self.seed} fold {self.fold}"
-
-    def count(self, rows: Rows) -> Rows:
-        """Rows of each class among some, `[n_classes]`."""
-        return np.bincount(self.labels[rows], minlength=self.n_classes)
-
-
-class Validation(ABC):
-    """How a split's rows are divided into those that train and those that choose weights and rules.
-
-    Attributes
-    ----------
-    final
-        What predicts the test rows: ``bagged``, the average of the inner models, or ``refit``, the fit on all rows.
-    least_outside
-        Rows that a class needs outside each test fold.
-    """
-
-    final: str = settings.BAGGED
-    least_outside: int = 1
-
-    @abstractmethod
-    def divide(self, outside: Outside, thin: Callable[[Rows], Rows]) -> tuple[Rows, tuple[InnerFold, ...]]:
-        """Thin what is to train, and leave rows out.
-
-        Parameters
-        ----------
-        outside
-            The rows to divide.
-        thin
-            Takes ascending rows; keeps of each class as many as the imbalance ratio leaves it.
-
-        Returns
-        -------
-        tuple
-            `Split.train` and `Split.inner`.
-
-        Raises
-        ------
-        UserError
-            If there are too few rows to leave any out.
-        """
+from synaug.settings import names
+from synaug.splits.draws import first_of_each_class
+from synaug.splits.split import Outside, Rows, Split, Validation, misuse
 
 
 def make_splits(
@@ -209,79 +78,10 @@ def make_splits(
     return splits
 
 
-def misuse(outside: Outside, train: Rows, folds: Sequence[InnerFold]) -> str | None:
-    """Say which rows a division puts where they must not be, as part of a sentence; None if it is sound."""
-    left_out = np.concatenate([fold.left_out for fold in folds])
-    if not np.isin(np.concatenate([train, left_out]), outside.rows).all():
-        return "uses rows of the test fold"
-    if len(np.unique(left_out)) < len(left_out):
-        return "leaves a row out twice"
-    for fold in folds:
-        if not len(fold.left_out):
-            return "has an inner fold that leaves out no row"
-        if np.isin(fold.left_out, fold.fit).any():
-            return "leaves rows out that train in the same inner fold"
-        if outside.groups is not None and np.isin(outside.groups[fold.left_out], outside.groups[fold.fit]).any():
-            return "leaves rows out of whose groups others train in the same inner fold"
-        if not np.isin(fold.fit, train).all():
-            return "trains inner folds on rows that are not among those that train"
-        lacking = np.flatnonzero(outside.count(fold.fit) == 0)
-        if len(lacking):
-            return f"leaves an inner fold no row of a class that has {outside.count(train)[lacking[0]]} to train on"
-    return None
-
-
-def minority_by_seed(splits: Sequence[Split], class_names: Sequence[str]) -> dict[str, list[str]]:
-    """Names of the minority classes of each seed."""
-    return {str(split.seed): [class_names[label] for label in split.minority] for split in splits}
-
-
-def unjudged_by_seed(
-    splits: Sequence[Split], labels: NDArray[np.int64], class_names: Sequence[str]
-) -> dict[str, dict[str, int]]:
-    """For each seed, the classes of which some of its splits leave out no row, and how many splits these are."""
-    counts: dict[str, dict[str, int]] = {str(split.seed): {} for split in splits}
-    for split in splits:
-        of_seed = counts[str(split.seed)]
-        left_out = np.bincount(labels[split.out_of_fold], minlength=len(class_names))
-        for label in np.flatnonzero(left_out == 0).tolist():
-            of_seed[class_names[label]] = of_seed.get(class_names[label], 0) + 1
-    return counts
-
-
-def said_of_unjudged(by_seed: Mapping[str, Mapping[str, int]], n_folds: int) -> list[str]:
-    """The sentence about classes without an out-of-fold row, over all seeds; none where there is nothing to say."""
-    counts = Counter[str]()
-    for of_seed in by_seed.values():
-        counts.update(of_seed)
-    if not counts:
-        return []
-    n_splits = len(by_seed) * n_folds
-    said = ", ".join(f"{names.cut(name)} (in {count} of {n_splits} splits)" for name, count in counts.most_common(5))
-    more = f" and {len(counts) - 5} more classes" if len(counts) > 5 else ""
-    return [
-        f"no row is left out to choose by of class {said}{more}; steps, rules and methods are chosen there without "
-        "regard to it: use more data or a lower imbalance_ratio.ratio"
-    ]
-
-
 def rows_needed(n_folds: int, validation: Validation) -> int:
     """Rows that a class needs: one in each fold, and outside any fold as many as the validation asks for."""
     # Outside the fold that has most of them, n rows are n - ceil(n / n_folds) = floor(n * (n_folds - 1) / n_folds).
     return max(n_folds, -(-validation.least_outside * n_folds // (n_folds - 1)))
-
-
-def first_of_each_class(rows: Rows, labels: NDArray[np.int64], keep: Rows, seed_parts: tuple[str | int, ...]) -> Rows:
-    """Keep the first `keep[c]` rows of class `c` in a permutation that depends on the seed's parts alone."""
-    kept = [
-        permuted(rows[labels[rows] == label], *seed_parts, label)[:count] for label, count in enumerate(keep.tolist())
-    ]
-    return np.sort(np.concatenate(kept))
-
-
-def permuted(rows: Rows, *seed_parts: str | int) -> Rows:
-    """Rows in an order that depends on the seed's parts and their number alone."""
-    return np.random.RandomState(derive_seed(*seed_parts)).permutation(rows)
 
 
 def _folds(

@@ -34,7 +34,7 @@ LONGEST_TAG = 64
 
 def conf_dir() -> Path:
     """The folder of configs: inside the package (a wheel) or beside it (a checkout)."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug import names
-from synaug.splits import Rows, Split, first_of_each_class
+from synaug.settings import names
+from synaug.splits.draws import first_of_each_class
+from synaug.splits.split import Rows, Split
 
 log = logging.getLogger(__name__)
 

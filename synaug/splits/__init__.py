@@ -1,0 +1,22 @@
+"""Labels and groups to the rows that train, judge and test."""
+
+from synaug.splits.account import minority_by_seed, said_of_unjudged, unjudged_by_seed
+from synaug.splits.draws import first_of_each_class, permuted
+from synaug.splits.make import make_splits, rows_needed
+from synaug.splits.split import InnerFold, Outside, Rows, Split, Validation, misuse
+
+__all__ = [
+    "InnerFold",
+    "Outside",
+    "Rows",
+    "Split",
+    "Validation",
+    "first_of_each_class",
+    "make_splits",
+    "minority_by_seed",
+    "misuse",
+    "permuted",
+    "rows_needed",
+    "said_of_unjudged",
+    "unjudged_by_seed",
+]
