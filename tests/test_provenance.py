@@ -165,7 +165,13 @@ def test_every_room_is_said_to_decide_numbers_or_none() -> None:
 def test_the_digest_is_of_the_rooms_that_decide_numbers() -> None:
     package = Path(synaug.__file__).parent
     paths = {path.relative_to(package).as_posix() for path in code.modules(package, code.DECIDES_NUMBERS)}
-    assert {"splits/make.py", "settings/names.py", "training/fit.py", "augmenter/vae/network.py", "scores/prior_correction.py"} <= paths
+    assert {
+        "splits/make.py",
+        "settings/names.py",
+        "training/fit.py",
+        "augmenter/vae/network.py",
+        "scores/prior_correction.py",
+    } <= paths
     assert not any(path.split("/")[0] in ("report", "comparison", "command") for path in paths)
     assert len(record.code_sha256()) == 64
 

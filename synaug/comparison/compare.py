@@ -189,7 +189,9 @@ def compare(
         rankings[metric] = ranking.rank(ranked, contents, higher_is_better=better)
     calibration = _calibration(evidence, choices, rope)
     gaps = find_gaps(evidence)
-    words = verdict(evidence, chosen[0], tables[chosen[0]], choices, calibration, rankings[chosen[0]], gaps, rope)
+    words = verdict(
+        evidence, chosen[0], tables[chosen[0]], values[chosen[0]], choices, calibration, rankings[chosen[0]], gaps, rope
+    )
     return Comparison(chosen, tables, values, choices, calibration, rankings, gaps, words, rope)
 
 
@@ -288,10 +290,16 @@ def headline_values(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def find_gaps(evidence: Evidence) -> pd.DataFrame:
-    """Find what a scenario lacks of the methods and splits that others have."""
+    """Find what a scenario lacks of the methods and splits that others have.
+
+    Methods are those that were run with the scenario's classifier: one that stands beside as a reference needs no
+    others.
+    """
     rows = []
     runs = evidence.runs
-    methods = runs[["augmenter", "loss"]].drop_duplicates()
+    methods = {
+        classifier: of_it[["augmenter", "loss"]].drop_duplicates() for classifier, of_it in runs.groupby("classifier")
+    }
     rows_of = evidence.scores.loc[evidence.scores["decision"] == ARGMAX, [*LABELS, "seed", "fold"]].drop_duplicates()
     splits = {
         key: set(zip(part["seed"], part["fold"], strict=True))
@@ -302,7 +310,7 @@ def find_gaps(evidence: Evidence) -> pd.DataFrame:
             *(splits.get(key, ()) for key in part[list(LABELS)].itertuples(index=False, name=None))
         )
         present = set(zip(part["augmenter"], part["loss"], strict=True))
-        for augmenter, loss in methods.itertuples(index=False):
+        for augmenter, loss in methods[part["classifier"].iloc[0]].itertuples(index=False):
             if (augmenter, loss) not in present:
                 rows.append(
                     (scenario, augmenter, loss, len(all_of_them), _reason(evidence, part.iloc[0], augmenter, loss))

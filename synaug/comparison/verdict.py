@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,7 @@ from synaug.comparison.labels import (
     methods_of,
 )
 from synaug.comparison.layout import Table, Verdict
+from synaug.comparison.other_classifiers import surpassed
 from synaug.comparison.ranking import TOO_FEW_SCENARIOS, Ranking
 from synaug.comparison.significance import (
     BETTER,
@@ -40,6 +41,7 @@ from synaug.comparison.significance import (
     WORSE,
 )
 from synaug.comparison.stats import PLANNED, PRIMARY, SECONDARY
+from synaug.scores.metrics import LOSSES
 
 MOST_PLACES = 4
 MOST_NAMED = 8
@@ -60,6 +62,7 @@ def verdict(
     evidence: Evidence,
     metric: str,
     comparisons: pd.DataFrame,
+    values: pd.DataFrame,
     choices: pd.DataFrame,
     calibration: pd.DataFrame,
     ranking: Ranking,
@@ -72,6 +75,8 @@ def verdict(
     ----------
     comparisons
         `synaug.comparison.stats.compare`'s frame, with `minority_recall`, `minority_precision` and `by_fallback`.
+    values
+        The splits' scores of the metric, of `synaug.comparison.choices.with_choices`.
     choices
         Of `synaug.comparison.choices.choose`.
     calibration, gaps
@@ -80,7 +85,8 @@ def verdict(
     runs = evidence.runs
     idle = evidence.idle_scenarios()
     unit = Unit(metric, rope)
-    several = [column for column in ("classifier", "encoder") if len(set(runs[column])) > 1]
+    asked = {*comparisons.loc[comparisons["family"] == PRIMARY, "scenario"], *idle}
+    several = [name for name in ("classifier", "encoder") if len({getattr(each, name) for each in asked}) > 1]
     told = _told(comparisons[~comparisons["scenario"].isin(idle)], choices, calibration, several, unit)
     datasets: dict[str, list[str]] = {}
     in_order: list[Scenario] = []
@@ -102,7 +108,10 @@ def verdict(
         datasets=datasets,
         # What the ranks cannot bear is of interest to who is told of ranks.
         overall=[*_overall(all_told, unit), *ranks, *(ranking.cautions if ranks else ())],
-        cautions=list(cautions(evidence, gaps, in_order)),
+        cautions=[
+            *_of_other_classifiers(values, in_order, several, unit),
+            *cautions(evidence, gaps, in_order),
+        ],
         n_scenarios=len(told),
     )
 
@@ -121,6 +130,27 @@ def _told(
         for scenario, part in parts.items()
         if len(_rows(part, BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS))
     }
+
+
+def _of_other_classifiers(
+    values: pd.DataFrame, scenarios: Sequence[Scenario], several: Sequence[str], unit: Unit
+) -> Iterator[str]:
+    """Where another classifier does better than what is called the best."""
+    found = surpassed(values, scenarios, higher_is_better=unit.metric not in LOSSES)
+    if not found:
+        return
+    n_scenarios = len({replace(each.scenario, classifier="") for each in found})
+    named = [
+        f"{_place(each.scenario, several)}: the {each.best} with {each.scenario.classifier} is {unit.of(each.gain)}"
+        f"{unit.points} [{unit.of(each.low)}, {unit.of(each.high)}] below the {each.other_best} with "
+        f"{each.other.classifier}"
+        for each in found[:MOST_PLACES]
+    ]
+    more = f"; and {len(found) - MOST_PLACES} more" if len(found) > MOST_PLACES else ""
+    yield (
+        f"In {counted(n_scenarios, 'scenario')} another classifier is better than the best that the verdict is about: "
+        f"{'; '.join(named)}{more}."
+    )
 
 
 def _rows(part: pd.DataFrame, method: Method, reference: Method) -> pd.DataFrame:
