@@ -766,3 +766,24 @@ def test_records_of_an_older_version_are_compared_as_far_as_they_go(tmp_path: Pa
     found = compared(tmp_path)
     assert found.verdict.headline.startswith("No verdict: the records are of an older version")
     assert set(found.tables["balanced_accuracy"]["reference"]) == {"baseline"}  # which needs no choice
+
+
+def test_methods_that_average_more_models_than_others_are_named(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"], losses=["plain", "class_weighted"])
+    assert not any("averag" in each for each in compared(tmp_path).verdict.cautions)
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["easy_ensemble"], augmenter_settings=({"replicas": 10},))
+    (said,) = (each for each in compared(tmp_path).verdict.cautions if "averag" in each)
+    assert said == (
+        "Models averaged on each split: 50 of easy_ensemble (others: 5); part of a gain may come from averaging more "
+        "of them."
+    )
+
+
+def test_two_ways_of_validating_are_two_scenarios_and_no_caution_about_averages(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"], losses=["plain", "class_weighted"])
+    other = {"_target_": "synaug.validation.Nested", "n_folds": 3, "final": "bagged"}
+    for path in fabricated.write_runs(tmp_path, ["imdb"], [10.0], ["none", "smote"]):
+        written = json.loads((path / "record.json").read_text())
+        written["config"]["validation"] = other
+        (path / "record.json").write_text(json.dumps(written))
+    assert not any("averag" in each for each in compared(tmp_path).verdict.cautions)

@@ -11,6 +11,7 @@ from synaug.comparison.evidence import Evidence
 from synaug.comparison.formatting import counted
 from synaug.comparison.labels import ARGMAX, BASELINE, Scenario, is_mostly_by_fallback, methods_of
 from synaug.comparison.naming import NESTED
+from synaug.settings import BAGGED
 from synaug.splits.near_copies import said_of_near_copies
 
 MOST_LEFT_OUT = 5
@@ -37,6 +38,7 @@ def cautions(evidence: Evidence, gaps: pd.DataFrame, compared: Sequence[Scenario
         yield f"{len(versions)} versions of the code are mixed (--mixed); differences may come from that."
     yield from _of_files(evidence)
     yield from _of_methods(evidence, compared)
+    yield from _of_averages(evidence)
     yield from _of_learning(evidence.runs)
     if len(gaps):
         n = gaps["scenario"].nunique()
@@ -71,6 +73,28 @@ def _of_methods(evidence: Evidence, compared: Sequence[Scenario]) -> Iterator[st
     lacking = [scenario for scenario in compared if scenario not in plain]
     if lacking:
         yield f"There is no baseline{_in(lacking, compared)}: add augmenter=none with loss=plain."
+
+
+def _of_averages(evidence: Evidence) -> Iterator[str]:
+    """Where some methods average more models than others: that alone may gain something."""
+    averaged: dict[Scenario, dict[str, int]] = defaultdict(dict)
+    names = [method.label_without_rule for method in methods_of(evidence.runs, ARGMAX)]
+    for scenario, name, identity in zip(evidence.runs["scenario"], names, evidence.runs["identity"], strict=True):
+        config = evidence.records[identity]["config"]
+        validation = config.get("validation", {})
+        n_inner = validation.get("n_folds", 1) if validation.get("final") == BAGGED else 1
+        averaged[scenario][name] = n_inner * config["augmenter"].get("replicas", 1)
+    more = {
+        (n, min(of_scenario.values()), name)
+        for of_scenario in averaged.values()
+        for name, n in of_scenario.items()
+        if n > min(of_scenario.values())
+    }
+    if more:
+        said = ", ".join(
+            f"{n} of {name} (others: {fewest})" for n, fewest, name in sorted(more, key=lambda each: each[2])
+        )
+        yield f"Models averaged on each split: {said}; part of a gain may come from averaging more of them."
 
 
 def _in(some: Sequence[Scenario], scenarios: Sequence[Scenario]) -> str:

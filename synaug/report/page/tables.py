@@ -90,6 +90,7 @@ def comparisons(results: Results) -> Table:
         column("minority recall", "level", 21, share=True),
         column("minority precision", "level", 22, share=True),
         column("found from", "decimal", 23, more=True, help=columns_of.NOTES["detectable"]),
+        column("family's interval", "interval", 24, more=True, help=columns_of.NOTES["low_family"]),
     ]
     places: dict[str, dict[Any, int]] = {
         "scenario": _places(results.scenarios),
@@ -141,6 +142,7 @@ def _comparison_rows(table: pd.DataFrame, metric: str, places: Mapping[str, Mapp
         frame["missing"].astype(int).tolist(),
         *(_rounded(100 * frame[f"minority_{name}"], 2) for name in ("recall", "precision")),
         _rounded(frame["detectable"] * scale, digits),
+        *(_rounded(frame[name] * scale, digits) for name in ("low_family", "high_family")),
     ]
     return [list(row) for row in zip(*columns, strict=True)]
 
