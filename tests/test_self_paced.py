@@ -1,6 +1,7 @@
 """The chain of under-samples of a Self-paced Ensemble: its formula, its draws, and the members that train on it."""
 
 import math
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -103,7 +104,7 @@ def test_shares_are_rounded_to_their_sum_and_kept_in_expectation(shares: list[fl
 
 
 class Told(BaseEstimator):  # type: ignore[misc]
-    """Says of each row the probability of class 0 that stands in its second number; writes down what it is fitted on."""
+    """Says as class 0's probability what stands second in a row; writes down what it is fitted on."""
 
     fitted_on: ClassVar[list[NDArray[np.int64]]] = []
 
@@ -142,7 +143,7 @@ def test_each_replica_draws_from_bins_by_the_mean_of_what_was_learned_before() -
         drawn = np.bincount(of_level[found[replica][found[replica] < 720]], minlength=3)
         assert (np.abs(drawn - 60 * weights / weights.sum()) < 1).all(), replica
     hard = [levels[of_level[rows[rows < 720]]].mean() for rows in found]
-    assert all(later > earlier - 0.02 for earlier, later in zip(hard[1:], hard[2:], strict=False))
+    assert all(later > earlier - 0.02 for earlier, later in pairwise(hard))
     assert hard[-1] > 0.4 > 0.3 > hard[0]
 
 
@@ -173,7 +174,11 @@ def test_the_mean_is_of_the_classifiers_so_far() -> None:
 
 
 @pytest.mark.parametrize("counts", [(60, 15), (40, 40, 12, 12), (50, 1), (30, 20, 1)])
-@pytest.mark.parametrize("estimator", [None, GaussianNB(), make_pipeline(StandardScaler(), LogisticRegression())])
+@pytest.mark.parametrize(
+    "estimator",
+    [None, GaussianNB(), make_pipeline(StandardScaler(), LogisticRegression())],
+    ids=["default", "bayes", "pipeline"],
+)
 def test_every_replica_is_balanced_and_keeps_given_rows_once(counts: tuple[int, ...], estimator: Any) -> None:
     X, y = rows(*counts)
     for augmented in chain(SelfPaced(estimator=estimator), X, y, 5):
@@ -191,7 +196,9 @@ def test_amount_is_the_share_of_the_surplus_that_is_removed() -> None:
         assert rows_kept.tolist() == list(range(104))
 
 
-@pytest.mark.parametrize("estimator", [None, LogisticRegression(), RandomForestClassifier(5)], ids=lambda value: str(value))
+@pytest.mark.parametrize(
+    "estimator", [None, LogisticRegression(), RandomForestClassifier(5)], ids=["default", "regression", "forest"]
+)
 def test_the_first_replica_is_random_under_sampling_s_to_the_bit(estimator: Any) -> None:
     X, y = rows(60, 30, 15)
     (expected,) = kept(RandomUnderSampler(), X, y, 1)
@@ -266,7 +273,10 @@ def test_replicas_of_one_set_are_resampled_together_and_of_two_apart() -> None:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("refuses", r"augmenter.estimator=Told failed on an under-sample with 4, 4 rows of the classes \(two rows of a"),
+        (
+            "refuses",
+            r"augmenter.estimator=Told failed on an under-sample with 4, 4 rows of the classes \(two rows of a",
+        ),
         ("says NaN", "augmenter.estimator=Told does not say a finite probability for each row and class"),
         ("forgets a class", "augmenter.estimator=Told does not say a finite probability for each row and class"),
     ],
@@ -280,7 +290,9 @@ def test_a_stand_in_that_cannot_judge_is_an_error_of_one_sentence(fault: str, sa
 
 def test_a_stand_in_that_needs_more_rows_says_so() -> None:
     X, y = rows(30, 1)
-    with pytest.raises(UserError, match="LinearDiscriminantAnalysis failed on an under-sample with 1, 1 rows") as raised:
+    with pytest.raises(
+        UserError, match="LinearDiscriminantAnalysis failed on an under-sample with 1, 1 rows"
+    ) as raised:
         chain(SelfPaced(estimator=LinearDiscriminantAnalysis()), X, y, 2)
     assert "lower the imbalance ratio" in str(raised.value)
 

@@ -151,7 +151,9 @@ class Augmenter:
         for task in sets:
             if self._chains:
                 if task.replica not in (0, len(group)):
-                    raise ValueError(f"replica {task.replica}{_in(task)} must follow those before it, which it builds on")
+                    raise ValueError(
+                        f"replica {task.replica}{_in(task)} must follow those before it: it builds on them"
+                    )
                 is_apart = task.replica == 0
             else:
                 size = 4 * task.rows.width * (len(task.rows) + sum(len(earlier.rows) for earlier in group))

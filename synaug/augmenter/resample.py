@@ -84,7 +84,7 @@ def resample_all(
 def resample_replicas(
     sampler: Any, rows: TrainingRows, targets: dict[int, int], random_states: Sequence[np.random.RandomState]
 ) -> list[Resampled | ValueError]:
-    """Resample one training set several times with a sampler whose draws build on each other (``fit_resample_replicas``).
+    """Resample a training set several times with a sampler whose draws build on each other (``fit_resample_replicas``).
 
     Parameters
     ----------

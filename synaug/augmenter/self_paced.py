@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import check_random_state, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
+from threadpoolctl import threadpool_limits
 
 from synaug import settings
 from synaug.augmenter.samplers import check_parameters
@@ -124,13 +125,16 @@ class SelfPaced(BaseUnderSampler):  # type: ignore[misc]
         chain = [self._at_random(y, random_states[0])]
         own_class = np.zeros(len(y))
         n = len(random_states)
-        if n > 1:
-            # In float32, how sums are rounded, which depends on the number of threads, would move rows between bins.
-            X = X.astype(np.float64)
-        for i in range(1, n):
-            own_class += self._own_class(X, y, chain[-1])
-            alpha = math.tan(i * math.pi / (2 * n))
-            chain.append(self._by_hardness(y, 1 - own_class / i, alpha, random_states[i]))
+        if n == 1:
+            return chain
+        # A row near the edge of a bin must not move for how sums are rounded: hence float64, and one thread. Beside
+        # other work, several threads would also wait for each other far longer than these small products take.
+        X = X.astype(np.float64)
+        with threadpool_limits(1, user_api="blas"):
+            for i in range(1, n):
+                own_class += self._own_class(X, y, chain[-1])
+                alpha = math.tan(i * math.pi / (2 * n))
+                chain.append(self._by_hardness(y, 1 - own_class / i, alpha, random_states[i]))
         return chain
 
     def _at_random(self, y: NDArray[Any], random_state: np.random.RandomState) -> Places:
@@ -165,7 +169,7 @@ class SelfPaced(BaseUnderSampler):  # type: ignore[misc]
             counts = ", ".join(map(str, np.unique(y[kept], return_counts=True)[1].tolist()))
             reason = " ".join(str(error).split()).rstrip(".")
             raise UserError(
-                f"{name} failed on an under-sample with {counts} rows of the classes ({reason}), but it must tell which "
+                f"{name} failed on an under-sample with {counts} rows of the classes ({reason}); it must tell which "
                 f"rows are hard: {remedy}, or lower the imbalance ratio"
             ) from error
         if said.shape != (len(y), len(classes)) or not np.isfinite(said).all():
@@ -250,11 +254,12 @@ def rounded_at_random(shares: Array, total: int, random_state: np.random.RandomS
 
 
 def _require_probabilities(estimator: Any) -> None:
+    kind = getattr(estimator, "__name__", type(estimator).__name__)
     lacking = [each for each in ("fit", "predict_proba", "get_params") if not hasattr(estimator, each)]
     if isinstance(estimator, type) or lacking:
         raise UserError(
-            f"augmenter.estimator={getattr(estimator, '__name__', type(estimator).__name__)} cannot tell which rows are "
-            "hard: it needs scikit-learn's fit, predict_proba and get_params; choose one that says probabilities, e.g. "
+            f"augmenter.estimator={kind} cannot tell which rows are hard: it needs scikit-learn's fit, "
+            "predict_proba and get_params; choose one that says probabilities, e.g. "
             "sklearn.linear_model.LogisticRegression"
         )
     check_parameters(estimator)
