@@ -100,7 +100,7 @@ def gemm(args: argparse.Namespace) -> Callable[[], dict[str, NDArray[Any]]]:
 
 def _blas() -> str:
     import sklearn.metrics  # noqa: F401 (brings scipy's BLAS)
-    from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_info
 
     libraries = {
         f"{library['internal_api']} {library.get('architecture', '')}".strip() for library in threadpool_info()

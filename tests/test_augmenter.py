@@ -132,7 +132,7 @@ OTHERS: dict[str, Callable[[], Any]] = {
 }
 CLEANERS = ("smote + enn", "own smote + enn", "smote + tomek")
 DECIDE_BY_THEMSELVES = ("none", "function", "tomek")
-UNDERSAMPLERS = ("random_under", "near_miss", "easy_ensemble")
+UNDERSAMPLERS = ("random_under", "near_miss", "easy_ensemble", "self_paced")
 NO_OVERSAMPLERS = (*CLEANERS, *DECIDE_BY_THEMSELVES, *UNDERSAMPLERS)
 OVERSAMPLERS = [name for name in (*SHIPPED, *OTHERS) if name not in NO_OVERSAMPLERS]
 WITHOUT_DRAWS = (*DECIDE_BY_THEMSELVES, "near_miss")

@@ -466,6 +466,13 @@ def test_a_list_for_a_group_is_told_what_a_sweep_is(tmp_path: Path, csv: str, op
         (["classifier=knn", "classifier.metric=cosin"], "classifier.metric=cosin is no metric of scikit-learn's"),
         (["classifier=sklearn", "+classifier.estimator.C=-1"], "classifier: The 'C' parameter of LogisticRegression"),
         (["classifier=sklearn", "+classifier.estimator.c=1"], "classifier.estimator.c is no setting"),
+        (["augmenter=self_paced", "augmenter.k_bins=0"], "augmenter.k_bins=0 must be at least 1"),
+        (["augmenter=self_paced", "+augmenter.estimator.C=-1"], "augmenter: The 'C' parameter of LogisticRegression"),
+        (["augmenter=self_paced", "+augmenter.estimator.c=1"], "augmenter.estimator.c is no setting"),
+        (
+            ["augmenter=self_paced", "augmenter.estimator._target_=sklearn.svm.SVC"],
+            "augmenter.estimator=SVC cannot tell which rows are hard",
+        ),
         (["+loss.ignore_index=0"], "loss.ignore_index is no setting"),
         (["+validation.shares=0.1"], "validation.shares is no setting"),
         (["+classifier.optimizer.lambd=2"], "classifier.optimizer.lambd is no setting"),

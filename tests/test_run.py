@@ -249,6 +249,26 @@ def test_all_ways_of_augmenting_nothing_are_one_run(program: Program, csv: str) 
     assert program.record()["choices"]["augmenter"] == "none"
 
 
+def test_an_ensemble_of_self_paced_undersamples_is_a_run_without_synthesis(program: Program, csv: str) -> None:
+    for augmenter, replicas in (("self_paced", 3), ("self_paced", 1), ("random_under", 1)):
+        ok(program(*TOY, csv, f"augmenter={augmenter}", f"augmenter.replicas={replicas}"))
+    by_choice = {
+        (record["choices"]["augmenter"], record["config"]["augmenter"]["replicas"]): record
+        for record in program.records()
+    }
+    for record in by_choice.values():
+        balance = pd.DataFrame(record["balance"]["data"], columns=record["balance"]["columns"])
+        assert (balance["new"] == 0).all()
+        assert (balance["made"] == balance["asked"]).all()
+        assert balance["made"].sum() < 0
+    # One of them is a random undersample, three are something else.
+    one, other = by_choice["self_paced", 1]["scores"], by_choice["random_under", 1]["scores"]
+    assert one == other != by_choice["self_paced", 3]["scores"]
+    found = load(program.folder / "multirun")
+    assert set(found["augmenter_option"]) == {"self_paced", "random_under"}
+    assert not found["with_synthesis"].any()
+
+
 def test_another_content_of_the_same_file_is_another_run(program: Program, tmp_path: Path) -> None:
     rows, labels = toy.texts(60)
     path = toy.write_csv(tmp_path / "mine.csv", rows, labels)

@@ -5,6 +5,7 @@ from synaug.augmenter.contract import Augmented, Augmenter
 from synaug.augmenter.neighbours import NeighbourGraph, Neighbours, nearest_neighbours
 from synaug.augmenter.parents import segment_parents
 from synaug.augmenter.rows import SyntheticRows, ToAugment, TrainingRows, interpolate
+from synaug.augmenter.self_paced import SelfPaced
 from synaug.augmenter.vae import VAE
 from synaug.errors import TooFewRowsError
 
@@ -15,6 +16,7 @@ __all__ = [
     "Balance",
     "NeighbourGraph",
     "Neighbours",
+    "SelfPaced",
     "SyntheticRows",
     "ToAugment",
     "TooFewRowsError",

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from synaug.augmenter.balance import Balance
 from synaug.augmenter.fallback import fall_back
-from synaug.augmenter.resample import resample, resample_all
+from synaug.augmenter.resample import resample, resample_all, resample_replicas
 from synaug.augmenter.returned import Resampled, cleans, no_parents
 from synaug.augmenter.rows import FloatRows, Labels, SyntheticRows, ToAugment, TrainingRows
 from synaug.augmenter.samplers import REFUSALS, fresh, overruled, sampling_type
@@ -116,7 +116,8 @@ class Augmenter:
         """Resample training sets, each as if alone.
 
         A sampler that can learn for many sets at once (``fit_resample_all``) is handed as many as fit into
-        `COPIED_BYTES`.
+        `COPIED_BYTES`; one whose draws of a training set build on each other (``fit_resample_replicas``), all replicas
+        of one set.
 
         Parameters
         ----------
@@ -137,36 +138,51 @@ class Augmenter:
         for path, seed in overruled(self.sampler, "random_state"):
             log.warning("augmenter.%s=%s is overruled: every draw follows from seeds", path, seed)
         for group in self._groups(sets):
-            attempts: Sequence[Resampled | ValueError | None] = [None] * len(group)
-            asked = [self._asked(np.bincount(task.rows.y)) for task in group]
-            if hasattr(self.sampler, "fit_resample_all") and all(
-                changes is not None and changes.any() for changes in asked
-            ):
-                targets = [
-                    _targets(np.bincount(task.rows.y), changes) for task, changes in zip(group, asked, strict=True)
-                ]
-                rows, draws = [task.rows for task in group], [task.random_state for task in group]
-                attempts = resample_all(self.sampler, rows, targets, draws)
-            for task, attempt in zip(group, attempts, strict=True):
+            for task, attempt in zip(group, self._attempts(group), strict=True):
                 yield self._augment(task, attempt, class_names)
+
+    @property
+    def _chains(self) -> bool:
+        """Whether a replica's draw builds on those before it."""
+        return hasattr(self.sampler, "fit_resample_replicas")
 
     def _groups(self, sets: Sequence[ToAugment]) -> Iterator[list[ToAugment]]:
         group: list[ToAugment] = []
         for task in sets:
-            size = 4 * task.rows.width * (len(task.rows) + sum(len(earlier.rows) for earlier in group))
-            if group and size > COPIED_BYTES:
+            if self._chains:
+                if task.replica not in (0, len(group)):
+                    raise ValueError(
+                        f"replica {task.replica}{_in(task)} must follow those before it: it builds on them"
+                    )
+                is_apart = task.replica == 0
+            else:
+                size = 4 * task.rows.width * (len(task.rows) + sum(len(earlier.rows) for earlier in group))
+                is_apart = size > COPIED_BYTES
+            if group and is_apart:
                 yield group
                 group = []
             group.append(task)
         if group:
             yield group
 
+    def _attempts(self, group: Sequence[ToAugment]) -> Sequence[Resampled | ValueError | None]:
+        """What a sampler makes of sets that it is handed together; None for each where it is handed them singly."""
+        asked = [self._asked(np.bincount(task.rows.y)) for task in group]
+        targets = [_targets(np.bincount(task.rows.y), changes) for task, changes in zip(group, asked, strict=True)]
+        rows, draws = [task.rows for task in group], [task.random_state for task in group]
+        if all(targets):
+            if self._chains:
+                return resample_replicas(self.sampler, rows[0], targets[0], draws)
+            if hasattr(self.sampler, "fit_resample_all"):
+                return resample_all(self.sampler, rows, targets, draws)
+        return [None] * len(group)
+
     def _augment(
         self, task: ToAugment, attempt: Resampled | ValueError | None, class_names: Sequence[str] | None
     ) -> Augmented:
         rows, counts = task.rows, np.bincount(task.rows.y)
         names = [f"class {name}" for name in (range(len(counts)) if class_names is None else map(repr, class_names))]
-        where = f" in {task.where}" if task.where else ""
+        where = _in(task)
         asked = self._asked(counts)
         if asked is not None and not asked.any():
             nothing = Resampled(np.arange(len(rows)), SyntheticRows.none(rows.width), rows.y[:0], no_parents(0))
@@ -174,7 +190,9 @@ class Augmenter:
         if asked is not None and (asked > 0).any():
             return self._fill(task, attempt, asked, names, where)
         try:
-            result = resample(self.sampler, rows, _targets(counts, asked) or None, task.random_state)
+            if isinstance(attempt, ValueError):
+                raise attempt
+            result = attempt or resample(self.sampler, rows, _targets(counts, asked) or None, task.random_state)
         except (ValueError, RuntimeError) as error:
             smallest = int(counts.argmin())
             if isinstance(error, UserError) or not is_shortage(self.sampler, error, {smallest: int(counts[smallest])}):
@@ -349,6 +367,10 @@ def _kept_by_all(y: Labels, asked: Labels, results: Mapping[int, Resampled]) -> 
             is_judged = (y == label) | (asked[y] == 0)
             remains &= ~is_judged | np.isin(np.arange(len(y)), result.kept)
     return np.flatnonzero(remains)
+
+
+def _in(task: ToAugment) -> str:
+    return f" in {task.where}" if task.where else ""
 
 
 def _rows(n: int) -> str:

@@ -1,5 +1,6 @@
 """Run a sampler of imbalanced-learn's kind on training rows."""
 
+import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -78,6 +79,32 @@ def resample_all(
         except ValueError as error:
             results.append(error)
     return results
+
+
+def resample_replicas(
+    sampler: Any, rows: TrainingRows, targets: dict[int, int], random_states: Sequence[np.random.RandomState]
+) -> list[Resampled | ValueError]:
+    """Resample a training set several times with a sampler whose draws build on each other (``fit_resample_replicas``).
+
+    Parameters
+    ----------
+    rows, targets
+        As in `resample`.
+    random_states
+        One for each replica. What is inside the sampler is seeded by the first, from which that takes no draw.
+
+    Returns
+    -------
+    list
+        For each replica what `resample` returns, or the ValueError that all of them come to.
+    """
+    sampler = _prepared(sampler, targets, copy.deepcopy(random_states[0]))
+    try:
+        with seeded(random_states[0], str(targets)):
+            returned = sampler.fit_resample_replicas(rows.dense(), rows.y, random_states)
+        return [kept_and_added(sampler, rows.dense(), rows.y, replica) for replica in returned]
+    except ValueError as error:
+        return [error] * len(random_states)
 
 
 def interpolates(sampler: Any) -> bool:

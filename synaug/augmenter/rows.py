@@ -81,11 +81,13 @@ class ToAugment:
     """A training set to resample: its rows, the draws, and what messages call it, e.g. ``"seed 0 fold 2"``.
 
     An int for `random_state` would make imbalanced-learn's SMOTE repeat its draws from class to class.
+    Several draws of one training set stand side by side, `replica` 0 first.
     """
 
     rows: TrainingRows
     random_state: np.random.RandomState
     where: str = ""
+    replica: int = 0
 
 
 @dataclass(frozen=True)

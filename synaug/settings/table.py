@@ -402,6 +402,7 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
     "synaug.validation.Oracle": {"share": number(0, 1, above=True, below=True)},
     "imblearn.over_sampling.RandomOverSampler": {"shrinkage": number(0, 1000) | NULL},
     "synaug.augmenter.nearest_neighbours": NEIGHBOURS,
+    "synaug.augmenter.SelfPaced": {"k_bins": SIZE},
     "synaug.augmenter.VAE": VAE,
     "synaug.classifier.Classifier": {
         "hidden": list_of(

@@ -199,6 +199,7 @@ def augment(
                 derive_seed("augmenter", texts.name, *member_seeds(splits[place], inner, replica), imbalance)
             ),
             _where(splits[place], inner),
+            replica,
         )
         for (place, inner, replica), given in zip(members, rows, strict=True)
     ]
