@@ -325,4 +325,4 @@ def test_some_runs_may_lack_it(tmp_path: Path) -> None:
 
 
 def test_it_is_called_so_that_a_reader_understands() -> None:
-    assert str(Method("smote", decision="tau_norm")) == "smote, tau-normalised weights"
+    assert str(Method("smote", decision="tau_norm")) == "smote, tau-normalised"

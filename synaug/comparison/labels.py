@@ -24,7 +24,7 @@ METHOD = ["augmenter", "loss", "decision"]
 DECISIONS = {
     **{rule: rule.replace("_", " ") for rule in RULES},
     ARGMAX_CHOSEN_STEP: "argmax at the chosen step",
-    TAU_NORM: "tau-normalised weights",
+    TAU_NORM: "tau-normalised",
     CHOSEN: "rule chosen",
 }
 MOST_BY_FALLBACK = 0.5

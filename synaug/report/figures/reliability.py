@@ -28,7 +28,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         grid = figure.subplots(1, len(rules), sharey=True, squeeze=False)[0]
         for axes, rule in zip(grid, rules, strict=True):
             _panel(axes, {name: by_rule[rule] for name, by_rule in sums.items() if rule in by_rule}, looks)
-            axes.set_title(words.decision(rule))
+            axes.set_title(words.decision(rule).replace(", ", ",\n"))  # five stand side by side
         grid[0].set_ylabel("hits (%)")
         style.legend_of(figure, grid[:1])
     errors = "; ".join(
