@@ -32,7 +32,7 @@ from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.loss import Loss
 from synaug.record.cost import Cost
 from synaug.record.extending import extend
-from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES
+from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES, TAU_NORM
 from synaug.scores.probabilities import Said, probabilities
 from synaug.scores.score import ToScore, as_it_is, judged
 from synaug.scores.score import score as score_splits
@@ -304,11 +304,15 @@ def score(data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str,
 
 
 def log_probabilities(data: TrainingData, predictions: Predictions) -> dict[str, NDArray[np.generic]]:
-    """Those that the record keeps: of each split the reference's, and each candidate's at its own step."""
+    """Those that the record keeps: of each split each rule's, at its own step."""
     said = [
         Said(
             split,
-            {ARGMAX: of_split.last, **{rule: chosen.test for rule, chosen in of_split.chosen.items()}},
+            {
+                ARGMAX: of_split.last,
+                **({} if of_split.tau_norm is None else {TAU_NORM: of_split.tau_norm.test}),
+                **{rule: chosen.test for rule, chosen in of_split.chosen.items()},
+            },
             {rule: chosen.out_of_fold for rule, chosen in of_split.chosen.items()},
         )
         for split, of_split in zip(data.splits, predictions.splits, strict=True)
@@ -327,10 +331,12 @@ def warnings_of(recorded: Mapping[str, Any]) -> list[str]:
 
 
 def to_score(data: TrainingData, place: int, predicted: OfSplit) -> ToScore:
-    """What there is to score in one split: the rules that may be chosen, and argmax beside them."""
+    """What there is to score in one split: the rules that may be chosen, and others beside them."""
     split, judge = data.splits[place], judge_of(data, place)
     first = predicted.chosen[CANDIDATES[0].name]
     rules = [as_it_is(ARGMAX, predicted.last), as_it_is(ARGMAX_CHOSEN_STEP, first.test_as_it_is)]
+    if predicted.tau_norm is not None:
+        rules.append(as_it_is(TAU_NORM, predicted.tau_norm.test))
     for rule in CANDIDATES:
         chosen = predicted.chosen[rule.name]
         rules.append(judged(rule, judge.known(chosen.out_of_fold), chosen.test))
@@ -386,6 +392,7 @@ def training_tables(data: TrainingData, predictions: Predictions) -> dict[str, A
         "diagnostics": tables.diagnostics(data),
         "curves": tables.curves(data, predictions.curves),
         "best": tables.best(data, predictions),
+        "tau_norm": tables.tau_norm(data, predictions),
     }
 
 

@@ -54,6 +54,7 @@ INTEGRATION_MODULES = {
     "test_run",
     "test_studies",
     "test_sweep",
+    "test_tau_norm",
     "test_tracking",
     "test_twice",
     "test_vae",

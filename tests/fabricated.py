@@ -18,7 +18,7 @@ AUGMENTERS = ("none", "random", "smote", "adasyn")
 CODE = "c0de" * 16
 ROWS_PER_CLASS = 200
 CANDIDATES = ("prior_corrected", "tuned")
-RULES = ("argmax", "argmax_chosen_step", *CANDIDATES)
+RULES = ("argmax", "argmax_chosen_step", "tau_norm", *CANDIDATES)
 STEPS = tuple(round(8 * 2 ** (look / 2)) for look in range(13))
 CHOSEN_STEP, STOPPED = 128, 181
 N_INNER = 5
@@ -34,7 +34,8 @@ GAINS: Mapping[str, float] = {
 }
 LOSS_GAINS: Mapping[str, float] = {"plain": 0.0, "class_weighted": 1.1}
 CORRECTION = 3.0
-# Of argmax, with the last weights and with chosen ones, and of the two rules: what is left of a gain under it.
+# Of argmax, with the last weights and with chosen ones, and of the two rules that may be chosen: what is left of a gain
+# under it. Weights of normalised length lie in the middle between the two that have the same models.
 CORRECTED = np.array([0.0, -0.5, CORRECTION, CORRECTION - 0.3])
 OF_GAIN = np.array([1.0, 0.8, 0.25, 0.25])
 # Augmenters that make no new point.
@@ -180,6 +181,10 @@ def fabricate(
             "columns": ["seed", "fold", "decision", "step", "loss", "learned"],
             "data": [[*split, rule, CHOSEN_STEP, 0.5, True] for split in splits for rule in CANDIDATES],
         },
+        "tau_norm": {
+            "columns": ["seed", "fold", "tau", "loss"],
+            "data": [[*split, 0.7, 0.6] for split in splits],
+        },
         "warnings": [],
         "probabilities_sha256": "f" * 64,
         "cost": {
@@ -261,7 +266,8 @@ def _recalls(
     for _ in ("test", "out of fold"):
         of_split = shared.normal(0, 0.012, (n_splits, 1)) + shared.normal(0, 0.015, (n_splits, n_classes))
         recalls = base + of_split + gain[:, None, None] * towards
-        drawn.append(np.clip(recalls + own.normal(0, 0.006, recalls.shape), 0.01, 0.995))
+        recalls = np.clip(recalls + own.normal(0, 0.006, recalls.shape), 0.01, 0.995)
+        drawn.append(np.insert(recalls, 2, recalls[1:3].mean(0), axis=0))
     return drawn[0], drawn[1]
 
 

@@ -49,7 +49,7 @@ def test_a_run_prints_one_table_and_the_path_of_its_record(program: Program, csv
     assert f"record: {folder / 'record.json'}" in outcome.out
     assert outcome.out.count("balanced_accuracy") == 1
     header = next(line for line in outcome.out.splitlines() if "argmax" in line)
-    assert header.split() == ["argmax", "argmax_chosen_step", "prior_corrected", "tuned"]
+    assert header.split() == ["argmax", "argmax_chosen_step", "tau_norm", "prior_corrected", "tuned"]
     scores = pd.DataFrame(record["scores"]["data"], columns=record["scores"]["columns"])
     shown = next(line for line in outcome.out.splitlines() if line.startswith("accuracy"))
     accuracy = scores[(scores.metric == "accuracy") & (scores.decision == "argmax")].value
@@ -63,9 +63,9 @@ def test_the_record_holds_what_the_design_promises(program: Program, csv: str) -
     assert list(scores.columns) == ["seed", "fold", "decision", "metric", "class", "value"]
     overall = scores[scores["class"].isna()]
     assert set(overall.metric) == set(metrics.METRICS)
-    assert len(overall) == 2 * 4 * 4 * len(metrics.METRICS)
-    assert len(scores) - len(overall) == 2 * 4 * 4 * 3 * len(metrics.CLASS_METRICS)
-    assert set(scores.decision) == {"argmax", "argmax_chosen_step", "prior_corrected", "tuned"}
+    assert len(overall) == 2 * 4 * 5 * len(metrics.METRICS)
+    assert len(scores) - len(overall) == 2 * 4 * 5 * 3 * len(metrics.CLASS_METRICS)
+    assert set(scores.decision) == {"argmax", "argmax_chosen_step", "tau_norm", "prior_corrected", "tuned"}
     validation = pd.DataFrame(**record["validation_scores"])
     assert set(validation.decision) == {"prior_corrected", "tuned"}  # argmax is a reference, and no candidate
     assert len(validation) == 2 * 4 * 2 * len(metrics.METRICS)
@@ -92,7 +92,7 @@ def test_the_record_holds_what_the_design_promises(program: Program, csv: str) -
     assert record["data"]["minority_by_seed"] == {"0": ["trade"], "1": ["trade"]}
     assert set(record["data"]["near_copies"]) == {"space", "sport", "trade"}
     matrices = [np.array(entry["matrix"]) for entry in record["confusion"]]
-    assert len(matrices) == 2 * 4 * 4
+    assert len(matrices) == 2 * 4 * 5
     assert all(matrix.sum() == 90 for matrix in matrices)
     balance = pd.DataFrame(record["balance"]["data"], columns=record["balance"]["columns"])
     minority = balance[balance["class"] == "trade"]
@@ -112,6 +112,9 @@ def test_the_record_holds_what_the_design_promises(program: Program, csv: str) -
     assert list(zip(best.seed, best.fold, best.decision, strict=True)) == [
         (seed, fold, rule) for seed in (0, 1) for fold in range(4) for rule in ("prior_corrected", "tuned")
     ]
+    tau_norm = pd.DataFrame(**record["tau_norm"])
+    assert tau_norm[["seed", "fold"]].to_numpy().tolist() == [[seed, fold] for seed in (0, 1) for fold in range(4)]
+    assert tau_norm["tau"].between(0, 1).all()
     for rule in ("prior_corrected", "tuned"):
         of_rule = best[best.decision == rule]
         at_best = of_rule.merge(curves, on=["seed", "fold", "step"])

@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.scores import decision, metrics
-from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES, OutOfFold
+from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES, TAU_NORM, OutOfFold
 from synaug.scores.probabilities import Said, probabilities
 from synaug.scores.score import ToScore, as_it_is, judged, score
 from synaug.scores.tuned_offsets import tune
@@ -66,7 +66,7 @@ def scored(
 ) -> dict[str, Any]:
     to_score = []
     for split, test, left_out in zip(splits, of_test_rows, out_of_fold, strict=True):
-        rules = [as_it_is(rule, test[rule]) for rule in (ARGMAX, ARGMAX_CHOSEN_STEP)]
+        rules = [as_it_is(rule, test[rule]) for rule in (ARGMAX, ARGMAX_CHOSEN_STEP, TAU_NORM)]
         rules += [judged(rule, known(split, left_out[rule.name], target_prior), test[rule.name]) for rule in CANDIDATES]
         labels, of_left_out = LABELS[split.test], LABELS[split.out_of_fold]
         to_score.append(ToScore(split.seed, split.fold, split.minority, labels, of_left_out, rules))
@@ -84,14 +84,14 @@ def test_each_split_has_offsets_of_its_own(
 ) -> None:
     found = scored(splits, of_test_rows, out_of_fold, target_prior)["offsets"]
     offsets = {(each["seed"], each["fold"], each["decision"]): each["offset"] for each in found}
-    assert len(offsets) == 6 * 4
+    assert len(offsets) == 6 * 5
     assert len({tuple(offset) for (_, _, rule), offset in offsets.items() if rule == "tuned"}) == 6
     for split, logs in zip(splits, out_of_fold, strict=True):
         target, labels = target_of(split, target_prior), LABELS[split.out_of_fold]
         weights = target[labels] / np.bincount(labels)[labels]
         key = split.seed, split.fold
         # What is corrected already is not corrected again.
-        for rule in (ARGMAX, ARGMAX_CHOSEN_STEP, "prior_corrected"):
+        for rule in (ARGMAX, ARGMAX_CHOSEN_STEP, TAU_NORM, "prior_corrected"):
             assert offsets[*key, rule] == [0, 0, 0]
         assert offsets[*key, "tuned"] == pytest.approx(tune(logs["tuned"], labels, weights))
 
@@ -177,7 +177,7 @@ def test_a_class_without_out_of_fold_rows_is_scored_on_test_rows_all_the_same(
     labels, left_out = LABELS[split.out_of_fold][keep], out_of_fold[0]["tuned"][keep]
     # Both rules on the same probabilities here.
     some = known(split, out_of_fold[0]["tuned"], "uniform").rows(keep)
-    rules = [as_it_is(rule, of_test_rows[0][rule]) for rule in (ARGMAX, ARGMAX_CHOSEN_STEP)]
+    rules = [as_it_is(rule, of_test_rows[0][rule]) for rule in (ARGMAX, ARGMAX_CHOSEN_STEP, TAU_NORM)]
     rules += [judged(rule, some, of_test_rows[0][rule.name]) for rule in CANDIDATES]
     tables = score([ToScore(0, 0, [2], LABELS[split.test], labels, rules)], NAMES)
     tuned = tables["offsets"][-1]["offset"]

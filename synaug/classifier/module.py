@@ -106,6 +106,13 @@ class Classifier(LightningModule):
         return self.network(x)  # type: ignore[no-any-return]
 
     @property
+    def ends_linearly(self) -> bool:
+        """Whether logits are what the network's last layer, a linear one, makes of its features, and nothing else."""
+        network = self.network
+        is_ours = isinstance(network, StackedMLP) and type(network).forward is StackedMLP.forward
+        return is_ours and type(self).forward is Classifier.forward
+
+    @property
     def weights(self) -> Weights:
         """Weights of the members, `[m, ...]` each, as they are now and not as they will be."""
         return {name: weight.detach() for name, weight in self.network.named_parameters()}
@@ -190,3 +197,29 @@ class Classifier(LightningModule):
     def predict_step(self, batch: StackedBatch, batch_idx: int) -> torch.Tensor:
         """Log probabilities, float64 `[m, B, n_classes]`."""
         return self(batch.x).cpu().double().log_softmax(-1)  # type: ignore[no-any-return]
+
+
+class WithoutBiases(LightningModule):
+    """A stack that ends in a linear layer, without the biases of that layer: for predicting only.
+
+    Parameters
+    ----------
+    stack
+        Whose `ends_linearly` is true; its weights are used as they are when rows are predicted.
+    """
+
+    def __init__(self, stack: Classifier) -> None:
+        super().__init__()
+        self.network = stack.network
+
+    @property
+    def norms(self) -> NDArray[np.float64]:
+        """Euclidean norm of each class's weights in the last layer, `[m, n_classes]`."""
+        # Member by member, so that a member's sums are added up alike in any stack.
+        weights = (of_member.cpu().double().numpy() for of_member in self.network.last.weight.detach())
+        return np.stack([np.sqrt((weight**2).sum(0)) for weight in weights])
+
+    def predict_step(self, batch: StackedBatch, batch_idx: int) -> torch.Tensor:
+        """Logits without biases, float64 `[m, B, n_classes]`."""
+        features = self.network.features(batch.x)
+        return self.network.last.without_bias(features).cpu().double()

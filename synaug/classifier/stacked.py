@@ -35,6 +35,10 @@ class StackedLinear(nn.Module):
         """Apply each member's layer to its own rows."""
         return torch.baddbmm(self.bias, x, self.weight)
 
+    def without_bias(self, x: torch.Tensor) -> torch.Tensor:
+        """Products of each member's own rows with the weights of each output, `[m, B, n_out]`."""
+        return torch.bmm(x, self.weight)
+
 
 class StackedMLP(nn.Module):
     """`m` multilayer perceptrons with ReLU: `[m, B, n_features]` to logits `[m, B, n_classes]`.
@@ -57,7 +61,17 @@ class StackedMLP(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of rows `[m, B, n_features]`."""
-        *hidden, last = self.layers
-        for layer in hidden:
+        return self.last(self.features(x))  # type: ignore[no-any-return]
+
+    @property
+    def last(self) -> StackedLinear:
+        """The layer that makes logits."""
+        last = self.layers[-1]
+        assert isinstance(last, StackedLinear)
+        return last
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """What the last layer makes logits of; without hidden layers the rows themselves."""
+        for layer in list(self.layers)[:-1]:
             x = functional.relu(layer(x))
-        return last(x)  # type: ignore[no-any-return]
+        return x

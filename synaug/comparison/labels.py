@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from synaug.scores.decision import ARGMAX as ARGMAX
-from synaug.scores.decision import ARGMAX_CHOSEN_STEP, RULES
+from synaug.scores.decision import ARGMAX_CHOSEN_STEP, RULES, TAU_NORM
 
 SEPARATOR = " · "
 NO_AUGMENTER = "none"
@@ -24,6 +24,7 @@ METHOD = ["augmenter", "loss", "decision"]
 DECISIONS = {
     **{rule: rule.replace("_", " ") for rule in RULES},
     ARGMAX_CHOSEN_STEP: "argmax at the chosen step",
+    TAU_NORM: "tau-normalised",
     CHOSEN: "rule chosen",
 }
 MOST_BY_FALLBACK = 0.5

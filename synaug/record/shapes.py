@@ -21,6 +21,7 @@ from synaug.record.tables import (
     BEST_COLUMNS,
     CURVE_COLUMNS,
     SCORE_COLUMNS,
+    TAU_NORM_COLUMNS,
     VALIDATION_COLUMNS,
     as_table,
 )
@@ -183,6 +184,7 @@ class Record(TypedDict):
     balance: NotRequired[Table]
     curves: NotRequired[Table]
     best: NotRequired[Table]
+    tau_norm: NotRequired[Table]
     offsets: NotRequired[list[dict[str, Any]]]
     diagnostics: NotRequired[list[dict[str, Any]]]
     warnings: NotRequired[list[str]]
@@ -309,6 +311,9 @@ def record(path: Path) -> dict[str, Any]:
     curves = _columns("curves", complete["curves"], ("seed", "fold", "step"))
     if any(not NUMBER.issuperset(map(type, column)) for column in curves.values()):
         raise MisshapenError("has a curve that is not of numbers")
+    chosen = _columns("tau_norm", complete["tau_norm"], TAU_NORM_COLUMNS)
+    if any(not NUMBER.issuperset(map(type, column)) for column in chosen.values()):
+        raise MisshapenError("has a table tau_norm that is not of numbers")
     return complete
 
 
@@ -324,6 +329,7 @@ def _empty() -> dict[str, Any]:
         "diagnostics": [],
         "curves": as_table(CURVE_COLUMNS, ()),
         "best": as_table(BEST_COLUMNS, ()),
+        "tau_norm": as_table(TAU_NORM_COLUMNS, ()),
         "warnings": [],
     }
 

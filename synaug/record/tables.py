@@ -12,6 +12,7 @@ BALANCE_COLUMNS = (
 CURVES = ("train_loss", "prior_corrected_loss", "tuned_loss", "argmax_test")
 CURVE_COLUMNS = ("seed", "fold", "step", *CURVES)
 BEST_COLUMNS = ("seed", "fold", "decision", "step", "loss", "learned")
+TAU_NORM_COLUMNS = ("seed", "fold", "tau", "loss")
 
 
 def as_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:

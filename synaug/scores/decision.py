@@ -110,7 +110,10 @@ CANDIDATE_RULES = tuple(rule.name for rule in CANDIDATES)
 # What stands beside them, and is never chosen: the largest probability as it is, of the fit on all rows with its last
 # weights (what the paper compares), and of the models and the step of `prior_corrected`.
 ARGMAX, ARGMAX_CHOSEN_STEP = "argmax", "argmax_chosen_step"
-RULES = (ARGMAX, ARGMAX_CHOSEN_STEP, *CANDIDATE_RULES)
+# Likewise, the same models with weights of normalised length, of classifiers that have them (`synaug.scores.tau_norm`).
+TAU_NORM = "tau_norm"
+# In order. A classifier that does not end in a linear layer has no `tau_norm`, and neither have older records.
+RULES = (ARGMAX, ARGMAX_CHOSEN_STEP, TAU_NORM, *CANDIDATE_RULES)
 
 
 def shift(log_probabilities: Array, offset: Array) -> Array:

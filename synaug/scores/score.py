@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from synaug.record import tables
 from synaug.scores import metrics
-from synaug.scores.decision import RULES, OutOfFold, Rule, shift
+from synaug.scores.decision import OutOfFold, Rule, shift
 
 Array = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ class ToScore:
     labels, out_of_fold_labels
         int64, of the test rows and of the out-of-fold rows.
     rules
-        One for each of `synaug.scores.decision.RULES`.
+        In the order of `synaug.scores.decision.RULES`; all splits have the same.
     """
 
     seed: int
@@ -83,7 +83,7 @@ def score(splits: Sequence[ToScore], class_names: Sequence[str]) -> dict[str, An
     """
     rows: list[tuple[int, int, str, str, str | None, float]] = []
     validation_rows, confusion, offsets = [], [], []
-    reliability = {rule: np.zeros((metrics.CALIBRATION_BINS, 3)) for rule in RULES}
+    reliability = {rule.rule: np.zeros((metrics.CALIBRATION_BINS, 3)) for split in splits for rule in split.rules}
     for split in splits:
         for rule in split.rules:
             where = {"seed": split.seed, "fold": split.fold, "decision": rule.rule}

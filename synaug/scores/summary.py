@@ -28,7 +28,11 @@ def summary(record: Mapping[str, Any]) -> str:
     mean, std = grouped.mean().unstack(), grouped.std(ddof=1).unstack()
     metrics = [name for name in TABLE_METRICS if name in mean.index]
     table = pd.DataFrame(
-        {rule: [f"{mean[rule][name]:.3f} ± {std[rule][name]:.3f}" for name in metrics] for rule in RULES},
+        {
+            rule: [f"{mean[rule][name]:.3f} ± {std[rule][name]:.3f}" for name in metrics]
+            for rule in RULES
+            if rule in mean  # which one of them is not, where the classifier does not allow it
+        },
         index=metrics,
     )
     n_splits = len(overall[["seed", "fold"]].drop_duplicates())

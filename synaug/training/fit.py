@@ -12,23 +12,24 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]  # documented
 
-from synaug.classifier import Classifier
+from synaug.classifier import Classifier, WithoutBiases
 from synaug.errors import UserError
 from synaug.loss import Loss
-from synaug.scores.decision import CANDIDATE_RULES
+from synaug.scores.decision import CANDIDATE_RULES, CANDIDATES
 from synaug.scores.prior_correction import corrected
+from synaug.scores.tau_norm import LinearEnd, choose
 from synaug.seeding import derive_seed
 from synaug.settings import REFIT
 from synaug.training.batches import EvaluationBatches, RowPool
 from synaug.training.datamodule import EmbeddingDataModule
 from synaug.training.looks import SplitJudge, looks, pooled
-from synaug.training.predictions import Chosen, Curves, OfSplit, Predictions
+from synaug.training.predictions import Chosen, Curves, OfSplit, Predictions, TauNorm
 from synaug.training.progress import StepsBar
 from synaug.training.training_sets import TrainingData, member_seeds
-from synaug.training.watch import InnerWatch, Watch, WholeWatch, out_of_fold
+from synaug.training.watch import InnerWatch, Watch, WholeWatch, by_row, out_of_fold
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ Array = NDArray[np.float64]
 # Weights, gradients and Adam's two moments of a stack must fit the caches of a core. Larger stacks save few calls
 # and are slowed down by memory.
 STACK_BYTES = 8 << 20
+TAU_NORM_OF = CANDIDATES[0].name  # at whose step the last layer's weights are normalised
 
 
 class Fits(Protocol):
@@ -118,6 +120,9 @@ class _Task:
         self.last: dict[int, Array] = {}
         self.on_test: dict[str, dict[int, Array]] = {rule: {} for rule in CANDIDATE_RULES}
         self.on_left_out: dict[str, dict[int, Array]] = {rule: {} for rule in CANDIDATE_RULES}
+        # The same at the step of `TAU_NORM_OF`, without biases; of classifiers that end in a linear layer.
+        self.ends_on_test: dict[int, LinearEnd] = {}
+        self.ends_on_left_out: dict[int, LinearEnd] = {}
         self.flops = 0.0
 
     def stacks(self, members: Sequence[int]) -> list[list[int]]:
@@ -148,6 +153,10 @@ class _Task:
             self.on_left_out[rule] |= _said(trainer, stack, module.left_out_rows(), members)
             if self.training.final != REFIT:
                 self.on_test[rule] |= _said(trainer, stack, module.test_rows(), members)
+            if rule == TAU_NORM_OF and stack.ends_linearly:
+                self.ends_on_left_out |= _linear_ends(trainer, stack, module.left_out_rows(), members)
+                if self.training.final != REFIT:
+                    self.ends_on_test |= _linear_ends(trainer, stack, module.test_rows(), members)
 
     def check(self) -> None:
         """Refuse to go on where nothing could be chosen; raises as `StackedTraining.fit` does."""
@@ -170,6 +179,8 @@ class _Task:
         for rule in of_refits:
             stack.load(watch.kept[rule].weights)
             self.on_test[rule] |= _said(trainer, stack, module.test_rows(), members)
+            if rule == TAU_NORM_OF and stack.ends_linearly:
+                self.ends_on_test |= _linear_ends(trainer, stack, module.test_rows(), members)
 
     def _check_last(self, members: Sequence[int]) -> None:
         """Refuse to score what is not finite: members on all rows go on after the inner ones have stopped."""
@@ -223,7 +234,8 @@ class _Task:
             member for member, training_set in enumerate(self.data.training_sets) if training_set.place == place
         ]
         last = pooled([self.last[member] for member in of_split if member in self.last])
-        return OfSplit(last, {rule: self._chosen(rule, place, of_split) for rule in CANDIDATE_RULES})
+        chosen = {rule: self._chosen(rule, place, of_split) for rule in CANDIDATE_RULES}
+        return OfSplit(last, chosen, self._tau_norm(place, of_split))
 
     def _chosen(self, rule: str, place: int, of_split: Sequence[int]) -> Chosen:
         """What the models of the step that a rule chose say, in one split."""
@@ -242,6 +254,19 @@ class _Task:
             test_as_it_is=pooled(list(said.values())),
         )
 
+    def _tau_norm(self, place: int, of_split: Sequence[int]) -> TauNorm | None:
+        """The tau that one split's out-of-fold rows choose, and what its models say of the test rows under it."""
+        inner = [member for member in of_split if member in self.ends_on_left_out]
+        if not inner:
+            return None
+        judge = self.judges[place]
+        left_out = [self.ends_on_left_out[member] for member in inner]
+        tau, loss = choose(
+            lambda tau: judge.known(by_row(self.data, inner, [end.log_probabilities(tau) for end in left_out]))
+        )
+        test = [self.ends_on_test[member] for member in of_split if member in self.ends_on_test]
+        return TauNorm(tau, loss, pooled([end.log_probabilities(tau) for end in test]))
+
     def _curves(self) -> Curves:
         shape = len(self.steps), len(self.data.splits)
         points = {f"{rule}_loss": np.full(shape, np.nan) for rule in CANDIDATE_RULES}
@@ -256,8 +281,19 @@ class _Task:
         return Curves(np.array(self.steps), points)
 
 
-def _said(trainer: Trainer, stack: Classifier, batches: EvaluationBatches, members: Sequence[int]) -> dict[int, Array]:
-    """Log probabilities `[n_rows, n_classes]` of each member's rows."""
+def _linear_ends(
+    trainer: Trainer, stack: Classifier, batches: EvaluationBatches, members: Sequence[int]
+) -> dict[int, LinearEnd]:
+    """What each member's last layer makes of its rows."""
+    without_biases = WithoutBiases(stack)
+    products, norms = _said(trainer, without_biases, batches, members), without_biases.norms
+    return {member: LinearEnd(products[member], of_member) for member, of_member in zip(members, norms, strict=True)}
+
+
+def _said(
+    trainer: Trainer, stack: LightningModule, batches: EvaluationBatches, members: Sequence[int]
+) -> dict[int, Array]:
+    """What the stack predicts of each member's rows, `[n_rows, n_classes]`: log probabilities, of a classifier."""
     blocks = trainer.predict(stack, dataloaders=batches)
     assert blocks is not None
     stacked = torch.cat(list(blocks), dim=1).numpy()  # type: ignore[arg-type]

@@ -38,6 +38,25 @@ class Chosen:
 
 
 @dataclass(frozen=True)
+class TauNorm:
+    """The τ that one split's out-of-fold rows chose (`synaug.scores.tau_norm`), and what the final classifier says.
+
+    Attributes
+    ----------
+    tau
+        Between 0 and 1.
+    loss
+        Out-of-fold log loss under it, in nats, with the classes weighted as in the target.
+    test
+        Log probabilities `[n_test, n_classes]`, not corrected.
+    """
+
+    tau: float
+    loss: float
+    test: Array
+
+
+@dataclass(frozen=True)
 class OfSplit:
     """What is predicted in one split.
 
@@ -47,10 +66,13 @@ class OfSplit:
         Log probabilities `[n_test, n_classes]` of the fit on all rows with its last weights, not corrected.
     chosen
         By rule.
+    tau_norm
+        None of a classifier that does not end in a linear layer.
     """
 
     last: Array
     chosen: Mapping[str, Chosen]
+    tau_norm: TauNorm | None = None
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,16 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
+def tau_norm(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
+    """The tau that each split chose, and its loss; nothing of a classifier that does not end in a linear layer."""
+    rows = [
+        [split.seed, split.fold, of_split.tau_norm.tau, of_split.tau_norm.loss]
+        for split, of_split in zip(data.splits, predictions.splits, strict=True)
+        if of_split.tau_norm is not None
+    ]
+    return tables.as_table(tables.TAU_NORM_COLUMNS, rows)
+
+
 def best(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
     """The step that each split's rule chose, its loss, and whether anything was learned by then."""
     rows = [

@@ -176,10 +176,32 @@ def out_of_fold(data: TrainingData, carried: Array, members: Sequence[int], log_
     ndarray
         `[n, n_classes]`, row by row those of `Split.out_of_fold`; the mean over replicas.
     """
-    said: dict[int, list[Array]] = defaultdict(list)
+    said = []
     for member, of_member in zip(members, log_probabilities, strict=True):
         training_set = data.training_sets[member]
-        assert training_set.inner is not None
         rows = of_member[: len(training_set.left_out)]
-        said[training_set.inner].append(corrected(rows, carried[member], data.target[training_set.place]))
-    return np.concatenate([pooled(of_fold) for of_fold in said.values()])
+        said.append(corrected(rows, carried[member], data.target[training_set.place]))
+    return by_row(data, members, said)
+
+
+def by_row(data: TrainingData, members: Sequence[int], said: Sequence[Array]) -> Array:
+    """What the inner members of one split say of its out-of-fold rows.
+
+    Parameters
+    ----------
+    members
+        All inner members of the split, by their places in `data.training_sets`, ascending.
+    said
+        Log probabilities of the rows that each was not fitted on, `[n_left_out, n_classes]`.
+
+    Returns
+    -------
+    ndarray
+        `[n, n_classes]`, row by row those of `Split.out_of_fold`; the mean over replicas.
+    """
+    of_folds: dict[int, list[Array]] = defaultdict(list)
+    for member, of_member in zip(members, said, strict=True):
+        inner = data.training_sets[member].inner
+        assert inner is not None
+        of_folds[inner].append(of_member)
+    return np.concatenate([pooled(of_fold) for of_fold in of_folds.values()])

@@ -19,15 +19,16 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         augmenter: {entry["decision"]: np.array(entry["rows_confidence_hits"]) for entry in record["reliability"]}
         for augmenter, record in results.main_records(scenario, limits.CURVE_AUGMENTERS).items()
     }
-    if not sums:
+    rules = [rule for rule in RULES if any(rule in by_rule for by_rule in sums.values())]
+    if not rules:
         return None
     looks = colours.Looks(results.main_augmenters, results.option_of)
     with style.applied():
         figure = style.figure(4.6)
-        grid = figure.subplots(1, len(RULES), sharey=True)
-        for axes, rule in zip(grid, RULES, strict=True):
+        grid = figure.subplots(1, len(rules), sharey=True, squeeze=False)[0]
+        for axes, rule in zip(grid, rules, strict=True):
             _panel(axes, {name: by_rule[rule] for name, by_rule in sums.items() if rule in by_rule}, looks)
-            axes.set_title(words.decision(rule))
+            axes.set_title(words.decision(rule).replace(", ", ",\n"))  # five stand side by side
         grid[0].set_ylabel("hits (%)")
         style.legend_of(figure, grid[:1])
     errors = "; ".join(
