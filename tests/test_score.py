@@ -112,8 +112,9 @@ def test_scores_are_of_the_test_rows_under_the_offsets_beside_them(
         under_the_rule = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         decided = logits.argmax(1)
         recall = [np.mean(decided[labels == label] == label) for label in range(3)]
-        assert [values[(*key, "recall", name)] for name in NAMES] == pytest.approx(recall)
-        overall = values[key][values[key].index.get_level_values("class").isna()]
+        of_rule = values.xs(key, level=("seed", "fold", "decision"))
+        assert [of_rule["recall", name] for name in NAMES] == pytest.approx(recall)
+        overall = of_rule[of_rule.index.get_level_values("class").isna()]
         overall = overall.droplevel("class")
         assert tuple(overall.index) == metrics.METRICS
         minority = list(split.minority)
