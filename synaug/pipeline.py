@@ -238,9 +238,10 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
             len(texts.labels),
             "; ".join(dict.fromkeys(", ".join(of_seed) or "none" for of_seed in minority.values())),
         )
-        n_test_rows = round(np.mean([len(split.test) for split in splits]))
+        n_classes = len(texts.class_names)
+        test_rows = np.mean([np.bincount(texts.labels[split.test], minlength=n_classes) for split in splits], axis=0)
         level = logging.INFO if asked.is_first else logging.DEBUG
-        log.log(level, "%s", power.sentence_before(n_test_rows, config.n_folds, len(asked.plan.holds)))
+        log.log(level, "%s", power.sentence_before(test_rows, config.n_folds, len(asked.plan.holds)))
     with cost.stage("embed"):
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)

@@ -52,8 +52,9 @@ def test_of_the_smaller_difference_that_is_named_every_second_one_is_found(n_see
     critical = stats.t.ppf(1 - LEVEL / 2, degrees)
     assert stats.nct.sf(critical, degrees, power.EVERY_SECOND * found) == pytest.approx(0.5, abs=0.02)
     points = 100 * power.power_before(200, 10, n_seeds).difference
-    said = power.sentence_before(200, 10, n_seeds)
-    assert f"of about {points:.1f} points of accuracy is found with a probability of 80 % in one scenario alone" in said
+    said = power.sentence_before([100, 100], 10, n_seeds)
+    assert f"about {points:.1f} points of balanced accuracy is found with a probability of 80 % in one scenario" in said
+    assert said.startswith(f"10 folds of 200 test rows and {n_seeds} seed")
     assert f"(one of {0.7 * points:.1f} every second time)" in said
 
 
@@ -147,3 +148,12 @@ def test_over_scenarios_holm_keeps_the_chance_of_any_false_answer() -> None:
         table = compare(of_sweep.astype({"scenario": object}))
         any_wrong += bool((table.loc[table["family"] == "primary", "p_holm"] < LEVEL).any())
     assert any_wrong / n_times <= LEVEL + of_rate(LEVEL, n_times)
+
+
+def test_of_unequal_classes_the_line_before_a_sweep_counts_the_small_one() -> None:
+    """A mean of two recalls, of 60 and of 6 rows, varies as an accuracy of 2² / (1/60 + 1/6) rows."""
+    points = 100 * power.power_before(4 / (1 / 60 + 1 / 6), 10, 1).difference
+    said = power.sentence_before([60, 6], 10, 1)
+    assert said.startswith("10 folds of 66 test rows (6 of the smallest class) and 1 seed")
+    assert f"about {points:.1f} points of balanced accuracy" in said
+    assert points > 1.5 * 100 * power.power_before(66, 10, 1).difference

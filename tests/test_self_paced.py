@@ -277,8 +277,8 @@ def test_replicas_of_one_set_are_resampled_together_and_of_two_apart() -> None:
             "refuses",
             r"augmenter.estimator=Told failed on an under-sample with 4, 4 rows of the classes \(two rows of a",
         ),
-        ("says NaN", "augmenter.estimator=Told does not say a finite probability for each row and class"),
-        ("forgets a class", "augmenter.estimator=Told does not say a finite probability for each row and class"),
+        ("says NaN", "augmenter.estimator=Told must say a probability from 0 to 1 for each row and class"),
+        ("forgets a class", "augmenter.estimator=Told must say a probability from 0 to 1 for each row and class"),
     ],
 )
 def test_a_stand_in_that_cannot_judge_is_an_error_of_one_sentence(fault: str, said: str) -> None:

@@ -53,7 +53,9 @@ def test_the_metric_of_a_sweep_is_what_its_verdict_speaks_of_and_what_it_can_sho
     outcome = program(*sweep, "metric=f1[trade]")
     assert outcome.code == 0, outcome.err
     assert "F1 of trade" in outcome.out
-    said = r"4 folds of \d+ test rows and 1 seed: a true difference of about \d+\.\d points of accuracy is found"
+    said = (
+        r"4 folds of \d+ test rows and 1 seed: a true difference of about \d+\.\d points of balanced accuracy is found"
+    )
     assert len(re.findall(said, outcome.err)) == 1
 
 

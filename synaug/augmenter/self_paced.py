@@ -18,6 +18,8 @@ from synaug import settings
 from synaug.augmenter.samplers import check_parameters
 from synaug.errors import UserError
 
+ROUNDING = 1e-6  # by which a probability may be above 1
+
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
 
@@ -172,9 +174,9 @@ class SelfPaced(BaseUnderSampler):  # type: ignore[misc]
                 f"{name} failed on an under-sample with {counts} rows of the classes ({reason}); it must tell which "
                 f"rows are hard: {remedy}, or lower the imbalance ratio"
             ) from error
-        if said.shape != (len(y), len(classes)) or not np.isfinite(said).all():
-            raise UserError(f"{name} does not say a finite probability for each row and class, which it must: {remedy}")
-        return said[np.arange(len(y)), columns]
+        if said.shape != (len(y), len(classes)) or not ((said >= 0) & (said <= 1 + ROUNDING)).all():
+            raise UserError(f"{name} must say a probability from 0 to 1 for each row and class, and does not: {remedy}")
+        return said[np.arange(len(y)), columns].clip(max=1)
 
 
 def hardness_shares(hardness: Array, n_kept: int, alpha: float, k_bins: int) -> tuple[Places, Array]:

@@ -38,7 +38,7 @@ def cautions(evidence: Evidence, gaps: pd.DataFrame, compared: Sequence[Scenario
         yield f"{len(versions)} versions of the code are mixed (--mixed); differences may come from that."
     yield from _of_files(evidence)
     yield from _of_methods(evidence, compared)
-    yield from _of_averages(evidence)
+    yield from _of_averages(evidence, compared)
     yield from _of_learning(evidence.runs)
     if len(gaps):
         n = gaps["scenario"].nunique()
@@ -75,7 +75,7 @@ def _of_methods(evidence: Evidence, compared: Sequence[Scenario]) -> Iterator[st
         yield f"There is no baseline{_in(lacking, compared)}: add augmenter=none with loss=plain."
 
 
-def _of_averages(evidence: Evidence) -> Iterator[str]:
+def _of_averages(evidence: Evidence, compared: Sequence[Scenario]) -> Iterator[str]:
     """Where some methods average more models than others: that alone may gain something."""
     averaged: dict[Scenario, dict[str, int]] = defaultdict(dict)
     names = [method.label_without_rule for method in methods_of(evidence.runs, ARGMAX)]
@@ -86,15 +86,14 @@ def _of_averages(evidence: Evidence) -> Iterator[str]:
         averaged[scenario][name] = n_inner * config["augmenter"].get("replicas", 1)
     more = {
         (n, min(of_scenario.values()), name)
-        for of_scenario in averaged.values()
+        for of_scenario in (averaged[scenario] for scenario in compared)
         for name, n in of_scenario.items()
         if n > min(of_scenario.values())
     }
     if more:
-        said = ", ".join(
-            f"{n} of {name} (others: {fewest})" for n, fewest, name in sorted(more, key=lambda each: each[2])
-        )
-        yield f"Models averaged on each split: {said}; part of a gain may come from averaging more of them."
+        in_order = sorted(more, key=lambda each: each[2])
+        said = ", ".join(f"{name} averages {n} models (fewest: {fewest})" for n, fewest, name in in_order)
+        yield f"On each split {said}, which alone may explain part of a gain."
 
 
 def _in(some: Sequence[Scenario], scenarios: Sequence[Scenario]) -> str:
@@ -154,7 +153,7 @@ def _of_protocol(evidence: Evidence) -> Iterator[str]:
             "method alike."
         )
     if records and all(len(record["config"]["seeds"]) == 1 for record in records):
-        yield "With one seed, folds are drawn once; seeds=[0,1,2] shows how far results depend on that draw."
+        yield "Folds are drawn once, and results depend on the draw: start with more seeds, e.g. seeds=[0,1,2]."
     yield from _of_near_copies(records)
 
 

@@ -1,6 +1,7 @@
 """All that the evidence says, compared: tables, ranks, gaps and the verdict."""
 
 import html
+from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ FIRST_COLUMNS = [
     "outcome",
     "family",
 ]
+NOT_RUN = "not run"
 # What stands beside every gain, and of the reference `reference_minority_recall`, ….
 MINORITY = ("recall", "precision")
 
@@ -292,14 +294,15 @@ def headline_values(scores: pd.DataFrame) -> pd.DataFrame:
 def find_gaps(evidence: Evidence) -> pd.DataFrame:
     """Find what a scenario lacks of the methods and splits that others have.
 
-    Methods are those that were run with the scenario's classifier: one that stands beside as a reference needs no
-    others.
+    Methods are those that were run with the scenario's classifier, or failed with it: one that stands beside as a
+    reference needs no others.
     """
     rows = []
     runs = evidence.runs
-    methods = {
-        classifier: of_it[["augmenter", "loss"]].drop_duplicates() for classifier, of_it in runs.groupby("classifier")
-    }
+    methods = runs[["augmenter", "loss"]].drop_duplicates()
+    of_classifier: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for classifier, augmenter, loss in runs[["classifier", "augmenter", "loss"]].itertuples(index=False):
+        of_classifier[classifier].add((augmenter, loss))
     rows_of = evidence.scores.loc[evidence.scores["decision"] == ARGMAX, [*LABELS, "seed", "fold"]].drop_duplicates()
     splits = {
         key: set(zip(part["seed"], part["fold"], strict=True))
@@ -310,11 +313,11 @@ def find_gaps(evidence: Evidence) -> pd.DataFrame:
             *(splits.get(key, ()) for key in part[list(LABELS)].itertuples(index=False, name=None))
         )
         present = set(zip(part["augmenter"], part["loss"], strict=True))
-        for augmenter, loss in methods[part["classifier"].iloc[0]].itertuples(index=False):
+        for augmenter, loss in methods.itertuples(index=False):
             if (augmenter, loss) not in present:
-                rows.append(
-                    (scenario, augmenter, loss, len(all_of_them), _reason(evidence, part.iloc[0], augmenter, loss))
-                )
+                reason = _reason(evidence, part.iloc[0], augmenter, loss)
+                if reason != NOT_RUN or (augmenter, loss) in of_classifier[part["classifier"].iloc[0]]:
+                    rows.append((scenario, augmenter, loss, len(all_of_them), reason))
             elif missing := all_of_them - (own := splits.get((scenario, augmenter, loss), set())):
                 rows.append((scenario, augmenter, loss, len(missing), _lacks(missing, own)))
     return pd.DataFrame(rows, columns=[*LABELS, "missing", "reason"])
@@ -337,7 +340,7 @@ def _reason(evidence: Evidence, run: "pd.Series[Any]", augmenter: str, loss: str
         wanted["loss"] = options["loss_option"]
     failed = [each["sentence"] for each in evidence.failures if _is_of(each, wanted, record["config"])]
     if not failed:
-        return "not run"
+        return NOT_RUN
     of = ""
     if wanted["augmenter"] != augmenter:
         of = f", with these settings or others of {wanted['augmenter']}"

@@ -10,8 +10,10 @@ from synaug.files.escaping import shown
 WIDTH = 110
 # Of the verdict on one scenario.
 MOST_LINES = 15
-# Lines of it that cautions have, if there are as many.
+# Lines of it that cautions have, if there are as many, and if the table has room for its first rows all the same: the
+# baseline and the two that the headline is about.
 OF_CAUTIONS = 3
+ALWAYS_SHOWN = 3
 MOST_SCENARIOS = 24
 
 
@@ -33,11 +35,15 @@ class Table:
     rows: tuple[tuple[str, ...], ...] = ()
     note: str = ""
 
+    def note_lines(self) -> list[str]:
+        """The note as it stands below the table."""
+        return textwrap.wrap(shown(self.note), WIDTH, initial_indent="  ", subsequent_indent="  ")
+
     def lines(self, most: int) -> list[str]:
         """The table in at most so many lines, with a heading; what is cut is counted."""
         if not self.rows:
             return []
-        note = textwrap.wrap(shown(self.note), WIDTH, initial_indent="  ", subsequent_indent="  ")
+        note = self.note_lines()
         room = max(most - 1 - len(note), 1)
         rows = self.rows if len(self.rows) <= room else self.rows[: room - 1]
         cells = [[shown(cell) for cell in row] for row in (self.columns, *rows)]
@@ -87,7 +93,9 @@ class Verdict:
         if self.n_scenarios != 1:
             return "\n".join([*lines, *self.table.lines(MOST_SCENARIOS), *advice, *_joined(warned)])
         left = MOST_LINES - len(lines) - len(advice)
-        table = self.table.lines(left - min(OF_CAUTIONS, len(_joined(warned))))
+        # A heading, those rows, a line that counts the others, and the note.
+        least = 1 + ALWAYS_SHOWN + 1 + len(self.table.note_lines())
+        table = self.table.lines(max(left - min(OF_CAUTIONS, len(_joined(warned))), least))
         return "\n".join([*lines, *table, *advice, *_fitted(warned, left - len(table))])
 
 

@@ -5,16 +5,18 @@ logistic regression, say), whoever reads that some method is the best must know 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
-import numpy as np
 import pandas as pd
 
 from synaug.comparison.choices import SPLIT
 from synaug.comparison.labels import CHOSEN, PICKED, Scenario
 from synaug.comparison.multiplicity import holm
 from synaug.comparison.stats import corrected_t_test, intervals
+
+OF_THE_CLASSIFIER = "classifier."
 
 
 @dataclass(frozen=True)
@@ -26,14 +28,14 @@ class Surpassed:
     scenario
         Whose best it is.
     best
-        `best without synthesis` or `best with synthesis`: the one with the higher mean.
+        `best without synthesis` or `best with synthesis`: the one with the lower loss on out-of-fold rows.
     other
-        The scenario of the other classifier; its best is picked in the same way.
+        The scenario of the other classifier.
     other_best
         As `best`, of the other classifier.
     gain, low, high
         What the other is better by, in the metric's own unit, and its interval, adjusted by Holm's step-down for all
-        pairs of a scenario and another classifier.
+        pairs of classifiers.
     """
 
     scenario: Scenario
@@ -45,13 +47,24 @@ class Surpassed:
     high: float
 
 
-def surpassed(values: pd.DataFrame, verdicts: Sequence[Scenario], *, higher_is_better: bool) -> list[Surpassed]:
+def surpassed(
+    values: pd.DataFrame,
+    choices: pd.DataFrame,
+    contents: Mapping[Scenario, str],
+    verdicts: Sequence[Scenario],
+    *,
+    higher_is_better: bool,
+) -> list[Surpassed]:
     """Compare the best of each scenario with the best of every other classifier, paired by split.
 
     Parameters
     ----------
     values
         What `synaug.comparison.choices.with_choices` returns: the scores of one metric.
+    choices
+        Of `synaug.comparison.choices.choose`: by its losses the best with synthesis or without is taken.
+    contents
+        Which data set each scenario is of, whatever it is called.
     verdicts
         Scenarios that have a verdict.
     higher_is_better
@@ -60,51 +73,49 @@ def surpassed(values: pd.DataFrame, verdicts: Sequence[Scenario], *, higher_is_b
     Returns
     -------
     list
-        Those whose interval lies below the other classifier's best as a whole, the largest difference of each
-        scenario. Classifiers are comparable where nothing else differs between their scenarios: then the splits are
-        the same.
+        Of each scenario the classifier that is better by most, if any is: if the whole interval lies above 0.
+        Classifiers are comparable where nothing else differs between their scenarios: then the splits are the same.
     """
     picked = values[values["augmenter"].isin(PICKED) & (values["decision"] == CHOSEN)].dropna(subset="value")
+    losses = choices[choices["augmenter"].isin(PICKED)].groupby(["scenario", "augmenter"], observed=True)["out_of_fold"]
+    best = losses.mean().reset_index().sort_values("out_of_fold", kind="stable").drop_duplicates("scenario")
+    best_of = dict(zip(best["scenario"].astype(object), best["augmenter"].astype(str), strict=True))
     sign = 1 if higher_is_better else -1
-    by_scenario: dict[Scenario, pd.DataFrame] = {}
+    scores: dict[Scenario, pd.Series[float]] = {}
+    alike: dict[Hashable, list[Scenario]] = defaultdict(list)
     for scenario, part in picked.groupby(picked["scenario"].astype(object), sort=False):
-        by_scenario[scenario] = sign * part.pivot(index=SPLIT, columns="augmenter", values="value")
-    alike: dict[Scenario, list[Scenario]] = defaultdict(list)
-    for scenario in by_scenario:
-        alike[replace(scenario, classifier="")].append(scenario)
-    pairs = [
-        (scenario, other)
-        for scenario in verdicts
-        if scenario in by_scenario
-        for other in alike[replace(scenario, classifier="")]
-        if other != scenario
-    ]
+        scores[scenario] = sign * part[part["augmenter"] == best_of[scenario]].set_index(SPLIT)["value"]
+        alike[without_classifier(scenario), contents[scenario]].append(scenario)
     rows = []
-    for scenario, other in pairs:
-        (best, ours), (other_best, theirs) = (_best(by_scenario[each]) for each in (scenario, other))
-        differences = (theirs - ours).dropna()
+    for scenario, other in (pair for scenarios in alike.values() for pair in combinations(scenarios, 2)):
+        differences = (scores[other] - scores[scenario]).dropna()
         n_folds = differences.index.get_level_values("fold").nunique()
         if len(differences) > 1 and n_folds > 1:
             test = corrected_t_test(differences.to_numpy(), n_folds)
-            rows.append((scenario, best, other, other_best, len(differences), *map(float, test)))
+            rows.append((scenario, other, len(differences), *map(float, test)))
     if not rows:
         return []
-    columns = ["scenario", "best", "other", "other_best", "n_splits", "gain", "error", "t", "p"]
-    tested = pd.DataFrame(rows, columns=columns)
-    tested["low"], tested["high"] = intervals(
-        tested["gain"], tested["error"], tested["n_splits"], holm(tested["p"]).factor
-    )
-    found = tested[tested["low"] > 0].sort_values("gain", ascending=False, kind="stable").drop_duplicates("scenario")
+    tested = pd.DataFrame(rows, columns=["scenario", "other", "n_splits", "gain", "error", "t", "p"])
+    factor = holm(tested["p"]).factor
+    tested["low"], tested["high"] = intervals(tested["gain"], tested["error"], tested["n_splits"], factor)
+    turned = {"scenario": tested["other"], "other": tested["scenario"], "gain": -tested["gain"]}
+    both = pd.concat([tested, tested.assign(**turned, low=-tested["high"], high=-tested["low"])])
+    better = both[(both["low"] > 0) & both["scenario"].isin(list(verdicts))].sort_values("gain", ascending=False)
     return [
-        Surpassed(*row)
-        for row in found[["scenario", "best", "other", "other_best", "gain", "low", "high"]].itertuples(
-            index=False, name=None
-        )
+        Surpassed(scenario, best_of[scenario], other, best_of[other], gain, low, high)
+        for scenario, other, gain, low, high in better.drop_duplicates("scenario")[
+            ["scenario", "other", "gain", "low", "high"]
+        ].itertuples(index=False, name=None)
     ]
 
 
-def _best(by_split: pd.DataFrame) -> tuple[str, "pd.Series[float]"]:
-    """Of the best without synthesis and the best with it, the one with the higher mean, and its scores."""
-    means = by_split.mean()
-    name = str(means.index[int(np.argmax(means.to_numpy()))])
-    return name, by_split[name]
+def without_classifier(scenario: Scenario) -> Scenario:
+    """The scenario as it is for all classifiers."""
+    settings = tuple(setting for setting in scenario.settings if not setting.startswith(OF_THE_CLASSIFIER))
+    return replace(scenario, classifier="", settings=settings)
+
+
+def classifier_of(scenario: Scenario) -> str:
+    """The classifier with its settings, where those of runs of one option differ."""
+    own = [setting for setting in scenario.settings if setting.startswith(OF_THE_CLASSIFIER)]
+    return " ".join([scenario.classifier, *(setting.removeprefix(OF_THE_CLASSIFIER) for setting in own)])

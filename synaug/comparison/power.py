@@ -108,20 +108,31 @@ def after(error: ArrayLike, n_splits: ArrayLike, n_folds: ArrayLike, factor: Arr
     return Detectable(np.asarray(error) * with_these, np.asarray(error) * least)
 
 
-def sentence_before(n_test_rows: int, n_folds: int, n_seeds: int) -> str:
-    """What an experiment can show, in a sentence, from `power_before`."""
-    found = power_before(n_test_rows, n_folds, n_seeds)
-    points = 100 * found.difference
+def sentence_before(test_rows: ArrayLike, n_folds: int, n_seeds: int) -> str:
+    """What an experiment can show, in a sentence, from `power_before`.
+
+    Parameters
+    ----------
+    test_rows
+        Of each class in a fold, in the mean over folds, `[n_classes]`.
+    n_folds, n_seeds
+        As in `power_before`.
+    """
+    of_classes = np.asarray(test_rows, dtype=np.float64)
+    # The mean of C recalls, each of n_c rows, varies as an accuracy of C² / Σ 1 / n_c rows; of equal classes, of all.
+    found = power_before(len(of_classes) ** 2 / (1 / of_classes).sum(), n_folds, n_seeds)
+    points, n_test_rows, fewest = 100 * found.difference, round(of_classes.sum()), round(of_classes.min())
+    smallest = f" ({fewest} of the smallest class)" if fewest < round(of_classes.max()) else ""
     return (
-        f"{counted(n_folds, 'fold')} of {counted(n_test_rows, 'test row')} and {counted(n_seeds, 'seed')}: a true "
-        f"difference of about {points:.1f} points of accuracy is found with a probability of {100 * POWER:g} % in one "
-        f"scenario alone, smaller ones less often (one of {EVERY_SECOND * points:.1f} every second time), if methods "
-        f"disagree on {100 * DISAGREEMENT:g} % of the rows (more seeds can lower this to "
-        f"{100 * found.with_any_seeds:.1f} at best)"
+        f"{counted(n_folds, 'fold')} of {counted(n_test_rows, 'test row')}{smallest} and {counted(n_seeds, 'seed')}: a "
+        f"true difference of about {points:.1f} points of balanced accuracy is found with a probability of "
+        f"{100 * POWER:g} % in one scenario alone, smaller ones less often (one of {EVERY_SECOND * points:.1f} every "
+        f"second time), if methods disagree on {100 * DISAGREEMENT:g} % of the rows (more seeds can lower this to "
+        f"about {100 * found.with_any_seeds:.1f})"
     )
 
 
-def power_before(n_test_rows: int, n_folds: int, n_seeds: int, disagreement: float = DISAGREEMENT) -> Detectable:
+def power_before(n_test_rows: float, n_folds: int, n_seeds: int, disagreement: float = DISAGREEMENT) -> Detectable:
     """The differences of accuracy that an experiment will find, from the number of its rows alone.
 
     Two methods that are right and wrong by turns on a share d of the rows, and differ by δ in accuracy, differ on each

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +28,7 @@ from synaug.comparison.labels import (
     methods_of,
 )
 from synaug.comparison.layout import Table, Verdict
-from synaug.comparison.other_classifiers import surpassed
+from synaug.comparison.other_classifiers import Surpassed, classifier_of, surpassed, without_classifier
 from synaug.comparison.ranking import TOO_FEW_SCENARIOS, Ranking
 from synaug.comparison.significance import (
     BETTER,
@@ -53,7 +53,9 @@ REFERENCE_NAMES = {method: name for name, method in REFERENCES.items()}
 WITH_IT = "the best method with synthesis"
 MIRRORED = {BETTER: WORSE, WORSE: BETTER}
 # Who adds seeds until an outcome appears asks as often as they look, and the level is that of one look.
-BEFORE_LOOKING = "fix their number first: adding until a result appears doubles the risk of a false one"
+BEFORE_LOOKING = "decide how many before you look"
+# The score of a guess, whatever is guessed, is one divided by the number of classes.
+GUESSED = "balanced_accuracy"
 NOT_SHOWN = "nothing shows that synthesis is worth its trouble"
 SIMPLER = "the simpler choice is to do without"
 
@@ -87,7 +89,8 @@ def verdict(
     unit = Unit(metric, rope)
     asked = {*comparisons.loc[comparisons["family"] == PRIMARY, "scenario"], *idle}
     several = [name for name in ("classifier", "encoder") if len({getattr(each, name) for each in asked}) > 1]
-    told = _told(comparisons[~comparisons["scenario"].isin(idle)], choices, calibration, several, unit)
+    n_classes = dict(zip(runs["scenario"], runs["n_classes"], strict=True))
+    told = _told(comparisons[~comparisons["scenario"].isin(idle)], choices, calibration, n_classes, several, unit)
     datasets: dict[str, list[str]] = {}
     in_order: list[Scenario] = []
     for dataset, of_dataset in runs.groupby("dataset", sort=False):
@@ -100,6 +103,8 @@ def verdict(
         datasets[str(dataset)] = sentences or ["There is nothing to compare: run methods with and without synthesis."]
     all_told = [told[scenario] for scenario in in_order]
     contents = dict(zip(runs["scenario"], runs["content"], strict=True))
+    higher_is_better = metric not in LOSSES
+    others = surpassed(values, choices, contents, in_order, higher_is_better=higher_is_better)
     ranks = list(_ranks(ranking, contents, _shares_by_fallback(runs), unit)) if told else []
     return Verdict(
         headline=_headline(all_told, unit) if told else _no_verdict(evidence, idle, unit),
@@ -109,7 +114,7 @@ def verdict(
         # What the ranks cannot bear is of interest to who is told of ranks.
         overall=[*_overall(all_told, unit), *ranks, *(ranking.cautions if ranks else ())],
         cautions=[
-            *_of_other_classifiers(values, in_order, several, unit),
+            *_of_other_classifiers(others, several, unit),
             *cautions(evidence, gaps, in_order),
         ],
         n_scenarios=len(told),
@@ -117,7 +122,12 @@ def verdict(
 
 
 def _told(
-    comparisons: pd.DataFrame, choices: pd.DataFrame, calibration: pd.DataFrame, several: Sequence[str], unit: Unit
+    comparisons: pd.DataFrame,
+    choices: pd.DataFrame,
+    calibration: pd.DataFrame,
+    n_classes: Mapping[Scenario, int],
+    several: Sequence[str],
+    unit: Unit,
 ) -> "dict[Scenario, Told]":
     """The scenarios whose primary question can be asked."""
     picks = _picks(choices)
@@ -125,32 +135,31 @@ def _told(
     parts: Mapping[Any, pd.DataFrame] = dict(list(comparisons.groupby("scenario", sort=False)))
     return {
         scenario: Told(
-            _place(scenario, several), part, picks[scenario], calibrations.get(scenario, calibration[:0]), unit
+            _place(scenario, several),
+            part,
+            picks[scenario],
+            calibrations.get(scenario, calibration[:0]),
+            unit,
+            n_classes[scenario],
         )
         for scenario, part in parts.items()
         if len(_rows(part, BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS))
     }
 
 
-def _of_other_classifiers(
-    values: pd.DataFrame, scenarios: Sequence[Scenario], several: Sequence[str], unit: Unit
-) -> Iterator[str]:
+def _of_other_classifiers(found: Sequence[Surpassed], several: Sequence[str], unit: Unit) -> Iterator[str]:
     """Where another classifier does better than what is called the best."""
-    found = surpassed(values, scenarios, higher_is_better=unit.metric not in LOSSES)
     if not found:
         return
-    n_scenarios = len({replace(each.scenario, classifier="") for each in found})
+    n_scenarios = len({without_classifier(each.scenario) for each in found})
     named = [
-        f"{_place(each.scenario, several)}: the {each.best} with {each.scenario.classifier} is {unit.of(each.gain)}"
-        f"{unit.points} [{unit.of(each.low)}, {unit.of(each.high)}] below the {each.other_best} with "
-        f"{each.other.classifier}"
+        f"{_place(each.scenario, several)}: {classifier_of(each.other)} ({each.other_best}) is {unit.of(each.gain)}"
+        f"{unit.points} [{unit.of(each.low)}, {unit.of(each.high)}] better than {classifier_of(each.scenario)} "
+        f"({each.best})"
         for each in found[:MOST_PLACES]
     ]
     more = f"; and {len(found) - MOST_PLACES} more" if len(found) > MOST_PLACES else ""
-    yield (
-        f"In {counted(n_scenarios, 'scenario')} another classifier is better than the best that the verdict is about: "
-        f"{'; '.join(named)}{more}."
-    )
+    yield f"In {counted(n_scenarios, 'scenario')} another classifier does better: {'; '.join(named)}{more}."
 
 
 def _rows(part: pd.DataFrame, method: Method, reference: Method) -> pd.DataFrame:
@@ -191,6 +200,8 @@ class Told:
         Its rows of `synaug.comparison.compare.Comparison.calibration`.
     unit
         How differences are written.
+    n_classes
+        Of the data.
     """
 
     place: str
@@ -198,6 +209,7 @@ class Told:
     picks: Mapping[str, Counter[Method]]
     calibration: pd.DataFrame
     unit: Unit
+    n_classes: int
 
     @cached_property
     def primary(self) -> "pd.Series[Any]":
@@ -287,7 +299,7 @@ def _found(rows: "Sequence[pd.Series[Any]]", unit: Unit) -> str:
     if all(row["detectable_any_seeds"] > MOSTLY_FLOOR * row["detectable"] for row in rows):
         more = "more seeds would hardly lower this, but more rows would"
     else:
-        more = f"more seeds ({BEFORE_LOOKING}) can lower this to {at_best} at best, more rows further"
+        more = f"more seeds ({BEFORE_LOOKING}) can lower this to about {at_best}, more rows further"
     return f"A true difference of {now}{unit.points} is found with a probability of {100 * POWER:g} %; {more}."
 
 
@@ -479,7 +491,10 @@ def _of_methods(told: Told, unit: Unit, share: str) -> Table:
         rows.append(_line(_with_fallback(method.label_without_rule, row["by_fallback"]), row, unit))
     n = int(singles["n_comparisons"].max())
     together = f"; their intervals are corrected for {n} comparisons" if n > 1 else ""
-    note = f"Scores are {unit.name}, gains over the best without synthesis. Single methods are secondary{together}."
+    guess = f" ({unit.of(1 / told.n_classes)} is guessing)" if unit.metric == GUESSED else ""
+    note = (
+        f"Scores are {unit.name}{guess}, gains over the best without synthesis. Single methods are secondary{together}."
+    )
     return Table(columns, tuple(rows), note)
 
 
@@ -503,7 +518,7 @@ def _advice_on_one(told: Told) -> Iterator[str]:
         what = (
             f"{NOT_SHOWN.capitalize()} here; {SIMPLER}" if told.outcome == INCONCLUSIVE else "Do without synthesis here"
         )
-        yield f"{what}. Picked most often: {told.picked(BEST_WITHOUT_SYNTHESIS)}."
+        yield f"{what}. Picked instead: {told.picked(BEST_WITHOUT_SYNTHESIS)}."
     if told.outcome == INCONCLUSIVE and np.isfinite(told.primary["detectable"]):
         yield told.missed()
 
@@ -519,8 +534,8 @@ def _advice_on_several(told: Sequence[Told], unit: Unit) -> Iterator[str]:
         gained = sum(row["outcome"] == BETTER for row in rows)
         median = f"{unit.signed(float(np.median([row['gain'] for row in rows])))}{unit.points}"
         yield (
-            f"{_instead(others, 'Elsewhere' if won else '')}. Picked most often: {picked}. The best without it is "
-            f"better than the baseline in {gained} of {counted(len(rows), 'scenario')} (median gain {median})."
+            f"{_instead(others, 'Elsewhere' if won else '')}. Most often picked instead: {picked}. The best without it "
+            f"is better than the baseline in {gained} of {counted(len(rows), 'scenario')} (median gain {median})."
         )
     missed = [each.primary for each in told if each.outcome == INCONCLUSIVE and np.isfinite(each.primary["detectable"])]
     if missed:
