@@ -263,8 +263,8 @@ def summary(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def table(kept: dict[str, Any]) -> str:
     """A table in markdown of what is known so far."""
     lines = [
-        "| what is true | seeds | repetitions | mean gain | difference of 80 % power | p < .05 | better | worse "
-        "| interval holds the mean gain |",
+        "| what is true | seeds | repetitions | mean gain | difference found with 80 % probability | p < .05 "
+        "| better | worse | interval holds the mean gain |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for key, answers in kept["answers"].items():

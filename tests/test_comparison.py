@@ -74,7 +74,7 @@ def test_no_difference_is_no_gain_in_words(null: Path) -> None:
     assert found.headline.startswith("On trec at 1:10, synthesis makes no difference that matters: ")
     assert re.search(r"equivalent in balanced accuracy \([+−]?0\.\d points, 95 % interval", found.headline)
     assert "corrected for" not in found.headline  # one scenario, one question
-    assert found.advice[0].startswith("Do without synthesis here. Picked instead: none")
+    assert found.advice[0].startswith("Do without synthesis here. Without it, picked most often: none")
     sentences = found.datasets["trec"]
     assert any(sentence.startswith("The best without synthesis gains") for sentence in sentences)
     assert any("smote (" in sentence and "is equivalent" in sentence for sentence in sentences)
@@ -125,12 +125,12 @@ def test_beside_what_is_inconclusive_stands_what_would_have_been_found(null: Pat
     assert row["detectable"] > row["detectable_any_seeds"] > 0
     said = (
         f"A true difference of {100 * row['detectable']:.1f} points is found with a probability of 80 %; more seeds "
-        f"(decide how many before you look) can lower this to about {100 * row['detectable_any_seeds']:.1f}, more rows "
-        "further."
+        f"(decide how many before you look) can lower this to about {100 * row['detectable_any_seeds']:.1f} at best; "
+        "to go lower takes more rows."
     )
     assert said in found.verdict.advice
     assert found.verdict.advice[0].startswith(
-        "Nothing shows that synthesis is worth its trouble here; the simpler choice is to do without. Picked instead: "
+        "Nothing shows that synthesis is worth its trouble here; the simpler choice is to do without. Without it, "
     )
     assert said in found.verdict.datasets["trec"]
 
@@ -270,7 +270,7 @@ def test_several_scenarios_are_counted_and_have_a_line_each(tmp_path: Path) -> N
     )
     (advice,) = compared(tmp_path).verdict.advice
     assert re.match(
-        r"Do without synthesis\. Most often picked instead: none, .* in 4 of 4 scenarios \(median gain \+", advice
+        r"Do without synthesis\. Without it, picked most often: none, .* in 4 of 4 scenarios \(median gain \+", advice
     )
 
 
@@ -776,7 +776,8 @@ def test_methods_that_average_more_models_than_others_are_named(tmp_path: Path) 
     fabricated.write_runs(tmp_path, ["trec"], [10.0], ["easy_ensemble"], augmenter_settings=({"replicas": 10},))
     (said,) = (each for each in compared(tmp_path).verdict.cautions if "averag" in each)
     assert said == (
-        "On each split easy_ensemble averages 50 models (fewest: 5), which alone may explain part of a gain."
+        "On each split easy_ensemble averages 50 models (fewest: 5). Averaging more models may by itself "
+        "explain part of a gain."
     )
 
 

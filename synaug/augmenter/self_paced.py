@@ -34,8 +34,9 @@ class SelfPaced(BaseUnderSampler):  # type: ignore[misc]
 
         1 / (mean hardness of bin l + alpha),  alpha = tan(i pi / 2n)
 
-    So each bin counts by its hardness at first, all of them alike at the end: then the few hard rows are drawn as
-    often as the many easy ones. `alpha` depends on n, and hence the i-th under-sample on how many are asked for.
+    So at first a bin counts less the harder it is. At the end all bins count alike: then as many rows are drawn from a
+    bin of few hard rows as from one of many easy rows. `alpha` depends on n, and hence the i-th under-sample on how
+    many are asked for.
 
     What differs from the paper:
 

@@ -93,7 +93,7 @@ def _of_averages(evidence: Evidence, compared: Sequence[Scenario]) -> Iterator[s
     if more:
         in_order = sorted(more, key=lambda each: each[2])
         said = ", ".join(f"{name} averages {n} models (fewest: {fewest})" for n, fewest, name in in_order)
-        yield f"On each split {said}, which alone may explain part of a gain."
+        yield f"On each split {said}. Averaging more models may by itself explain part of a gain."
 
 
 def _in(some: Sequence[Scenario], scenarios: Sequence[Scenario]) -> str:
@@ -153,7 +153,10 @@ def _of_protocol(evidence: Evidence) -> Iterator[str]:
             "method alike."
         )
     if records and all(len(record["config"]["seeds"]) == 1 for record in records):
-        yield "Folds are drawn once, and results depend on the draw: start with more seeds, e.g. seeds=[0,1,2]."
+        yield (
+            "There is one seed, so the folds were drawn only once, and results depend on that draw: plan more seeds "
+            "from the start, e.g. seeds=[0,1,2]."
+        )
     yield from _of_near_copies(records)
 
 

@@ -127,8 +127,8 @@ def sentence_before(test_rows: ArrayLike, n_folds: int, n_seeds: int) -> str:
         f"{counted(n_folds, 'fold')} of {counted(n_test_rows, 'test row')}{smallest} and {counted(n_seeds, 'seed')}: a "
         f"true difference of about {points:.1f} points of balanced accuracy is found with a probability of "
         f"{100 * POWER:g} % in one scenario alone, smaller ones less often (one of {EVERY_SECOND * points:.1f} every "
-        f"second time), if methods disagree on {100 * DISAGREEMENT:g} % of the rows (more seeds can lower this to "
-        f"about {100 * found.with_any_seeds:.1f})"
+        f"second time), if methods disagree on {100 * DISAGREEMENT:g} % of the rows; more seeds can lower the "
+        f"{points:.1f} points to about {100 * found.with_any_seeds:.1f} at best"
     )
 
 

@@ -299,7 +299,7 @@ def _found(rows: "Sequence[pd.Series[Any]]", unit: Unit) -> str:
     if all(row["detectable_any_seeds"] > MOSTLY_FLOOR * row["detectable"] for row in rows):
         more = "more seeds would hardly lower this, but more rows would"
     else:
-        more = f"more seeds ({BEFORE_LOOKING}) can lower this to about {at_best}, more rows further"
+        more = f"more seeds ({BEFORE_LOOKING}) can lower this to about {at_best} at best; to go lower takes more rows"
     return f"A true difference of {now}{unit.points} is found with a probability of {100 * POWER:g} %; {more}."
 
 
@@ -491,7 +491,7 @@ def _of_methods(told: Told, unit: Unit, share: str) -> Table:
         rows.append(_line(_with_fallback(method.label_without_rule, row["by_fallback"]), row, unit))
     n = int(singles["n_comparisons"].max())
     together = f"; their intervals are corrected for {n} comparisons" if n > 1 else ""
-    guess = f" ({unit.of(1 / told.n_classes)} is guessing)" if unit.metric == GUESSED else ""
+    guess = f" (guessing scores {unit.of(1 / told.n_classes)})" if unit.metric == GUESSED else ""
     note = (
         f"Scores are {unit.name}{guess}, gains over the best without synthesis. Single methods are secondary{together}."
     )
@@ -518,7 +518,7 @@ def _advice_on_one(told: Told) -> Iterator[str]:
         what = (
             f"{NOT_SHOWN.capitalize()} here; {SIMPLER}" if told.outcome == INCONCLUSIVE else "Do without synthesis here"
         )
-        yield f"{what}. Picked instead: {told.picked(BEST_WITHOUT_SYNTHESIS)}."
+        yield f"{what}. Without it, picked most often: {told.picked(BEST_WITHOUT_SYNTHESIS)}."
     if told.outcome == INCONCLUSIVE and np.isfinite(told.primary["detectable"]):
         yield told.missed()
 
@@ -534,8 +534,9 @@ def _advice_on_several(told: Sequence[Told], unit: Unit) -> Iterator[str]:
         gained = sum(row["outcome"] == BETTER for row in rows)
         median = f"{unit.signed(float(np.median([row['gain'] for row in rows])))}{unit.points}"
         yield (
-            f"{_instead(others, 'Elsewhere' if won else '')}. Most often picked instead: {picked}. The best without it "
-            f"is better than the baseline in {gained} of {counted(len(rows), 'scenario')} (median gain {median})."
+            f"{_instead(others, 'Elsewhere' if won else '')}. Without it, picked most often: {picked}. The best "
+            f"without it is better than the baseline in {gained} of {counted(len(rows), 'scenario')} (median gain "
+            f"{median})."
         )
     missed = [each.primary for each in told if each.outcome == INCONCLUSIVE and np.isfinite(each.primary["detectable"])]
     if missed:
