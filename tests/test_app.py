@@ -54,7 +54,7 @@ def test_completion_knows_options_and_keys() -> None:
     environment = {**os.environ, "COMP_LINE": "synaug augmenter=s"}
     command = [sys.executable, "-m", "synaug", "--shell-completion", "query=bash"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, cwd=CHECKOUT)
-    assert set(done.stdout.split()) == {"augmenter=smote", "augmenter=smote_neighbours"}
+    assert set(done.stdout.split()) == {"augmenter=self_paced", "augmenter=smote", "augmenter=smote_neighbours"}
 
 
 @pytest.mark.parametrize(
