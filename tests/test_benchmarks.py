@@ -10,16 +10,18 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 from hydra.core.config_store import ConfigStore
 
 from benchmarks import __main__ as every
-from benchmarks import encode, measure, naive, process, start, sweep, train, vae
+from benchmarks import budget, encode, measure, naive, process, start, sweep, train, vae
 from benchmarks.measure import Differs, Row, Run
 from benchmarks.stage import Stage
 from synaug.command.process import as_before
+from synaug.comparison import evidence
 from synaug.encoder.transformer import TransformerEncoder
-from tests import program, toy
+from tests import fabricated, program, toy
 
 ROW = Row("rows", (2.0, 1.0, 4.0), "peer", (6.0, 5.0, 4.0), 2.0, gflop=100.0, gemm_peak=200.0, threads=2)
 
@@ -327,3 +329,16 @@ def test_starts_are_timed(here: Callable[..., list[Row]], monkeypatch: pytest.Mo
         start.require_light("--help", f"{light}import time:       100 |        100 |   torch.nn\n")
     with pytest.raises(Differs, match="lacks synaug"):
         start.require_light("--help", "")
+
+
+def test_the_budget_s_table_is_of_the_curves(tmp_path: Path) -> None:
+    fabricated.write_runs(tmp_path, ["trec"], [10.0], ["none", "smote"])
+    found = budget.table(evidence.read([tmp_path]))
+    assert found["method"].tolist() == ["none", "smote"]
+    for row in found.to_dict("records"):
+        path = next(tmp_path.glob(f"*-{row['method']}-*/record.json"))
+        curves = pd.DataFrame(**json.loads(path.read_text())["curves"])
+        means = curves.groupby("step")["argmax_test"].mean()
+        assert row["below its best look"] == pytest.approx(100 * (means.max() - means.iloc[-1]))
+        assert row["inner steps"] == fabricated.STOPPED
+        assert row["steps of a seed"] == 10 * (5 * fabricated.STOPPED + fabricated.STEPS[-1])
