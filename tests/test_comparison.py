@@ -74,7 +74,7 @@ def test_no_difference_is_no_gain_in_words(null: Path) -> None:
     assert found.headline.startswith("On trec at 1:10, synthesis makes no difference that matters: ")
     assert re.search(r"equivalent in balanced accuracy \([+−]?0\.\d points, 95 % interval", found.headline)
     assert "corrected for" not in found.headline  # one scenario, one question
-    assert found.advice[0].startswith("Do without synthesis here. Without it, picked most often: none")
+    assert found.advice[0].startswith("Do without synthesis. Without it, picked most often: none")
     sentences = found.datasets["trec"]
     assert any(sentence.startswith("The best without synthesis gains") for sentence in sentences)
     assert any("smote (" in sentence and "is equivalent" in sentence for sentence in sentences)
@@ -87,7 +87,7 @@ def test_no_difference_is_no_gain_in_words(null: Path) -> None:
         (
             -0.2,
             "synthesis does worse than what needs none: the best method with synthesis loses",
-            "Do without synthesis here",
+            "Do without synthesis. ",
         ),
     ],
 )

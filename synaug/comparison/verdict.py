@@ -515,9 +515,7 @@ def _advice_on_one(told: Told) -> Iterator[str]:
     if told.outcome == BETTER:
         yield f"Use synthesis here. Picked most often: {told.picked(BEST_WITH_SYNTHESIS)}."
     else:
-        what = (
-            f"{NOT_SHOWN.capitalize()} here; {SIMPLER}" if told.outcome == INCONCLUSIVE else "Do without synthesis here"
-        )
+        what = f"{NOT_SHOWN.capitalize()} here; {SIMPLER}" if told.outcome == INCONCLUSIVE else "Do without synthesis"
         yield f"{what}. Without it, picked most often: {told.picked(BEST_WITHOUT_SYNTHESIS)}."
     if told.outcome == INCONCLUSIVE and np.isfinite(told.primary["detectable"]):
         yield told.missed()
