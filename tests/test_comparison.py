@@ -21,7 +21,7 @@ from synaug.comparison.labels import BASELINE, BEST_WITHOUT_SYNTHESIS, PICKED, W
 from synaug.comparison.layout import MOST_LINES, WIDTH
 from synaug.comparison.multiplicity import holm
 from synaug.comparison.significance import DEFINITIONS, OUTCOMES, outcomes
-from synaug.comparison.verdict import effect
+from synaug.comparison.told import effect
 from synaug.errors import UserError
 from synaug.scores.decision import CANDIDATE_RULES
 from synaug.scores.metrics import LOSSES

@@ -20,6 +20,8 @@ KINDS = (
     ("clean-sampling", BaseCleaningSampler),
     ("under-sampling", BaseUnderSampler),
 )
+# What a classifier of scikit-learn's kind needs to say probabilities.
+CLASSIFIER_METHODS = ("fit", "predict_proba", "get_params")
 # Parameters that name neighbours within a class: k_neighbors, n_neighbors, and what others call them.
 NEIGHBOURS = re.compile(r"k|([kn]_?)?neighbou?rs")
 
@@ -60,6 +62,32 @@ def parameters(sampler: Any, deep: bool = False) -> dict[str, Any]:
             pass
     attributes = getattr(sampler, "__dict__", {})
     return {name: value for name, value in attributes.items() if not name.startswith("_") and not name.endswith("_")}
+
+
+def require_probabilities(estimator: Any, setting: str, otherwise: str) -> None:
+    """Refuse what is no classifier of scikit-learn's kind that says probabilities.
+
+    Parameters
+    ----------
+    setting, otherwise
+        What it was given as, and what is wrong if it is none: the words before and behind its name.
+
+    Raises
+    ------
+    UserError
+        If it is a class and no object, or lacks ``fit``, ``predict_proba`` or ``get_params``.
+    """
+    if isinstance(estimator, type) or not all(hasattr(estimator, each) for each in CLASSIFIER_METHODS):
+        *first, last = CLASSIFIER_METHODS
+        raise UserError(
+            f"{setting}={name_of(estimator)} {otherwise}: it needs {', '.join(first)} and {last}; choose one that says "
+            "probabilities, e.g. sklearn.linear_model.LogisticRegression"
+        )
+
+
+def name_of(estimator: Any) -> str:
+    """Name of an object's class, or of the class that was given in place of an object."""
+    return str(getattr(estimator, "__name__", type(estimator).__name__))
 
 
 def check_parameters(sampler: Any) -> None:

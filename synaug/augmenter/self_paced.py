@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from threadpoolctl import threadpool_limits
 
 from synaug import settings
-from synaug.augmenter.samplers import check_parameters
+from synaug.augmenter.samplers import check_parameters, require_probabilities
 from synaug.errors import UserError
 
 ROUNDING = 1e-6  # by which a probability may be above 1
@@ -87,7 +87,8 @@ class SelfPaced(BaseUnderSampler):  # type: ignore[misc]
         super().__init__(sampling_strategy=sampling_strategy)
         settings.require("augmenter", settings.OF_A_TARGET["synaug.augmenter.SelfPaced"], {"k_bins": k_bins})
         if estimator is not None:
-            _require_probabilities(estimator)
+            require_probabilities(estimator, "augmenter.estimator", "cannot tell which rows are hard")
+            check_parameters(estimator)
         self.random_state = random_state
         self.estimator = estimator
         self.k_bins = k_bins
@@ -254,15 +255,3 @@ def rounded_at_random(shares: Array, total: int, random_state: np.random.RandomS
     numbers: Places = whole.astype(np.int64)
     np.add.at(numbers, np.searchsorted(ends, comb, side="right"), 1)
     return numbers
-
-
-def _require_probabilities(estimator: Any) -> None:
-    kind = getattr(estimator, "__name__", type(estimator).__name__)
-    lacking = [each for each in ("fit", "predict_proba", "get_params") if not hasattr(estimator, each)]
-    if isinstance(estimator, type) or lacking:
-        raise UserError(
-            f"augmenter.estimator={kind} cannot tell which rows are hard: it needs scikit-learn's fit, "
-            "predict_proba and get_params; choose one that says probabilities, e.g. "
-            "sklearn.linear_model.LogisticRegression"
-        )
-    check_parameters(estimator)

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.neighbors import VALID_METRICS, NearestNeighbors
 
 from synaug import settings
-from synaug.augmenter.samplers import check_parameters
+from synaug.augmenter.samplers import check_parameters, name_of, require_probabilities
 from synaug.errors import UserError
 from synaug.settings import names
 
@@ -195,15 +195,9 @@ class ScikitLearn(FittedAtOnce):
 
     def __init__(self, estimator: Any, carries: str = "counts") -> None:
         settings.require("classifier", settings.OF_A_TARGET["synaug.classifier.ScikitLearn"], {"carries": carries})
-        kind = getattr(estimator, "__name__", type(estimator).__name__)
-        lacking = [each for each in ("fit", "predict_proba", "get_params") if not hasattr(estimator, each)]
-        if isinstance(estimator, type) or lacking:
-            raise UserError(
-                f"classifier.estimator={kind} is no classifier of scikit-learn's kind: it needs fit, predict_proba and "
-                "get_params; choose one that says probabilities, e.g. sklearn.linear_model.LogisticRegression"
-            )
+        require_probabilities(estimator, "classifier.estimator", "is no classifier of scikit-learn's kind")
         if carries == "counts":
-            _require_frequencies_of_rows(estimator, kind)
+            _require_frequencies_of_rows(estimator)
         check_parameters(estimator)
         self.estimator = estimator
         self.carries = carries
@@ -226,15 +220,15 @@ class ScikitLearn(FittedAtOnce):
         return super().carried_prior(counts if self.carries == "counts" else np.ones_like(counts))
 
 
-def _require_frequencies_of_rows(estimator: Any, kind: str) -> None:
+def _require_frequencies_of_rows(estimator: Any) -> None:
     """Refuse what changes the class frequencies within: taken off once more, they would favour small classes."""
     for path, value in estimator.get_params(deep=True).items():
         name = path.rpartition("__")[2]
         if name == RESAMPLES:
             raise UserError(
-                f"classifier.estimator={kind} resamples classes itself ({path.replace('__', '.')}), which changes the "
-                "class frequencies that probabilities follow: choose a classifier that does not and an augmenter, or "
-                "set classifier.carries=uniform if it makes classes equally frequent"
+                f"classifier.estimator={name_of(estimator)} resamples classes itself ({path.replace('__', '.')}), "
+                "which changes the class frequencies that probabilities follow: choose a classifier that does not and "
+                "an augmenter, or set classifier.carries=uniform if it makes classes equally frequent"
             )
         if name in SET_FREQUENCIES and not _is_one_of(value, SET_FREQUENCIES[name]):
             raise UserError(

@@ -8,14 +8,17 @@ import numpy as np
 import pandas as pd
 
 from synaug.comparison.evidence import Evidence
-from synaug.comparison.formatting import counted
+from synaug.comparison.formatting import Unit, counted
 from synaug.comparison.labels import ARGMAX, BASELINE, Scenario, is_mostly_by_fallback, methods_of
 from synaug.comparison.naming import NESTED
+from synaug.comparison.other_classifiers import Surpassed, classifier_of, without_classifier
+from synaug.comparison.told import place_of
 from synaug.settings import BAGGED
 from synaug.splits.near_copies import said_of_near_copies
 
 MOST_LEFT_OUT = 5
 MOST_NAMED = 5
+MOST_PLACES = 4
 # Losses that weigh or shift the classes by their size, whatever their options are called: what anybody would try before
 # synthesis.
 BALANCING_LOSSES = tuple(
@@ -94,6 +97,21 @@ def _of_averages(evidence: Evidence, compared: Sequence[Scenario]) -> Iterator[s
         in_order = sorted(more, key=lambda each: each[2])
         said = ", ".join(f"{name} averages {n} models (fewest: {fewest})" for n, fewest, name in in_order)
         yield f"On each split {said}. Averaging more models may by itself explain part of a gain."
+
+
+def of_other_classifiers(found: Sequence[Surpassed], several: Sequence[str], unit: Unit) -> Iterator[str]:
+    """Where another classifier does better than what is called the best."""
+    if not found:
+        return
+    n_scenarios = len({without_classifier(each.scenario) for each in found})
+    named = [
+        f"{place_of(each.scenario, several)}: {classifier_of(each.other)} ({each.other_best}) is {unit.of(each.gain)}"
+        f"{unit.points} [{unit.of(each.low)}, {unit.of(each.high)}] better than {classifier_of(each.scenario)} "
+        f"({each.best})"
+        for each in found[:MOST_PLACES]
+    ]
+    more = f"; and {len(found) - MOST_PLACES} more" if len(found) > MOST_PLACES else ""
+    yield f"In {counted(n_scenarios, 'scenario')} another classifier does better: {'; '.join(named)}{more}."
 
 
 def _in(some: Sequence[Scenario], scenarios: Sequence[Scenario]) -> str:

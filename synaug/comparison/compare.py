@@ -174,7 +174,7 @@ def compare(
     versions = evidence.code_versions()
     if len(versions) > 1 and not mixed:
         raise UserError(_mixed(versions))
-    contents = dict(zip(evidence.runs["scenario"], evidence.runs["content"], strict=True))
+    contents = evidence.contents()
     idle = evidence.idle_scenarios()
     choices = choose(evidence.out_of_fold())
     minority = _of_minority(evidence, choices)

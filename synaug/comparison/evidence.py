@@ -142,6 +142,10 @@ class Evidence:
         by_scenario = self.runs.groupby("scenario")[["n_minority", "rows_made"]].max()
         return set(by_scenario.index[(by_scenario == 0).all(axis=1)])
 
+    def contents(self) -> dict[Scenario, str]:
+        """Which data set each scenario is of, whatever it is called."""
+        return dict(zip(self.runs["scenario"], self.runs["content"], strict=True))
+
     def code_versions(self) -> dict[str, list[str]]:
         """Runs (their folders' names) by the version of the code, and of the packages of which there are several."""
         versions_of = [record["versions"] for record in self.records.values()]
