@@ -448,6 +448,10 @@ def test_a_list_for_a_group_is_told_what_a_sweep_is(tmp_path: Path, csv: str, op
         (["+trainer.barebones=true"], "trainer.barebones is synaug's own"),
         (["trainer.enable_progress_bar=maybe"], "trainer.enable_progress_bar=maybe must be true or false"),
         (["trainer=5"], "trainer=5 must be a group of settings"),
+        (
+            ["augmenter=self_paced", "augmenter.estimator=x"],
+            "augmenter.estimator=x must be a group of settings, as in augmenter.estimator._target_=",
+        ),
         (["loss.label_smoothing=-3"], "loss.label_smoothing=-3 must be at least 0"),
         (["loss.label_smoothing=nan"], "loss.label_smoothing=nan must be a number"),
         (["classifier.optimizer.weight_decay=1e308"], "classifier.optimizer.weight_decay=1e+308 must be at most 1,000"),

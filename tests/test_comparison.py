@@ -331,7 +331,7 @@ def test_a_score_of_one_class_can_be_the_metric(tmp_path: Path, metric: str) -> 
     row = found.tables[metric].query("augmenter == 'smote' and decision == 'argmax'").iloc[0]
     assert row["value"] == pytest.approx(mine)
     assert f"{name.replace('f1', 'F1')} of world" in found.verdict.headline
-    with pytest.raises(UserError, match=r"no run has a class 'wrld': did you mean world\?.*choose among business, "):
+    with pytest.raises(UserError, match=r"no run has a class 'wrld': did you mean world\? \(known: business, "):
         comparison.compare_folders(tmp_path, metric=f"{name}[wrld]")
 
 

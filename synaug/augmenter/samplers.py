@@ -77,11 +77,12 @@ def require_probabilities(estimator: Any, setting: str, otherwise: str) -> None:
     UserError
         If it is a class and no object, or lacks ``fit``, ``predict_proba`` or ``get_params``.
     """
-    if isinstance(estimator, type) or not all(hasattr(estimator, each) for each in CLASSIFIER_METHODS):
-        *first, last = CLASSIFIER_METHODS
+    lacking = [each for each in CLASSIFIER_METHODS if not hasattr(estimator, each)]
+    if isinstance(estimator, type) or lacking:
+        why = f"has no {', '.join(lacking)}" if lacking else "is a class, and no object of it"
         raise UserError(
-            f"{setting}={name_of(estimator)} {otherwise}: it needs {', '.join(first)} and {last}; choose one that says "
-            "probabilities, e.g. sklearn.linear_model.LogisticRegression"
+            f"{setting}={name_of(estimator)} {otherwise}, as it {why}: choose one that says probabilities, e.g. "
+            "sklearn.linear_model.LogisticRegression"
         )
 
 

@@ -258,7 +258,7 @@ def _check_recorded(asked: Sequence[str], evidence: Evidence) -> None:
             raise UserError(f"no run has {name}{why}: choose among {', '.join(sorted(recorded))}")
         if of_class is not None and of_class[1] not in classes:
             near = did_you_mean(of_class[1], classes, "")
-            raise UserError(f"{name}: no run has a class {of_class[1]!r}{near}: choose among {_first(list(classes))}")
+            raise UserError(f"{name}: no run has a class {of_class[1]!r}{near} (known: {_first(list(classes))})")
 
 
 def _first(names: Sequence[str], most: int = 20) -> str:

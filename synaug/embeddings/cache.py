@@ -129,7 +129,8 @@ class EmbeddingCache:
         if missing:
             self._sweep()
             n_missing = sum(digest not in cached.row_of for digest in text_of)
-            log.info("embedding %d of %d texts; the others are cached in %s", n_missing, len(text_of), self.folder)
+            others = "none of them is" if n_missing == len(text_of) else "the others are"
+            log.info("embedding %d of %d texts; %s cached in %s", n_missing, len(text_of), others, self.folder)
         characters = sum(len(text) for digest, text in text_of.items() if digest not in cached.row_of)
         # disable=None: a bar on a terminal, none in a log file.
         disable = None if progress_bar and missing else True

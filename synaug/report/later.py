@@ -108,9 +108,7 @@ def with_rules(evidence: Evidence, rules: Sequence[LaterRule]) -> Evidence:
     known = dict.fromkeys(name for record in evidence.records.values() for name in record["data"]["class_names"])
     for name in (name for rule in rules for name in rule.numbers):
         if name not in known:
-            raise UserError(
-                f"no run has a class {name!r}{did_you_mean(name, known, '')}: choose among {', '.join(known)}"
-            )
+            raise UserError(f"no run has a class {name!r}{did_you_mean(name, known, '')} (known: {', '.join(known)})")
     labels = list(evidence.scores.columns[: evidence.scores.columns.get_loc("seed")])
     first = evidence.scores.drop_duplicates("identity").set_index("identity", drop=False)[labels]
     parts = [evidence.scores]

@@ -57,6 +57,6 @@ def example(name: str, value: Any) -> str:
     """A setting as it might be written; of a group, its first one."""
     value = as_given(value)
     if isinstance(value, dict):
-        first = next((key for key in value if not key.startswith("_")), None)
+        first = next((key for key in value if not key.startswith("_")), next(iter(value), None))
         return f"{name}={{}}" if first is None else example(f"{name}.{first}", value[first])
     return f"{name}={written(value)}"
