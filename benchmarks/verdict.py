@@ -37,7 +37,7 @@ from synaug.files.atomic import replacing
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.loss import ClassWeighted, Loss, Plain
 from synaug.pipeline import quieten_lightning, to_score
-from synaug.scores.metrics import balanced_log_loss
+from synaug.scores.metrics import balanced_accuracy, balanced_log_loss
 from synaug.settings import BAGGED
 from synaug.splits import Split, make_splits
 from synaug.training.fit import StackedTraining
@@ -215,16 +215,10 @@ def _scored(
         split = to_score(data, place, said)
         for rule in split.rules:
             where = (*named, rule.rule, split.seed, split.fold)
-            test.append((*where, balanced_accuracy(split.labels, rule.test)))
+            test.append((*where, balanced_accuracy(split.labels, rule.test.argmax(1))))
             if rule.out_of_fold is not None:
                 out_of_fold.append((*where, balanced_log_loss(split.out_of_fold_labels, rule.out_of_fold)))
     return pd.DataFrame(test, columns=COLUMNS), pd.DataFrame(out_of_fold, columns=COLUMNS)
-
-
-def balanced_accuracy(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
-    """Mean recall of the two classes."""
-    hit = probabilities.argmax(1) == labels
-    return float(np.mean([hit[labels == label].mean() for label in range(2)]))
 
 
 def _makes_new_rows(data: TrainingData) -> bool:
