@@ -10,7 +10,6 @@ import pytest
 
 from benchmarks import bagged_or_refit, logistic_regression, verdict
 from synaug.augmenter import Augmenter
-from synaug.scores.metrics import overall_scores
 from tests import toy
 
 TINY = verdict.Design(rows_per_class=48, width=4, ratio=4.0, n_folds=3, inner_folds=2, max_steps=16)
@@ -45,14 +44,6 @@ def test_repeats_drawn_anew_are_other_repeats_and_count_as_new() -> None:
         assert of_row.min(1).max() < 0.01
         rows[method.augmenter] = of_row.argmin(1).tolist()
     assert rows["random"] != rows["repeated anew"]
-
-
-def test_balanced_accuracy_is_that_of_a_record() -> None:
-    draw = np.random.RandomState(0)
-    labels = draw.randint(0, 2, 50)
-    probabilities = draw.dirichlet([1, 1], 50)
-    recorded = overall_scores(labels, probabilities, [1])["balanced_accuracy"]
-    assert verdict.balanced_accuracy(labels, probabilities) == pytest.approx(recorded, abs=1e-12)
 
 
 def test_the_summary_counts_what_was_rejected_and_covered() -> None:
