@@ -162,6 +162,17 @@ def test_nested_and_holdout_thin_all_rows_outside_the_test_fold() -> None:
         assert per_class(counts, holdout.inner[0].left_out) == [16, 16, 2]
 
 
+@EVERY_VALIDATION
+@pytest.mark.parametrize("ratio", [None, 1, 10])
+def test_held_back_rows_are_just_those_that_the_ratio_took_away(validation: Validation, ratio: float | None) -> None:
+    whole = splits_of((60, 60, 60), None, validation=validation)
+    for each, unthinned in zip(splits_of((60, 60, 60), ratio, validation=validation), whole, strict=True):
+        used = np.concatenate([each.train, each.out_of_fold, each.test])
+        assert not np.isin(each.held_back, used).any()
+        assert np.array_equal(np.union1d(each.held_back, np.union1d(each.train, each.out_of_fold)), outside(unthinned))
+        assert set(shuffled((60, 60, 60))[each.held_back]) == (set(each.minority) if ratio == 10 else set())
+
+
 @pytest.mark.parametrize("ratio", [None, 10])
 def test_every_row_is_tested_once_for_each_seed(ratio: float | None) -> None:
     counts = (310, 153, 205)
@@ -520,6 +531,7 @@ def test_no_group_is_parted_and_every_class_trains(
             assert np.isin(inner.fit, each.train).all()
             if not isinstance(validation, Oracle):
                 assert np.array_equal(np.union1d(inner.fit, inner.left_out), each.train)
+        assert not np.isin(groups[each.held_back], groups[outside(each)]).any()
 
 
 def test_groups_of_one_row_give_folds_of_about_one_size() -> None:

@@ -10,7 +10,7 @@ from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.seeding import derive_seed
 from synaug.settings import names
 from synaug.splits.draws import first_of_each_class
-from synaug.splits.split import Outside, Rows, Split, Validation, misuse
+from synaug.splits.split import Outside, Rows, Split, Validation, held_back, misuse
 
 
 def make_splits(
@@ -74,7 +74,8 @@ def make_splits(
                     f"validation._target_={kind.__module__}.{kind.__qualname__} {wrong} in {outside.where}: mend it, "
                     "as synaug.splits.Validation says, or choose nested"
                 )
-            splits.append(Split(seed, fold, tuple(sorted(minority)), train, inner, test))
+            removed = held_back(outside, train, inner)
+            splits.append(Split(seed, fold, tuple(sorted(minority)), train, inner, test, removed))
     return splits
 
 

@@ -5,7 +5,7 @@ Everything here works on row numbers, labels and groups; no embedding is touched
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,9 @@ class Split:
         How rows are left out to choose weights and decision rules.
     test
         The fold, `[n_test]`, as it is in the (balanced or natural) data set.
+    held_back
+        Real rows that the imbalance ratio took away, `[n_held_back]`: they neither train, judge nor test in this split,
+        and none is of a group of which a row trains. They tell what synthetic rows of their class should look like.
     """
 
     seed: int
@@ -55,6 +58,7 @@ class Split:
     train: Rows
     inner: tuple[InnerFold, ...]
     test: Rows
+    held_back: Rows = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def out_of_fold(self) -> Rows:
@@ -138,6 +142,15 @@ class Validation(ABC):
         UserError
             If there are too few rows to leave any out.
         """
+
+
+def held_back(outside: Outside, train: Rows, folds: Sequence[InnerFold]) -> Rows:
+    """`Split.held_back`: the rows outside the test fold that a division leaves no use for, ascending."""
+    used = np.concatenate([train, *(fold.left_out for fold in folds)])
+    rest = np.setdiff1d(outside.rows, used)
+    if outside.groups is not None:
+        rest = rest[~np.isin(outside.groups[rest], outside.groups[used])]
+    return rest
 
 
 def misuse(outside: Outside, train: Rows, folds: Sequence[InnerFold]) -> str | None:
