@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synaug.command.help import FAMILIES, family
 from tests import toy
 from tests.program import TOY, Program, run
 
@@ -36,6 +37,61 @@ def test_help_lists_every_group_and_option_with_its_line() -> None:
         ), path
 
 
+SHIPPED = sorted((CHECKOUT / "conf" / "augmenter").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_augmenter_has_a_family_and_a_method(path: Path) -> None:
+    assert path.read_text().splitlines()[1] == f"# family: {family(path)}"
+    assert family(path) in FAMILIES
+    method = CHECKOUT / "conf" / "method" / path.name
+    assert f"override /augmenter: {path.stem}\n" in method.read_text()
+
+
+def options_by_family(out: str) -> dict[str, list[str]]:
+    """Of what --help prints of the augmenters."""
+    found: dict[str, list[str]] = {}
+    for line in out.partition("augmenter=\n")[2].partition("\n\n")[0].splitlines():
+        if not line.startswith("    "):
+            found[line.strip().removesuffix(":")] = members = []
+        else:
+            members.append(line.split()[0])
+    return found
+
+
+def test_help_lists_augmenters_by_family_in_order() -> None:
+    found = options_by_family(run("--help").out)
+    assert list(found) == [name for name in FAMILIES if name in found]
+    assert sorted(name for members in found.values() for name in members) == [path.stem for path in SHIPPED]
+    assert {name: members == sorted(members) for name, members in found.items()} == dict.fromkeys(found, True)
+    assert found["nothing"] == ["none"]
+    assert {"smote", "adasyn", "geometric_smote"} <= set(found["interpolation"])
+
+
+def test_help_lists_augmenters_of_the_user_s_own_by_family_too(tmp_path: Path) -> None:
+    (tmp_path / "augmenter").mkdir()
+    target = "_target_: imblearn.over_sampling.SMOTE\n"
+    for name, said in (
+        ("plain", "# one of mine\n"),
+        ("silent", ""),
+        ("placed", "# another\n# family: interpolation\n"),
+        ("named", "# a third\n#\n# family:  in a family of mine \n"),
+        ("later", f"# a fourth\n{target}# family: interpolation\n"),
+        ("broken", "# family: interpolation\n\t- [\n"),
+        ("smote", "# in the place of the shipped one\n# family: from elsewhere\n"),
+    ):
+        (tmp_path / "augmenter" / f"{name}.yaml").write_text(said if name == "broken" else said + target)
+    outcome = run(f"--config-dir={tmp_path}", "--help")
+    found = options_by_family(outcome.out)
+    assert list(found)[-2:] == ["in a family of mine", "other"]
+    assert found["in a family of mine"] == ["named"]
+    assert found["other"] == ["broken", "later", "plain", "silent"]
+    assert "placed" in found["interpolation"]
+    assert "smote" not in found["interpolation"]
+    assert "smote" in found["from elsewhere"]
+    assert "    plain             one of mine\n" in outcome.out
+
+
 def test_help_and_completion_import_nothing_heavy() -> None:
     heavy = ("torch", "transformers", "pytorch_lightning", "wandb", "sklearn", "imblearn", "datasets", "pandas")
     program = (
@@ -54,7 +110,8 @@ def test_completion_knows_options_and_keys() -> None:
     environment = {**os.environ, "COMP_LINE": "synaug augmenter=s"}
     command = [sys.executable, "-m", "synaug", "--shell-completion", "query=bash"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, cwd=CHECKOUT)
-    assert set(done.stdout.split()) == {"augmenter=self_paced", "augmenter=smote", "augmenter=smote_neighbours"}
+    options = {f"augmenter={path.stem}" for path in (CHECKOUT / "conf" / "augmenter").glob("s*.yaml")}
+    assert set(done.stdout.split()) == options >= {"augmenter=self_paced", "augmenter=smote"}
 
 
 @pytest.mark.parametrize(

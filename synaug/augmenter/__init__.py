@@ -6,6 +6,7 @@ from synaug.augmenter.neighbours import NeighbourGraph, Neighbours, nearest_neig
 from synaug.augmenter.parents import segment_parents
 from synaug.augmenter.rows import SyntheticRows, ToAugment, TrainingRows, interpolate
 from synaug.augmenter.self_paced import SelfPaced
+from synaug.augmenter.smote_variants import SmoteVariants
 from synaug.augmenter.vae import VAE
 from synaug.errors import TooFewRowsError
 
@@ -17,6 +18,7 @@ __all__ = [
     "NeighbourGraph",
     "Neighbours",
     "SelfPaced",
+    "SmoteVariants",
     "SyntheticRows",
     "ToAugment",
     "TooFewRowsError",

@@ -92,7 +92,7 @@ def name_of(estimator: Any) -> str:
 
 
 def check_parameters(sampler: Any) -> None:
-    """Have scikit-learn check a sampler's parameters now.
+    """Have scikit-learn check a sampler's parameters now, and those of samplers inside it.
 
     Its check is not public: where a sampler has none, wrong parameters are told of by ``fit_resample``.
 
@@ -103,15 +103,16 @@ def check_parameters(sampler: Any) -> None:
     ValueError
         If a parameter is none that the sampler takes.
     """
-    check = getattr(sampler, "_validate_params", None)
-    if callable(check) and hasattr(sampler, "_parameter_constraints"):
-        try:
-            check()
-        except AttributeError as error:  # get_params finds no attribute of a parameter's name
-            raise UserError(
-                f"{type(sampler).__name__} hides a parameter ({error}): let its constructor store each argument under "
-                "its own name, as scikit-learn's estimators do"
-            ) from error
+    for part in parts(sampler):
+        check = getattr(part, "_validate_params", None)
+        if callable(check) and hasattr(part, "_parameter_constraints"):
+            try:
+                check()
+            except AttributeError as error:  # get_params finds no attribute of a parameter's name
+                raise UserError(
+                    f"{type(part).__name__} hides a parameter ({error}): let its constructor store each argument under "
+                    "its own name, as scikit-learn's estimators do"
+                ) from error
 
 
 def change(sampler: Any, path: str, value: Any) -> None:

@@ -229,6 +229,8 @@ CLASS_WEIGHTS = Kind(
     "or null",
     lambda value: value is None or _are_weights(value),
 )
+# What they are called and may be, the target knows.
+BY_NAME = Kind("settings by name, e.g. {n_neighbors:3}", lambda value: isinstance(value, Mapping))
 DEVICE = text("a device, e.g. cpu or cuda:0", r"(cpu|cuda|mps|xpu|hpu|xla|ipu|mtia)(:\d{1,3})?")
 FOLDER = Kind("a folder", lambda value: folder_problem(value) is None, is_text=True)
 SEED = whole(-LARGEST_SEED, LARGEST_SEED)
@@ -401,8 +403,22 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
     "synaug.validation.Holdout": {"share": number(0, 1, above=True, below=True)},
     "synaug.validation.Oracle": {"share": number(0, 1, above=True, below=True)},
     "imblearn.over_sampling.RandomOverSampler": {"shrinkage": number(0, 1000) | NULL},
+    "imblearn.over_sampling.SVMSMOTE": {"out_step": number(0, 1)},
+    "sklearn.svm.SVC": {"C": number(0, LARGEST, above=True)},
+    "imblearn.over_sampling.KMeansSMOTE": {
+        "cluster_balance_threshold": number(0, 1) | one_of("auto"),
+        "density_exponent": number(-LARGEST, LARGEST) | one_of("auto"),
+    },
+    "sklearn.cluster.MiniBatchKMeans": {"n_clusters": SIZE, "n_init": SIZE | one_of("auto")},
+    "imblearn.under_sampling.EditedNearestNeighbours": {"kind_sel": one_of("all", "mode")},
+    "imblearn_extra.gsmote.GeometricSMOTE": {
+        "selection_strategy": one_of("combined", "minority", "majority"),
+        "truncation_factor": number(-1, 1),
+        "deformation_factor": number(0, 1),
+    },
     "synaug.augmenter.nearest_neighbours": NEIGHBOURS,
     "synaug.augmenter.SelfPaced": {"k_bins": SIZE},
+    "synaug.augmenter.SmoteVariants": {"sampler": TEXT, "parameters": BY_NAME | NULL},
     "synaug.augmenter.VAE": VAE,
     "synaug.classifier.Classifier": {
         "hidden": list_of(
