@@ -20,6 +20,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/pip
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/pip
 	$(PIP_INSTALL) --editable '.[demo,dev]'
+	$(PIP_INSTALL) --no-deps smote-variants
 	touch $@ $(VENV)/.demo
 
 test: lint types tests

@@ -36,7 +36,15 @@ def test_the_groups_are_those_that_were_promised() -> None:
     assert found["imbalance_ratio"] == {"natural", "balanced", *(f"ir{ratio}" for ratio in (2, 5, 10, 20, 50, 100))}
     synthesis = {"smote", "borderline_smote", "adasyn", "vae", "smote_neighbours"}
     no_new_point = {"none", "random", "random_under", "near_miss", "tomek", "easy_ensemble", "self_paced"}
-    from_libraries = {"svm_smote", "kmeans_smote", "smote_enn", "smote_tomek", "rose", "geometric_smote", "smote_variants"}
+    from_libraries = {
+        "svm_smote",
+        "kmeans_smote",
+        "smote_enn",
+        "smote_tomek",
+        "rose",
+        "geometric_smote",
+        "smote_variants",
+    }
     assert found["augmenter"] == synthesis | no_new_point | from_libraries
     assert found["loss"] == {
         "plain",

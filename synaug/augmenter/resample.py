@@ -45,6 +45,8 @@ def resample(
     with warnings.catch_warnings():
         # scikit-learn's, of many small classes: they are classes all the same.
         warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
+        # KMeansSMOTE's, of clusters of copies: what it raises next is known to be a shortage of rows.
+        warnings.filterwarnings("ignore", "invalid value encountered", RuntimeWarning, r"imblearn\..*\.cluster$")
         if interpolates(sampler):
             return _interpolated(sampler, rows)
         with seeded(random_state, str(targets)):

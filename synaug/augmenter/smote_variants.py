@@ -27,6 +27,7 @@ INSTALL = "pip install 'synaug[smote_variants]' && pip install --no-deps smote-v
 REFUSED = {
     "DEAGO": "needs TensorFlow",
     "E_SMOTE": "leaves columns of the embeddings out",
+    "Gazzah": "returns no real row of the class that it adds to",
     "IPADE_ID": "returns a few prototypes in the place of all real rows",
     "ISOMAP_Hybrid": "returns rows of another, smaller space",
     "KernelADASYN": "returns real rows whose length it has changed",

@@ -24,6 +24,7 @@ KNOWN = (
     (SVMSMOTE, ValueError, "Found array with 0 sample"),
     (KMeansSMOTE, RuntimeError, "No clusters found with sufficient samples"),
     (KMeansSMOTE, ValueError, "Expected n_neighbors <="),  # among a cluster's rows
+    (KMeansSMOTE, ValueError, "cannot convert float NaN to integer"),  # its clusters hold copies of one row alone
     (
         SVMSMOTE | BorderlineSMOTE,
         ValueError,

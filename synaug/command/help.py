@@ -55,10 +55,7 @@ def help_text(config_dir: str | None = None) -> str:
 
 
 def _listed(options: Mapping[str, Path], indent: str = "  ") -> list[str]:
-    return [
-        f"{indent}{name:<{NAME_WIDTH}} {_first_comment(path)}"
-        for name, path in sorted(options.items())
-    ]
+    return [f"{indent}{name:<{NAME_WIDTH}} {_first_comment(path)}" for name, path in sorted(options.items())]
 
 
 def _by_family(options: Mapping[str, Path]) -> list[str]:

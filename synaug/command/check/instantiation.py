@@ -23,6 +23,8 @@ LIGHT = {
 HEAVY = ("augmenter", "loss", "classifier", "validation")
 # What a part's constructor raises for values that it cannot take. Hydra hands it on inside of an error of its own.
 REFUSALS = (HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, OverflowError)
+# Packages of extras that shipped options name as a target -> the extra.
+EXTRAS = {"imblearn_extra": "geometric"}
 
 
 @contextmanager
@@ -93,6 +95,9 @@ def refusal(group: str, error: Exception) -> str:
     if isinstance(cause, OSError) and cause.filename is not None:
         return f"{cause.filename}: {cause.strerror}: correct the settings of {group}"
     sentence = " ".join(str(cause).split()) or type(cause).__name__
+    missing = re.search(r"No module named '(\w+)", sentence)
+    if missing is not None and missing[1] in EXTRAS:
+        return f"{place} needs a package that is not installed: pip install 'synaug[{EXTRAS[missing[1]]}]'"
     if sentence.startswith(f"{group}."):  # as the class says it, wherever in the group it is used
         return f"{place}.{sentence.removeprefix(f'{group}.')}"
     return sentence if sentence.startswith(group) else f"{place}: {sentence}"
