@@ -1,9 +1,10 @@
 """Which samplers of smote-variants work on embeddings, and at what cost: ``python -m benchmarks.smote_variants``.
 
 Each is run through synaug's contract on 200 × 384 rows, of two classes and of three, twice with the same seed, in a
-process of its own with a limit of CPU time, so that other work on the machine changes nothing. Those that `synaug.augmenter.smote_variants` refuses are run, too, so that the
-table tells whether the reason still holds. ``--limit 20`` gives both calls 20 seconds, ``--only SMOTE,ADASYN`` runs some, and
-``--output FILE`` says where the table goes (benchmarks/results/smote_variants.md).
+process of its own with a limit of CPU time, so that other work on the machine changes nothing. Those that
+`synaug.augmenter.smote_variants` refuses are run, too, so that the table tells whether the reason still holds.
+``--limit 20`` gives both calls 20 seconds, ``--only SMOTE,ADASYN`` runs some, and ``--output FILE`` says where the
+table goes (benchmarks/results/smote_variants.md).
 """
 
 import argparse
@@ -142,12 +143,12 @@ def table(results: Mapping[str, Mapping[str, Mapping[str, Any]]], limit: int) ->
     head = "| sampler | s, two classes | its rows | s, three classes | its rows | remarks |\n|---|---|---|---|---|---|"
     parts = [
         "# smote-variants on embeddings\n",
-        f"`python -m benchmarks.smote_variants`, {versions}: {len(results)} samplers on 200 × {WIDTH} rows of unit length, "
-        f"{' / '.join(map(str, CLASSES['two']))} and {' / '.join(map(str, CLASSES['three']))} of the classes, each "
-        f"with {limit} s of CPU time for two calls. Seconds are those of the second; a seed of a run makes 60. Of the rows asked "
-        "for, those that the sampler made itself; what lacks more than a tenth is filled by SMOTE, and the record says "
-        f"so.\n\n{len(groups['work'])} work, {len(groups['fall short'])} fall short of what is asked on these rows, "
-        f"{len(groups['fail'])} fail.\n",
+        f"`python -m benchmarks.smote_variants --limit {limit}`, {versions}: {len(results)} samplers on 200 × {WIDTH} "
+        f"rows of unit length, {' / '.join(map(str, CLASSES['two']))} and {' / '.join(map(str, CLASSES['three']))} of "
+        f"the classes, each with {limit} s of CPU time for two calls. Seconds are those of the second; a seed of a run "
+        "makes 60. Of the rows asked for, those that the sampler made itself; what lacks more than a tenth is filled "
+        f"by SMOTE, and the record says so.\n\n{len(groups['work'])} work, {len(groups['fall short'])} fall short of "
+        f"what is asked on these rows, {len(groups['fail'])} fail.\n",
     ]
     for title, key in (("They work", "work"), ("They fall short", "fall short"), ("They fail", "fail")):
         lines = "\n".join(line(name, results[name]) for name in groups[key])

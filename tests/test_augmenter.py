@@ -385,6 +385,64 @@ def test_a_fallback_to_repetition_makes_no_new_row() -> None:
     assert (repeated.made, repeated.made_by_fallback, repeated.new) == (29, 29, 0)
 
 
+# Samplers of libraries
+
+
+def test_rose_widens_a_class_by_the_bandwidth_for_normal_data() -> None:
+    # Menardi and Torelli 2014 take Bowman and Azzalini's: h = (4 / ((d + 2) n))^(1 / (d + 4)), times the deviations.
+    d, n = 50, 40
+    X, y = mixed((4000, n), d=d)
+    augmented = run(make("rose"), X, y)
+    expected = 1 + (4 / ((d + 2) * n)) ** (2 / (d + 4))
+    ratio = augmented.synthetic_embeddings.var(0).sum() / X[y == 1].var(0).sum()
+    assert ratio == pytest.approx(expected, rel=0.03)
+    np.testing.assert_array_equal(y[augmented.parents], 1)
+
+
+def test_geometric_smote_without_a_ball_lies_on_segments_as_smote_does() -> None:
+    X, y = mixed(FOUR, d=100)
+    make("geometric_smote")
+    config = composed("geometric_smote").copy()
+    config.deformation_factor, config.selection_strategy = 1.0, "minority"
+    augmented = run(make_augmenter(config), X, y)
+    parents = segment_parents(augmented.synthetic_embeddings, X)
+    assert (parents >= 0).all()
+    np.testing.assert_array_equal(y[parents], np.stack([augmented.labels] * 2, axis=1))
+
+
+def test_shipped_kmeans_smote_finds_clusters_where_the_minority_is_rare() -> None:
+    X, y = mixed((400, 20), d=100, gap=0.1)
+    assert run(make("kmeans_smote"), X, y).balance[1].made_by_fallback == 0
+    half = KMeansSMOTE(kmeans_estimator=MiniBatchKMeans(8, n_init=1))
+    assert run(Augmenter(half), X, y).balance[1].made_by_fallback == 380
+
+
+@pytest.mark.parametrize("name", ["smote_enn", "smote_tomek"])
+def test_what_a_shipped_cleaner_removes_of_the_majority_is_recorded(name: str) -> None:
+    X, y = mixed((60, 30), gap=0.2)
+    majority, minority = run(make(name), X, y).balance
+    assert majority.kept < majority.real == 60
+    assert (majority.asked, majority.made) == (0, majority.kept - 60)
+    sampler = type(make(name).sampler).__name__
+    assert majority.reason == f"{sampler} decided on {majority.made} rows where +0 were asked for"
+    assert minority.made_by_fallback == 0
+
+
+def test_the_class_that_contributing_shows_keeps_the_contract() -> None:
+    text = (conf_dir().parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown = text.partition("```python\n")[2].partition("```")[0]
+    module: dict[str, Any] = {"__name__": "mine"}
+    exec(shown, module)
+    X, y = mixed((*FOUR, 1))
+    augmented = run(Augmenter(module["Midpoints"](), 0.5), X, y)
+    for entry in augmented.balance:
+        assert (entry.made, entry.made_by_fallback) == (entry.asked, entry.asked if entry.label == 4 else 0)
+    of_pairs = augmented.labels < 4
+    rows, (first, second) = augmented.synthetic_embeddings[of_pairs], augmented.parents[of_pairs].T
+    np.testing.assert_allclose(rows, (X[first] + X[second]) / 2, atol=1e-6)
+    assert {"share": 0.5} in augmented.diagnostics
+
+
 # Samplers that remove rows, or that decide by themselves
 
 

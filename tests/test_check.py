@@ -399,6 +399,15 @@ def test_an_option_may_be_called_anything(tmp_path: Path, csv: str, name: str, m
     assert "imbalance_ratio.ratio=0 must be at least 1" in outcome.err  # so the file was found
 
 
+def test_an_option_whose_package_is_missing_names_its_extra(
+    tmp_path: Path, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "imblearn_extra", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "imblearn_extra.gsmote", raising=False)
+    err = said(Program(tmp_path)(*TOY, csv, "augmenter=geometric_smote"))
+    assert "augmenter needs a package that is not installed: pip install 'synaug[geometric]'" in err
+
+
 def test_help_lists_what_is_sound_and_marks_what_is_broken(broken: Path) -> None:
     outcome = run(f"--config-dir={broken}", "--help")
     assert outcome.code == 0

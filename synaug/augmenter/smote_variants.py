@@ -156,23 +156,21 @@ class SmoteVariants(BaseOverSampler):  # type: ignore[misc]
         gap = len(X) - 2 * int(is_of_class.sum())
         if gap < 1:
             raise UserError(
-                f"augmenter.sampler={self.sampler} makes rows of the smaller of two classes alone, but class {label} has "
-                f"{is_of_class.sum()} of {len(X)} rows: choose another augmenter"
+                f"augmenter.sampler={self.sampler} makes rows of the smaller of two classes alone, but class {label} "
+                f"has {is_of_class.sum()} of {len(X)} rows: choose another augmenter"
             )
         y = is_of_class.astype(np.int64)
-        best: Resampled | None = None
-        most, wanted = 0, n
-        for call in range(1, MOST_CALLS + 1):
+        wanted, results = n, list[Resampled]()
+        while len(results) < MOST_CALLS:
             # Half a row more: their int(gap * proportion) must not round down.
             result = self._call(X, y, (wanted + 0.5) / gap, draw.randint(LARGEST_SEED), label)
+            results.append(result)
             made = int((result.labels == 1).sum())
-            if best is None or made > most:
-                best, most = result, made
             # What it cleaned away is not filled up again.
-            if made == 0 or most >= n or len(result.kept) < len(X):
+            if made == 0 or made >= n or len(result.kept) < len(X):
                 break
             wanted = max(math.ceil(wanted * n / made), wanted + 1)
-        return call, best
+        return len(results), max(results, key=lambda result: int((result.labels == 1).sum()))
 
     def _call(self, X: FloatRows, y: Labels, proportion: float, seed: int, label: Any) -> Resampled:
         kind = _class_of(self.sampler)
@@ -188,9 +186,9 @@ class SmoteVariants(BaseOverSampler):  # type: ignore[misc]
         except UserError:
             raise
         except FAULTS as error:
-            n = int(y.sum())
-            said = " ".join(str(error).split())
-            cause = f"smote-variants' {self.sampler} failed on the {n} rows of class {label} ({type(error).__name__}: {said})"
+            n, kind_of_error = int(y.sum()), type(error).__name__
+            said = f"{kind_of_error}: {' '.join(str(error).split())}"
+            cause = f"smote-variants' {self.sampler} failed on the {n} rows of class {label} ({said})"
             is_known = isinstance(error, ValueError | RuntimeError) and is_shortage(self, error, {1: n})
             if is_known or n <= max(1, _neighbours(kind, self.parameters or {})):
                 raise TooFewRowsError(cause) from error
