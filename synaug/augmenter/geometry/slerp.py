@@ -22,8 +22,8 @@ class Slerp(ByClass):
         length     (1 - t) |a| + t |b|
 
     Rows of length 1 give rows of length 1, where SMOTE's are shorter (by up to 1 - cos(theta / 2) in the middle);
-    the direction moves at a constant rate. Where two rows define no great circle (one way, opposite ways, or of length
-    0) the new row keeps the direction of `a`.
+    the direction moves at a constant rate. Where two rows point one way, or opposite ways, no great circle is defined, and
+    the new row keeps the direction of `a`. A row of length 0 has none: the other's is taken.
 
     Parameters
     ----------
@@ -86,6 +86,7 @@ def slerp(first: Rows, second: Rows, step: NDArray[np.float64]) -> NDArray[np.fl
     """
     a, first_lengths = _directions(first)
     b, second_lengths = _directions(second)
+    a, b = np.where(first_lengths > 0, a, b), np.where(second_lengths > 0, b, a)
     cosine = np.einsum("nd,nd->n", a, b)[:, None]
     # By the direction at right angles to the first, which stays exact where the angle is small.
     across = b - cosine * a
