@@ -29,7 +29,7 @@ from synaug.errors import UserError
 from tests.toy import augmented
 
 # Rows drawn for a moment: a variance is then met to about √(2 / MANY), less than a percent.
-MANY = 60_000
+MANY = 120_000
 CLOSE = 0.03
 
 Array = NDArray[Any]

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from synaug import settings
-from synaug.augmenter.geometry.spread import Rows, factor
+from synaug.augmenter.geometry.spread import Rows
 from synaug.augmenter.neighbours import Neighbours
 from synaug.augmenter.rows import interpolate
 from synaug.augmenter.too_few_rows import too_few_rows
@@ -36,7 +36,7 @@ class GivenRows:
     def __init__(self, X: Any, y: NDArray[Any]) -> None:
         self.X = X
         self.y = y
-        self._factors: dict[Any, Rows] = {}
+        self._covariances: dict[Any, NDArray[np.float64]] = {}
 
     @cached_property
     def rows_of(self) -> dict[Any, Places]:
@@ -53,12 +53,12 @@ class GivenRows:
         rows: Rows = self.X[self.rows_of[label]]
         return rows
 
-    def factor_of(self, label: Any) -> Rows:
-        """F with F'F the unbiased covariance of a class (`spread.factor`)."""
-        if label not in self._factors:
-            rows = self.of(label)
-            self._factors[label] = factor(rows, len(rows) - 1)
-        return self._factors[label]
+    def covariance_of(self, label: Any) -> NDArray[np.float64]:
+        """The unbiased covariance of a class, float64 `[d, d]`."""
+        if label not in self._covariances:
+            centred = self.of(label) - self.means[label]
+            self._covariances[label] = centred.T @ centred / (len(centred) - 1)
+        return self._covariances[label]
 
 
 class ByClass(BaseOverSampler):  # type: ignore[misc]

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.augmenter.geometry.by_class import ByClass, Draw, GivenRows, Places, as_evenly_as_possible
-from synaug.augmenter.geometry.spread import Rows, draws, varies
+from synaug.augmenter.geometry.spread import Rows, varies
 from synaug.errors import TooFewRowsError
 
 # A class of one row has no covariance to lend.
 LEAST_BASE_ROWS = 2
+# Share of the mean variance that is added where `alpha` is smaller.
+ROUNDING = 1e-9
 
 
 class DistributionCalibration(ByClass):
@@ -115,19 +117,27 @@ class DistributionCalibration(ByClass):
         centres = rows.astype(np.float64)
         if self.calibrate_mean:
             centres = (centres + means[nearest].sum(axis=1)) / (nearest.shape[1] + 1)
-        made, variances = centres[of_row], np.zeros((len(own), rows.shape[1]))
-        for place, other in enumerate(base):
-            has = (nearest == place).any(axis=1)
-            drawn = has[of_row]
-            if drawn.any():
-                spread = given.factor_of(other) / np.sqrt(nearest.shape[1])
-                made[drawn] += draws(spread, int(drawn.sum()), draw)
-                variances[has] += (spread**2).sum(axis=0)
-        if self.alpha > 0:
-            live = varies(variances.sum(axis=0))
-            deviation = np.sqrt(self.alpha * variances[:, live].mean(axis=1))[of_row]
-            made[:, live] += deviation[:, None] * draw.standard_normal(size=(n, int(live.sum())))
+        made = centres.astype(rows.dtype)[of_row]
+        # Rows with the same nearest base classes share a covariance.
+        sets, of_set = np.unique(np.sort(nearest, axis=1), axis=0, return_inverse=True)
+        for place, chosen in enumerate(sets):
+            drawn = of_set[of_row] == place
+            made[drawn] += self._spread(given, [base[each] for each in chosen], int(drawn.sum()), draw)
         return _power(made, 1 / self.tukey), own[of_row][:, None]
+
+    def _spread(self, given: GivenRows, base: list[Any], n: int, draw: Draw) -> Rows:
+        """`n` draws of N(0, C) with the covariance that some base classes have together, `[n, d]`."""
+        covariance = sum(given.covariance_of(each) for each in base) / len(base)
+        live = np.flatnonzero(varies(covariance.diagonal()))
+        spread: Rows = np.zeros((n, len(covariance)), dtype=given.X.dtype)
+        if len(live):
+            covariance = covariance[np.ix_(live, live)]
+            # Rows fewer than features leave directions without any spread, which have no Cholesky factor.
+            added = max(self.alpha, ROUNDING) * covariance.diagonal().mean()
+            triangle = np.linalg.cholesky(covariance + added * np.eye(len(live)))
+            normal = draw.standard_normal(size=(n, len(live)))
+            spread[:, live] = normal.astype(spread.dtype) @ triangle.T.astype(spread.dtype)
+        return spread
 
     def _nearest(self, rows: Rows, means: NDArray[np.float64]) -> Places:
         """Places of the nearest means, `[n_c, k]`."""

@@ -72,10 +72,11 @@ class Gaussian(ByClass):
         live = varies(variances)
         shrinkage = self._shrinkage(rows[:, live].astype(np.float64))
         self.diagnostics_.append({"class": np.asarray(label).item(), "rows": len(rows), "shrinkage": shrinkage})
-        made = given.means[label] + np.sqrt(1 - shrinkage) * draws(factor(rows, len(rows)), n, draw)
+        made = draws(factor(rows, len(rows)) * np.sqrt(1 - shrinkage, dtype=rows.dtype), n, draw)
+        made += given.means[label].astype(rows.dtype)
         if shrinkage > 0 and live.any():
-            deviation = np.sqrt(shrinkage * variances[live].mean())
-            made[:, live] += deviation * draw.standard_normal(size=(n, int(live.sum())))
+            normal = draw.standard_normal(size=(n, len(live))) * np.sqrt(shrinkage * variances[live].mean())
+            made += np.where(live, normal, 0).astype(rows.dtype)
         return made, None
 
     def _shrinkage(self, rows: NDArray[np.float64]) -> float:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from synaug.augmenter.geometry.by_class import ByClass, Draw, GivenRows, Places, nearest_in_class, require_rows
 from synaug.augmenter.geometry.spread import Rows
 
-# Sine of the angle below which two rows point the same way (or opposite ways), and define no great circle.
-NO_ANGLE = 1e-7
+# Sine of the angle below which two rows point the same way (or opposite ways), as far as float32 tells.
+NO_ANGLE = 1e-6
 
 
 class Slerp(ByClass):
@@ -22,8 +22,8 @@ class Slerp(ByClass):
         length     (1 - t) |a| + t |b|
 
     Rows of length 1 give rows of length 1, where SMOTE's are shorter (by up to 1 - cos(theta / 2) in the middle);
-    the direction moves at a constant rate. Where two rows point one way, or opposite ways, no great circle is defined, and
-    the new row keeps the direction of `a`. A row of length 0 has none: the other's is taken.
+    the direction moves at a constant rate. Two rows that point one way, or opposite ways, define no great circle: the
+    new row has the direction of `a`. A row of length 0 has no direction: the other's is taken.
 
     Parameters
     ----------
@@ -65,16 +65,15 @@ class Slerp(ByClass):
         self.k_neighbors = k_neighbors
 
     def _new_rows(self, given: GivenRows, label: Any, n: int, draw: Draw) -> tuple[Rows, Places | None]:
-        own = given.rows_of[label]
+        own, rows = given.rows_of[label], given.of(label)
         require_rows(self, label, len(own))
-        near = nearest_in_class(self.k_neighbors, given.of(label))
+        near = nearest_in_class(self.k_neighbors, rows)
         first = draw.randint(len(own), size=n)
         second = near[first, draw.randint(1, near.shape[1], size=n)]
-        rows = slerp(given.X[own[first]], given.X[own[second]], draw.uniform(size=n))
-        return rows, np.stack([own[first], own[second]], axis=1)
+        return slerp(rows[first], rows[second], draw.uniform(size=n)), np.stack([own[first], own[second]], axis=1)
 
 
-def slerp(first: Rows, second: Rows, step: NDArray[np.float64]) -> NDArray[np.float64]:
+def slerp(first: Rows, second: Rows, step: NDArray[np.float64]) -> Rows:
     """Rows on the great circles from the first to the second, `[n, d]`; lengths are interpolated linearly.
 
     Parameters
@@ -84,21 +83,24 @@ def slerp(first: Rows, second: Rows, step: NDArray[np.float64]) -> NDArray[np.fl
     step
         `[n]`, from 0 to 1.
     """
-    a, first_lengths = _directions(first)
-    b, second_lengths = _directions(second)
-    a, b = np.where(first_lengths > 0, a, b), np.where(second_lengths > 0, b, a)
-    cosine = np.einsum("nd,nd->n", a, b)[:, None]
-    # By the direction at right angles to the first, which stays exact where the angle is small.
-    across = b - cosine * a
-    sine = np.linalg.norm(across, axis=1, keepdims=True)
-    angle = np.where(sine > NO_ANGLE, np.arctan2(sine, cosine), 0.0) * step[:, None]
-    direction = np.cos(angle) * a + np.sin(angle) * across / np.maximum(sine, NO_ANGLE)
-    lengths = (1 - step[:, None]) * first_lengths + step[:, None] * second_lengths
-    rows: NDArray[np.float64] = lengths * direction
+    squares = [_products(rows, rows) for rows in (first, second)]
+    lengths = np.sqrt(squares)
+    inverse = 1 / np.where(lengths > 0, lengths, 1)
+    cosine = _products(first, second) * inverse[0] * inverse[1]
+    sine = np.sqrt(np.maximum(1 - cosine**2, 0))
+    angle = np.arctan2(sine, cosine)
+    # Of the two directions; on no great circle, the first's alone, or the only one that there is.
+    has_circle = (sine > NO_ANGLE) & (lengths > 0).all(axis=0)
+    shares = np.sin([(1 - step) * angle, step * angle]) / np.where(has_circle, sine, 1)
+    shares = np.where(has_circle, shares, [lengths[0] > 0, lengths[0] == 0])
+    length = (1 - step) * lengths[0] + step * lengths[1]
+    weights = (length * shares * inverse).astype(first.dtype)
+    rows: Rows = weights[0][:, None] * first
+    rows += weights[1][:, None] * second
     return rows
 
 
-def _directions(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    exact = rows.astype(np.float64)
-    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
-    return exact / np.where(lengths > 0, lengths, 1), lengths
+def _products(first: Rows, second: Rows) -> NDArray[np.float64]:
+    """Row by row, `[n]`."""
+    products: NDArray[np.float64] = np.einsum("nd,nd->n", first, second, dtype=np.float64)
+    return products
