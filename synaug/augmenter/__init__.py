@@ -2,6 +2,7 @@
 
 from synaug.augmenter.balance import Balance
 from synaug.augmenter.contract import Augmented, Augmenter
+from synaug.augmenter.geometry import EOS, GE3, MGS, DistributionCalibration, Gaussian, Mixup, Remix, Slerp
 from synaug.augmenter.neighbours import NeighbourGraph, Neighbours, nearest_neighbours
 from synaug.augmenter.parents import segment_parents
 from synaug.augmenter.rows import SyntheticRows, ToAugment, TrainingRows, interpolate
@@ -11,13 +12,21 @@ from synaug.augmenter.vae import VAE
 from synaug.errors import TooFewRowsError
 
 __all__ = [
+    "EOS",
+    "GE3",
+    "MGS",
     "VAE",
     "Augmented",
     "Augmenter",
     "Balance",
+    "DistributionCalibration",
+    "Gaussian",
+    "Mixup",
     "NeighbourGraph",
     "Neighbours",
+    "Remix",
     "SelfPaced",
+    "Slerp",
     "SmoteVariants",
     "SyntheticRows",
     "ToAugment",

@@ -9,6 +9,7 @@ import numpy as np
 from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSampler
 from sklearn.base import clone
 
+from synaug.augmenter.geometry import EOS, Mixup, Remix
 from synaug.augmenter.global_state import seeded
 from synaug.augmenter.neighbours import Neighbours
 from synaug.augmenter.returned import Resampled, kept_and_added
@@ -119,7 +120,7 @@ def interpolates(sampler: Any) -> bool:
         return sampler.shrinkage is None
     if kind is BorderlineSMOTE:
         return bool(sampler.kind == "borderline-1")  # the other has draws that imbalanced-learn makes for arrays only
-    return kind in (SMOTE, ADASYN)
+    return kind in (SMOTE, ADASYN, EOS, Mixup, Remix)
 
 
 def _interpolated(sampler: Any, rows: TrainingRows) -> Resampled:

@@ -420,6 +420,22 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
     "synaug.augmenter.SelfPaced": {"k_bins": SIZE},
     "synaug.augmenter.SmoteVariants": {"sampler": TEXT, "parameters": BY_NAME | NULL},
     "synaug.augmenter.VAE": VAE,
+    "synaug.augmenter.EOS": {"m_neighbors": whole(1, LARGEST), "reach": number(0, 1, above=True)},
+    "synaug.augmenter.MGS": {"k_neighbors": whole(1, LARGEST)},
+    "synaug.augmenter.Slerp": {"k_neighbors": whole(1, LARGEST)},
+    "synaug.augmenter.Mixup": {"alpha": number(0, 1000, above=True)},
+    "synaug.augmenter.Remix": {
+        "alpha": number(0, 1000, above=True),
+        "kappa": number(1, 1_000_000),
+        "tau": number(0, 1, above=True),
+    },
+    "synaug.augmenter.Gaussian": {"shrinkage": one_of("oas", "ledoit_wolf") | number(0, 1)},
+    "synaug.augmenter.DistributionCalibration": {
+        "base_classes": whole(1, LARGEST),
+        "alpha": number(0, 1000),
+        "tukey": number(0.01, 100),
+        "calibrate_mean": TRUTH,
+    },
     "synaug.classifier.Classifier": {
         "hidden": list_of(
             SIZE,
