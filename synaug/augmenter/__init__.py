@@ -6,10 +6,11 @@ from synaug.augmenter.neighbours import NeighbourGraph, Neighbours, nearest_neig
 from synaug.augmenter.parents import segment_parents
 from synaug.augmenter.rows import SyntheticRows, ToAugment, TrainingRows, interpolate
 from synaug.augmenter.self_paced import SelfPaced
-from synaug.augmenter.vae import VAE
+from synaug.augmenter.vae import CVAE, VAE
 from synaug.errors import TooFewRowsError
 
 __all__ = [
+    "CVAE",
     "VAE",
     "Augmented",
     "Augmenter",

@@ -360,7 +360,7 @@ ENCODER = {
 NEIGHBOURS = {"k": whole(1, LARGEST), "metric": TEXT, "approximate": TRUTH}
 VAE = {
     "latent_dim": SIZE,
-    "hidden": SIZE,
+    "hidden": whole(0, 65536),  # 0: linear
     "beta": number(0, 1_000_000),
     "warmup_epochs": whole(0, 1_000_000),
     "max_epochs": whole(1, 1_000_000),
@@ -404,6 +404,7 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
     "synaug.augmenter.nearest_neighbours": NEIGHBOURS,
     "synaug.augmenter.SelfPaced": {"k_bins": SIZE},
     "synaug.augmenter.VAE": VAE,
+    "synaug.augmenter.CVAE": VAE,
     "synaug.classifier.Classifier": {
         "hidden": list_of(
             SIZE,

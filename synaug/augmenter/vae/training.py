@@ -1,4 +1,4 @@
-"""Train VAEs of one class each, those of one shape as a stack; each as if it were alone."""
+"""Train VAEs (of one class each, or conditional ones of all classes), those of one shape as a stack; each as if alone."""
 
 import math
 from collections import defaultdict
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from synaug.augmenter.vae.network import StackedVAE, n_weights
+from synaug.augmenter.vae.network import StackedVAE, n_weights, padded
 from synaug.augmenter.vae.one_class import ClassVAE, Shape
 
 # Weights, gradients and Adam's two moments of a stack must fit the caches of a core. Larger stacks save few calls
@@ -61,7 +61,9 @@ def _stacks(vaes: Sequence[ClassVAE], threads: int) -> list[list[ClassVAE]]:
         groups[vae.shape].append(vae)
     stacks = []
     for shape, group in groups.items():
-        n_bytes = 16 * n_weights(shape.width, shape.settings.hidden, shape.settings.latent_dim)
+        n_bytes = 16 * n_weights(
+            shape.width, shape.settings.hidden, shape.settings.latent_dim, padded(shape.n_conditions)
+        )
         n_stacks = math.ceil(len(group) * n_bytes / STACK_BYTES)
         if n_stacks > 1:  # equal work for each thread
             n_stacks = math.ceil(n_stacks / threads) * threads
@@ -72,7 +74,7 @@ def _stacks(vaes: Sequence[ClassVAE], threads: int) -> list[list[ClassVAE]]:
 @torch.no_grad()
 def _train(vaes: Sequence[ClassVAE]) -> None:
     """Train VAEs of one shape, each until it stops, and sample from each."""
-    settings, width, n_steps, batch, _ = vaes[0].shape
+    settings, _, n_steps, batch, *_ = vaes[0].shape
     for vae in vaes:
         vae.start()
     network = StackedVAE([vae.weights for vae in vaes])
@@ -84,7 +86,7 @@ def _train(vaes: Sequence[ClassVAE]) -> None:
         index = torch.stack([rows for rows, _ in drawn], dim=1) + fixed.first_row
         noise = torch.stack([noise for _, noise in drawn], dim=1)
         for step in range(n_steps):
-            x = fixed.x.index_select(0, index[step].flatten()).view(-1, batch, width)
+            x = fixed.x.index_select(0, index[step].flatten()).view(-1, batch, fixed.x.shape[1])
             network.differentiate(x, noise[step], fixed.share[step], beta)
             network.step(settings.lr)
         if epoch < min(settings.warmup_epochs, settings.max_epochs):
