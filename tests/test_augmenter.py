@@ -141,7 +141,7 @@ WITHOUT_DRAWS = (*DECIDE_BY_THEMSELVES, "near_miss")
 @cache
 def composed(name: str) -> Any:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        quick = [f"augmenter.{key}={value}" for key, value in QUICK_VAE.items()] if name == "vae" else []
+        quick = [f"augmenter.{key}={value}" for key, value in QUICK_VAE.items()] if name in ("vae", "cvae") else []
         return compose("config", [f"augmenter={name}", *quick]).augmenter
 
 

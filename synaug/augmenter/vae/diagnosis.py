@@ -32,9 +32,9 @@ def of_units(network: StackedVAE, x: Tensor, noise: Tensor, latent_dim: int) -> 
     -------
     dict
         `active_units`, those whose mean KL term is above `ACTIVE_KL`; `kl_by_unit`, their KL in nats a row, the largest
-        first; `varying_units`, those with ``Var_x(E_q[z|x]) > 0.01`` (Burda et al. 2016); `useful_units`, those without
-        which the ELBO of these rows would be lower: what the reconstruction loses if a unit is held at 0, the prior's
-        mean, is more than its KL. A unit that is active and not useful costs more than it brings.
+        first; `varying_units`, those with ``Var_x(E_q[z|x]) > 0.01`` (Burda et al. 2016); `useful_units`, the
+        active ones without which the ELBO of these rows would be lower by more than `ACTIVE_KL`: what the
+        reconstruction loses if a unit is held at 0, the prior's mean, is more than its KL. A unit that is active and not useful costs more than it brings.
     """
     rows = x[None]
     mu, log_var = network.encode(rows)
@@ -47,10 +47,10 @@ def of_units(network: StackedVAE, x: Tensor, noise: Tensor, latent_dim: int) -> 
 
     whole = squares(z)
     useful = 0
-    for unit in torch.nonzero(by_unit > 0)[:, 0].tolist():
+    for unit in torch.nonzero(by_unit > ACTIVE_KL)[:, 0].tolist():
         without = z.clone()
         without[..., unit] = 0
-        useful += (squares(without) - whole) / 2 > by_unit[unit].item()
+        useful += (squares(without) - whole) / 2 > by_unit[unit].item() + ACTIVE_KL
     active = by_unit[by_unit > ACTIVE_KL].sort(descending=True).values
     return {
         "active_units": len(active),
