@@ -14,7 +14,8 @@ from imblearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.base import clone
 from torch.distributions import Normal, kl_divergence
 
-from synaug.augmenter.vae.network import StackedVAE, initial_weights, padded
+from synaug.augmenter.stack import padded
+from synaug.augmenter.vae.network import StackedVAE, initial_weights
 from synaug.augmenter.vae.sampler import CVAE, VAE
 from synaug.errors import TooFewRowsError, UserError
 
@@ -168,7 +169,14 @@ def linear() -> Any:
     rows = rng.normal(size=(1500, 3)) @ rng.normal(size=(3, 12)) * [1.5] + rng.normal(size=(1500, 12))
     X, y = np.vstack([rows, rng.normal(size=(4500, 12))]), np.repeat([0, 1], [1500, 4500])
     vae = VAE(
-        hidden=0, latent_dim=6, lr=3e-3, max_epochs=400, patience=400, batch_size=500, validation_share=0, random_state=0
+        hidden=0,
+        latent_dim=6,
+        lr=3e-3,
+        max_epochs=400,
+        patience=400,
+        batch_size=500,
+        validation_share=0,
+        random_state=0,
     )
     made = synthetic(vae, X, y)
     (trained,) = vae._untrained(X, y)
@@ -178,7 +186,7 @@ def linear() -> Any:
 def test_the_collapsed_units_of_a_linear_vae_are_those_that_probabilistic_pca_predicts(linear: Any) -> None:
     # Lucas et al. 2019: with unit noise, unit i is collapsed exactly where the eigenvalue is at most 1. The others have
     # weights sqrt(lambda - 1) and posterior variance 1 / lambda, hence a KL of log(lambda) / 2.
-    vae, made, rows, _ = linear
+    vae, _, rows, _ = linear
     eigenvalues = np.linalg.eigvalsh(np.cov(rows.T, bias=True))[::-1]
     alive = eigenvalues[eigenvalues > 1]
     assert len(alive) == 3
@@ -190,7 +198,7 @@ def test_the_collapsed_units_of_a_linear_vae_are_those_that_probabilistic_pca_pr
 
 
 def test_a_linear_vaes_rows_lie_in_the_plane_of_the_leading_eigenvectors(linear: Any) -> None:
-    vae, made, rows, trained = linear
+    _, made, rows, trained = linear
     trained.start()
     _, vectors = np.linalg.eigh(np.cov(rows.T, bias=True))
     standard = (made - trained._rows.mean(0)) / trained._rows.std(0)
@@ -246,7 +254,10 @@ def test_conditional_vaes_keep_the_contract_in_a_stack_as_alone(sample_from: Any
             np.testing.assert_array_equal(y[one.parents_[:, 0]], a[1][len(X) :])
     told = alone[0].diagnostics_
     assert json.loads(json.dumps(told, allow_nan=False)) == told
-    assert [(each["class"], each["rows"], each["judged_on"]) for each in told] == [(0, 1, "training"), (1, 13, "training")]
+    assert [(each["class"], each["rows"], each["judged_on"]) for each in told] == [
+        (0, 1, "training"),
+        (1, 13, "training"),
+    ]
     assert {each["judged_on"] for each in alone[1].diagnostics_} == {"validation"}
 
 
@@ -405,7 +416,8 @@ def test_diagnostics_are_json_with_plain_labels() -> None:
     assert [d["class"] for d in vae.diagnostics_] == ["cat", "dog"]
     assert set(vae.diagnostics_[0]) == {
         "class", "rows", "epochs", "best_epoch", "stopped_on", "reconstruction", "kl",
-        "elbo_gain", "active_units", "kl_by_unit", "varying_units", "useful_units", "variance_ratio", "norm_ratio", "made",
+        "elbo_gain", "active_units", "kl_by_unit", "varying_units", "useful_units", "variance_ratio", "norm_ratio",
+        "made",
     }  # fmt: skip
 
 
@@ -530,7 +542,7 @@ def test_stacked_equals_alone_where_some_stop_early_and_stacks_are_cut(monkeypat
     parameters: dict[str, Any] = {"latent_dim": 4, "hidden": 64, "lr": 0.02, "patience": 4, "warmup_epochs": 3}
     samplers = [VAE(**parameters, random_state=np.random.RandomState(i)) for i in range(8)]
     whole = assert_as_alone([parameters] * 8, sets)
-    monkeypatch.setattr("synaug.augmenter.vae.training.STACK_BYTES", 1 << 18)
+    monkeypatch.setattr("synaug.augmenter.stack.STACK_BYTES", 1 << 18)
     cut = VAE.fit_resample_all(samplers, sets)
     assert len({d["epochs"] for vae in samplers for d in vae.diagnostics_}) > 3
     for one, other in zip(whole, cut, strict=True):
@@ -588,7 +600,10 @@ def test_yaml_holds_every_parameter_with_its_default(kind: Any) -> None:
 
 @pytest.mark.parametrize(
     ("estimator", "check"),
-    [*estimator_checks_generator(VAE(**QUICK, random_state=0)), *estimator_checks_generator(CVAE(**QUICK, random_state=0))],
+    [
+        *estimator_checks_generator(VAE(**QUICK, random_state=0)),
+        *estimator_checks_generator(CVAE(**QUICK, random_state=0)),
+    ],
     ids=lambda value: value.func.__name__ if hasattr(value, "func") else "",
 )
 def test_imbalanced_learns_own_checks_hold(estimator: Any, check: Any) -> None:

@@ -2,6 +2,7 @@
 
 from synaug.augmenter.balance import Balance
 from synaug.augmenter.contract import Augmented, Augmenter
+from synaug.augmenter.flow import Flow
 from synaug.augmenter.neighbours import NeighbourGraph, Neighbours, nearest_neighbours
 from synaug.augmenter.parents import segment_parents
 from synaug.augmenter.rows import SyntheticRows, ToAugment, TrainingRows, interpolate
@@ -15,6 +16,7 @@ __all__ = [
     "Augmented",
     "Augmenter",
     "Balance",
+    "Flow",
     "NeighbourGraph",
     "Neighbours",
     "SelfPaced",

@@ -405,6 +405,14 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
     "synaug.augmenter.SelfPaced": {"k_bins": SIZE},
     "synaug.augmenter.VAE": VAE,
     "synaug.augmenter.CVAE": VAE,
+    "synaug.augmenter.Flow": {
+        "n_components": whole(0, 65536),  # 0: Gaussian
+        "hidden": SIZE,
+        "steps": whole(0, 1_000_000),
+        "batch_size": whole(1, 100_000),
+        "lr": number(0, 1000, above=True),
+        "ode_steps": whole(1, 10_000),
+    },
     "synaug.classifier.Classifier": {
         "hidden": list_of(
             SIZE,

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from synaug.augmenter.vae.diagnosis import norm_ratio, variance_ratio
+from synaug.augmenter.learned import Made, norm_ratio, variance_ratio
 from synaug.augmenter.vae.network import StackedVAE
-from synaug.augmenter.vae.one_class import MIN_HELD_OUT, ClassVAE, Made, Settings
+from synaug.augmenter.vae.one_class import MIN_HELD_OUT, ClassVAE, Settings
 
 
 class AllClassesVAE(ClassVAE):

@@ -1,10 +1,8 @@
-"""What a trained VAE's latents carry, and how its rows vary: figures that tell a sound VAE from a collapsed one."""
+"""What a trained VAE's latents carry: figures that tell a sound VAE from a collapsed one."""
 
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from synaug.augmenter.vae.network import StackedVAE
@@ -32,9 +30,10 @@ def of_units(network: StackedVAE, x: Tensor, noise: Tensor, latent_dim: int) -> 
     -------
     dict
         `active_units`, those whose mean KL term is above `ACTIVE_KL`; `kl_by_unit`, their KL in nats a row, the largest
-        first; `varying_units`, those with ``Var_x(E_q[z|x]) > 0.01`` (Burda et al. 2016); `useful_units`, the
-        active ones without which the ELBO of these rows would be lower by more than `ACTIVE_KL`: what the
-        reconstruction loses if a unit is held at 0, the prior's mean, is more than its KL. A unit that is active and not useful costs more than it brings.
+        first; `varying_units`, those with ``Var_x(E_q[z|x]) > 0.01`` (Burda et al. 2016); `useful_units`, the active
+        ones without which the ELBO of these rows would be lower by more than `ACTIVE_KL`: what the reconstruction loses
+        if a unit is held at 0, the prior's mean, is more than its KL. Initial weights meet the first two criteria, so a
+        VAE that stops after a few dozen steps does, too. An active unit that is not useful costs more than it brings.
     """
     rows = x[None]
     mu, log_var = network.encode(rows)
@@ -58,25 +57,3 @@ def of_units(network: StackedVAE, x: Tensor, noise: Tensor, latent_dim: int) -> 
         "useful_units": useful,
         "kl_by_unit": active.numpy().round(DIGITS).tolist(),
     }
-
-
-def variance_ratio(synthetic: NDArray[Any], real: NDArray[Any]) -> float | None:
-    """Variance of synthetic over that of real rows, summed over features; None where either has none to speak of.
-
-    Parameters
-    ----------
-    synthetic, real
-        `[s, d]` and `[n, d]`, in units in which features are comparable.
-    """
-    of_real = float(real.var(0, dtype=np.float64).sum())
-    if len(synthetic) < 2 or of_real <= 0:
-        return None
-    return float(synthetic.var(0, dtype=np.float64).sum()) / of_real
-
-
-def norm_ratio(synthetic: NDArray[Any], real: NDArray[Any]) -> float | None:
-    """Mean Euclidean norm of synthetic over that of real rows, as they are; None where there are none, or all are 0."""
-    of_real = float(np.linalg.norm(real.astype(np.float64), axis=1).mean())
-    if not len(synthetic) or of_real == 0:
-        return None
-    return float(np.linalg.norm(synthetic, axis=1).mean()) / of_real

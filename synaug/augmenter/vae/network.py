@@ -1,35 +1,11 @@
 """Variational autoencoders side by side: weights `[v, in, out]`, one batched product a layer."""
 
-import math
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim.adam import adam
 
-LANES = 16
-# torch.optim.Adam's own constants, and its quickest kernel.
-ADAM: dict[str, Any] = {
-    "beta1": 0.9,
-    "beta2": 0.999,
-    "eps": 1e-8,
-    "weight_decay": 0.0,
-    "amsgrad": False,
-    "maximize": False,
-    "fused": True,
-}
-
-
-def padded(width: int) -> int:
-    """Width rounded up, so that each VAE's slice of a stack begins at a multiple of 64 bytes.
-
-    The last bits of a matrix product depend on where its operands begin; aligned alike, a VAE's
-    are the same wherever it stands in a stack.
-    """
-    return -(-width // LANES) * LANES
+from synaug.augmenter.stack import StackedNetworks, drawn_layer, padded
 
 
 def initial_weights(
@@ -65,20 +41,12 @@ def initial_weights(
     layers = [(given, middle), (middle, to_code), (drawn_from, middle), (middle, to_features)]
     weights = []
     for (n_in, rows), (n_out, columns) in layers if hidden else [(given, to_code), (drawn_from, to_features)]:
-        bound = 1 / math.sqrt(max(len(rows), 1))
-        drawn = torch.empty(len(rows) + 1, len(columns)).uniform_(-bound, bound, generator=generator)
-        weight, bias = torch.zeros(n_in, n_out), torch.zeros(1, n_out)
-        weight[rows[:, None], columns] = drawn[:-1]
-        bias[0, columns] = drawn[-1]
-        weights += [weight, bias]
+        weights += drawn_layer(n_in, n_out, rows, columns, generator)
     return weights
 
 
-class StackedVAE:
+class StackedVAE(StackedNetworks):
     """`v` VAEs of one shape, and their Adam.
-
-    Nothing couples them. On one thread, and with widths that `padded` made, a VAE's numbers are the
-    same to the bit whatever `v` is.
 
     Parameters
     ----------
@@ -93,12 +61,6 @@ class StackedVAE:
     .. [1] Sohn, Lee and Yan, "Learning Structured Output Representation using Deep Conditional Generative Models",
        NeurIPS 2015.
     """
-
-    def __init__(self, weights: Sequence[Sequence[Tensor]]) -> None:
-        self.weights = [torch.stack(of_vaes) for of_vaes in zip(*weights, strict=True)]
-        self.gradients: Sequence[Tensor] = []
-        self._means, self._squares = ([torch.zeros_like(weight) for weight in self.weights] for _ in range(2))
-        self._steps = [torch.zeros(()) for _ in self.weights]
 
     @property
     def width(self) -> int:
@@ -176,19 +138,6 @@ class StackedVAE:
             self.gradients = torch.autograd.grad(loss, self.weights)
         for weight in self.weights:
             weight.requires_grad_(False)
-
-    def step(self, lr: float) -> None:
-        """Adam's step along `gradients`."""
-        # What torch.optim.Adam calls: the class itself would hold the moments out of reach of `keep`.
-        gradients = list(self.gradients)
-        adam(self.weights, gradients, self._means, self._squares, [], self._steps, lr=lr, **ADAM)
-
-    def keep(self, places: Sequence[int]) -> None:
-        """Let the others leave the stack."""
-        chosen = torch.tensor(places)
-        self.weights, self._means, self._squares = (
-            [stacked[chosen] for stacked in state] for state in (self.weights, self._means, self._squares)
-        )
 
 
 def n_weights(n_features: int, hidden: int, latent_dim: int, n_conditions: int = 0) -> int:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from synaug.augmenter.vae.diagnosis import norm_ratio, of_units, variance_ratio
-from synaug.augmenter.vae.network import StackedVAE, initial_weights, padded
+from synaug.augmenter.learned import Made, norm_ratio, variance_ratio
+from synaug.augmenter.stack import padded
+from synaug.augmenter.vae.diagnosis import of_units
+from synaug.augmenter.vae.network import StackedVAE, initial_weights
 
 MIN_ROWS = 2
 MIN_HELD_OUT = 2
@@ -46,14 +48,6 @@ class Shape(NamedTuple):
     batch: int
     judged: int
     n_conditions: int = 0
-
-
-class Made(NamedTuple):
-    """What a VAE made of one class: rows `[wanted, d]`, for "posterior" the given row each was sampled around."""
-
-    rows: NDArray[np.float64]
-    parents: NDArray[np.int64]
-    diagnostics: dict[str, Any]
 
 
 class ClassVAE:
@@ -222,9 +216,7 @@ class ClassVAE:
         }
         self.made = [Made(synthetic, picked, self.diagnostics | diagnostics)]
 
-    def _made(
-        self, network: StackedVAE, rows: Tensor, wanted: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def _made(self, network: StackedVAE, rows: Tensor, wanted: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Live features, standardised, of rows of one class, `[wanted, live]`, and the places of their parents."""
         x = self.x[None, rows]
         features, condition = network.parted(x)

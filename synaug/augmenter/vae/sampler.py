@@ -3,24 +3,21 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
-from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_target_type
 from numpy.typing import NDArray
-from scipy import sparse
-from sklearn.utils import check_random_state, check_X_y
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_random_state
 
 from synaug import settings
+from synaug.augmenter.learned import LearnedSampler, Made, dense
 from synaug.augmenter.vae.all_classes import AllClassesVAE
-from synaug.augmenter.vae.one_class import MIN_ROWS, ClassVAE, Made, Settings
+from synaug.augmenter.vae.one_class import MIN_ROWS, ClassVAE, Settings
 from synaug.augmenter.vae.training import train_all
 from synaug.errors import TooFewRowsError
 
 
-class VAE(BaseOverSampler):  # type: ignore[misc]
+class VAE(LearnedSampler):
     """Over-sample with one variational autoencoder for each class [1]_.
 
     The encoder (``d -> hidden -> mu, log var``) and the mirrored decoder are trained on the rows
@@ -102,8 +99,6 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
        NeurIPS 2019.
     """
 
-    kind: ClassVar[str] = "VAE"
-
     def __init__(
         self,
         *,
@@ -135,50 +130,6 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
         self.sample_from = sample_from
         self.observation_noise = observation_noise
 
-    @staticmethod
-    def fit_resample_all(
-        samplers: Sequence["VAE"], sets: Sequence[tuple[Any, Any]]
-    ) -> list[tuple[Any, Any] | ValueError]:
-        """Resample many sets at once: the VAEs of all of them train together, each as if alone.
-
-        Parameters
-        ----------
-        samplers
-            One for each set; ``diagnostics_`` and ``parents_`` are set as by its own ``fit_resample``.
-        sets
-            `(X, y)` each, as for ``fit_resample``.
-
-        Returns
-        -------
-        list
-            For each set what ``fit_resample`` returns, or the ValueError that it raises.
-        """
-        prepared: list[list[ClassVAE] | ValueError] = []
-        for sampler, (X, y) in zip(samplers, sets, strict=True):
-            try:
-                prepared.append(sampler._prepare(X, y))
-            except ValueError as error:
-                prepared.append(error)
-        train_all([vae for vaes in prepared if not isinstance(vaes, ValueError) for vae in vaes])
-        results: list[tuple[Any, Any] | ValueError] = []
-        for sampler, (X, y), vaes in zip(samplers, sets, prepared, strict=True):
-            if isinstance(vaes, ValueError):
-                results.append(vaes)
-                continue
-            try:
-                results.append(sampler.fit_resample(X, y, trained=vaes))
-            except ValueError as error:
-                results.append(error)
-        return results
-
-    def _prepare(self, X: Any, y: Any) -> list[ClassVAE]:
-        """Check as imbalanced-learn's ``fit_resample`` does; the VAEs to train."""
-        check_classification_targets(y)
-        self.fit(X, y)  # imbalanced-learn's: it checks, and sets sampling_strategy_
-        y, _ = check_target_type(y, indicate_one_vs_all=True)
-        X, y = check_X_y(X, y, accept_sparse=["csr", "csc"])
-        return self._untrained(X, y)
-
     def _untrained(self, X: Any, y: NDArray[Any]) -> list[ClassVAE]:
         chosen = self._settings()
         rows_of = {label: np.flatnonzero(y == label) for label in np.unique(y)}
@@ -192,50 +143,32 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
         # A seed for every class, so that a class's rows do not depend on which others are wanted.
         draws = check_random_state(self.random_state).randint(2**31, size=len(rows_of))
         seeds = dict(zip(rows_of, draws.tolist(), strict=True))
-        return [ClassVAE(_dense(X[rows_of[label]]), n, seeds[label], chosen) for label, n in wanted.items()]
+        return [ClassVAE(dense(X[rows_of[label]]), n, seeds[label], chosen) for label, n in wanted.items()]
 
     def _settings(self) -> Settings:
         given = {field.name: getattr(self, field.name) for field in fields(Settings)}
         settings.require("augmenter", settings.VAE, given)
         return Settings(**given)
 
-    def _wanted(self) -> dict[Any, int]:
-        return {label: int(n) for label, n in self.sampling_strategy_.items() if n > 0}
-
     def _made(self, y: NDArray[Any], trained: Sequence[ClassVAE]) -> Iterator[tuple[Any, Made]]:
-        """What was made of each class wanted; parents are rows of `X`."""
         for label, vae in zip(self._wanted(), trained, strict=True):
+            self._require_finite(vae, f"VAE of class {label}")
             (made,) = vae.made
             yield label, made._replace(parents=np.flatnonzero(y == label)[made.parents])
 
-    def _fit_resample(
-        self, X: Any, y: NDArray[Any], trained: Sequence[ClassVAE] | None = None
-    ) -> tuple[Any, NDArray[Any]]:
-        if trained is None:
-            train_all(trained := self._untrained(X, y))
-        for label, vae in zip(self._wanted(), trained, strict=False):
-            if not math.isfinite(vae.diagnostics["reconstruction"]):
-                raise TooFewRowsError(
-                    f"the {self.kind} of {self._whose(label)} diverged with lr={self.lr}; its ELBO must be finite: "
-                    "lower augmenter.lr"
-                )
-        self.diagnostics_: list[dict[str, Any]] = []
-        rows, labels, parents = [], [y], [np.empty(0, np.int64)]
-        for label, made in self._made(y, trained):
-            rows.append(made.rows.astype(X.dtype if X.dtype.kind == "f" else np.float64))
-            labels.append(np.full(len(made.rows), label, dtype=y.dtype))
-            parents.append(made.parents)
-            self.diagnostics_.append({"class": np.asarray(label).item(), **made.diagnostics})
+    @staticmethod
+    def _train(models: Sequence[ClassVAE]) -> None:
+        train_all(models)
 
-        self.parents_ = None
-        if self.sample_from == "posterior":
-            self.parents_ = np.concatenate(parents).reshape(-1, 1)
-        if sparse.issparse(X):
-            return sparse.vstack([X, *rows], format=X.format), np.concatenate(labels)
-        return np.vstack([X, *rows]), np.concatenate(labels)
+    @property
+    def _has_parents(self) -> bool:
+        return self.sample_from == "posterior"
 
-    def _whose(self, label: Any) -> str:
-        return f"class {label}"
+    def _require_finite(self, vae: ClassVAE, whose: str) -> None:
+        if not math.isfinite(vae.diagnostics["reconstruction"]):
+            raise TooFewRowsError(
+                f"the {whose} diverged with lr={self.lr}; its ELBO must be finite: lower augmenter.lr"
+            )
 
 
 class CVAE(VAE):
@@ -247,8 +180,8 @@ class CVAE(VAE):
     rows borrows that from those that have many. Every training row counts alike, whatever its class. One row of a class
     is enough.
 
-    Epochs are of all rows, so there are fewer of them by default than the `VAE` has: `warmup_epochs` 5, `max_epochs` 30,
-    `patience` 5.
+    Epochs are of all rows, so there are fewer of them by default than the `VAE` has: `warmup_epochs` 5, `max_epochs`
+    30, `patience` 5.
 
     Parameters
     ----------
@@ -280,8 +213,6 @@ class CVAE(VAE):
     .. [1] Sohn, Lee and Yan, "Learning Structured Output Representation using Deep Conditional Generative Models",
        NeurIPS 2015.
     """
-
-    kind: ClassVar[str] = "CVAE"
 
     def __init__(
         self,
@@ -323,16 +254,9 @@ class CVAE(VAE):
         labels, classes = np.unique(y, return_inverse=True)
         of_class = {int(np.searchsorted(labels, label)): n for label, n in wanted.items()}
         seed = int(check_random_state(self.random_state).randint(2**31))
-        return [AllClassesVAE(_dense(X), classes.astype(np.int64), of_class, seed, chosen)]
+        return [AllClassesVAE(dense(X), classes.astype(np.int64), of_class, seed, chosen)]
 
     def _made(self, y: NDArray[Any], trained: Sequence[ClassVAE]) -> Iterator[tuple[Any, Made]]:
         for vae in trained:
+            self._require_finite(vae, "CVAE of all classes")
             yield from zip(self._wanted(), vae.made, strict=True)
-
-    def _whose(self, label: Any) -> str:
-        return "all classes"
-
-
-def _dense(rows: Any) -> NDArray[Any]:
-    dense: NDArray[Any] = rows.toarray() if sparse.issparse(rows) else rows
-    return dense
