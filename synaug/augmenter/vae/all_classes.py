@@ -65,6 +65,15 @@ class AllClassesVAE(ClassVAE):
         standard: NDArray[np.float64] = (rows - self._means[classes]) / self._scale
         return standard
 
+    def in_its_units(self, rows: NDArray[Any], classes: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Rows that it was not given, of classes `[m]`, as it sees its own, `[m, width + conditions]`."""
+        assert classes is not None
+        seen = np.zeros((len(rows), self.x.shape[1]), np.float32)
+        standard = (rows.astype(np.float64) - self._means[classes]) / self._scale
+        seen[:, : len(self.live)] = np.where(self.live, standard, 0)
+        seen[np.arange(len(rows)), self.shape.width + classes] = 1
+        return seen
+
     def _condition(self) -> None:
         self.x[torch.arange(len(self._rows)), self.shape.width + self._classes] = 1
 

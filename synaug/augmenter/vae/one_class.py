@@ -149,6 +149,20 @@ class ClassVAE:
         self.live = standard.var(axis=0) > 0.5  # 1, or about 0 where scikit-learn left it unscaled
         return standard
 
+    def in_its_units(self, rows: NDArray[Any], classes: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Rows that it was not given, as it sees its own, `[m, width + conditions]`.
+
+        Parameters
+        ----------
+        rows
+            `[m, d]`.
+        classes
+            Theirs, `[m]`; not looked at by the VAE of one class.
+        """
+        seen = np.zeros((len(rows), self.shape.width), np.float32)
+        seen[:, : len(self.live)] = np.where(self.live, self._scaler.transform(rows.astype(np.float64)), 0)
+        return seen
+
     def _condition(self) -> None:
         """Write each row's condition beside its features."""
 
