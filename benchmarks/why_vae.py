@@ -1,7 +1,7 @@
 """Why a VAE's rows are worth less: what it learns, what its rows vary, and what probabilistic PCA predicts of both.
 
 ``python -m benchmarks.why_vae`` thins data sets, trains VAEs on the few rows that are left of a class, and holds them
-against the real rows of the class that were taken away. No classifier is trained; ``experiment=why_vae`` has the scores.
+against the real rows of the class that were taken away. No classifier is trained; ``experiment=why_vae`` has scores.
 """
 
 import argparse
@@ -141,7 +141,10 @@ def measured(dataset: str, ratio: int, arguments: argparse.Namespace) -> Iterato
                         None if model is None else gain(model, truth, np.full(len(truth), label))
                     ),
                     **told.get(label, {}),
-                    **{f"{key}, rows at hand": value for key, value in predicted(eigenvalues(train[y == label])).items()},
+                    **{
+                        f"{key}, rows at hand": value
+                        for key, value in predicted(eigenvalues(train[y == label])).items()
+                    },
                     **{f"{key}, held-back rows": value for key, value in predicted(eigenvalues(truth)).items()},
                 }
 
@@ -193,7 +196,9 @@ def in_markdown(table: pd.DataFrame) -> str:
     index = [" ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in table.index]
     lines = [f"| | {' | '.join(map(str, table.columns))} |", f"|---|{'--:|' * len(table.columns)}"]
     for name, values in zip(index, table.to_numpy(float), strict=True):
-        cells = ["" if math.isnan(value) else f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}" for value in values]
+        cells = [
+            "" if math.isnan(value) else f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}" for value in values
+        ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -9,7 +9,8 @@ def test_rows_that_vary_too_little_are_told_of_once_over_all_training_sets(caplo
     rows = [{"class": "spam", "variance_ratio": ratio} for ratio in (0.2, 0.3)]
     assert said_of_spread(rows) == [
         "synthetic rows of class 'spam' vary 0.25 times as much as real ones, so a classifier is shown a class that is "
-        "too tight: set augmenter.sample_from=posterior or augmenter.observation_noise=true, where the augmenter has them"
+        "too tight: set augmenter.sample_from=posterior or augmenter.observation_noise=true, where the augmenter has "
+        "them"
     ]
     with caplog.at_level(logging.WARNING):
         warn_of_spread(rows)
@@ -19,7 +20,9 @@ def test_rows_that_vary_too_little_are_told_of_once_over_all_training_sets(caplo
 def test_of_several_classes_the_tightest_is_named() -> None:
     rows = [{"class": name, "variance_ratio": ratio} for name, ratio in (("a", 0.4), ("b", 0.1), ("c", 0.9))]
     (said,) = said_of_spread(rows)
-    assert said.startswith("in 2 of 3 classes, synthetic rows vary less than half as much as real ones (least in class 'b'")
+    assert said.startswith(
+        "in 2 of 3 classes, synthetic rows vary less than half as much as real ones (least in class 'b'"
+    )
 
 
 @pytest.mark.parametrize(
