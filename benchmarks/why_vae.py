@@ -124,7 +124,8 @@ def measured(dataset: str, ratio: int, arguments: argparse.Namespace) -> Iterato
             else:
                 made, labels = safely(sampler, train, y)
             told = {row["class"]: row for row in getattr(sampler, "diagnostics_", [])}
-            for place, label in enumerate(sorted(sampler.sampling_strategy_)):
+            filled = [label for label, n in sampler.sampling_strategy_.items() if n > 0]
+            for place, label in enumerate(filled):
                 truth = held_back[label]
                 if len(truth) < 2 * (y == label).sum():
                     continue  # no class that was thinned
