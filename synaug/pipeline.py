@@ -20,6 +20,7 @@ from synaug import record
 from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
+from synaug.augmenter.spread import said_of_spread, warn_of_spread
 from synaug.classifier import FittedAtOnce
 from synaug.comparison import power
 from synaug.dataset import LabelledTexts, TextSource
@@ -156,6 +157,7 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
         for sentence in said_of_unjudged(described["data"]["unjudged_by_seed"], config.n_folds):
             log.warning("%s", sentence)
         warn_of_fallbacks(balance, data.class_names)
+        warn_of_spread(tables.diagnostics(data))
         with logging_to(config.logger) as logger:
             predictions = fit(make_training(config, prepared), data, cost)
             with of_no_consequence():
@@ -328,6 +330,7 @@ def warnings_of(recorded: Mapping[str, Any]) -> list[str]:
         *said_of_near_copies(data["near_copies"], data["name"]),
         *said_of_unjudged(data["unjudged_by_seed"], recorded["config"]["n_folds"]),
         *(each.sentence for each in fallbacks(recorded["balance"], data["class_names"])),
+        *said_of_spread(recorded["diagnostics"]),
     ]
 
 

@@ -127,6 +127,7 @@ class FaultySMOTE(SMOTE):  # type: ignore[misc]
 
 
 QUICK_VAE = {"hidden": 8, "latent_dim": 3, "warmup_epochs": 1, "max_epochs": 2}
+QUICK = {"vae": QUICK_VAE, "cvae": QUICK_VAE, "flow": {"hidden": 8, "n_components": 3, "steps": 5}}
 SHIPPED = sorted(path.stem for path in (conf_dir() / "augmenter").glob("*.yaml"))
 OTHERS: dict[str, Callable[[], Any]] = {
     "borderline-2": lambda: BorderlineSMOTE(kind="borderline-2"),
@@ -153,7 +154,7 @@ WITHOUT_DRAWS = (*DECIDE_BY_THEMSELVES, "near_miss", "smote_variants")
 @cache
 def composed(name: str) -> Any:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        quick = [f"augmenter.{key}={value}" for key, value in QUICK_VAE.items()] if name == "vae" else []
+        quick = [f"augmenter.{key}={value}" for key, value in QUICK.get(name, {}).items()]
         return compose("config", [f"augmenter={name}", *quick]).augmenter
 
 

@@ -34,7 +34,7 @@ def test_the_groups_are_those_that_were_promised() -> None:
     assert found["dataset"] == {*DATA_SETS, "files"}
     assert found["encoder"] == {"minilm", "bert_base", "distilbert", "roberta_base", "huggingface"}
     assert found["imbalance_ratio"] == {"natural", "balanced", *(f"ir{ratio}" for ratio in (2, 5, 10, 20, 50, 100))}
-    synthesis = {"smote", "borderline_smote", "adasyn", "vae", "smote_neighbours"}
+    synthesis = {"smote", "borderline_smote", "adasyn", "vae", "cvae", "flow", "smote_neighbours"}
     synthesis |= {"ge3", "eos", "mgs", "distribution_calibration", "mixup", "remix", "slerp", "gaussian"}
     no_new_point = {"none", "random", "random_under", "near_miss", "tomek", "easy_ensemble", "self_paced"}
     from_libraries = {

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import bagged_or_refit, logistic_regression, verdict
-from synaug.augmenter import Augmenter
+from benchmarks import bagged_or_refit, logistic_regression, verdict, why_vae
+from synaug.augmenter import CVAE, VAE, Augmenter
 from tests import toy
 
 TINY = verdict.Design(rows_per_class=48, width=4, ratio=4.0, n_folds=3, inner_folds=2, max_steps=16)
@@ -127,3 +127,30 @@ def test_logistic_regression_with_a_corrected_prior_does_better_than_argmax(tmp_
     found = logistic_regression.measured("files", 10, 1.0, arguments)
     assert found.splits == 3
     assert found.scores["prior corrected"] > found.scores["argmax"]
+
+
+def test_what_probabilistic_pca_predicts_of_a_vae() -> None:
+    found = why_vae.predicted(np.array([3.0, 2.0, 1.0, 0.5, 0.5]), latents=1)
+    assert found == {
+        "predicted ratio": pytest.approx(2 / 7),
+        "predicted gain": pytest.approx((2 - np.log(3)) / 2),
+        "eigenvalues above 1": 2,
+    }
+    rows = np.random.RandomState(0).normal(size=(50, 4)) @ np.diag([1, 2, 3, 0])
+    assert why_vae.eigenvalues(rows).sum() == pytest.approx(3)  # a dead feature has no part
+
+
+def test_a_vaes_gain_on_its_own_rows_is_what_its_diagnostics_say() -> None:
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(90, 8)) @ rng.normal(size=(8, 8)), np.repeat([0, 1], [30, 60])
+    for sampler in (VAE(max_epochs=40, validation_share=0, random_state=0), CVAE(validation_share=0, random_state=0)):
+        models = sampler._prepare(X, y)
+        sampler._train(models)
+        sampler.fit_resample(X, y, trained=models)
+        gain = why_vae.gain(models[0], X[y == 0], y[y == 0])
+        assert gain == pytest.approx(sampler.diagnostics_[0]["elbo_gain"], abs=0.3)  # another draw of the latents
+
+
+def test_rows_half_as_long_vary_a_quarter_as_much() -> None:
+    rows = np.random.RandomState(0).normal(size=(20, 4))
+    assert why_vae.of_rows(rows / 2, rows) == {"variance": pytest.approx(0.25), "norm": pytest.approx(0.5)}

@@ -14,8 +14,9 @@ from imblearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.base import clone
 from torch.distributions import Normal, kl_divergence
 
-from synaug.augmenter.vae.network import StackedVAE, initial_weights, padded
-from synaug.augmenter.vae.sampler import VAE
+from synaug.augmenter.stack import padded
+from synaug.augmenter.vae.network import StackedVAE, initial_weights
+from synaug.augmenter.vae.sampler import CVAE, VAE
 from synaug.errors import TooFewRowsError, UserError
 
 QUICK: dict[str, Any] = {"latent_dim": 4, "hidden": 16, "warmup_epochs": 1, "max_epochs": 2}
@@ -144,6 +145,134 @@ def test_diagnostics_tell_learning_from_collapse() -> None:
     assert collapsed.diagnostics_[0]["active_units"] == 0
     assert collapsed.diagnostics_[0]["variance_ratio"] < 0.05
     assert collapsed.diagnostics_[0]["kl"] < 0.05 < 1 < learnt.diagnostics_[0]["kl"]
+    assert collapsed.diagnostics_[0]["elbo_gain"] < 1 < 10 < learnt.diagnostics_[0]["elbo_gain"]
+    assert collapsed.diagnostics_[0]["useful_units"] == 0 < 2 < learnt.diagnostics_[0]["useful_units"]
+
+
+def test_units_count_as_active_before_training_but_not_as_useful() -> None:
+    # What counts units by how much they vary, or by their KL, is met by initial weights: it cannot diagnose a VAE that
+    # stops after a few dozen steps.
+    X, y = curved(d=384)
+    untrained = VAE(max_epochs=1, warmup_epochs=1, lr=1e-9, random_state=0)
+    untrained.fit_resample(X, y)
+    told = untrained.diagnostics_[0]
+    assert told["active_units"] == 32
+    assert told["varying_units"] > 25
+    assert told["useful_units"] < 8
+    assert told["elbo_gain"] < 0
+
+
+@pytest.fixture(scope="module")
+def linear() -> Any:
+    """A linear VAE of rows with three strong directions, what it made, and its rows standardised."""
+    rng = np.random.RandomState(0)
+    rows = rng.normal(size=(1500, 3)) @ rng.normal(size=(3, 12)) * [1.5] + rng.normal(size=(1500, 12))
+    X, y = np.vstack([rows, rng.normal(size=(4500, 12))]), np.repeat([0, 1], [1500, 4500])
+    vae = VAE(
+        hidden=0,
+        latent_dim=6,
+        lr=3e-3,
+        max_epochs=400,
+        patience=400,
+        batch_size=500,
+        validation_share=0,
+        random_state=0,
+    )
+    made = synthetic(vae, X, y)
+    (trained,) = vae._untrained(X, y)
+    return vae, made, (rows - rows.mean(0)) / rows.std(0), trained
+
+
+def test_the_collapsed_units_of_a_linear_vae_are_those_that_probabilistic_pca_predicts(linear: Any) -> None:
+    # Lucas et al. 2019: with unit noise, unit i is collapsed exactly where the eigenvalue is at most 1. The others have
+    # weights sqrt(lambda - 1) and posterior variance 1 / lambda, hence a KL of log(lambda) / 2.
+    vae, _, rows, _ = linear
+    eigenvalues = np.linalg.eigvalsh(np.cov(rows.T, bias=True))[::-1]
+    alive = eigenvalues[eigenvalues > 1]
+    assert len(alive) == 3
+    told = vae.diagnostics_[0]
+    assert (told["active_units"], told["varying_units"], told["useful_units"]) == (3, 3, 3)
+    np.testing.assert_allclose(told["kl_by_unit"], np.log(alive) / 2, rtol=0.05)
+    assert told["elbo_gain"] == pytest.approx(((alive - 1 - np.log(alive)) / 2).sum(), rel=0.03)
+    assert told["variance_ratio"] == pytest.approx((alive - 1).sum() / eigenvalues.sum(), rel=0.05)
+
+
+def test_a_linear_vaes_rows_lie_in_the_plane_of_the_leading_eigenvectors(linear: Any) -> None:
+    _, made, rows, trained = linear
+    trained.start()
+    _, vectors = np.linalg.eigh(np.cov(rows.T, bias=True))
+    standard = (made - trained._rows.mean(0)) / trained._rows.std(0)
+    values, found = np.linalg.eigh(np.cov(standard.T))
+    cosines = np.linalg.svd(vectors[:, -3:].T @ found[:, -3:], compute_uv=False)
+    assert cosines.min() > 0.99
+    assert values[:-3].sum() < 0.01 * values.sum()
+
+
+# One conditional VAE of all classes
+
+
+def in_common(few: Any = 12, many: Any = 300, d: Any = 30, seed: Any = 0) -> Any:
+    """Two classes of one shape, three directions wide, far apart; one has few rows."""
+    rng = np.random.RandomState(seed)
+    y = np.repeat([0, 1], [few, many])
+    X = 2 * rng.normal(size=(few + many, 3)) @ rng.normal(size=(3, d)) + rng.normal(size=(few + many, d)) / 2
+    return (X + 10 * y[:, None]).astype(np.float32), y
+
+
+def test_a_conditional_vae_lends_a_small_class_the_shape_of_a_large_one() -> None:
+    X, y = in_common()
+    truth = np.cov(X[y == 1].T)
+    learn = {"latent_dim": 8, "hidden": 64, "lr": 5e-3}
+    apart = {
+        type(vae): np.linalg.norm(np.cov(synthetic(vae, X, y).T) - truth) / np.linalg.norm(truth)
+        for vae in (VAE(**learn, random_state=0), CVAE(**learn, max_epochs=60, random_state=0))
+    }
+    assert apart[CVAE] < 0.4 < 0.5 < apart[VAE]
+
+
+def test_a_conditional_vaes_rows_are_of_the_class_asked_for() -> None:
+    X, y = in_common()
+    made = synthetic(CVAE(**QUICK, random_state=0), X, y)
+    assert len(made) == 288
+    np.testing.assert_allclose(made.mean(0), X[y == 0].mean(0), atol=2.5)  # the other class is 10 away
+
+
+@pytest.mark.parametrize("sample_from", ["prior", "posterior"])
+def test_conditional_vaes_keep_the_contract_in_a_stack_as_alone(sample_from: Any) -> None:
+    sets = [three_classes(counts=c, d=40, seed=i) for i, c in enumerate([(1, 13, 90), (31, 33, 90), (31, 33, 90)] * 2)]
+    options = {**QUICK, "sample_from": sample_from, "observation_noise": True}
+    alone, together = ([CVAE(**options, random_state=np.random.RandomState(i)) for i in range(6)] for _ in range(2))
+    expected = [cvae.fit_resample(X, y) for cvae, (X, y) in zip(alone, sets, strict=True)]
+    found = CVAE.fit_resample_all(together, sets)
+    for (X, y), a, b, one, other in zip(sets, expected, found, alone, together, strict=True):
+        np.testing.assert_array_equal(a[0], b[0])
+        np.testing.assert_array_equal(a[0][: len(X)], X)
+        assert np.bincount(a[1]).tolist() == [90] * 3
+        assert one.diagnostics_ == other.diagnostics_
+        np.testing.assert_equal(one.parents_, other.parents_)
+        if sample_from == "posterior":
+            np.testing.assert_array_equal(y[one.parents_[:, 0]], a[1][len(X) :])
+    told = alone[0].diagnostics_
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert [(each["class"], each["rows"], each["judged_on"]) for each in told] == [
+        (0, 1, "training"),
+        (1, 13, "training"),
+    ]
+    assert {each["judged_on"] for each in alone[1].diagnostics_} == {"validation"}
+
+
+def test_features_that_are_constant_within_each_class_keep_the_classs_value() -> None:
+    X, y = three_classes()
+    X[:, 1] = 0.1
+    X[:, 5] = y
+    X_new, y_new = CVAE(**QUICK, random_state=0).fit_resample(X, y)
+    np.testing.assert_array_equal(X_new[:, 1], np.float32(0.1))
+    np.testing.assert_array_equal(X_new[:, 5], y_new)
+
+
+def test_a_conditional_vae_that_diverges_says_so() -> None:
+    with pytest.raises(TooFewRowsError, match=r"the CVAE of all classes diverged with lr=1000.0"):
+        CVAE(**QUICK | {"max_epochs": 4}, random_state=0, lr=1000.0).fit_resample(*three_classes())
 
 
 def test_observation_noise_restores_the_variance_of_a_collapsed_decoder() -> None:
@@ -287,7 +416,8 @@ def test_diagnostics_are_json_with_plain_labels() -> None:
     assert [d["class"] for d in vae.diagnostics_] == ["cat", "dog"]
     assert set(vae.diagnostics_[0]) == {
         "class", "rows", "epochs", "best_epoch", "stopped_on", "reconstruction", "kl",
-        "active_units", "variance_ratio", "made",
+        "elbo_gain", "active_units", "kl_by_unit", "varying_units", "useful_units", "variance_ratio", "norm_ratio",
+        "made",
     }  # fmt: skip
 
 
@@ -332,7 +462,7 @@ def test_divergence_is_an_error_with_a_remedy() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"latent_dim": 0}, {"hidden": 2.5}, {"beta": -1}, {"beta": "1"}, {"warmup_epochs": -1},
+        {"latent_dim": 0}, {"hidden": -1}, {"hidden": 2.5}, {"beta": -1}, {"beta": "1"}, {"warmup_epochs": -1},
         {"max_epochs": 0}, {"patience": 0}, {"batch_size": 0}, {"lr": 0}, {"validation_share": 1},
         {"sample_from": "aggregate"}, {"observation_noise": "yes"},
     ],
@@ -412,7 +542,7 @@ def test_stacked_equals_alone_where_some_stop_early_and_stacks_are_cut(monkeypat
     parameters: dict[str, Any] = {"latent_dim": 4, "hidden": 64, "lr": 0.02, "patience": 4, "warmup_epochs": 3}
     samplers = [VAE(**parameters, random_state=np.random.RandomState(i)) for i in range(8)]
     whole = assert_as_alone([parameters] * 8, sets)
-    monkeypatch.setattr("synaug.augmenter.vae.training.STACK_BYTES", 1 << 18)
+    monkeypatch.setattr("synaug.augmenter.stack.STACK_BYTES", 1 << 18)
     cut = VAE.fit_resample_all(samplers, sets)
     assert len({d["epochs"] for vae in samplers for d in vae.diagnostics_}) > 3
     for one, other in zip(whole, cut, strict=True):
@@ -456,20 +586,24 @@ def test_clone_keeps_the_parameters_and_nothing_fitted() -> None:
     assert copy.set_params(beta=2).beta == 2
 
 
-def test_yaml_holds_every_parameter_with_its_default() -> None:
-    path = Path(__file__).parents[1] / "conf/augmenter/vae.yaml"
+@pytest.mark.parametrize("kind", [VAE, CVAE])
+def test_yaml_holds_every_parameter_with_its_default(kind: Any) -> None:
+    path = Path(__file__).parents[1] / f"conf/augmenter/{kind.__name__.lower()}.yaml"
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# ")
     assert len(text.splitlines()[0]) <= 90
     config = yaml.safe_load(text)
-    assert config.pop("_target_") == "synaug.augmenter.VAE"
-    defaults = {k: p.default for k, p in inspect.signature(VAE).parameters.items()}
+    assert config.pop("_target_") == f"synaug.augmenter.{kind.__name__}"
+    defaults = {k: p.default for k, p in inspect.signature(kind).parameters.items()}
     assert config == {k: v for k, v in defaults.items() if not k.endswith(("strategy", "state"))}
 
 
 @pytest.mark.parametrize(
     ("estimator", "check"),
-    list(estimator_checks_generator(VAE(**QUICK, random_state=0))),
+    [
+        *estimator_checks_generator(VAE(**QUICK, random_state=0)),
+        *estimator_checks_generator(CVAE(**QUICK, random_state=0)),
+    ],
     ids=lambda value: value.func.__name__ if hasattr(value, "func") else "",
 )
 def test_imbalanced_learns_own_checks_hold(estimator: Any, check: Any) -> None:

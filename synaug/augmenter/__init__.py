@@ -3,15 +3,17 @@
 from synaug.augmenter.balance import Balance
 from synaug.augmenter.contract import Augmented, Augmenter
 from synaug.augmenter.geometry import EOS, GE3, MGS, DistributionCalibration, Gaussian, Mixup, Remix, Slerp
+from synaug.augmenter.flow import Flow
 from synaug.augmenter.neighbours import NeighbourGraph, Neighbours, nearest_neighbours
 from synaug.augmenter.parents import segment_parents
 from synaug.augmenter.rows import SyntheticRows, ToAugment, TrainingRows, interpolate
 from synaug.augmenter.self_paced import SelfPaced
 from synaug.augmenter.smote_variants import SmoteVariants
-from synaug.augmenter.vae import VAE
+from synaug.augmenter.vae import CVAE, VAE
 from synaug.errors import TooFewRowsError
 
 __all__ = [
+    "CVAE",
     "EOS",
     "GE3",
     "MGS",
@@ -22,6 +24,7 @@ __all__ = [
     "DistributionCalibration",
     "Gaussian",
     "Mixup",
+    "Flow",
     "NeighbourGraph",
     "Neighbours",
     "Remix",

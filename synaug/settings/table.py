@@ -362,7 +362,7 @@ ENCODER = {
 NEIGHBOURS = {"k": whole(1, LARGEST), "metric": TEXT, "approximate": TRUTH}
 VAE = {
     "latent_dim": SIZE,
-    "hidden": SIZE,
+    "hidden": whole(0, 65536),  # 0: linear
     "beta": number(0, 1_000_000),
     "warmup_epochs": whole(0, 1_000_000),
     "max_epochs": whole(1, 1_000_000),
@@ -435,6 +435,15 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
         "alpha": number(0, 1000),
         "tukey": number(0.01, 100),
         "calibrate_mean": TRUTH,
+    },
+    "synaug.augmenter.CVAE": VAE,
+    "synaug.augmenter.Flow": {
+        "n_components": whole(0, 65536),  # 0: Gaussian
+        "hidden": SIZE,
+        "steps": whole(0, 1_000_000),
+        "batch_size": whole(1, 100_000),
+        "lr": number(0, 1000, above=True),
+        "ode_steps": whole(1, 10_000),
     },
     "synaug.classifier.Classifier": {
         "hidden": list_of(

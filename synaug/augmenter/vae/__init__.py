@@ -1,5 +1,5 @@
-"""A sampler of our own: variational autoencoders of all splits and classes, trained as one stack."""
+"""Samplers of our own: variational autoencoders of all splits and classes, trained as one stack."""
 
-from synaug.augmenter.vae.sampler import VAE
+from synaug.augmenter.vae.sampler import CVAE, VAE
 
-__all__ = ["VAE"]
+__all__ = ["CVAE", "VAE"]

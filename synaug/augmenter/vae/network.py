@@ -1,38 +1,16 @@
 """Variational autoencoders side by side: weights `[v, in, out]`, one batched product a layer."""
 
-import math
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim.adam import adam
 
-LANES = 16
-# torch.optim.Adam's own constants, and its quickest kernel.
-ADAM: dict[str, Any] = {
-    "beta1": 0.9,
-    "beta2": 0.999,
-    "eps": 1e-8,
-    "weight_decay": 0.0,
-    "amsgrad": False,
-    "maximize": False,
-    "fused": True,
-}
+from synaug.augmenter.stack import StackedNetworks, drawn_layer, padded
 
 
-def padded(width: int) -> int:
-    """Width rounded up, so that each VAE's slice of a stack begins at a multiple of 64 bytes.
-
-    The last bits of a matrix product depend on where its operands begin; aligned alike, a VAE's
-    are the same wherever it stands in a stack.
-    """
-    return -(-width // LANES) * LANES
-
-
-def initial_weights(live: NDArray[np.bool_], hidden: int, latent_dim: int, generator: torch.Generator) -> list[Tensor]:
+def initial_weights(
+    live: NDArray[np.bool_], hidden: int, latent_dim: int, generator: torch.Generator, n_conditions: int = 0
+) -> list[Tensor]:
     """Draw one VAE's weights, uniform in ±1/√n_in as in ``torch.nn.Linear``.
 
     Parameters
@@ -40,68 +18,79 @@ def initial_weights(live: NDArray[np.bool_], hidden: int, latent_dim: int, gener
     live
         `[d]`, False for features that take no part.
     hidden, latent_dim
-        Widths.
+        Widths; `hidden` 0 leaves the hidden layers out: a linear VAE.
     generator
         The only source of the draws.
+    n_conditions
+        Width of the condition that stands beside the features and beside the latents.
 
     Returns
     -------
     list of Tensor
-        Weight `[in, out]` and bias `[1, out]` of ``d -> hidden -> (mu, log var)`` and of
-        ``latent -> hidden -> d``, all widths padded. Zero for padding and for features that take
+        Weight `[in, out]` and bias `[1, out]` of ``d + conditions -> hidden -> (mu, log var)`` and of
+        ``latent + conditions -> hidden -> d``, all widths padded. Zero for padding and for features that take
         no part: their activations, and hence their gradients, are zero, so they stay zero.
     """
     features = torch.from_numpy(np.flatnonzero(live))
     d, wide, narrow = padded(len(live)), padded(hidden), padded(latent_dim)
-    units, latents = torch.arange(hidden), torch.arange(latent_dim)
+    units, latents, condition = torch.arange(hidden), torch.arange(latent_dim), torch.arange(n_conditions)
     code = torch.cat([latents, narrow + latents])
+    given = d + padded(n_conditions), torch.cat([features, d + condition])
+    drawn_from = narrow + padded(n_conditions), torch.cat([latents, narrow + condition])
+    middle, to_code, to_features = (wide, units), (2 * narrow, code), (d, features)
+    layers = [(given, middle), (middle, to_code), (drawn_from, middle), (middle, to_features)]
     weights = []
-    for n_in, n_out, rows, columns in (
-        (d, wide, features, units),
-        (wide, 2 * narrow, units, code),
-        (narrow, wide, latents, units),
-        (wide, d, units, features),
-    ):
-        bound = 1 / math.sqrt(max(len(rows), 1))
-        drawn = torch.empty(len(rows) + 1, len(columns)).uniform_(-bound, bound, generator=generator)
-        weight, bias = torch.zeros(n_in, n_out), torch.zeros(1, n_out)
-        weight[rows[:, None], columns] = drawn[:-1]
-        bias[0, columns] = drawn[-1]
-        weights += [weight, bias]
+    for (n_in, rows), (n_out, columns) in layers if hidden else [(given, to_code), (drawn_from, to_features)]:
+        weights += drawn_layer(n_in, n_out, rows, columns, generator)
     return weights
 
 
-class StackedVAE:
+class StackedVAE(StackedNetworks):
     """`v` VAEs of one shape, and their Adam.
-
-    Nothing couples them. On one thread, and with widths that `padded` made, a VAE's numbers are the
-    same to the bit whatever `v` is.
 
     Parameters
     ----------
     weights
         For each VAE its weights, in the form that `initial_weights` gives them.
+
+    Notes
+    -----
+    Rows are `[v, B, d + c]`: features, then the condition (a class as one-hot, say; `c` may be 0), both padded. The
+    encoder sees all of it, the decoder a latent and the condition [1]_, and only the features are reconstructed.
+
+    .. [1] Sohn, Lee and Yan, "Learning Structured Output Representation using Deep Conditional Generative Models",
+       NeurIPS 2015.
     """
 
-    def __init__(self, weights: Sequence[Sequence[Tensor]]) -> None:
-        self.weights = [torch.stack(of_vaes) for of_vaes in zip(*weights, strict=True)]
-        self.gradients: Sequence[Tensor] = []
-        self._means, self._squares = ([torch.zeros_like(weight) for weight in self.weights] for _ in range(2))
-        self._steps = [torch.zeros(()) for _ in self.weights]
+    @property
+    def width(self) -> int:
+        """Of the features, padded."""
+        return self.weights[-1].shape[2]
+
+    @property
+    def _is_linear(self) -> bool:
+        return len(self.weights) == 4
+
+    def parted(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features `[v, B, d]` and condition `[v, B, c]` of rows."""
+        return x[..., : self.width], x[..., self.width :]
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """`mu` and `log var`, both `[v, B, latent]`, of rows `[v, B, d]`."""
-        return self._code(self._hidden(x, 0))
+        """`mu` and `log var`, both `[v, B, latent]`, of rows `[v, B, d + c]`."""
+        return self._code(x if self._is_linear else self._hidden(x, 0))
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Means `[v, B, d]` of latents `[v, B, latent]`."""
-        return torch.baddbmm(self.weights[7], self._hidden(z, 4), self.weights[6])
+    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Means `[v, B, d]` of latents `[v, B, latent]`, under conditions `[v, B, c]` where the VAEs have them."""
+        if condition is not None and condition.shape[2]:
+            z = torch.cat([z, condition], dim=2)
+        return torch.baddbmm(self.weights[-1], z if self._is_linear else self._hidden(z, 4), self.weights[-2])
 
     def _hidden(self, x: Tensor, layer: int) -> Tensor:
         return torch.baddbmm(self.weights[layer + 1], x, self.weights[layer]).relu_()
 
     def _code(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        mu, log_var = torch.baddbmm(self.weights[3], hidden, self.weights[2]).chunk(2, dim=2)
+        last = len(self.weights) // 2 - 2
+        mu, log_var = torch.baddbmm(self.weights[last + 1], hidden, self.weights[last]).chunk(2, dim=2)
         return mu, log_var
 
     def elbo_terms(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,12 +99,13 @@ class StackedVAE:
         Parameters
         ----------
         x
-            Rows, `[v, B, d]`.
+            Rows, `[v, B, d + c]`.
         noise
             N(0, I), `[v, B, latent]`; zero where latents are padding.
         """
         mu, log_var = self.encode(x)
-        residual = x - self.decode(mu + (log_var / 2).exp() * noise)
+        features, condition = self.parted(x)
+        residual = features - self.decode(mu + (log_var / 2).exp() * noise, condition)
         kl = (mu.square() + log_var.exp() - 1 - log_var).sum(2) / 2
         return residual.square().sum(2), kl
 
@@ -143,25 +133,15 @@ class StackedVAE:
             z = torch.addcmul(mu, deviation, log_std - log_std.detach()) + deviation
             slope = (std.square() - 1) * kl_share
             of_kl = (mu.square() * kl_share).sum() / 2 + (slope * log_std).sum()
-            loss = ((self.decode(z) - x).square() * share).sum() / 2 + of_kl
+            features, condition = self.parted(x)
+            loss = ((self.decode(z, condition) - features).square() * share).sum() / 2 + of_kl
             self.gradients = torch.autograd.grad(loss, self.weights)
         for weight in self.weights:
             weight.requires_grad_(False)
 
-    def step(self, lr: float) -> None:
-        """Adam's step along `gradients`."""
-        # What torch.optim.Adam calls: the class itself would hold the moments out of reach of `keep`.
-        gradients = list(self.gradients)
-        adam(self.weights, gradients, self._means, self._squares, [], self._steps, lr=lr, **ADAM)
 
-    def keep(self, places: Sequence[int]) -> None:
-        """Let the others leave the stack."""
-        chosen = torch.tensor(places)
-        self.weights, self._means, self._squares = (
-            [stacked[chosen] for stacked in state] for state in (self.weights, self._means, self._squares)
-        )
-
-
-def n_weights(n_features: int, hidden: int, latent_dim: int) -> int:
+def n_weights(n_features: int, hidden: int, latent_dim: int, n_conditions: int = 0) -> int:
     """Weights of one VAE, biases left out."""
-    return 2 * n_features * hidden + 3 * hidden * latent_dim
+    if not hidden:
+        return 3 * latent_dim * (n_features + n_conditions)
+    return 2 * (n_features + n_conditions) * hidden + 3 * hidden * latent_dim

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from synaug.augmenter.vae.network import StackedVAE, initial_weights, padded
+from synaug.augmenter.learned import Made, norm_ratio, variance_ratio
+from synaug.augmenter.stack import padded
+from synaug.augmenter.vae.diagnosis import of_units
+from synaug.augmenter.vae.network import StackedVAE, initial_weights
 
 MIN_ROWS = 2
 MIN_HELD_OUT = 2
-ACTIVE_VARIANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,16 @@ class Settings:
 
 
 class Shape(NamedTuple):
-    """What VAEs must share to share a stack: settings, padded features, steps an epoch, rows a step and judged."""
+    """What VAEs must share to share a stack: settings, padded features, steps an epoch, rows a step and judged,
+    classes that are a condition.
+    """
 
     settings: Settings
     width: int
     n_steps: int
     batch: int
     judged: int
+    n_conditions: int = 0
 
 
 class ClassVAE:
@@ -66,68 +71,104 @@ class ClassVAE:
     live
         `[d]`, False where a feature is constant.
     x
-        The rows standardised, and one of zeros: `[n + 1, width]`.
+        The rows standardised, then their condition, and one row of zeros: `[n + 1, width + conditions]`.
     share
         Weight of each place in an epoch's batches, `[n_steps, B, 1]`; 0 where the batch is filled up.
     judge_x, judge_noise
-        What `judge` wants the network's word on, `[judged, width]` and `[judged, latent]`.
+        What `judge` wants the network's word on, `[judged, width + conditions]` and `[judged, latent]`.
     weights
         The initial ones, then the best.
-    synthetic, parents
-        Once trained: float64 `[wanted, d]`, and for "posterior" int64 `[wanted]`, the row each was
-        sampled around.
+    made
+        Once trained: what was made of each class, in the order in which it was wanted.
     diagnostics
-        Those of `synaug.augmenter.VAE`, but for the class; `reconstruction` is NaN if training diverged.
+        Those of the training, among `synaug.augmenter.VAE`'s; `reconstruction` is NaN if it diverged.
     """
 
     def __init__(self, rows: NDArray[Any], wanted: int, seed: int, settings: Settings) -> None:
-        self.settings, self.wanted = settings, wanted
-        self.synthetic, self.parents = np.zeros((wanted, rows.shape[1])), np.empty(0, np.int64)
-        self._rows = rows
-        self._generator = torch.Generator().manual_seed(seed)
-        self._scaler = StandardScaler()
-        self._best = -math.inf
         n = len(rows)
         n_held_out = round(settings.validation_share * n)
-        held_out = n_held_out >= MIN_HELD_OUT and n - n_held_out >= MIN_ROWS
-        self._n_train, self._n_judged = (n - n_held_out, n_held_out) if held_out else (n, n)
+        if n_held_out < MIN_HELD_OUT or n - n_held_out < MIN_ROWS:
+            n_held_out = 0
+        self._set_up(rows, seed, settings, n_held_out)
+        self._wanted = wanted
+        self.made = [Made(np.zeros((wanted, rows.shape[1])), np.empty(0, np.int64), {})]
+
+    def _set_up(
+        self, rows: NDArray[Any], seed: int, settings: Settings, n_held_out: int, n_conditions: int = 0
+    ) -> None:
+        self.settings = settings
+        self._rows = rows
+        self._generator = torch.Generator().manual_seed(seed)
+        self._best = -math.inf
+        n = len(rows)
+        self._n_train, self._n_judged = (n - n_held_out, n_held_out) if n_held_out else (n, n)
         n_steps = math.ceil(self._n_train / settings.batch_size)
         batch = _filled(math.ceil(self._n_train / n_steps))
-        self.shape = Shape(settings, padded(rows.shape[1]), n_steps, batch, _filled(self._n_judged))
+        self.shape = Shape(settings, padded(rows.shape[1]), n_steps, batch, _filled(self._n_judged), n_conditions)
         self.diagnostics: dict[str, Any] = {
             "rows": n,
             "epochs": 0,
             "best_epoch": 0,
-            "stopped_on": "validation" if held_out else "training",
+            "stopped_on": "validation" if n_held_out else "training",
             "reconstruction": math.nan,
             "kl": math.nan,
         }
 
     def start(self) -> None:
         """Standardise the rows, draw the weights and what is held out."""
-        # Fitted on the class's own rows: only then is each live feature's variance 1, so that the
-        # likelihood's unit noise, and the ELBO, mean the same in each class. A scaler of all rows
-        # takes the distance between classes for scale: the class's own spread would shrink below
-        # the noise, and the latents collapse.
-        standard = self._scaler.fit_transform(self._rows.astype(np.float64))
-        self.live = standard.var(axis=0) > 0.5  # 1, or about 0 where scikit-learn left it unscaled
+        standard = self._standardised()
         (n, d), shape = self._rows.shape, self.shape
         # One row more, of zeros, fills batches up.
-        self.x = torch.zeros(n + 1, shape.width)
+        self.x = torch.zeros(n + 1, shape.width + padded(shape.n_conditions))
         self.x[:n, :d] = torch.from_numpy(np.where(self.live, standard, 0))
-        self.weights = initial_weights(self.live, self.settings.hidden, self.settings.latent_dim, self._generator)
-        order = torch.randperm(n, generator=self._generator)
+        self._condition()
+        self.weights = initial_weights(
+            self.live, self.settings.hidden, self.settings.latent_dim, self._generator, shape.n_conditions
+        )
+        order = self._held_out_first(torch.randperm(n, generator=self._generator))
         # Where none are held out, both are all rows.
-        self._train, judged = order[n - self._n_train :], order[: self._n_judged]
+        self._train, self._judged = order[n - self._n_train :], order[: self._n_judged]
         # Equal batches, give or take one row, each filled up to one length.
         sizes = torch.tensor([len(part) for part in torch.arange(self._n_train).tensor_split(shape.n_steps)])
         real = torch.arange(shape.batch) < sizes[:, None]
         self._places = real.flatten().nonzero()[:, 0]
         self.share = (real / sizes[:, None])[..., None]
         # One draw for all epochs: their ELBOs differ by the weights only.
-        self.judge_x = torch.zeros(shape.judged, shape.width)
-        self.judge_x[: self._n_judged] = self.x[judged]
+        self.judge_x = torch.zeros(shape.judged, self.x.shape[1])
+        self.judge_x[: self._n_judged] = self.x[self._judged]
         self.judge_noise = self._normal(shape.judged)
+
+    def _standardised(self) -> NDArray[np.float64]:
+        """The rows in units in which the likelihood's noise is 1, `[n, d]`; sets `live`."""
+        # Fitted on the class's own rows: only then is each live feature's variance 1, so that the
+        # likelihood's unit noise, and the ELBO, mean the same in each class. A scaler of all rows
+        # takes the distance between classes for scale: the class's own spread would shrink below
+        # the noise, and the latents collapse.
+        self._scaler = StandardScaler()
+        standard: NDArray[np.float64] = self._scaler.fit_transform(self._rows.astype(np.float64))
+        self.live = standard.var(axis=0) > 0.5  # 1, or about 0 where scikit-learn left it unscaled
+        return standard
+
+    def in_its_units(self, rows: NDArray[Any], classes: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Rows that it was not given, as it sees its own, `[m, width + conditions]`.
+
+        Parameters
+        ----------
+        rows
+            `[m, d]`.
+        classes
+            Theirs, `[m]`; not looked at by the VAE of one class.
+        """
+        seen = np.zeros((len(rows), self.shape.width), np.float32)
+        seen[:, : len(self.live)] = np.where(self.live, self._scaler.transform(rows.astype(np.float64)), 0)
+        return seen
+
+    def _condition(self) -> None:
+        """Write each row's condition beside its features."""
+
+    def _held_out_first(self, order: Tensor) -> Tensor:
+        """The rows in an order that begins with those to be held out."""
+        return order
 
     def _normal(self, *rows: int) -> Tensor:
         noise = torch.zeros(*rows, padded(self.settings.latent_dim))
@@ -156,8 +197,7 @@ class ClassVAE:
         """
         diagnostics, n = self.diagnostics, self._n_judged
         diagnostics["epochs"] = epoch
-        normalizer = int(self.live.sum()) / 2 * math.log(2 * math.pi)
-        reconstruction = -squares[:n].double().mean().item() / 2 - normalizer
+        reconstruction = self._log_likelihood(squares[:n])
         divergence = kl[:n].double().mean().item()
         elbo = reconstruction - self.settings.beta * divergence
         if elbo > self._best:
@@ -168,34 +208,55 @@ class ClassVAE:
             return True
         return epoch - int(diagnostics["best_epoch"]) < self.settings.patience
 
+    def _log_likelihood(self, squares: Tensor) -> float:
+        """Mean over rows, in nats, of squared residuals `[B]`."""
+        normalizer = int(self.live.sum()) / 2 * math.log(2 * math.pi)
+        return -squares.double().mean().item() / 2 - normalizer
+
     def sample(self) -> None:
         """Make the synthetic rows with the best weights."""
         if not math.isfinite(self.diagnostics["reconstruction"]):
             return
         network = StackedVAE([self.weights])
-        x = self.x[None, :-1].contiguous()
+        made, picked = self._made(network, torch.arange(len(self._rows)), self._wanted)
+        rows = np.zeros((self._wanted, len(self.live)))
+        rows[:, self.live] = made
+        synthetic = self._scaler.inverse_transform(rows)
+        real = self.x[:-1, : len(self.live)].numpy()[:, self.live]
+        diagnostics = self._diagnosed(network, self._judged, self.judge_noise[: self._n_judged], self._train) | {
+            "variance_ratio": variance_ratio(made, real),
+            "norm_ratio": norm_ratio(synthetic, self._rows),
+            "made": self._wanted,
+        }
+        self.made = [Made(synthetic, picked, self.diagnostics | diagnostics)]
+
+    def _made(self, network: StackedVAE, rows: Tensor, wanted: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Live features, standardised, of rows of one class, `[wanted, live]`, and the places of their parents."""
+        x = self.x[None, rows]
+        features, condition = network.parted(x)
         mu, log_var = network.encode(x)
         std = (log_var / 2).exp()
-        z = self._normal(1, self.wanted)
+        z = self._normal(1, wanted)
+        picked = torch.empty(0, dtype=torch.int64)
         if self.settings.sample_from == "posterior":
-            picked = torch.randint(x.shape[1], (self.wanted,), generator=self._generator)
+            picked = torch.randint(x.shape[1], (wanted,), generator=self._generator)
             z = mu[:, picked] + std[:, picked] * z
-            self.parents = picked.numpy()
         live = torch.from_numpy(np.flatnonzero(self.live))
-        decoded = network.decode(z)[0, :, live]
+        decoded = network.decode(z, condition[:, :1].expand(-1, wanted, -1))[0, :, live]
         if self.settings.observation_noise:
-            residual = (x - network.decode(mu + std * self._normal(*x.shape[:2])))[0, :, live]
+            residual = (features - network.decode(mu + std * self._normal(*x.shape[:2]), condition))[0, :, live]
             noise = torch.randn(decoded.shape, generator=self._generator, dtype=decoded.dtype)
             decoded += residual.square().mean(0).sqrt() * noise
-        self.synthetic[:, self.live] = decoded.numpy()
-        variance = self.synthetic[:, self.live].var(0)
-        self.diagnostics |= {
-            "active_units": int((mu[0].var(0, correction=0) > ACTIVE_VARIANCE).sum()),
-            # The real rows' variance is 1, by the scaler.
-            "variance_ratio": float(variance.mean()) if self.wanted > 1 and self.live.any() else None,
-            "made": self.wanted,
-        }
-        self.synthetic = self._scaler.inverse_transform(self.synthetic)
+        return decoded.numpy(), rows[picked].numpy()
+
+    def _diagnosed(self, network: StackedVAE, judged: Tensor, noise: Tensor, train: Tensor) -> dict[str, Any]:
+        """What the latents carry on judged rows, and what their ELBO gains over a constant, the training rows' mean."""
+        judge_x = self.x[judged]
+        squares, kl = network.elbo_terms(judge_x[None], noise[None])
+        deviation = (judge_x - self.x[train].mean(0))[:, : self.shape.width]
+        constant = self._log_likelihood(deviation.square().sum(1))
+        elbo = self._log_likelihood(squares[0]) - kl.double().mean().item()
+        return {"elbo_gain": elbo - constant, **of_units(network, judge_x, noise, self.settings.latent_dim)}
 
 
 def _filled(rows: int) -> int:

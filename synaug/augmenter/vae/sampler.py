@@ -1,25 +1,23 @@
-"""Variational autoencoder as an imbalanced-learn sampler: one for each class to be added to."""
+"""Variational autoencoders as imbalanced-learn samplers: one for each class to be added to, or one for all classes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any, Literal
 
 import numpy as np
-from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_target_type
 from numpy.typing import NDArray
-from scipy import sparse
-from sklearn.utils import check_random_state, check_X_y
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_random_state
 
 from synaug import settings
+from synaug.augmenter.learned import LearnedSampler, Made, dense
+from synaug.augmenter.vae.all_classes import AllClassesVAE
 from synaug.augmenter.vae.one_class import MIN_ROWS, ClassVAE, Settings
 from synaug.augmenter.vae.training import train_all
 from synaug.errors import TooFewRowsError
 
 
-class VAE(BaseOverSampler):  # type: ignore[misc]
+class VAE(LearnedSampler):
     """Over-sample with one variational autoencoder for each class [1]_.
 
     The encoder (``d -> hidden -> mu, log var``) and the mirrored decoder are trained on the rows
@@ -46,7 +44,8 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
     random_state : int, RandomState or None, default=None
         Source of every draw: weights, held-out rows, batches, latents, parents.
     latent_dim, hidden : int, default=32, 256
-        Width of the latent and of the hidden layer.
+        Width of the latent and of the hidden layer; `hidden` 0 leaves the hidden layers out, which
+        makes the optimum that of probabilistic PCA [6]_.
     beta : float, default=1.0
         Weight of the KL term.
     warmup_epochs, max_epochs, patience : int, default=20, 200, 20
@@ -71,9 +70,13 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
         For each class added to: `class`; `rows`, real ones; `epochs` run and `best_epoch`, from 1;
         `stopped_on` "validation" or "training" rows; on those rows at the best epoch
         `reconstruction` and `kl`, the expectation and the unweighted KL of the ELBO, in nats per
-        row; `active_units`, latent units with `Var_x(E_q[z|x]) > 0.01` [5]_; `variance_ratio`,
-        the variance of synthetic over that of real rows, mean over live features (None where all
-        are constant or one row was made); `made`, synthetic rows.
+        row; `elbo_gain`, by how much that ELBO (with the whole KL) is above that of the best
+        Gaussian that ignores its input, with unit variance around the training rows' mean: at
+        most 0 where the latents tell nothing; `active_units`, `kl_by_unit`, `varying_units` [5]_
+        and `useful_units`, which units tell something (`synaug.augmenter.vae.diagnosis.of_units`);
+        `variance_ratio`, the variance of synthetic over that of real rows, summed over live
+        features (None where all are constant or one row was made); `norm_ratio`, of their mean
+        norms; `made`, synthetic rows.
     parents_ : ndarray of int64, shape [n_synthetic, 1], or None
         Index in `X` of the row each synthetic row was sampled around; None for "prior".
 
@@ -92,6 +95,8 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
     .. [3] Bowman et al., "Generating Sentences from a Continuous Space", CoNLL 2016.
     .. [4] Sønderby et al., "Ladder Variational Autoencoders", NeurIPS 2016.
     .. [5] Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016.
+    .. [6] Lucas et al., "Don't Blame the ELBO! A Linear VAE Perspective on Posterior Collapse",
+       NeurIPS 2019.
     """
 
     def __init__(
@@ -125,53 +130,8 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
         self.sample_from = sample_from
         self.observation_noise = observation_noise
 
-    @staticmethod
-    def fit_resample_all(
-        samplers: Sequence["VAE"], sets: Sequence[tuple[Any, Any]]
-    ) -> list[tuple[Any, Any] | ValueError]:
-        """Resample many sets at once: the VAEs of all of them train together, each as if alone.
-
-        Parameters
-        ----------
-        samplers
-            One for each set; ``diagnostics_`` and ``parents_`` are set as by its own ``fit_resample``.
-        sets
-            `(X, y)` each, as for ``fit_resample``.
-
-        Returns
-        -------
-        list
-            For each set what ``fit_resample`` returns, or the ValueError that it raises.
-        """
-        prepared: list[list[ClassVAE] | ValueError] = []
-        for sampler, (X, y) in zip(samplers, sets, strict=True):
-            try:
-                prepared.append(sampler._prepare(X, y))
-            except ValueError as error:
-                prepared.append(error)
-        train_all([vae for vaes in prepared if not isinstance(vaes, ValueError) for vae in vaes])
-        results: list[tuple[Any, Any] | ValueError] = []
-        for sampler, (X, y), vaes in zip(samplers, sets, prepared, strict=True):
-            if isinstance(vaes, ValueError):
-                results.append(vaes)
-                continue
-            try:
-                results.append(sampler.fit_resample(X, y, trained=vaes))
-            except ValueError as error:
-                results.append(error)
-        return results
-
-    def _prepare(self, X: Any, y: Any) -> list[ClassVAE]:
-        """Check as imbalanced-learn's ``fit_resample`` does; the VAEs to train."""
-        check_classification_targets(y)
-        self.fit(X, y)  # imbalanced-learn's: it checks, and sets sampling_strategy_
-        y, _ = check_target_type(y, indicate_one_vs_all=True)
-        X, y = check_X_y(X, y, accept_sparse=["csr", "csc"])
-        return self._untrained(X, y)
-
     def _untrained(self, X: Any, y: NDArray[Any]) -> list[ClassVAE]:
-        given = {field.name: getattr(self, field.name) for field in fields(Settings)}
-        settings.require("augmenter", settings.VAE, given)
+        chosen = self._settings()
         rows_of = {label: np.flatnonzero(y == label) for label in np.unique(y)}
         wanted = self._wanted()
         for label in wanted:
@@ -183,36 +143,120 @@ class VAE(BaseOverSampler):  # type: ignore[misc]
         # A seed for every class, so that a class's rows do not depend on which others are wanted.
         draws = check_random_state(self.random_state).randint(2**31, size=len(rows_of))
         seeds = dict(zip(rows_of, draws.tolist(), strict=True))
-        vaes = []
-        for label, n in wanted.items():
-            real = X[rows_of[label]]
-            dense = real.toarray() if sparse.issparse(real) else real
-            vaes.append(ClassVAE(dense, n, seeds[label], Settings(**given)))
-        return vaes
+        return [ClassVAE(dense(X[rows_of[label]]), n, seeds[label], chosen) for label, n in wanted.items()]
 
-    def _wanted(self) -> dict[Any, int]:
-        return {label: int(n) for label, n in self.sampling_strategy_.items() if n > 0}
+    def _settings(self) -> Settings:
+        given = {field.name: getattr(self, field.name) for field in fields(Settings)}
+        settings.require("augmenter", settings.VAE, given)
+        return Settings(**given)
 
-    def _fit_resample(
-        self, X: Any, y: NDArray[Any], trained: Sequence[ClassVAE] | None = None
-    ) -> tuple[Any, NDArray[Any]]:
-        if trained is None:
-            train_all(trained := self._untrained(X, y))
-        self.diagnostics_: list[dict[str, Any]] = []
-        rows, labels, parents = [], [y], []
-        for (label, n), vae in zip(self._wanted().items(), trained, strict=True):
-            if not math.isfinite(vae.diagnostics["reconstruction"]):
-                raise TooFewRowsError(
-                    f"the VAE of class {label} diverged with lr={self.lr}; its ELBO must be finite: lower augmenter.lr"
-                )
-            rows.append(vae.synthetic.astype(X.dtype if X.dtype.kind == "f" else np.float64))
-            labels.append(np.full(n, label, dtype=y.dtype))
-            parents.append(np.flatnonzero(y == label)[vae.parents])
-            self.diagnostics_.append({"class": np.asarray(label).item(), **vae.diagnostics})
+    def _made(self, y: NDArray[Any], trained: Sequence[ClassVAE]) -> Iterator[tuple[Any, Made]]:
+        for label, vae in zip(self._wanted(), trained, strict=True):
+            self._require_finite(vae, f"VAE of class {label}")
+            (made,) = vae.made
+            yield label, made._replace(parents=np.flatnonzero(y == label)[made.parents])
 
-        self.parents_ = None
-        if self.sample_from == "posterior":
-            self.parents_ = np.concatenate([np.empty(0, np.int64), *parents]).reshape(-1, 1)
-        if sparse.issparse(X):
-            return sparse.vstack([X, *rows], format=X.format), np.concatenate(labels)
-        return np.vstack([X, *rows]), np.concatenate(labels)
+    @staticmethod
+    def _train(models: Sequence[ClassVAE]) -> None:
+        train_all(models)
+
+    @property
+    def _has_parents(self) -> bool:
+        return self.sample_from == "posterior"
+
+    def _require_finite(self, vae: ClassVAE, whose: str) -> None:
+        if not math.isfinite(vae.diagnostics["reconstruction"]):
+            raise TooFewRowsError(
+                f"the {whose} diverged with lr={self.lr}; its ELBO must be finite: lower augmenter.lr"
+            )
+
+
+class CVAE(VAE):
+    """Over-sample with one conditional variational autoencoder of all classes [1]_.
+
+    As `VAE`, but for what follows. The class, as one-hot, stands beside what the encoder and the decoder are given, so
+    that classes share what they have in common. Each class is centred on its own mean, and all are scaled alike, by the
+    pooled variance within classes; so what is learned is how rows of a class differ from its mean, and a class of few
+    rows borrows that from those that have many. Every training row counts alike, whatever its class. One row of a class
+    is enough.
+
+    Epochs are of all rows, so there are fewer of them by default than the `VAE` has: `warmup_epochs` 5, `max_epochs`
+    30, `patience` 5.
+
+    Parameters
+    ----------
+    sampling_strategy, random_state, latent_dim, hidden, beta, warmup_epochs, max_epochs, patience, batch_size, lr
+        As of `VAE`.
+    validation_share : float in [0, 1), default=0.1
+        Share of each class's rows held out for early stopping; none of a class where that were fewer than 2.
+    sample_from, observation_noise
+        As of `VAE`. The prior is the same for each class, and so is the noise but for the class's own residuals.
+
+    Attributes
+    ----------
+    sampling_strategy_, parents_
+        As of `VAE`.
+    diagnostics_ : list of dict
+        As of `VAE`, for each class added to. `epochs`, `best_epoch`, `stopped_on`, `reconstruction` and `kl` are those
+        of the network, and so the same for each class; what tells of units, and `elbo_gain`, is the class's own,
+        measured on rows that `judged_on` names: held-out ones ("validation"), or "training" rows if it has none.
+
+    Raises
+    ------
+    UserError
+        From `fit_resample`: a parameter out of range.
+    TooFewRowsError
+        From `fit_resample`: training that diverged.
+
+    References
+    ----------
+    .. [1] Sohn, Lee and Yan, "Learning Structured Output Representation using Deep Conditional Generative Models",
+       NeurIPS 2015.
+    """
+
+    def __init__(
+        self,
+        *,
+        sampling_strategy: Any = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        latent_dim: int = 32,
+        hidden: int = 256,
+        beta: float = 1.0,
+        warmup_epochs: int = 5,
+        max_epochs: int = 30,
+        patience: int = 5,
+        batch_size: int = 64,
+        lr: float = 1e-3,
+        validation_share: float = 0.1,
+        sample_from: Literal["prior", "posterior"] = "prior",
+        observation_noise: bool = False,
+    ) -> None:
+        super().__init__(
+            sampling_strategy=sampling_strategy,
+            random_state=random_state,
+            latent_dim=latent_dim,
+            hidden=hidden,
+            beta=beta,
+            warmup_epochs=warmup_epochs,
+            max_epochs=max_epochs,
+            patience=patience,
+            batch_size=batch_size,
+            lr=lr,
+            validation_share=validation_share,
+            sample_from=sample_from,
+            observation_noise=observation_noise,
+        )
+
+    def _untrained(self, X: Any, y: NDArray[Any]) -> list[ClassVAE]:
+        chosen = self._settings()
+        if not (wanted := self._wanted()):
+            return []
+        labels, classes = np.unique(y, return_inverse=True)
+        of_class = {int(np.searchsorted(labels, label)): n for label, n in wanted.items()}
+        seed = int(check_random_state(self.random_state).randint(2**31))
+        return [AllClassesVAE(dense(X), classes.astype(np.int64), of_class, seed, chosen)]
+
+    def _made(self, y: NDArray[Any], trained: Sequence[ClassVAE]) -> Iterator[tuple[Any, Made]]:
+        for vae in trained:
+            self._require_finite(vae, "CVAE of all classes")
+            yield from zip(self._wanted(), vae.made, strict=True)

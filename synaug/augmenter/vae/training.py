@@ -1,78 +1,50 @@
-"""Train VAEs of one class each, those of one shape as a stack; each as if it were alone."""
+"""Train VAEs, of one class each or conditional ones of all classes, those of one shape as a stack; each as if alone."""
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
+from synaug.augmenter import stack
+from synaug.augmenter.stack import padded, train_stacks
 from synaug.augmenter.vae.network import StackedVAE, n_weights
 from synaug.augmenter.vae.one_class import ClassVAE, Shape
-
-# Weights, gradients and Adam's two moments of a stack must fit the caches of a core. Larger stacks save few calls
-# and are slowed down by memory.
-STACK_BYTES = 16 << 20
 
 
 def train_all(vaes: Sequence[ClassVAE]) -> None:
     """Train and sample from VAEs, stacked by shape.
-
-    Each stack works on one thread, because from four threads on matrix products differ in the last
-    bits from those of one; the stacks share the threads that torch is set to.
 
     Parameters
     ----------
     vaes
         Of any shapes.
     """
-    stacks = _stacks(vaes, torch.get_num_threads())
-    workers = min(torch.get_num_threads(), len(stacks))
-    with _one_thread():
-        if workers < 2:
-            for stack in stacks:
-                _train(stack)
-            return
-        pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
-        try:
-            for future in as_completed([pool.submit(_train, stack) for stack in stacks]):
-                future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let torch work on one thread: no other number of them, no thread that waits in a busy loop."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    train_stacks(_stacks(vaes, torch.get_num_threads()), _train)
 
 
 def _stacks(vaes: Sequence[ClassVAE], threads: int) -> list[list[ClassVAE]]:
-    """Cut the VAEs of each shape into stacks of `STACK_BYTES`, the most laborious first."""
+    """Cut the VAEs of each shape into stacks of `stack.STACK_BYTES`, the most laborious first."""
     groups: dict[Shape, list[ClassVAE]] = defaultdict(list)
     for vae in vaes:
         groups[vae.shape].append(vae)
     stacks = []
     for shape, group in groups.items():
-        n_bytes = 16 * n_weights(shape.width, shape.settings.hidden, shape.settings.latent_dim)
-        n_stacks = math.ceil(len(group) * n_bytes / STACK_BYTES)
+        n_bytes = stack.BYTES_OF_A_WEIGHT * n_weights(
+            shape.width, shape.settings.hidden, shape.settings.latent_dim, padded(shape.n_conditions)
+        )
+        n_stacks = math.ceil(len(group) * n_bytes / stack.STACK_BYTES)
         if n_stacks > 1:  # equal work for each thread
             n_stacks = math.ceil(n_stacks / threads) * threads
         stacks += [[group[i] for i in part] for part in np.array_split(range(len(group)), n_stacks) if len(part)]
-    return sorted(stacks, key=lambda stack: -len(stack) * stack[0].shape.n_steps * stack[0].shape.batch)
+    return sorted(stacks, key=lambda vaes: -len(vaes) * vaes[0].shape.n_steps * vaes[0].shape.batch)
 
 
 @torch.no_grad()
 def _train(vaes: Sequence[ClassVAE]) -> None:
     """Train VAEs of one shape, each until it stops, and sample from each."""
-    settings, width, n_steps, batch, _ = vaes[0].shape
+    settings, _, n_steps, batch, *_ = vaes[0].shape
     for vae in vaes:
         vae.start()
     network = StackedVAE([vae.weights for vae in vaes])
@@ -84,7 +56,7 @@ def _train(vaes: Sequence[ClassVAE]) -> None:
         index = torch.stack([rows for rows, _ in drawn], dim=1) + fixed.first_row
         noise = torch.stack([noise for _, noise in drawn], dim=1)
         for step in range(n_steps):
-            x = fixed.x.index_select(0, index[step].flatten()).view(-1, batch, width)
+            x = fixed.x.index_select(0, index[step].flatten()).view(-1, batch, fixed.x.shape[1])
             network.differentiate(x, noise[step], fixed.share[step], beta)
             network.step(settings.lr)
         if epoch < min(settings.warmup_epochs, settings.max_epochs):

@@ -1,0 +1,149 @@
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from imblearn.utils.estimator_checks import estimator_checks_generator
+
+from synaug.augmenter.flow import FREQUENCIES, Flow, SetFlow, Settings, StackedVelocity, _at, _classes_given
+from synaug.errors import TooFewRowsError, UserError
+from tests.test_vae import three_classes
+
+QUICK: dict[str, Any] = {"hidden": 16, "n_components": 4, "steps": 5}
+
+
+def synthetic(flow: Any, X: Any, y: Any) -> Any:
+    return flow.fit_resample(X, y)[0][len(X) :]
+
+
+def two_classes(rows: Any, n_other: Any) -> Any:
+    """Class 0 has these rows; class 1 is wide, and there to balance to."""
+    rng = np.random.RandomState(9)
+    other = rng.normal(size=(n_other, rows.shape[1])) + 3
+    return np.vstack([rows, other]), np.repeat([0, 1], [len(rows), n_other])
+
+
+@pytest.mark.parametrize("n_components", [0, 3, 6])
+def test_a_flow_on_a_gaussian_returns_its_moments(n_components: Any) -> None:
+    rng = np.random.RandomState(0)
+    mixing = rng.normal(size=(6, 6))
+    X, y = np.vstack([rng.normal(size=(n, 6)) @ mixing + shift for n, shift in ((2000, 0), (6000, 5))]), None
+    y = np.repeat([0, 1], [2000, 6000])
+    made = synthetic(Flow(n_components=n_components, steps=600, random_state=0), X, y)
+    assert made.shape == (4000, 6)
+    deviation = np.sqrt(np.diag(mixing.T @ mixing))
+    # Of 2,000 real and 4,000 synthetic rows: 4 standard errors.
+    assert (np.abs(made.mean(0)) < 4 * deviation * np.sqrt(1 / 2000 + 1 / 4000)).all()
+    found, truth = (np.linalg.inv(mixing.T) @ np.cov(rows.T) @ np.linalg.inv(mixing) for rows in (made, X[y == 0]))
+    np.testing.assert_allclose(found, truth, atol=0.12)
+    third = ((made - made.mean(0)) / made.std(0)) ** 3
+    assert (np.abs(third.mean(0)) < 0.25).all()
+
+
+def test_a_flow_learns_what_is_not_gaussian_and_of_a_class_alone() -> None:
+    rng = np.random.RandomState(0)
+    modes = rng.choice([-2, 2], size=(1500, 1)) + 0.3 * rng.normal(size=(1500, 1))
+    X, y = two_classes(np.hstack([modes, rng.normal(size=(1500, 1))]), 3000)
+    flow = Flow(steps=1500, lr=5e-3, random_state=0)
+    made = synthetic(flow, X, y)
+    gaussian = synthetic(Flow(steps=0, random_state=0), X, y)
+    between = [float((np.abs(rows[:, 0]) < 1).mean()) for rows in (made, gaussian)]
+    assert between[0] < 0.08 < 0.3 < between[1]
+    assert 0.85 < flow.diagnostics_[0]["variance_ratio"] < 1.15
+    assert flow.diagnostics_[0]["loss"] < 1.9
+
+
+def test_the_midpoint_rule_is_that_of_the_velocity() -> None:
+    # A velocity of c, whatever the point: after time 1 every point has moved by c.
+    rows = np.random.RandomState(0).normal(size=(20, 3))
+    flow = SetFlow(rows, np.zeros(20, np.int64), {0: 4}, 0, Settings(3, 4, 1, 8, 1e-3, 7))
+    flow.start()
+    moved = torch.tensor([1.0, -2.0, 0.5])
+    flow.weights[-1][0, :3] = moved
+    x = torch.randn(1, 4, 16)
+    after = flow._carried(StackedVelocity([flow.weights]), x, 0)
+    torch.testing.assert_close(after[..., :3], x[..., :3] + moved)
+    torch.testing.assert_close(after[..., 3:], x[..., 3:])
+
+
+def test_points_lie_on_the_line_from_noise_to_a_row() -> None:
+    rows = np.random.RandomState(0).normal(size=(20, 3))
+    flow = SetFlow(rows, np.arange(20) % 2, {0: 4}, 0, Settings(2, 4, 1, 8, 1e-3, 7))
+    flow.start()
+    x, given, velocity = flow.draw(3)
+    ends = x + (1 - given[..., :1]) * velocity
+    assert torch.cdist(ends.view(-1, 16), flow.x).min(1).values.max() < 1e-4
+    assert x.shape == velocity.shape == (3, 8, 16)
+    torch.testing.assert_close(given[..., 1], torch.cos(torch.pi * given[..., 0]))
+    assert (given[..., 1 + FREQUENCIES :].sum(-1) == 1).all()
+    assert _at(torch.zeros(1, 1, 1), _classes_given(torch.tensor([1]), 2)[None]).shape == given[:1, :1].shape
+
+
+def test_a_flow_in_a_stack_has_the_bits_that_it_has_alone(monkeypatch: Any) -> None:
+    sets = [three_classes(counts=c, d=40, seed=i) for i, c in enumerate([(1, 13, 90), (31, 33, 90), (31, 33, 90)] * 2)]
+    alone, together, cut = ([Flow(**QUICK, random_state=np.random.RandomState(i)) for i in range(6)] for _ in range(3))
+    expected = [flow.fit_resample(X, y) for flow, (X, y) in zip(alone, sets, strict=True)]
+    found = Flow.fit_resample_all(together, sets)
+    monkeypatch.setattr("synaug.augmenter.stack.STACK_BYTES", 1 << 16)
+    in_parts = Flow.fit_resample_all(cut, sets)
+    for (X, _), a, b, c, one, other in zip(sets, expected, found, in_parts, alone, together, strict=True):
+        assert isinstance(b, tuple)
+        assert isinstance(c, tuple)
+        np.testing.assert_array_equal(a[0], b[0])
+        np.testing.assert_array_equal(a[0], c[0])
+        np.testing.assert_array_equal(a[0][: len(X)], X)
+        assert np.bincount(a[1]).tolist() == [90] * 3
+        assert one.diagnostics_ == other.diagnostics_
+        assert one.parents_ is None
+    told = alone[0].diagnostics_
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+
+
+def test_features_that_are_constant_within_each_class_keep_the_classs_value() -> None:
+    X, y = three_classes()
+    X[:, 1] = 0.1
+    X[:, 5] = y
+    X_new, y_new = Flow(**QUICK, random_state=0).fit_resample(X, y)
+    np.testing.assert_allclose(X_new[:, 1], 0.1, atol=1e-6)
+    np.testing.assert_allclose(X_new[:, 5], y_new, atol=1e-6)
+
+
+def test_classes_of_identical_rows_are_repeated() -> None:
+    X, y = np.repeat([[1.0, 2.0], [5.0, 6.0]], [3, 9], axis=0), np.repeat([0, 1], [3, 9])
+    flow = Flow(**QUICK, random_state=0)
+    np.testing.assert_allclose(synthetic(flow, X, y), [[1, 2]] * 6)
+    assert (flow.diagnostics_[0]["components"], flow.diagnostics_[0]["variance_ratio"]) == (0, None)
+
+
+def test_divergence_is_an_error_with_a_remedy() -> None:
+    with pytest.raises(TooFewRowsError, match=r"the flow of all classes diverged with lr=1000.0 .*lower augmenter.lr$"):
+        Flow(**QUICK | {"steps": 40}, random_state=0, lr=1000.0).fit_resample(*three_classes())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"n_components": -1}, {"hidden": 0}, {"steps": 1.5}, {"batch_size": 0}, {"lr": 0}, {"ode_steps": 0}]
+)
+def test_wrong_parameters_get_a_sentence(wrong: Any) -> None:
+    ((name, value),) = wrong.items()
+    with pytest.raises(UserError, match=f"^augmenter.{name}={value} must be "):
+        Flow(**wrong).fit_resample(*three_classes())
+
+
+def test_yaml_holds_every_parameter_with_its_default() -> None:
+    config = yaml.safe_load((Path(__file__).parents[1] / "conf/augmenter/flow.yaml").read_text(encoding="utf-8"))
+    assert config.pop("_target_") == "synaug.augmenter.Flow"
+    defaults = {name: parameter.default for name, parameter in inspect.signature(Flow).parameters.items()}
+    assert config == {name: value for name, value in defaults.items() if not name.endswith(("strategy", "state"))}
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    list(estimator_checks_generator(Flow(**QUICK, random_state=0))),
+    ids=lambda value: value.func.__name__ if hasattr(value, "func") else "",
+)
+def test_imbalanced_learns_own_checks_hold(estimator: Any, check: Any) -> None:
+    check(estimator)
