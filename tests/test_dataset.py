@@ -1105,7 +1105,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, ending: str, monke
     dataset = file(tmp_path / f"a.{ending}", {"text": ["x"], "label": [1]} if ending == "parquet" else "x")
 
     def refuse(*_: Any, **__: Any) -> Any:
-        raise PermissionError(13, "Permission denied", str(dataset.path))
+        raise PermissionError(13, "Permission denied", str(dataset.file))
 
     for target in ("synaug.dataset.table_file.file_sha256", "pathlib.Path.open", "pyarrow.parquet.ParquetFile"):
         monkeypatch.setattr(target, refuse)

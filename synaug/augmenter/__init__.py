@@ -6,6 +6,7 @@ from synaug.augmenter.neighbours import NeighbourGraph, Neighbours, nearest_neig
 from synaug.augmenter.parents import segment_parents
 from synaug.augmenter.rows import SyntheticRows, ToAugment, TrainingRows, interpolate
 from synaug.augmenter.self_paced import SelfPaced
+from synaug.augmenter.texts import Texts
 from synaug.augmenter.vae import VAE
 from synaug.errors import TooFewRowsError
 
@@ -18,6 +19,7 @@ __all__ = [
     "Neighbours",
     "SelfPaced",
     "SyntheticRows",
+    "Texts",
     "ToAugment",
     "TooFewRowsError",
     "TrainingRows",
