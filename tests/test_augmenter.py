@@ -141,8 +141,10 @@ WITHOUT_DRAWS = (*DECIDE_BY_THEMSELVES, "near_miss")
 @cache
 def composed(name: str) -> Any:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        quick = [f"augmenter.{key}={value}" for key, value in QUICK_VAE.items()] if name == "vae" else []
-        return compose("config", [f"augmenter={name}", *quick]).augmenter
+        given = {"vae": QUICK_VAE, "texts": {"path": "new.csv"}}.get(name, {})  # which the toy puts a file in place of
+        return compose(
+            "config", [f"augmenter={name}", *(f"augmenter.{key}={each}" for key, each in given.items())]
+        ).augmenter
 
 
 def make(name: str, amount: float = 1.0, strict: bool = False) -> Augmenter:

@@ -123,33 +123,27 @@ class WrittenTexts:
             If the file cannot be read, a row lacks what it needs, a label is no class of the data set, or no text is
             left.
         """
-        read = self._complete(list(self._read()))
-        rows = self._of_known_classes(read, dataset)
-        merged, report = self._merged(rows)
-        report = {
-            "content": self.digest(),
-            "rows_read": len(read),
-            "rows_of_dropped_classes": len(read) - len(rows),
-            **report,
-        }
+        report: dict[str, Any] = {"content": self.digest()}
+        complete = self._complete(list(self._read()), report)
+        merged = self._merged(self._of_known_classes(complete, dataset, report), report)
         row_of = {text: row for row, text in enumerate(dataset.texts)}
         label_of = {name: label for label, name in enumerate(dataset.class_names)}
-        new = [written for written in merged if written.text not in row_of]
-        known = [written for written in new if all(source in row_of for source in written.sources)]
+        new = [each for each in merged if each.text not in row_of]
+        known = [each for each in new if all(source in row_of for source in each.sources)]
         report |= {"texts_of_the_data_set": len(merged) - len(new), "sources_unknown": len(new) - len(known)}
         if not known:
             raise UserError(self._nothing_left(report, new, dataset))
-        labels = np.array([label_of[written.label] for written in known], dtype=np.int64)
+        labels = np.array([label_of[each.label] for each in known], dtype=np.int64)
         pairs = [(place, row_of[source]) for place, each in enumerate(known) for source in each.sources]
         derived = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
-        of_another = labels[derived[:, 0]] != dataset.labels[derived[:, 1]]
+        of_another_class = labels[derived[:, 0]] != dataset.labels[derived[:, 1]]
         report |= {
-            "sources_of_another_class": len(np.unique(derived[of_another, 0])),
+            "derived_from_another_class": len(np.unique(derived[of_another_class, 0])),
             "texts": len(known),
             "texts_per_class": np.bincount(labels, minlength=len(dataset.class_names)).tolist(),
         }
         self._tell(report, dataset.title)
-        return MatchedTexts([written.text for written in known], labels, derived, report)
+        return MatchedTexts([each.text for each in known], labels, derived, report)
 
     def _read(self) -> Iterator[Written]:
         columns = self.file.columns
@@ -172,7 +166,8 @@ class WrittenTexts:
             "a string"
         )
 
-    def _complete(self, rows: list[Written]) -> list[Written]:
+    def _complete(self, rows: list[Written], report: dict[str, Any]) -> list[Written]:
+        report["rows_read"] = len(rows)
         if not rows:
             raise UserError(f"{self.file} has no rows, only columns: add texts and labels")
         needs_source = self.sources == settings.REQUIRED
@@ -188,6 +183,7 @@ class WrittenTexts:
         empty = set().union(*lacking.values())
         if empty and not self.drop_empty:
             raise UserError(self._empty_rows(lacking, len(rows)))
+        report["empty_rows_dropped"] = len(empty)
         if empty:
             log.info("%s: %d of %d rows have no text, label or source; dropped", self.file, len(empty), len(rows))
         kept = [(row, each) for row, each in enumerate(rows) if row not in empty]
@@ -216,7 +212,9 @@ class WrittenTexts:
             )
         return f"{' and '.join(said)}: fill or remove them, or set augmenter.drop_empty=true to drop them{others}"
 
-    def _of_known_classes(self, rows: Sequence[Written], dataset: LabelledTexts) -> list[Written]:
+    def _of_known_classes(
+        self, rows: Sequence[Written], dataset: LabelledTexts, report: dict[str, Any]
+    ) -> list[Written]:
         """Those whose label is a class of the data set, named as there."""
         dropped = dataset.report.get("classes_dropped", {})
         found: list[Written] = []
@@ -236,6 +234,7 @@ class WrittenTexts:
                 f"{n:,} row{' has' if n == 1 else 's have'} a label in column {self.file.columns['label']!r} of "
                 f"{self.file} that is no class of {dataset.title}: {names.cut(first)}{more}{hint}"
             )
+        report["rows_of_dropped_classes"] = len(rows) - len(found)
         return found
 
     @staticmethod
@@ -244,7 +243,8 @@ class WrittenTexts:
         whole = label.removesuffix(".0")
         return label if label in class_names else whole if whole in class_names else None
 
-    def _merged(self, rows: Sequence[Written]) -> tuple[list[Written], dict[str, int]]:
+    @staticmethod
+    def _merged(rows: Sequence[Written], report: dict[str, Any]) -> list[Written]:
         """One row for each text, derived from all that any of its rows was derived from; none of two labels."""
         merged: dict[str, Written] = {}
         contradicting: set[str] = set()
@@ -253,20 +253,21 @@ class WrittenTexts:
             if known.label != each.label:
                 contradicting.add(each.text)
             merged[each.text] = known._replace(sources=tuple(dict.fromkeys((*known.sources, *each.sources))))
-        counts = {
+        report |= {
             "distinct_texts": len(merged),
             "rows_merged": len(rows) - len(merged),
             "contradicting_texts_dropped": len(contradicting),
         }
-        return [each for text, each in merged.items() if text not in contradicting], counts
+        return [each for text, each in merged.items() if text not in contradicting]
 
     def _nothing_left(self, report: dict[str, Any], new: Sequence[Written], dataset: LabelledTexts) -> str:
         if new:
-            missing = next(each for written in new for each in written.sources if each not in set(dataset.texts))
+            known = set(dataset.texts)
+            missing = next(source for each in new for source in each.sources if source not in known)
             return (
                 f"no text of {self.file} was derived from a text of {dataset.title}, e.g. {names.cut(missing)} is "
-                f"none: column {self.file.columns['source']!r} must hold these word for word, or augmenter.source "
-                "names another column"
+                f"none (caps on its rows take texts away, too): column {self.file.columns['source']!r} must hold them "
+                "word for word, or augmenter.source names another column"
             )
         return (
             f"{self.file} has no text that {dataset.title} could use: of {report['distinct_texts']:,} distinct ones "
