@@ -289,7 +289,12 @@ def test_no_text_trains_a_model_that_its_source_or_a_near_copy_judges(
     encoder = toy.HashingEncoder(5)  # so few numbers that many texts are near copies
     embeddings = encoder.encode(texts)
     known = Augmenter(Texts(path=str(tmp_path / "new.csv"), sources=sources)).matched(of_data)
-    known = known.embedded(encoder.encode(known.texts), embeddings)
+    own = encoder.encode(known.texts)
+    own += np.random.RandomState(0).uniform(0, 1e-3, own.shape).astype(np.float32)  # so that a row tells its text
+    source_of = dict(pd.read_csv(tmp_path / "new.csv")[["text", "source"]].itertuples(index=False))
+    row_of = {row.tobytes(): texts.index(source_of[text]) for row, text in zip(own, known.texts, strict=True)}
+    assert len(row_of) == len(own)
+    known = known.embedded(own, embeddings)
     splits = make_splits(
         "toy", labels, names, ImbalanceRatio(ratio), seeds=[0, 1], n_folds=4, validation=Nested(n_folds=3)
     )
@@ -300,7 +305,9 @@ def test_no_text_trains_a_model_that_its_source_or_a_near_copy_judges(
         assert not np.isin(judged, training_set.rows).any()
         made = training_set.augmented.synthetic_embeddings
         if sources == "required":
-            assert np.isin(data.parents(index), training_set.rows).all()
+            derived_from = np.array([row_of[row.tobytes()] for row in made], dtype=np.int64)
+            assert np.isin(derived_from, training_set.rows).all()
+            np.testing.assert_array_equal(data.parents(index), np.stack([derived_from, derived_from], axis=1))
         assert not len(made) or cosine_similarity(made, embeddings[judged]).max() <= NEAR + 1e-6
         n_made += len(made)
         n_near += sum(row["near_copies"] for row in training_set.augmented.diagnostics)
@@ -360,7 +367,8 @@ def test_two_runs_are_equal_and_the_record_says_what_became_of_the_texts(
     balance = pd.DataFrame(record["balance"]["data"], columns=record["balance"]["columns"])
     minority = balance[balance["class"] == "trade"]
     assert (minority["made"] == 2 * minority["real"]).all()
-    assert (minority["new"] == minority["made"]).all()
+    # The toy encoder gives some of these texts the vector of a given row.
+    assert 0.9 * minority["made"].sum() < minority["new"].sum() <= minority["made"].sum()
     assert (minority["made_by_fallback"] == 0).all()
     assert minority["reason"].str.contains("were derived from rows that do not train there").all()
     assert {row["class"] for row in record["diagnostics"]} == {"trade"}
