@@ -141,7 +141,9 @@ WITHOUT_DRAWS = (*DECIDE_BY_THEMSELVES, "near_miss")
 @cache
 def composed(name: str) -> Any:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        given = {"vae": QUICK_VAE, "texts": {"path": "new.csv"}}.get(name, {})  # which the toy puts a file in place of
+        given: dict[str, Any] = {"vae": QUICK_VAE, "texts": {"path": "new.csv"}}.get(
+            name, {}
+        )  # which the toy puts a file in place of
         return compose(
             "config", [f"augmenter={name}", *(f"augmenter.{key}={each}" for key, each in given.items())]
         ).augmenter

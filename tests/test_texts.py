@@ -291,7 +291,7 @@ def test_no_text_trains_a_model_that_its_source_or_a_near_copy_judges(
     known = Augmenter(Texts(path=str(tmp_path / "new.csv"), sources=sources)).matched(of_data)
     own = encoder.encode(known.texts)
     own += np.random.RandomState(0).uniform(0, 1e-3, own.shape).astype(np.float32)  # so that a row tells its text
-    source_of = dict(pd.read_csv(tmp_path / "new.csv")[["text", "source"]].itertuples(index=False))
+    source_of: dict[str, str] = dict(pd.read_csv(tmp_path / "new.csv")[["text", "source"]].itertuples(index=False))
     row_of = {row.tobytes(): texts.index(source_of[text]) for row, text in zip(own, known.texts, strict=True)}
     assert len(row_of) == len(own)
     known = known.embedded(own, embeddings)
