@@ -21,6 +21,7 @@ from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
 from synaug.augmenter.spread import said_of_spread, warn_of_spread
+from synaug.augmenter.texts import said_of_texts
 from synaug.classifier import FittedAtOnce
 from synaug.comparison import power
 from synaug.dataset import LabelledTexts, TextSource
@@ -103,6 +104,8 @@ class Prepared:
         How many rows each class keeps.
     validation
         How rows are left out to choose steps and decision rules.
+    augmenter
+        What makes synthetic rows, or brings them.
     loss
         What is trained on.
     splits
@@ -120,6 +123,7 @@ class Prepared:
     texts: LabelledTexts
     imbalance_ratio: ImbalanceRatio
     validation: Validation
+    augmenter: Augmenter
     loss: Loss
     splits: Sequence[Split]
     near_copies: Mapping[str, float]
@@ -158,6 +162,9 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
             log.warning("%s", sentence)
         warn_of_fallbacks(balance, data.class_names)
         warn_of_spread(tables.diagnostics(data))
+        written = written_texts(prepared.augmenter)
+        for sentence in said_of_texts({**written, "balance": balance, "diagnostics": tables.diagnostics(data)}):
+            log.warning("%s", sentence)
         with logging_to(config.logger) as logger:
             predictions = fit(make_training(config, prepared), data, cost)
             with of_no_consequence():
@@ -168,6 +175,7 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
                 **described,
                 **scored,
                 "balance": balance,
+                **written,
                 **training_tables(data, predictions),
                 "cost": spent(cost, prepared.encoded, predictions),
             }
@@ -218,9 +226,11 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
     """
     with cost.stage("load"):
         dataset, encoder, imbalance_ratio, validation, texts = load(config)
-        if {"dataset": dataset.source(), "encoder": encoder.source()} != asked.sources:
+        # Before the texts are encoded: what augmenter, loss, ratio and folds cannot have is said at once.
+        augmenter = make_augmenter(config.augmenter).matched(texts)
+        brought = {"augmenter": augmenter.sampler.digest()} if augmenter.brings_texts else {}
+        if {"dataset": dataset.source(), "encoder": encoder.source(), **brought} != asked.sources:
             raise UserError(f"the data or weights of {name} changed while it started: give the command again")
-        # Before the texts are encoded: what the loss, the ratio and the folds cannot have is said at once.
         loss = make_loss(config.loss, texts.class_names)
         split = partial(
             make_splits,
@@ -247,21 +257,35 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
     with cost.stage("embed"):
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
         embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
+        encoded = cache.encoded
         digest = array_sha256(embeddings)
+        if augmenter.texts:
+            own = cache.embed(augmenter.texts, progress_bar=config.trainer.enable_progress_bar)
+            augmenter, encoded = augmenter.embedded(own, embeddings), encoded + cache.encoded
         plan = asked.plan.held_to(digest)
         if plan != asked.plan:
             log.warning("%s: %s", name, plan.remark)
             splits = split(seeds=plan.compute)
         copies = near_copies(embeddings, texts.labels, texts.class_names, splits)
-    cost.count("embed", cache.encoded.texts, cache.encoded.flops)
+    cost.count("embed", encoded.texts, encoded.flops)
     return Prepared(
-        texts, imbalance_ratio, validation, loss, splits, copies, embeddings, digest, cache.identity, cache.encoded
+        texts,
+        imbalance_ratio,
+        validation,
+        augmenter,
+        loss,
+        splits,
+        copies,
+        embeddings,
+        digest,
+        cache.identity,
+        encoded,
     )
 
 
 def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
     """Make the synthetic rows of every training set."""
-    augmenter = make_augmenter(config.augmenter)
+    augmenter = prepared.augmenter
     graphs = neighbour_graphs(
         prepared.embeddings,
         prepared.texts.labels,
@@ -331,6 +355,7 @@ def warnings_of(recorded: Mapping[str, Any]) -> list[str]:
         *said_of_unjudged(data["unjudged_by_seed"], recorded["config"]["n_folds"]),
         *(each.sentence for each in fallbacks(recorded["balance"], data["class_names"])),
         *said_of_spread(recorded["diagnostics"]),
+        *said_of_texts(recorded),
     ]
 
 
@@ -388,6 +413,11 @@ def describe(prepared: Prepared, source: str) -> dict[str, Any]:
         "near_copies": dict(prepared.near_copies),
     }
     return {"data": data, "encoder": prepared.encoder}
+
+
+def written_texts(augmenter: Augmenter) -> dict[str, Any]:
+    """What became of the texts that an augmenter brought; nothing of one that makes its rows."""
+    return {"written_texts": augmenter.sampler.report} if augmenter.brings_texts else {}
 
 
 def training_tables(data: TrainingData, predictions: Predictions) -> dict[str, Any]:

@@ -76,6 +76,8 @@ NULLABLE = {
     "imbalance_ratio.ratio",
     "imbalance_ratio.minority",
     "augmenter.shrinkage",
+    "augmenter.separator",
+    "augmenter.quoting",
     "loss.weights",
     "logger.name",
     "logger.version",
@@ -89,6 +91,7 @@ ALIKE |= {"ag_news", "emotion", "sst2", "trec", "sms_spam", "banking77", "linear
 GIVEN = {
     "huggingface": ["encoder.model=no/model"],
     "files": [],
+    "texts": ["augmenter.path=written.csv"],
     "wandb": ["+logger.mode=disabled"],
 }
 
@@ -174,6 +177,7 @@ def _of(config: DictConfig, name: str, options: tuple[str, ...]) -> Iterator[Cas
 def attempt(case: Case, folder: Path) -> tuple[Outcome | BaseException, int]:
     """Run one case in a folder of its own; the outcome, or what was raised, and how many runs were recorded."""
     path = toy.write_csv(folder / "mine.csv", *toy.texts(30))
+    toy.written(*toy.texts(30)).to_csv(folder / "written.csv", index=False)
     arguments = [*TOY, f"dataset.path={path}", "n_folds=3", "max_steps=8"]
     arguments += ["trainer.enable_progress_bar=false", f"output_dir={folder / 'runs'}", f"cache_dir={folder / 'cache'}"]
     if any(each.startswith("dataset=") for each in case.options):

@@ -127,7 +127,12 @@ class FaultySMOTE(SMOTE):  # type: ignore[misc]
 
 
 QUICK_VAE = {"hidden": 8, "latent_dim": 3, "warmup_epochs": 1, "max_epochs": 2}
-QUICK = {"vae": QUICK_VAE, "cvae": QUICK_VAE, "flow": {"hidden": 8, "n_components": 3, "steps": 5}}
+GIVEN: dict[str, dict[str, Any]] = {
+    "vae": QUICK_VAE,
+    "cvae": QUICK_VAE,
+    "flow": {"hidden": 8, "n_components": 3, "steps": 5},
+    "texts": {"path": "new.csv"},  # which the toy puts a file in place of
+}
 SHIPPED = sorted(path.stem for path in (conf_dir() / "augmenter").glob("*.yaml"))
 OTHERS: dict[str, Callable[[], Any]] = {
     "borderline-2": lambda: BorderlineSMOTE(kind="borderline-2"),
@@ -154,8 +159,8 @@ WITHOUT_DRAWS = (*DECIDE_BY_THEMSELVES, "near_miss", "smote_variants")
 @cache
 def composed(name: str) -> Any:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        quick = [f"augmenter.{key}={value}" for key, value in QUICK.get(name, {}).items()]
-        return compose("config", [f"augmenter={name}", *quick]).augmenter
+        given = [f"augmenter.{key}={value}" for key, value in GIVEN.get(name, {}).items()]
+        return compose("config", [f"augmenter={name}", *given]).augmenter
 
 
 def make(name: str, amount: float = 1.0, strict: bool = False) -> Augmenter:

@@ -21,7 +21,11 @@ from synaug.sweep.sweep import has_reference
 GROUPS = (*settings.GROUPS, "logger")
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((conf_dir() / group).glob("*.yaml"))]
 DATA_SETS = ("rotten_tomatoes", "imdb", "sst2", "ag_news", "trec", "emotion", "sms_spam", "banking77")
-ASKED = {"files": ["dataset.path=mine.csv"], "huggingface": ["encoder.model=some/model"]}
+ASKED = {
+    "files": ["dataset.path=mine.csv"],
+    "huggingface": ["encoder.model=some/model"],
+    "texts": ["augmenter.path=new.csv"],
+}
 
 
 def composed(*overrides: str) -> DictConfig:
@@ -34,7 +38,7 @@ def test_the_groups_are_those_that_were_promised() -> None:
     assert found["dataset"] == {*DATA_SETS, "files"}
     assert found["encoder"] == {"minilm", "bert_base", "distilbert", "roberta_base", "huggingface"}
     assert found["imbalance_ratio"] == {"natural", "balanced", *(f"ir{ratio}" for ratio in (2, 5, 10, 20, 50, 100))}
-    synthesis = {"smote", "borderline_smote", "adasyn", "vae", "cvae", "flow", "smote_neighbours"}
+    synthesis = {"smote", "borderline_smote", "adasyn", "vae", "cvae", "flow", "smote_neighbours", "texts"}
     synthesis |= {"ge3", "eos", "mgs", "distribution_calibration", "mixup", "remix", "slerp", "gaussian"}
     no_new_point = {"none", "random", "random_under", "near_miss", "tomek", "easy_ensemble", "self_paced"}
     from_libraries = {

@@ -1011,7 +1011,7 @@ def problem_of_look(source: FileDataset) -> str | None:
 
 def test_a_look_may_end_within_a_character_or_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for size in range(26, 60):
-        monkeypatch.setattr("synaug.dataset.files.HEADER_BYTES", size)
+        monkeypatch.setattr("synaug.dataset.table_file.HEADER_BYTES", size)
         sources = (
             file(tmp_path / "a.csv", 'text,label\né,"ünï"\nb,y\n'),
             file(tmp_path / "a.jsonl", '{"text": "é", "label": "ünï"}\n{"text": "x"}'),
@@ -1105,9 +1105,9 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, ending: str, monke
     dataset = file(tmp_path / f"a.{ending}", {"text": ["x"], "label": [1]} if ending == "parquet" else "x")
 
     def refuse(*_: Any, **__: Any) -> Any:
-        raise PermissionError(13, "Permission denied", str(dataset.path))
+        raise PermissionError(13, "Permission denied", str(dataset.file))
 
-    for target in ("synaug.dataset.files.file_sha256", "pathlib.Path.open", "pyarrow.parquet.ParquetFile"):
+    for target in ("synaug.dataset.table_file.file_sha256", "pathlib.Path.open", "pyarrow.parquet.ParquetFile"):
         monkeypatch.setattr(target, refuse)
     for step in (dataset.look, dataset.source, dataset.load):
         with pytest.raises(UserError, match=r"dataset\.path=.* cannot be read \(Permission denied\): mend its access"):

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from synaug.splits import InnerFold, Split
-from synaug.splits.near_copies import MOST_ROWS, near_copies, said_of_near_copies, warn_of_near_copies
+from synaug.splits.near_copies import MOST_ROWS, near_copies, near_pairs, said_of_near_copies, warn_of_near_copies
 
 
 def split(train: list[int], test: list[int], fold: int = 0, seed: int = 0) -> Split:
@@ -69,3 +69,13 @@ def test_it_is_said_of_the_classes_with_more_than_a_tenth(caplog: pytest.LogCapt
     assert caplog.messages == said
     assert said_of_near_copies({"ham": 0.1}, "sms") == []
     assert "and over 10% of 2 more classes" in said_of_near_copies({str(each): 0.2 for each in range(7)}, "sms")[0]
+
+
+def test_pairs_of_near_copies_are_found_between_two_sets_of_rows() -> None:
+    # The cosine of 18 degrees is .951, that of 19 degrees .946; lengths do not matter, and zeros are near nothing.
+    among = np.concatenate([at_angles(0, 90, 180), np.zeros((1, 2), np.float32)])
+    rows = np.concatenate([np.zeros((1, 2), np.float32), at_angles(18, 19, 162, 91)])
+    assert near_pairs(rows, among).tolist() == [[1, 0], [3, 2], [4, 1]]
+    assert near_pairs(rows[:1], among).shape == (0, 2)
+    many = np.repeat(rows, 200, axis=0)  # more than are looked at at once
+    assert near_pairs(many, among)[:, 0].tolist() == [*range(200, 400), *range(600, 1000)]

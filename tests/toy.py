@@ -1,16 +1,19 @@
-"""A data set, an encoder and samplers small enough for tests of the whole program."""
+"""A data set, texts that somebody wrote for it, an encoder and samplers small enough for tests of the whole program."""
 
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from imblearn.over_sampling.base import BaseOverSampler
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.utils import check_random_state
 
-from synaug.augmenter import Augmented, Augmenter, ToAugment, TrainingRows
+from synaug.augmenter import Augmented, Augmenter, Texts, ToAugment, TrainingRows
+from synaug.dataset import LabelledTexts
 
 WORDS = {
     "sport": ["goal", "team", "match", "win", "player", "score", "season", "coach"],
@@ -44,10 +47,26 @@ def augmented(
     where: str = "",
     class_names: Sequence[str] | None = None,
 ) -> Augmented:
-    """One training set, given as arrays, after its sampler."""
+    """One training set, given as arrays, after its sampler; one that brings texts gets some near each row."""
+    augmenter = with_texts(augmenter, X, y)
     to_augment = ToAugment(TrainingRows.of(X, y), np.random.RandomState(seed), where)
     (found,) = augmenter.augment_all([to_augment], class_names)
     return found
+
+
+def with_texts(augmenter: Augmenter, X: NDArray[np.float32], y: NDArray[np.int64], n_each: int = 30) -> Augmenter:
+    """An augmenter that brings texts, with some for each row of a data set, and vectors near the row's."""
+    if not augmenter.brings_texts:
+        return augmenter
+    texts, class_names = [f"row {row}" for row in range(len(X))], tuple(map(str, range(int(y.max()) + 1)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "written.csv")
+        written(texts, y.tolist(), n_each).to_csv(path, index=False)
+        known = Augmenter(Texts(path=str(path)), augmenter.amount, augmenter.strict)
+        matched = known.matched(LabelledTexts("toy", texts, y, class_names))
+    of_rows = np.repeat(np.arange(len(X)), n_each)
+    vectors = X[of_rows] + 0.01 * np.random.RandomState(0).normal(size=(len(of_rows), X.shape[1]))
+    return matched.embedded(vectors.astype(np.float32), X)
 
 
 class HashingEncoder:
@@ -114,7 +133,16 @@ def texts(n_per_class: int, classes: Sequence[str] = ("sport", "trade"), seed: i
 
 def write_csv(path: Path, rows: Sequence[str], labels: Sequence[Any]) -> Path:
     """A csv with the columns body and topic."""
-    import pandas as pd
-
     pd.DataFrame({"body": rows, "topic": labels}).to_csv(path, index=False)
     return path
+
+
+def written(sources: Sequence[str], labels: Sequence[Any], n_each: int = 3, seed: int = 0) -> pd.DataFrame:
+    """Texts as a careless writer makes them: words of a source shuffled, and one that is new; text, label, source."""
+    draw = np.random.RandomState(seed)
+    rows = [
+        (" ".join([*draw.permutation(source.split())[:-2], f"new{draw.randint(10**9)}"]), label, source)
+        for source, label in zip(sources, labels, strict=True)
+        for _ in range(n_each)
+    ]
+    return pd.DataFrame(rows, columns=["text", "label", "source"])

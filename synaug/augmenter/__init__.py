@@ -9,6 +9,7 @@ from synaug.augmenter.parents import segment_parents
 from synaug.augmenter.rows import SyntheticRows, ToAugment, TrainingRows, interpolate
 from synaug.augmenter.self_paced import SelfPaced
 from synaug.augmenter.smote_variants import SmoteVariants
+from synaug.augmenter.texts import Texts
 from synaug.augmenter.vae import CVAE, VAE
 from synaug.errors import TooFewRowsError
 
@@ -32,6 +33,7 @@ __all__ = [
     "Slerp",
     "SmoteVariants",
     "SyntheticRows",
+    "Texts",
     "ToAugment",
     "TooFewRowsError",
     "TrainingRows",

@@ -1,5 +1,6 @@
 """The contract with a sampler: it is asked for a share of the gap to balance, and held to it."""
 
+import copy
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from synaug.augmenter.balance import Balance
+from synaug.augmenter.brought import brings_texts
 from synaug.augmenter.fallback import fall_back
 from synaug.augmenter.resample import resample, resample_all, resample_replicas
 from synaug.augmenter.returned import Resampled, cleans, no_parents
@@ -17,6 +19,7 @@ from synaug.augmenter.rows import FloatRows, Labels, SyntheticRows, ToAugment, T
 from synaug.augmenter.samplers import REFUSALS, fresh, overruled, sampling_type
 from synaug.augmenter.shortfall import falls_short
 from synaug.augmenter.too_few_rows import is_shortage, too_few_rows
+from synaug.dataset import LabelledTexts
 from synaug.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -112,6 +115,29 @@ class Augmenter:
         """The sampler's class."""
         return type(self.sampler).__name__
 
+    @property
+    def brings_texts(self) -> bool:
+        """Whether its rows are texts of its own (`synaug.augmenter.brought.BringsTexts`)."""
+        return brings_texts(self.sampler) and self.amount > 0
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """Texts of its own, which are to be embedded (after `matched`); most augmenters have none."""
+        return self.sampler.texts if self.brings_texts else ()
+
+    def matched(self, dataset: LabelledTexts) -> "Augmenter":
+        """The same for a data set; raises a UserError if its own texts, where it has some, are of no use for that."""
+        return self._with(self.sampler.matched(dataset)) if self.brings_texts else self
+
+    def embedded(self, own: FloatRows, of_data_set: FloatRows) -> "Augmenter":
+        """The same with the vectors of its own texts, `[w, d]`, and of the data set's, `[n, d]`."""
+        return self._with(self.sampler.embedded(own, of_data_set)) if self.brings_texts else self
+
+    def _with(self, sampler: Any) -> "Augmenter":
+        other = copy.copy(self)
+        other.sampler = sampler
+        return other
+
     def augment_all(self, sets: Sequence[ToAugment], class_names: Sequence[str] | None = None) -> Iterator[Augmented]:
         """Resample training sets, each as if alone.
 
@@ -187,6 +213,8 @@ class Augmenter:
         if asked is not None and not asked.any():
             nothing = Resampled(np.arange(len(rows)), SyntheticRows.none(rows.width), rows.y[:0], no_parents(0))
             return self._accounted(rows, nothing, asked, {}, names, where)
+        if asked is not None and self.brings_texts:
+            return self._drawn(task, asked, names, where)
         if asked is not None and (asked > 0).any():
             return self._fill(task, attempt, asked, names, where)
         try:
@@ -202,6 +230,21 @@ class Augmenter:
                 f"({_line(error).rstrip('.')}): lower its number of neighbours or the imbalance ratio"
             ) from error
         return self._accounted(rows, result, asked, {}, names, where)
+
+    def _drawn(self, task: ToAugment, asked: Labels, names: Sequence[str], where: str) -> Augmented:
+        """What a sampler has that brings its rows: where it has too few, nothing is made in their place."""
+        drawn = self.sampler.draw(task, {label: int(asked[label]) for label in np.flatnonzero(asked).tolist()})
+        made = np.bincount(drawn.labels, minlength=len(asked))
+        filled = {}
+        for label, why in drawn.lacking.items():
+            reason = f"{self.name} has {made[label]} of {_rows(asked[label])} for {names[label]}{where}: {why}"
+            if self.strict:
+                raise UserError(f"{reason}; lower augmenter.amount or set augmenter.strict=false")
+            filled[label] = (0, reason)
+        synthetic = SyntheticRows.made(drawn.embeddings)
+        kept = np.arange(len(task.rows))
+        result = Resampled(kept, synthetic, drawn.labels, drawn.parents.astype(np.int32), drawn.diagnostics)
+        return self._accounted(task.rows, result, asked, filled, names, where)
 
     def _asked(self, counts: Labels) -> Labels | None:
         kind = sampling_type(self.sampler)

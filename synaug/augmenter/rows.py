@@ -81,13 +81,15 @@ class ToAugment:
     """A training set to resample: its rows, the draws, and what messages call it, e.g. ``"seed 0 fold 2"``.
 
     An int for `random_state` would make imbalanced-learn's SMOTE repeat its draws from class to class.
-    Several draws of one training set stand side by side, `replica` 0 first.
+    Several draws of one training set stand side by side, `replica` 0 first. `judged` are the rows of the data set that
+    its model is judged by, int64 `[j]`: what all but repeats one of them must not train.
     """
 
     rows: TrainingRows
     random_state: np.random.RandomState
     where: str = ""
     replica: int = 0
+    judged: Labels = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)

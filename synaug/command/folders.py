@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from synaug import record
+from synaug.command.written import written_texts
 from synaug.files import places
 from synaug.settings import GROUPS, is_number
 
@@ -100,14 +101,25 @@ def identified(config: DictConfig) -> Identified:
 
 
 def scientific_sources(config: DictConfig) -> dict[str, str]:
-    """What data and weights a config stands for; `unknown` where that cannot be told (the check says why)."""
+    """What data and weights a config stands for, and the texts that an augmenter brings, where it does so.
+
+    `unknown` is what cannot be told (the check says why).
+    """
     sources = {}
-    for group in ("dataset", "encoder"):
+    for group in record.groups_with_sources(config):
         try:
-            sources[group] = instantiate(config[group], _convert_="all").source()
+            sources[group] = _content(config, group)
         except (HydraException, OmegaConfBaseException, OSError, ValueError, ImportError, AttributeError, TypeError):
             sources[group] = "unknown"
     return sources
+
+
+def _content(config: DictConfig, group: str) -> str:
+    written = written_texts(config) if group == "augmenter" else None
+    if written is not None:
+        return written.digest()
+    content: str = instantiate(config[group], _convert_="all").source()
+    return content
 
 
 def run_choices(config: DictConfig, choices: Mapping[str, str]) -> dict[str, str]:

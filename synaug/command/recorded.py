@@ -2,7 +2,7 @@
 
 A record holds the overrides its run was given and the digest of the YAML files they were composed with. Where both
 are the same again, so is the config, but for its seeds: a job is recorded where the record holds all of those that it
-asks for. Whether data and weights still are the same, too, is asked once for each pair of data set and encoder. Nothing
+asks for. Whether data, weights and written texts still are the same, too, is asked once for each set of them. Nothing
 that stands in a record is ever composed or made: it is compared with what this command composes.
 """
 
@@ -85,10 +85,10 @@ def recorded(grid: Sequence[Job], config: DictConfig, folder: Path) -> dict[int,
         if stands is None or not stands.holds_seeds_of(job):
             continue
         settings = stands.settings
-        pair = json_sha256([settings.get("dataset"), settings.get("encoder")])
-        if pair not in sources:
-            sources[pair] = _sources(config, job, settings)
-        now = sources[pair]
+        content = json_sha256([settings.get(group) for group in record.groups_with_sources(settings)])
+        if content not in sources:
+            sources[content] = _sources(config, job, settings)
+        now = sources[content]
         if now is not None and record.identity(settings, now) == stands.identity:
             runs[place] = stands.run
     return runs
@@ -143,10 +143,13 @@ def _by_overrides(folder: Path, digest: str) -> dict[tuple[str, ...], Stands]:
 
 
 def _sources(config: DictConfig, job: Job, settings: Mapping[str, Any]) -> dict[str, str] | None:
-    """What data and weights are now, for all jobs of this data set and encoder; None if they are not those recorded."""
+    """What data and weights are now, for all jobs of this data set, encoder and file of written texts.
+
+    None if these are not those recorded.
+    """
     loader = GlobalHydra.instance().config_loader()
     composed = loader.load_sweep_config(config, list(job))
-    for group in ("dataset", "encoder"):
+    for group in record.groups_with_sources(settings):
         if OmegaConf.to_container(composed[group], resolve=True) != settings.get(group):
             return None
     return scientific_sources(composed)

@@ -4,5 +4,14 @@ from synaug.dataset.files import FileDataset
 from synaug.dataset.hub import HubDataset
 from synaug.dataset.package import PackageDataset
 from synaug.dataset.texts import LabelledTexts, TextSource
+from synaug.dataset.written import MatchedTexts, WrittenTexts
 
-__all__ = ["FileDataset", "HubDataset", "LabelledTexts", "PackageDataset", "TextSource"]
+__all__ = [
+    "FileDataset",
+    "HubDataset",
+    "LabelledTexts",
+    "MatchedTexts",
+    "PackageDataset",
+    "TextSource",
+    "WrittenTexts",
+]

@@ -127,6 +127,8 @@ class Table:
         As of `rows`; None: double, and what could be read in two ways is refused.
     wanted
         Whether a header has the columns that are looked for.
+    group
+        Of the settings, for the remedies in sentences.
 
     Raises
     ------
@@ -143,8 +145,9 @@ class Table:
         separator: str | None,
         quoting: str | None,
         wanted: Callable[[Sequence[str]], bool],
+        group: str = "dataset",
     ) -> None:
-        self.content, self.name, self.kind, self.quoting = content, name, kind, quoting
+        self.content, self.name, self.kind, self.quoting, self.group = content, name, kind, quoting, group
         self.start = 0
         said = re.match(r'"?sep=([^\r\n"])"?(?:\r\n|\n|\r)', content)  # Excel's own first line
         if said and separator is None:
@@ -162,7 +165,9 @@ class Table:
                 headers[candidate] = first.fields if first else []
         fitting = [candidate for candidate, header in headers.items() if wanted(header)]
         if not fitting and faults and usual not in headers:
-            raise self._refusal(self._where(faults[0]), "close the quote, or set dataset.quoting=none") from faults[0]
+            raise self._refusal(
+                self._where(faults[0]), f"close the quote, or set {self.group}.quoting=none"
+            ) from faults[0]
         # If none fits, the sentence names the columns of the separator that would give most.
         self.separator = fitting[0] if fitting else max(headers, key=lambda candidate: len(headers[candidate]))
         if fitting and self.separator != usual and not separator:
@@ -234,8 +239,8 @@ class Table:
             if what:
                 raise self._refusal(
                     f"line {line_of(self.content, row.start)} opens a quote that spans {len(lines)} lines, {what}",
-                    "set dataset.quoting=none if quotes are plain characters, or dataset.quoting=double if this "
-                    "is one field",
+                    f"set {self.group}.quoting=none if quotes are plain characters, or {self.group}.quoting=double if "
+                    "this is one field",
                 )
 
     def _refuse_quoted_twins(self, table_rows: Sequence[Row], label: int) -> None:
@@ -249,13 +254,13 @@ class Table:
                 raise self._refusal(
                     f"line {line_of(self.content, row.start)} has a space before the quote of the label {name}, so "
                     "that the quotes belong to its name",
-                    "remove the space, or set dataset.quoting=double where they do",
+                    f"remove the space, or set {self.group}.quoting=double where they do",
                 )
             if bare != name and bare in labels:
                 raise self._refusal(
                     f"line {line_of(self.content, row.start)} has the label {name}, which others write as {bare}",
-                    "write them alike, with no space before a quote, or set dataset.quoting=none or "
-                    "dataset.quoting=double if they are two classes",
+                    f"write them alike, with no space before a quote, or set {self.group}.quoting=none or "
+                    f"{self.group}.quoting=double if they are two classes",
                 )
 
     def _where(self, error: QuoteError) -> str:
@@ -269,9 +274,10 @@ class Table:
     def _advice(self) -> str | None:
         """Another way of reading that gives every row as many fields as the header."""
         others = {
-            "backslash": "set dataset.quoting=backslash, which reads them all",
-            "none": "double or close the quote there, or set dataset.quoting=none, which reads quotes as they are",
-            "double": "set dataset.quoting=double, which reads them all",
+            "backslash": f"set {self.group}.quoting=backslash, which reads them all",
+            "none": f"double or close the quote there, or set {self.group}.quoting=none, which reads quotes as they "
+            "are",
+            "double": f"set {self.group}.quoting=double, which reads them all",
         }
         for quoting, advice in others.items():
             if quoting == (self.quoting or "double") or (quoting == "backslash" and '\\"' not in self.content):

@@ -287,11 +287,11 @@ class TextSource(ABC):
     def _complete_rows(self) -> tuple[Complete, dict[str, Any]]:
         """Rows with all they need, stripped; what is wrong with others is said of all at once."""
         read = self.read()
-        texts = [text.strip() for text in read.texts]
+        texts = list(map(cleaned, read.texts))
         report = {"rows_read": len(texts)}
         _refuse_look_alikes(read.class_names, self.where)
         lacking = {
-            "text": [row for row, text in enumerate(texts) if not text or not (text.isascii() or names.look_of(text))],
+            "text": [row for row, text in enumerate(texts) if is_blank(text)],
             "label": [row for row, label in enumerate(read.labels) if label is None],
             "group": [row for row, group in enumerate(read.groups or ()) if group is None],
         }
@@ -306,7 +306,7 @@ class TextSource(ABC):
         if broken:
             one = len(broken) == 1
             raise UserError(
-                f"{_rows(broken)} of {self.where} {'holds' if one else 'hold'} half a surrogate pair, which is no "
+                f"{rows_said(broken)} of {self.where} {'holds' if one else 'hold'} half a surrogate pair, which is no "
                 f"Unicode text: mend or remove {'it' if one else 'them'}"
             )
         kept = [row for row in range(len(texts)) if row not in empty]
@@ -324,10 +324,10 @@ class TextSource(ABC):
         if sum(map(len, lacking.values())) == 1:
             what, rows = next((what, rows) for what, rows in lacking.items() if rows)
             mend = "label" if what == "label" else "fill"
-            return f"{_rows(rows)} of {self.where} has {parts[what]}: {mend} or remove it, {drop} it"
+            return f"{rows_said(rows)} of {self.where} has {parts[what]}: {mend} or remove it, {drop} it"
         said = [
             f"{len(rows):,} of the {n_rows:,} rows of {self.where} {'has' if len(rows) == 1 else 'have'} {parts[what]} "
-            f"({_rows(rows)})"
+            f"({rows_said(rows)})"
             for what, rows in lacking.items()
             if rows
         ]
@@ -427,6 +427,22 @@ class TextSource(ABC):
             log.info("%s: the caps kept %d of %d rows, in proportion", self.title, keep.sum(), counts.sum())
 
 
+def cleaned(text: str) -> str:
+    """A text as texts are compared: equal ones are one row."""
+    return text.strip()
+
+
+def is_blank(text: str) -> bool:
+    """Whether a reader sees nothing of a cleaned text."""
+    return not text or not (text.isascii() or names.look_of(text))
+
+
+def rows_said(rows: Sequence[int], most: int = 5) -> str:
+    """``row 3`` or ``rows 3, 4, 9, …``, counted from 1."""
+    first = ", ".join(str(row + 1) for row in rows[:most])
+    return f"row{'s' if len(rows) > 1 else ''} {first}{', …' if len(rows) > most else ''}"
+
+
 def _in_proportion(counts: NDArray[np.int64], total: int, floor: NDArray[np.int64]) -> NDArray[np.int64]:
     """Rows of each class, `total` in all, by Webster's method: with a larger total no class has fewer.
 
@@ -466,12 +482,6 @@ def _refuse_look_alikes(class_names: Sequence[str], where: str) -> None:
         )
 
 
-def _rows(rows: Sequence[int], most: int = 5) -> str:
-    """``row 3`` or ``rows 3, 4, 9, …``, counted from 1."""
-    first = ", ".join(str(row + 1) for row in rows[:most])
-    return f"row{'s' if len(rows) > 1 else ''} {first}{', …' if len(rows) > most else ''}"
-
-
 def names_of_classes(given: object) -> tuple[str, ...]:
     """Check the setting `class_names`.
 
@@ -494,7 +504,9 @@ def names_of_classes(given: object) -> tuple[str, ...]:
     return class_names
 
 
-def find_column(column: object, columns: Sequence[str], where: str, setting: str, note: str = "") -> str:
+def find_column(
+    column: object, columns: Sequence[str], where: str, setting: str, note: str = "", otherwise: str = ""
+) -> str:
     """The one column that a setting means.
 
     Parameters
@@ -505,6 +517,8 @@ def find_column(column: object, columns: Sequence[str], where: str, setting: str
         Its name, for the remedy.
     note
         Where the columns' names were found.
+    otherwise
+        What else can be done where none is called so, e.g. ``, or …``.
 
     Raises
     ------
@@ -525,4 +539,4 @@ def find_column(column: object, columns: Sequence[str], where: str, setting: str
     both = ("dataset.text", "dataset.label")
     remedy = f"set {' and '.join(both) if setting in both else setting}"
     hint = names.nearest(word, columns) or f"; it has {names.listed(columns) or 'none'}{note}: {remedy}"
-    raise UserError(f"{where} has no column {word!r}{hint}")
+    raise UserError(f"{where} has no column {word!r}{hint}{otherwise}")

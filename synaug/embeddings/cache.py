@@ -69,6 +69,15 @@ class Encoded:
     flops: int | None = 0
     seconds: float = 0.0
 
+    def __add__(self, other: "Encoded") -> "Encoded":
+        """Both together."""
+        return Encoded(
+            self.texts + other.texts,
+            None if self.tokens is None or other.tokens is None else self.tokens + other.tokens,
+            None if self.flops is None or other.flops is None else self.flops + other.flops,
+            self.seconds + other.seconds,
+        )
+
 
 class EmbeddingCache:
     """Embeddings of one encoder on disk.

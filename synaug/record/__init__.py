@@ -1,7 +1,15 @@
 """A run's identity, and its record on disk: whole or absent."""
 
 from synaug.record.code import code_sha256
-from synaug.record.identity import IN_PROPORTION, RUN_DIGITS, SCIENTIFIC, identity, is_idle, science
+from synaug.record.identity import (
+    IN_PROPORTION,
+    RUN_DIGITS,
+    SCIENTIFIC,
+    groups_with_sources,
+    identity,
+    is_idle,
+    science,
+)
 from synaug.record.plan import Plan, plan
 from synaug.record.provenance import git_commit, peak_memory, versions
 from synaug.record.shapes import SCHEMA, lacking
@@ -33,6 +41,7 @@ __all__ = [
     "Plan",
     "code_sha256",
     "git_commit",
+    "groups_with_sources",
     "identity",
     "is_idle",
     "is_overtaken",

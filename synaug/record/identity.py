@@ -48,6 +48,8 @@ NOT_SCIENTIFIC = {
         "default_root_dir",
     ),
 }
+# The same of an augmenter's own files, by its target.
+OWN_FILES = {"synaug.augmenter.Texts": ("path",)}
 
 
 def identity(config: Mapping[str, Any], sources: Mapping[str, str]) -> str:
@@ -58,7 +60,8 @@ def identity(config: Mapping[str, Any], sources: Mapping[str, str]) -> str:
     config
         The resolved config; only its scientific part counts.
     sources
-        What the data and the weights are (digests or pinned revisions), whatever they are called.
+        What the data and the weights are (digests or pinned revisions), whatever they are called; and an augmenter's
+        own files, where it has some.
 
     Returns
     -------
@@ -79,6 +82,9 @@ def science(config: Mapping[str, Any]) -> dict[str, Any]:
     if "augmenter" in decisive and is_idle(decisive["augmenter"]):
         replicas = decisive["augmenter"].get("replicas", 1)  # more classifiers, even where nothing is added
         decisive["augmenter"] = {"amount": 0, **({"replicas": replicas} if replicas != 1 else {})}
+    elif "augmenter" in decisive:
+        left_out = OWN_FILES.get(str(decisive["augmenter"].get("_target_")), ())
+        decisive["augmenter"] = {key: value for key, value in decisive["augmenter"].items() if key not in left_out}
     return {key: _whole_numbers(value) for key, value in decisive.items()}
 
 
@@ -90,6 +96,13 @@ def _dataset(dataset: Mapping[str, Any], imbalance_ratio: Mapping[str, Any]) -> 
     if decisive.get("max_per_class") is not None and imbalance_ratio.get("ratio", 1) is None:
         decisive[IN_PROPORTION] = True  # other rows than a cap on each class would leave
     return decisive
+
+
+def groups_with_sources(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The groups of a config whose parts stand for content: data, weights, and an augmenter that reads a file."""
+    augmenter = config.get("augmenter") or {}
+    reads = str(augmenter.get("_target_")) in OWN_FILES and augmenter.get("amount") != 0
+    return ("dataset", "encoder", *(("augmenter",) if reads else ()))
 
 
 def is_idle(augmenter: Mapping[str, Any]) -> bool:

@@ -160,6 +160,15 @@ class Cost(TypedDict):
 
 
 @_open
+class WrittenTexts(TypedDict):
+    """What became of texts that somebody else wrote."""
+
+    content: str
+    sources: str
+    texts: Count
+
+
+@_open
 class Record(TypedDict):
     """A run's record; what else stands there, as of a later version, is kept.
 
@@ -187,6 +196,7 @@ class Record(TypedDict):
     tau_norm: NotRequired[Table]
     offsets: NotRequired[list[dict[str, Any]]]
     diagnostics: NotRequired[list[dict[str, Any]]]
+    written_texts: NotRequired[WrittenTexts]
     warnings: NotRequired[list[str]]
     cost: Cost
     probabilities_sha256: NotRequired[Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None]
@@ -294,7 +304,7 @@ def record(path: Path) -> dict[str, Any]:
     if isinstance(schema, int) and schema > SCHEMA:
         raise NewerSchemaError(f"is of schema {str(schema)[:20]}, newer than the {SCHEMA} that this synaug reads")
     _of_shape(Record, content)
-    _are_shallow({key: content.get(key) for key in ("config", "encoder", "diagnostics", "data")})
+    _are_shallow({key: content.get(key) for key in ("config", "encoder", "diagnostics", "data", "written_texts")})
     names = content["data"]["class_names"]
     if len(set(names)) < len(names):
         raise MisshapenError("names a class twice")

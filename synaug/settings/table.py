@@ -236,6 +236,8 @@ FOLDER = Kind("a folder", lambda value: folder_problem(value) is None, is_text=T
 SEED = whole(-LARGEST_SEED, LARGEST_SEED)
 PROFILES = ("step", "linear", "exponential")
 QUOTING = ("double", "backslash", "none")
+# Whether texts that somebody else wrote must name the rows that they were derived from (`augmenter.sources`).
+REQUIRED, NO_SOURCES = "required", "none"
 PRECISIONS = (32, "32", "32-true", 16, "16", "16-mixed", "bf16", "bf16-mixed")
 
 
@@ -419,6 +421,16 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
     "synaug.augmenter.nearest_neighbours": NEIGHBOURS,
     "synaug.augmenter.SelfPaced": {"k_bins": SIZE},
     "synaug.augmenter.SmoteVariants": {"sampler": TEXT, "parameters": BY_NAME | NULL},
+    "synaug.augmenter.Texts": {
+        "path": WORD,
+        "text": WORD,
+        "label": WORD,
+        "source": WORD,
+        "sources": one_of(REQUIRED, NO_SOURCES),
+        "separator": WORD | NULL,
+        "quoting": one_of(*QUOTING) | NULL,
+        "drop_empty": TRUTH,
+    },
     "synaug.augmenter.VAE": VAE,
     "synaug.augmenter.EOS": {"m_neighbors": whole(1, LARGEST), "reach": number(0, 1, above=True)},
     "synaug.augmenter.MGS": {"k_neighbors": whole(1, LARGEST)},
@@ -510,7 +522,7 @@ def kind_of(name: str, target: Any) -> Kind | None:
 def text_settings() -> set[str]:
     """Names of the settings that are text, or lists of it, whatever option of their group is chosen."""
     groups = {"dataset": "synaug.dataset.", "encoder": "synaug.encoder.", "imbalance_ratio": "synaug.imbalance_ratio."}
-    groups["logger"] = "synaug.tracking."
+    groups |= {"augmenter": "synaug.augmenter.Texts", "logger": "synaug.tracking."}
     names = {name for name, kind in OF_A_RUN.items() if kind.is_text and not name.startswith("trainer.")}
     for group, prefix in groups.items():
         for target, table in OF_A_TARGET.items():

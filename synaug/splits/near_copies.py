@@ -43,8 +43,7 @@ def near_copies(
     dict
         Class name to share, the mean over the splits that test rows of the class; a class that none tests is left out.
     """
-    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    unit = (embeddings / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)
+    unit = _of_unit_length(embeddings)
     n_folds = len({split.fold for split in splits})
     most = max(1, MOST_ROWS // (n_folds * len(class_names)))
     shares = np.full((len(splits), len(class_names)), np.nan)
@@ -60,6 +59,27 @@ def near_copies(
         for label, name in enumerate(class_names)
         if tested[:, label].any()
     }
+
+
+def near_pairs(embeddings: NDArray[np.float32], among: NDArray[np.float32]) -> Rows:
+    """All pairs of near copies between two sets of rows: those whose cosine is above .95.
+
+    Parameters
+    ----------
+    embeddings, among
+        float32 `[w, d]` and `[n, d]`.
+
+    Returns
+    -------
+    ndarray
+        int64 `[p, 2]`: numbers of a row of the one and a row of the other set, ascending.
+    """
+    unit, known = _of_unit_length(embeddings), _of_unit_length(among).T
+    pairs = [np.empty((0, 2), np.int64)]
+    for start in range(0, len(unit), ROWS_AT_ONCE):
+        found = np.argwhere(unit[start : start + ROWS_AT_ONCE] @ known > NEAR)
+        pairs.append(found + np.array([start, 0]))
+    return np.concatenate(pairs)
 
 
 def warn_of_near_copies(shares: Mapping[str, float], title: str) -> None:
@@ -80,6 +100,13 @@ def said_of_near_copies(shares: Mapping[str, float], title: str) -> list[str]:
         f"{title}: {said}{more} in the test folds are near copies of training rows (cosine above {NEAR}), so scores on "
         "new texts may be lower; dataset.group keeps rows that belong together on one side"
     ]
+
+
+def _of_unit_length(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same directions; rows of zeros stay as they are, and so near nothing."""
+    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = (embeddings / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)
+    return unit
 
 
 def _nearest_cosines(unit: NDArray[np.float32], rows: Rows, among: Rows) -> NDArray[np.float32]:

@@ -200,6 +200,7 @@ def augment(
             ),
             _where(splits[place], inner),
             replica,
+            _judged(splits[place], inner),
         )
         for (place, inner, replica), given in zip(members, rows, strict=True)
     ]
@@ -251,6 +252,11 @@ def _members(splits: Sequence[Split], replicas: int) -> list[tuple[int, int | No
 
 def _rows(split: Split, inner: int | None) -> NDArray[np.int64]:
     return split.train if inner is None else split.inner[inner].fit
+
+
+def _judged(split: Split, inner: int | None) -> NDArray[np.int64]:
+    """The rows that a member's predictions are judged by: what an inner fold leaves out, and the test fold."""
+    return split.test if inner is None else np.concatenate([split.inner[inner].left_out, split.test])
 
 
 def _where(split: Split, inner: int | None) -> str:

@@ -9,9 +9,10 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from synaug.command.check.instantiation import HEAVY, LIGHT, parameters, part_problems, said_by_us
+from synaug.command.check.instantiation import HEAVY, LIGHT, parameters, part_problems, refusal, said_by_us
 from synaug.command.check.sentences import as_given, example, plain, raise_problems, several, type_said
 from synaug.command.overrides import choice
+from synaug.command.written import written_texts
 from synaug.files import places
 from synaug.settings import (
     CHANGING_GROUPS,
@@ -105,7 +106,19 @@ def _light_problems(config: DictConfig, reference: DictConfig) -> list[str]:
     for group, needed in LIGHT.items():
         if not _touches(by_setting, group):
             sentences += part_problems(group, config[group], needed)
+    if not _touches(by_setting, "augmenter"):
+        sentences += _problems_of_written_texts(config)
     return sentences
+
+
+def _problems_of_written_texts(config: DictConfig) -> Iterator[str]:
+    """What is wrong with the file of an augmenter that brings texts of its own, as far as a look can tell."""
+    try:
+        written = written_texts(config)
+        if written is not None:
+            written.look()
+    except (ValueError, OSError) as error:
+        yield refusal("augmenter", error)
 
 
 def _values(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -141,6 +141,9 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             f"test rows of {data['name']} with a near copy among the training rows",
             ", ".join(f"{name} {100 * shares[name]:.0f} %" for name in most),
         )
+    written = record.get("written_texts")
+    if written is not None:
+        yield f"written texts of {record['choices']['augmenter']}", f"{written['content']}; {written['texts']} used"
     weights = record["encoder"].get("weights_sha256")
     yield f"encoder {record['choices']['encoder']}", f"weights {weights}" if weights else json.dumps(record["encoder"])
 
