@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from synaug.augmenter.returned import SAME_ANYWHERE
 from synaug.quality import discriminant, measures
-from synaug.quality.distances import Ids, Rows, among_themselves, blocks, lengths_between, squared_distances
+from synaug.quality.distances import Base, Ids, Rows, among_themselves, lengths_between, squared_distances
 from synaug.record.tables import HELD_BACK, QUALITY_COLUMNS, TRAINING, as_table
 from synaug.seeding import derive_seed
 from synaug.splits import Split
@@ -20,6 +20,7 @@ from synaug.training.training_sets import TrainingData, TrainingSet
 SPLITS = 5  # of each seed, the first folds
 CLASS_ROWS = 300
 SPLIT_ROWS = 2000  # of all classes
+TRAINING_ROWS = 500  # of a class, whose surroundings are looked into; copies and neighbours are looked for among all
 FEWEST = 10  # rows, real or synthetic, that anything is said of
 
 # A line of the table without its split: class, measure, against what, its value and that of real rows, and the rows.
@@ -53,10 +54,22 @@ class OfClass:
 
 @dataclass(frozen=True)
 class Trained:
-    """The real rows of a split that its sampler was given, `[n, d]`, and their labels, `[n]`."""
+    """The real rows of a split that its sampler was given.
+
+    Attributes
+    ----------
+    rows, labels
+        `[n, d]` and `[n]`.
+    base
+        The rows, laid out to be searched.
+    spread
+        Root mean square distance of rows from their mean.
+    """
 
     rows: Rows
     labels: Ids
+    base: Base
+    spread: float
 
     def of(self, label: int) -> Rows:
         """Those of one class."""
@@ -100,7 +113,10 @@ def _rounded(value: float) -> float | None:
 
 def _of_split(data: TrainingData, training_set: TrainingSet) -> Iterator[Line]:
     names = data.class_names
-    trained = Trained(data.embeddings[training_set.rows], data.labels[training_set.rows])
+    rows = data.embeddings[training_set.rows]
+    base = Base.of(rows)
+    spread = float(np.sqrt(base.lengths.mean(dtype=np.float64)))
+    trained = Trained(rows, data.labels[training_set.rows], base, spread)
     pools = {label: _pool(data, training_set.split, label) for label in range(len(names))}
     classes = [_of_class(data, training_set, label, pools[label]) for label in _made(training_set, len(names))]
     for of_class in classes:
@@ -164,8 +180,8 @@ def _of_class(data: TrainingData, training_set: TrainingSet, label: int, pool: P
     # In drawn order again: `where` leaves rows in that of the sampler, of which halves need not be alike.
     order = np.argsort(np.argsort(drawn[:n]))
     synthetic, parents = synthetic[order], augmented.parents[drawn[:n]]
-    of_training = data.embeddings[training_set.rows]
-    to_parents = np.min([lengths_between(synthetic, of_training[each]) for each in parents.T], axis=0)
+    given = training_set.rows
+    to_parents = np.min([lengths_between(synthetic, data.embeddings[given[each]]) for each in parents.T], axis=0)
     to_parents[parents.min(axis=1) < 0] = np.nan
     return OfClass(label, synthetic, to_parents, pool.unseen[: min(n, real)], pool.reference[: min(n, real)])
 
@@ -174,14 +190,14 @@ def _of_class(data: TrainingData, training_set: TrainingSet, label: int, pool: P
 
 
 def _beside_training(of_class: OfClass, trained: Trained) -> Iterator[tuple[Any, ...]]:
-    rows, unseen, own = of_class.synthetic, of_class.unseen, trained.of(of_class.label)
+    rows, unseen = of_class.synthetic, of_class.unseen
     near = _nearest(rows, trained, of_class.label)
     if len(unseen):
         null = _nearest(unseen, trained, of_class.label)
     else:
         places = np.flatnonzero(trained.labels == of_class.label)[:CLASS_ROWS]
         null = _nearest(trained.rows[places], trained, of_class.label, itself=places)
-    same = SAME_ANYWHERE * float(np.sqrt(trained.rows.var(axis=0, dtype=np.float64).sum()))
+    same = SAME_ANYWHERE * trained.spread
     found: list[tuple[str, float, float | None]] = [
         ("copies", float((near.any <= same).mean()), float((null.any <= same).mean())),
         ("nearest", float(np.median(near.own)), float(np.median(null.own))),
@@ -192,6 +208,8 @@ def _beside_training(of_class: OfClass, trained: Trained) -> Iterator[tuple[Any,
         found.append(("parent", float(np.median(known)), float(np.median(null.own))))
     for name, value, real_value in found:
         yield name, TRAINING, value, real_value, len(rows), len(null.own), len(trained.rows)
+    own = trained.of(of_class.label)
+    own = own[np.linspace(0, len(own) - 1, min(len(own), TRAINING_ROWS)).astype(int)]
     if len(own) > measures.K:
         yield from _like(rows, unseen, own, TRAINING)
 
@@ -209,7 +227,7 @@ def _nearest(rows: Rows, trained: Trained, label: int, itself: Ids | None = None
     """Look rows up among those that trained; `itself` says which of these they are, and is passed over."""
     of_any, of_own = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
     own = np.flatnonzero(trained.labels == label)
-    for start, squared in blocks(rows, trained.rows):
+    for start, squared in trained.base.blocks(rows):
         here = slice(start, start + len(squared))
         if itself is not None:
             squared[np.arange(len(squared)), itself[here]] = np.inf
@@ -249,11 +267,12 @@ def _like(rows: Rows, unseen: Rows, real: Rows, against: str) -> Iterator[tuple[
 def _beside_held_back(of_class: OfClass, references: Mapping[int, Rows]) -> Iterator[tuple[Any, ...]]:
     rows, unseen, real = of_class.synthetic, of_class.unseen, of_class.reference
     n = len(rows)
+    both = np.concatenate([rows, unseen])
     yield from _like(rows, unseen, real, HELD_BACK)
     # Equally many of each class, as far as there are: so that a class is not nearest because it is large.
     others = np.concatenate([each[:n] for label, each in references.items() if label != of_class.label])
-    of_own, of_unseen = squared_distances(np.concatenate([rows, unseen]), real).reshape(2, n, -1).min(axis=2)
-    to_others = squared_distances(np.concatenate([rows, unseen]), others).reshape(2, n, -1).min(axis=2)
+    of_own, of_unseen = squared_distances(both, real).reshape(2, n, -1).min(axis=2)
+    to_others = squared_distances(both, others).reshape(2, n, -1).min(axis=2)
     yield (
         "other_class",
         HELD_BACK,

@@ -9,6 +9,8 @@ from scipy import linalg
 
 from synaug.quality.distances import Rows
 
+LEAST = 1e-3  # shrinkage, so that dimensions in which no row differs leave the covariance regular
+
 
 @dataclass(frozen=True)
 class Discriminant:
@@ -37,13 +39,13 @@ def fit(classes: Sequence[Rows]) -> Discriminant:
     means = np.stack([rows.mean(axis=0) for rows in classes])
     centred = np.concatenate([rows - mean for rows, mean in zip(classes, means, strict=True)])
     covariance = (centred.T @ centred) / len(centred)
-    share = shrinkage(centred, covariance)
+    share = max(shrinkage(centred, covariance), LEAST)
     variance = float(np.trace(covariance)) / len(covariance)
     if variance <= 0:  # no row differs from its class's mean
         directions = means
     else:
         shrunk = (1 - share) * covariance
-        shrunk[np.diag_indices_from(shrunk)] += max(share, 1e-6) * variance
+        shrunk[np.diag_indices_from(shrunk)] += share * variance
         directions = linalg.solve(shrunk, means.T, assume_a="pos", check_finite=False, overwrite_a=True).T
     return Discriminant(directions, -np.einsum("cd,cd->c", directions, means) / 2)
 

@@ -1,6 +1,7 @@
 """Distances between few rows, and neighbours by them."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,25 +12,50 @@ Ids = NDArray[np.int64]
 PAIRS_AT_ONCE = 2**22  # distances that are held at a time: 16 MiB
 
 
-def squared_distances(rows: Rows, others: Rows) -> Squared:
-    """Squared Euclidean distances, float32 `[r, o]`, of rows `[r, d]` and others `[o, d]`.
+@dataclass(frozen=True)
+class Base:
+    """Rows that others are compared with, laid out once.
 
-    Both are moved by the others' mean first, so that what rounding takes is a share of their spread, and not of their
-    distance from 0.
+    Attributes
+    ----------
+    rows
+        Them, moved so that their mean is 0: what rounding takes is then a share of their spread, and not of their
+        distance from 0. `[o, d]`.
+    centre
+        What they were moved by, `[d]`.
+    lengths
+        Their squared norms, `[o]`.
     """
-    centre = others.mean(axis=0)
-    rows, others = rows - centre, others - centre
-    lengths = np.einsum("od,od->o", others, others)
-    squared: Squared = rows @ (-2 * others).T
-    squared += np.einsum("rd,rd->r", rows, rows)[:, None] + lengths
-    return np.maximum(squared, 0, out=squared)
+
+    rows: Rows
+    centre: Rows
+    lengths: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, rows: Rows) -> "Base":
+        """Lay rows `[o, d]` out."""
+        centre = rows.mean(axis=0)
+        moved = rows - centre
+        return cls(moved, centre, np.einsum("od,od->o", moved, moved))
+
+    def squared(self, rows: Rows) -> Squared:
+        """Squared Euclidean distances of rows `[r, d]` to these, float32 `[r, o]`."""
+        moved = rows - self.centre
+        squared: Squared = (-2 * moved) @ self.rows.T
+        squared += np.einsum("rd,rd->r", moved, moved)[:, None]
+        squared += self.lengths
+        return np.maximum(squared, 0, out=squared)
+
+    def blocks(self, rows: Rows) -> Iterator[tuple[int, Squared]]:
+        """`squared` in blocks of rows, each with the place of its first."""
+        size = max(1, PAIRS_AT_ONCE // len(self.rows))
+        for start in range(0, len(rows), size):
+            yield start, self.squared(rows[start : start + size])
 
 
-def blocks(rows: Rows, others: Rows) -> Iterator[tuple[int, Squared]]:
-    """`squared_distances` in blocks of rows, each with the place of its first."""
-    size = max(1, PAIRS_AT_ONCE // len(others))
-    for start in range(0, len(rows), size):
-        yield start, squared_distances(rows[start : start + size], others)
+def squared_distances(rows: Rows, others: Rows) -> Squared:
+    """Squared Euclidean distances, float32 `[r, o]`, of rows `[r, d]` and others `[o, d]`."""
+    return Base.of(others).squared(rows)
 
 
 def among_themselves(rows: Rows) -> Squared:
@@ -37,12 +63,6 @@ def among_themselves(rows: Rows) -> Squared:
     squared = squared_distances(rows, rows)
     np.fill_diagonal(squared, np.inf)
     return squared
-
-
-def kth_smallest(squared: Squared, k: int) -> NDArray[np.float32]:
-    """The `k`-th smallest number of each line, `[r]`; `k` = 1 is the smallest."""
-    smallest: NDArray[np.float32] = np.partition(squared, k - 1, axis=1)[:, k - 1]
-    return smallest
 
 
 def lengths_between(rows: Rows, others: Rows) -> NDArray[np.float64]:

@@ -15,10 +15,11 @@ from synaug.splits.draws import first_of_each_class
 
 SPLITS = 5  # of each seed, the first folds
 CLASS_ROWS = 500
-SPLIT_ROWS = 2000  # of all classes
+SPLIT_ROWS = 1200  # of all classes
 K_OVERLAP = 5
 K_DIMENSION = 20
 K_OCCURRENCE = 10
+FEWEST = 5 * K_DIMENSION  # rows: of fewer, the nearest K_DIMENSION are no surroundings, and a dimension is too low
 
 Float = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ def geometry(
 ) -> dict[str, Any]:
     """The table `geometry` of a record: of the real rows that train, thinned, and so the same for all methods.
 
-    It is of the first five folds of each seed, and of at most 500 rows a class and 2,000 a split. A measure of one
+    It is of the first five folds of each seed, and of at most 500 rows a class and 1,200 a split. A measure of one
     class stands beside its name; one of all classes has none.
 
     Parameters
@@ -71,14 +72,14 @@ def _of_split(rows: Rows, labels: Ids, counts: Ids) -> Iterator[tuple[int | None
         yield label, "rows", float(counts[label]), len(own)
         yield label, "overlap", float(misjudged[own].mean()), len(own)
         yield label, "separability", float(recalls[own].mean()), len(own)
-        if len(own) > K_DIMENSION:
+        if len(own) >= FEWEST:
             yield label, "dimension", dimension(squared[np.ix_(own, own)]), len(own)
     n = len(rows)
     yield None, "rows", float(counts.sum()), n
     for name, by_row in (("overlap", misjudged), ("separability", recalls)):
         yield None, name, float(np.mean([by_row[labels == label].mean() for label in places])), n
     yield None, "fisher_ratio", fisher_ratio(rows, labels), n
-    if n > K_DIMENSION:
+    if n >= FEWEST:
         yield None, "dimension", dimension(squared), n
         yield None, "hubness", float(stats.skew(occurrences(squared, K_OCCURRENCE))), n
 
@@ -111,17 +112,25 @@ def overlap(squared: Squared, labels: Ids, k: int = K_OVERLAP) -> NDArray[np.boo
 
 
 def nearest_mean(rows: Rows, labels: Ids) -> NDArray[np.bool_]:
-    """Which rows lie nearer to the mean of their class's other rows than to any other class's mean, `[r]`."""
+    """Which rows lie nearer to the mean of their class's other rows than to any other class's mean, `[r]`.
+
+    The mean of `n` rows lies off their class's own by a variance of 1/n of theirs, which is taken off the squared
+    distances to it: else few rows would make a class seem far from whatever it is asked about.
+    """
     classes, codes = np.unique(labels, return_inverse=True)
-    counts = np.bincount(codes)
-    means = np.stack([rows[codes == code].mean(axis=0, dtype=np.float64) for code in range(len(classes))])
+    counts = np.bincount(codes).astype(float)
+    of_classes = [rows[codes == code].astype(np.float64) for code in range(len(classes))]
+    means = np.stack([each.mean(axis=0) for each in of_classes])
+    variances = np.array([each.var(axis=0, ddof=1).sum() if len(each) > 1 else 0.0 for each in of_classes])
     away = np.square(rows).sum(axis=1, dtype=np.float64)[:, None] - 2 * rows @ means.T + np.square(means).sum(axis=1)
-    own = away[np.arange(len(rows)), codes]
+    itself, n = (np.arange(len(rows)), codes), counts[codes]
+    others = np.maximum(n - 1, 1)
     # Without the row, its class's mean lies farther from it by n / (n − 1).
-    left_out = own * np.square(counts[codes] / np.maximum(counts[codes] - 1, 1))
-    left_out[counts[codes] == 1] = np.inf
-    away[np.arange(len(rows)), codes] = np.inf
-    found: NDArray[np.bool_] = left_out < away.min(axis=1)
+    to_own = away[itself] * np.square(n / others) - variances[codes] / others
+    to_own[n == 1] = np.inf
+    away -= variances / counts
+    away[itself] = np.inf
+    found: NDArray[np.bool_] = to_own < away.min(axis=1)
     return found
 
 
