@@ -258,7 +258,14 @@ def test_smote_with_all_rows_as_neighbours_has_two_thirds_of_the_variance() -> N
 def test_draws_from_the_truth_are_as_good_as_real_rows() -> None:
     found = means(training_data(FromTruth(), seeds=(0, 1)))
     held_back = found.xs(HELD_BACK, level="against")
-    for name in ("variance_ratio", "density", "coverage", "clipped_density", "clipped_coverage", "trained_on_synthetic"):
+    for name in (
+        "variance_ratio",
+        "density",
+        "coverage",
+        "clipped_density",
+        "clipped_coverage",
+        "trained_on_synthetic",
+    ):
         assert held_back.loc[name, "value"] == pytest.approx(held_back.loc[name, "real_value"], abs=0.1), name
         assert held_back.loc[name, "value"] == pytest.approx(found_for(name), abs=0.1), name
     for name in ("two_sample_linear", "two_sample_spread"):
@@ -279,9 +286,10 @@ def test_a_planted_swap_of_classes_is_the_share_of_rows_nearer_to_another_class(
     # Of the half that is of the other class all but as many as are misjudged anyway.
     assert swapped == pytest.approx((real + 1 - real) / 2, abs=0.08)
     assert real < 0.25
-    assert found.loc[("trained_on_synthetic", HELD_BACK), "value"] < found.loc[
-        ("trained_on_synthetic", HELD_BACK), "real_value"
-    ]
+    assert (
+        found.loc[("trained_on_synthetic", HELD_BACK), "value"]
+        < found.loc[("trained_on_synthetic", HELD_BACK), "real_value"]
+    )
 
 
 def test_value_and_null_are_of_equally_many_rows() -> None:

@@ -69,9 +69,7 @@ MEASURES = (
         "total variance in shares of that of real rows. Two thirds is what SMOTE leaves where all rows are neighbours",
         "ratio",
     ),
-    Measure(
-        "norm_ratio", HELD_BACK, "length", "mean length of the vectors in shares of that of real rows", "ratio"
-    ),
+    Measure("norm_ratio", HELD_BACK, "length", "mean length of the vectors in shares of that of real rows", "ratio"),
     Measure(
         "density",
         HELD_BACK,
@@ -207,8 +205,7 @@ def means(results: Results, scenario: Scenario) -> Iterator[tuple[str, dict[tupl
             frame = _frame(record["quality"], QUALITY_COLUMNS)
             of_measures = frame.groupby(["measure", "against"])[["value", "real_value"]].mean()
             found: dict[Any, tuple[float, float]] = {
-                key: (float(value), float(real))
-                for key, value, real in of_measures.itertuples(name=None)
+                key: (float(value), float(real)) for key, value, real in of_measures.itertuples(name=None)
             }
             if not any(against == HELD_BACK for _, against in found):
                 found |= {

@@ -47,7 +47,9 @@ def of_scenario(results: Results, scenario: Scenario) -> Audit | None:
 
 
 def _written(measure: Measure, found: tuple[float, float] | None) -> tuple[str, str]:
-    value, real = ("–" if each is None or math.isnan(each) else written(measure.kind, each) for each in found or (None, None))
+    value, real = (
+        "–" if each is None or math.isnan(each) else written(measure.kind, each) for each in found or (None, None)
+    )
     return value, real
 
 
