@@ -19,7 +19,7 @@ from synaug.augmenter import Augmenter
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.quality import audit, discriminant, measures
-from synaug.quality.audit import FEWEST, SPLITS
+from synaug.quality.audit import FEWEST
 from synaug.quality.distances import Base, among_themselves, squared_distances
 from synaug.record import extending, shapes
 from synaug.record.tables import HELD_BACK, QUALITY_COLUMNS, TRAINING
@@ -33,7 +33,8 @@ K = measures.K
 
 
 def gaussian(n: int, d: int = 8, seed: int = 0, shift: float = 0.0, scale: float = 1.0) -> Rows:
-    return (shift + scale * np.random.RandomState(seed).normal(size=(n, d))).astype(np.float32)
+    rows: Rows = (shift + scale * np.random.RandomState(seed).normal(size=(n, d))).astype(np.float32)
+    return rows
 
 
 def of_pairs(measure: Callable[[Rows, Rows], float], n: int = 60, draws: int = 150, d: int = 8) -> NDArray[np.float64]:
@@ -77,7 +78,7 @@ def test_distances_are_those_of_the_definition() -> None:
 def test_equal_distributions_cover_each_other_as_naeems_lemma_says(n: int, s: int) -> None:
     found = [covered(gaussian(s, 8, 2 * draw), gaussian(n, 8, 2 * draw + 1)) for draw in range(300)]
     error = np.std(found) / math.sqrt(len(found))
-    assert np.mean(found) == pytest.approx(measures.expected_coverage(n, s, K), abs=4 * error)
+    assert np.mean(found) == pytest.approx(measures.expected_coverage(n, s, K), abs=float(4 * error))
     assert error < 0.01
 
 
@@ -231,8 +232,8 @@ def training_data(
     )
 
 
-def means(data: TrainingData) -> pd.DataFrame:
-    frame = pd.DataFrame(**audit(data))
+def means(data: TrainingData) -> Any:
+    frame: Any = pd.DataFrame(**audit(data))
     return frame.groupby(["measure", "against"])[["value", "real_value", "rows", "real_rows", "reference_rows"]].mean()
 
 
@@ -315,7 +316,7 @@ def test_the_reference_rows_do_not_depend_on_the_method() -> None:
 
 
 def test_without_rows_held_back_the_rows_that_trained_are_beside_each_other() -> None:
-    table = pd.DataFrame(**audit(training_data(SMOTE(), None)))
+    table: Any = pd.DataFrame(**audit(training_data(SMOTE(), None)))
     assert set(table["against"]) == {TRAINING}
     named = table[table["measure"] == "other_class"]
     assert named["real_value"].notna().all()

@@ -73,7 +73,8 @@ class Trained:
 
     def of(self, label: int) -> Rows:
         """Those of one class."""
-        return self.rows[self.labels == label]
+        of_class: Rows = self.rows[self.labels == label]
+        return of_class
 
 
 def audit(data: TrainingData) -> dict[str, Any]:
@@ -155,8 +156,8 @@ def _pool(data: TrainingData, split: Split, label: int) -> Pool:
     rows = held_back if is_held_back else split.train[data.labels[split.train] == label]
     drawn = _random(data, split, label, "real").permutation(rows)
     half, most = len(drawn) // 2, _most(data)
-    halves = (data.embeddings[part[:most]] for part in (drawn[:half], drawn[half : 2 * half]))
-    return Pool(*halves, is_held_back)
+    reference, unseen = (data.embeddings[part[:most]] for part in (drawn[:half], drawn[half : 2 * half]))
+    return Pool(reference, unseen, is_held_back)
 
 
 def _most(data: TrainingData) -> int:

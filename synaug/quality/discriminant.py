@@ -27,7 +27,8 @@ class Discriminant:
 
     def decide(self, rows: Rows) -> NDArray[np.int64]:
         """The class of each row `[r, d]`, by its place among those that were learned, `[r]`."""
-        return (rows @ self.directions.T + self.offsets).argmax(axis=1)
+        places: NDArray[np.int64] = (rows @ self.directions.T + self.offsets).argmax(axis=1)
+        return places
 
 
 def fit(classes: Sequence[Rows]) -> Discriminant:

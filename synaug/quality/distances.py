@@ -40,8 +40,9 @@ class Base:
 
     def squared(self, rows: Rows) -> Squared:
         """Squared Euclidean distances of rows `[r, d]` to these, float32 `[r, o]`."""
-        moved = rows - self.centre
-        squared: Squared = (-2 * moved) @ self.rows.T
+        moved: Rows = rows - self.centre
+        squared: Squared = moved @ self.rows.T
+        squared *= np.float32(-2)
         squared += np.einsum("rd,rd->r", moved, moved)[:, None]
         squared += self.lengths
         return np.maximum(squared, 0, out=squared)

@@ -24,7 +24,7 @@ QUALITY, GEOMETRY = "quality.csv", "geometry.csv"
 
 
 def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *, csv: bool = False) -> Path:
-    """Write ``index.html``, the scores, the comparisons and the audits, what their columns are, LaTeX tables and figures.
+    """Write ``index.html``, scores, comparisons and audits, what their columns are, LaTeX tables and figures.
 
     A figure that cannot be drawn is missing, and named on the page, in the log and in ``errors.log``, which has its
     traceback; the rest is written all the same.

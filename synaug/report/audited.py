@@ -9,6 +9,7 @@ import pandas as pd
 from synaug.comparison.evidence import CHOICES
 from synaug.comparison.labels import Scenario
 from synaug.record.tables import GEOMETRY_COLUMNS, HELD_BACK, QUALITY_COLUMNS, TRAINING
+from synaug.report import words
 from synaug.report.results import Results
 
 
@@ -43,7 +44,7 @@ MEASURES = (
     Measure(
         "nearest",
         TRAINING,
-        "distance to training rows",
+        "distance to training",
         "median distance to the nearest training row of the class. Less than for real rows: they stay closer to what "
         "is known than new texts do",
         "distance",
@@ -51,14 +52,14 @@ MEASURES = (
     Measure(
         "other_class",
         TRAINING,
-        "nearer to another class, of training rows",
+        "other class, training rows",
         "rows whose nearest training row is of another class (Hassanat et al. 2022). As larger classes have more rows, "
         "many real minority rows are, too: far fewer synthetic ones means that they keep to what is known",
     ),
     Measure(
         "other_class",
         HELD_BACK,
-        "nearer to another class, of real rows",
+        "other class, real rows",
         "the same among real rows that the sampler did not see, equally many of each class, and of majority classes "
         "training rows. More than for real rows: synthetic rows lie in another class",
     ),
@@ -115,7 +116,7 @@ MEASURES = (
     Measure(
         "trained_on_training",
         HELD_BACK,
-        "trained on the few real ones",
+        "trained on the few real",
         "the same from the training rows that synthetic rows are made of: below it, they say less than their sources",
     ),
 )
@@ -223,3 +224,10 @@ def deviation(results: Results, scenario: Scenario) -> float:
     n = [frame["rows"][frame["measure"].str.startswith("two_sample", na=False)] for frame in frames if len(frame)]
     rows = pd.concat(n) if n else pd.Series(dtype=float)
     return float((0.25 / rows).pow(0.5).mean())
+
+
+def written(kind: str, value: float) -> str:
+    """A number as the page has it: shares in per cent, others with two digits, or none where they are large."""
+    if kind == "share":
+        return words.level(value, "recall")
+    return words.fixed(value, 2 if abs(value) < 9.995 else 1)

@@ -6,7 +6,6 @@ from synaug.comparison.labels import Scenario
 from synaug.report import audited, limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
-from synaug.report.page.audits import written
 from synaug.report.results import Results
 
 # Of `audited.MEASURES`, those that say most in least room, each with the shortest of titles.
@@ -62,15 +61,15 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         title=f"Synthetic rows beside real ones on {label}",
         alt=f"Measures of synthetic rows, and of as many real ones. {told}.",
         note=(
-            "Coloured: synthetic rows. Grey bar: as many real rows that were held back, which is where a perfect method "
-            f"would stand. {results.over_splits(scenario).capitalize()} and classes that got rows."
+            "Coloured: synthetic rows. Grey bar: as many real rows that were held back, which is where a perfect "
+            f"method would stand. {results.over_splits(scenario).capitalize()} and classes that got rows."
         ),
     )
 
 
 def _told(measure: audited.Measure, of_method: dict[tuple[str, str], tuple[float, float]]) -> str:
     value, real = of_method.get((measure.name, measure.against), (math.nan, math.nan))
-    numbers = ["unknown" if math.isnan(each) else written(measure.kind, each) for each in (value, real)]
+    numbers = ["unknown" if math.isnan(each) else audited.written(measure.kind, each) for each in (value, real)]
     return f"{DRAWN[measure.name]} {numbers[0]} (real rows {numbers[1]})"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from synaug.comparison.labels import Scenario
 from synaug.report import audited, limits, words
-from synaug.report.audited import MEASURES, Measure
+from synaug.report.audited import MEASURES, Measure, written
 from synaug.report.results import Results
 
 
@@ -51,13 +51,6 @@ def _written(measure: Measure, found: tuple[float, float] | None) -> tuple[str, 
         "–" if each is None or math.isnan(each) else written(measure.kind, each) for each in found or (None, None)
     )
     return value, real
-
-
-def written(kind: str, value: float) -> str:
-    """A number as the page has it: shares in per cent, others with two digits, or none where they are large."""
-    if kind == "share":
-        return words.level(value, "recall")
-    return words.fixed(value, 2 if abs(value) < 9.995 else 1)
 
 
 def geometry(results: Results) -> list[tuple[str, list[str]]]:
