@@ -163,7 +163,7 @@ def two_sample_spread(rows: Rows, real: Rows) -> float:
     A plane does not part rows that crowd in the middle of real ones; this does. The nearest neighbour, which is often
     taken for such a test, is blind to them: where rows have many dimensions, those in the middle are the nearest to
     all others, so that real rows count as made ones, too, and the accuracy stays at ½. (Rows of a VAE with a sixth of
-    the real variance: .51 by the nearest neighbour, .95 or more by this.)
+    the real variance had .51 by the nearest neighbour, on rotten_tomatoes at 1:10.)
     """
     (known_rows, asked_rows), (known_real, asked_real) = _halves(rows), _halves(real)
     middle = known_real.mean(axis=0)
