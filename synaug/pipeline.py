@@ -32,6 +32,7 @@ from synaug.files.digest import array_sha256
 from synaug.files.escaping import shown
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.loss import Loss
+from synaug.quality import audit, geometry
 from synaug.record.cost import Cost
 from synaug.record.extending import extend
 from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES, TAU_NORM
@@ -156,6 +157,7 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
         prepared = prepare(config, folder.name, asked, cost)
         data = augment(config, prepared, cost)
         balance = tables.balance(data)
+        looked_into = look_into(data, cost)
         warn_of_near_copies(prepared.near_copies, prepared.texts.title)
         described = describe(prepared, asked.sources["dataset"])
         for sentence in said_of_unjudged(described["data"]["unjudged_by_seed"], config.n_folds):
@@ -176,6 +178,7 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
                 **scored,
                 "balance": balance,
                 **written,
+                **looked_into,
                 **training_tables(data, predictions),
                 "cost": spent(cost, prepared.encoded, predictions),
             }
@@ -311,6 +314,15 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
     n_synthetic = sum(len(training_set.augmented.synthetic) for training_set in data.training_sets)
     cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()))
     return data
+
+
+def look_into(data: TrainingData, cost: Cost) -> dict[str, Any]:
+    """What the synthetic rows are like beside real ones, and how classes lie; nothing is chosen by it."""
+    with cost.stage("audit"):
+        return {
+            "quality": audit(data),
+            "geometry": geometry(data.dataset, data.embeddings, data.labels, data.class_names, data.splits),
+        }
 
 
 def fit(training: Fits, data: TrainingData, cost: Cost) -> Predictions:

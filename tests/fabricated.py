@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.record import FAILURE, RECORD, SCHEMA, SCORE_COLUMNS, VALIDATION_COLUMNS
+from synaug.record.tables import GEOMETRY_COLUMNS, QUALITY_COLUMNS
+from synaug.report.audited import MEASURES
 from synaug.scores.metrics import CALIBRATION_BINS, CLASS_METRICS, METRICS
 
 AUGMENTERS = ("none", "random", "smote", "adasyn")
@@ -175,6 +177,8 @@ def fabricate(
         "reliability": [_reliability(rule, recalls[index].mean()) for index, rule in enumerate(RULES)],
         "offsets": [],
         "balance": _balance(splits, class_names, minority, ratio or 5.0, augmenter, settings),
+        "quality": _quality(splits, class_names, minority, augmenter),
+        "geometry": _geometry(splits, class_names),
         "diagnostics": [],
         "curves": _curves(recalls, splits),
         "best": {
@@ -188,7 +192,7 @@ def fabricate(
         "warnings": [],
         "probabilities_sha256": "f" * 64,
         "cost": {
-            "seconds": {"load": 1.1, "embed": 0.02, "augment": 0.2, "train": 8.0, "score": 0.8},
+            "seconds": {"load": 1.1, "embed": 0.02, "augment": 0.2, "audit": 0.3, "train": 8.0, "score": 0.8},
             "optimiser_steps": len(splits) * (N_INNER * STOPPED + STEPS[-1]),
             "members": len(splits) * (N_INNER + 1),
             "peak_memory_bytes": 1_200_000_000,
@@ -368,6 +372,32 @@ def _balance(
             new = 0 if augmenter in REPEATING else made
             rows.append([seed, fold, inner, name, real, real, asked, made, new, 2 * short, reason])
     return {"columns": columns, "data": rows}
+
+
+def _quality(
+    splits: Sequence[tuple[int, int]], class_names: Sequence[str], minority: Sequence[int], augmenter: str
+) -> dict[str, Any]:
+    if augmenter == "none" or augmenter in REMOVING:
+        return {"columns": list(QUALITY_COLUMNS), "data": []}
+    draw = np.random.RandomState(_seed(augmenter))
+    by_measure = {(each.name, each.against): each.kind for each in MEASURES}
+    typical = {key: draw.uniform(0.2, 0.9) for key in by_measure}
+    rows = [
+        [*split, class_names[label], *key, round(float(value + 0.05 * draw.uniform()), 5), 0.7, 100, 100, 100]
+        for split in splits[:5]
+        for label in minority
+        for key, value in typical.items()
+    ]
+    return {"columns": list(QUALITY_COLUMNS), "data": rows}
+
+
+def _geometry(splits: Sequence[tuple[int, int]], class_names: Sequence[str]) -> dict[str, Any]:
+    of_all = {"overlap": 0.3, "separability": 0.7, "fisher_ratio": 0.02, "dimension": 21.5, "hubness": 1.2}
+    rows: list[list[Any]] = []
+    for split in splits[:5]:
+        rows += [[*split, name, "rows", 160, 160] for name in class_names]
+        rows += [[*split, None, name, value, 500] for name, value in {"rows": 640.0, **of_all}.items()]
+    return {"columns": list(GEOMETRY_COLUMNS), "data": rows}
 
 
 def _curves(recalls: Array, splits: Sequence[tuple[int, int]]) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def test_the_record_holds_what_the_design_promises(program: Program, csv: str) -
     assert (best.learned == (best.loss < np.log(3))).all()
     assert record["cost"]["members"] == 8 * 6
     assert 8 * 40 < record["cost"]["optimiser_steps"] <= 8 * 6 * 40
-    assert set(record["cost"]["seconds"]) == {"load", "embed", "augment", "train", "score"}
+    assert set(record["cost"]["seconds"]) == {"load", "embed", "augment", "audit", "train", "score"}
     assert record["cost"]["peak_memory_bytes"] > 50e6
 
 

@@ -35,6 +35,7 @@ DECIDES_NONE = (
     "embed",
     "errors",
     "files",
+    "quality",
     "record",
     "report",
     "settings",

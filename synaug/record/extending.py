@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 Arrays = Mapping[str, NDArray[Any]]
 # As the last command has it, whatever stood there before.
 OF_THE_LAST = ("name", "choices", "overrides", "configs_sha256", "git_commit", "probabilities_sha256")
+# Tables of which nothing is chosen: the code that makes them may change from one seed to another (`record.code`).
+DESCRIPTIVE = ("quality", "geometry")
 OUT_OF_FOLD = "oof_"  # arrays of rows that have seeds of their own
 
 
@@ -157,10 +159,22 @@ def _has_seeds(value: Any) -> bool:
 def _rows_of_both(name: str, first: Any, second: Any) -> Any:
     if not _is_table(second):
         return [*first, *second]
+    if name in DESCRIPTIVE:  # other versions may tell more of the rows, or less
+        columns = list(dict.fromkeys([*_longer(first, second)["columns"], *first["columns"], *second["columns"]]))
+        return {"columns": columns, "data": [*_rows_with(columns, first), *_rows_with(columns, second)]}
     return {
         "columns": _same(f"columns of {name}", first["columns"], second["columns"]),
         "data": first["data"] + second["data"],
     }
+
+
+def _longer(first: Any, second: Any) -> Any:
+    return max(first, second, key=lambda table: len(table["columns"]))
+
+
+def _rows_with(columns: list[str], table: Any) -> list[list[Any]]:
+    places = [table["columns"].index(name) if name in table["columns"] else None for name in columns]
+    return [[None if place is None else row[place] for place in places] for row in table["data"]]
 
 
 def _in_order(record: Mapping[str, Any]) -> dict[str, Any]:

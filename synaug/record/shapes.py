@@ -20,8 +20,12 @@ from synaug.record.tables import (
     BALANCE_COLUMNS,
     BEST_COLUMNS,
     CURVE_COLUMNS,
+    GEOMETRY_COLUMNS,
+    HELD_BACK,
+    QUALITY_COLUMNS,
     SCORE_COLUMNS,
     TAU_NORM_COLUMNS,
+    TRAINING,
     VALIDATION_COLUMNS,
     as_table,
 )
@@ -36,6 +40,16 @@ BALANCE_NEEDED = ("seed", "fold", "class", "real", "asked", "made", "made_by_fal
 # Ranges of scores that are not shares. No log loss of float64 probabilities is larger: −log 5e-324 is 744.4.
 RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, 745.0), "balanced_log_loss": (0.0, 745.0), "brier_score": (0.0, 2.0)}
 SHARE = (0.0, 1.0)
+# Of what is told of rows: which measures are shares, and what no other reaches.
+SHARES = frozenset(
+    {
+        *("copies", "other_class", "coverage", "clipped_density", "clipped_coverage"),
+        *("two_sample_linear", "two_sample_spread", "trained_on_synthetic", "trained_on_training"),
+        *("overlap", "separability"),
+    }
+)
+LARGEST_MEASURE = 1e15
+DESCRIPTIVE = frozenset({*QUALITY_COLUMNS, *GEOMETRY_COLUMNS})
 ROUNDING = 1e-6
 INT = frozenset({int})
 TEXT = frozenset({str})
@@ -191,6 +205,8 @@ class Record(TypedDict):
     confusion: NotRequired[list[Confusion]]
     reliability: NotRequired[list[Reliability]]
     balance: NotRequired[Table]
+    quality: NotRequired[Table]
+    geometry: NotRequired[Table]
     curves: NotRequired[Table]
     best: NotRequired[Table]
     tau_norm: NotRequired[Table]
@@ -324,6 +340,8 @@ def record(path: Path) -> dict[str, Any]:
     chosen = _columns("tau_norm", complete["tau_norm"], TAU_NORM_COLUMNS)
     if any(not NUMBER.issuperset(map(type, column)) for column in chosen.values()):
         raise MisshapenError("has a table tau_norm that is not of numbers")
+    for name, needed in (("quality", QUALITY_COLUMNS), ("geometry", GEOMETRY_COLUMNS)):
+        _is_descriptive(name, _columns(name, complete[name], needed), names)
     return complete
 
 
@@ -336,6 +354,8 @@ def _empty() -> dict[str, Any]:
         "reliability": [],
         "offsets": [],
         "balance": as_table(BALANCE_COLUMNS, ()),
+        "quality": as_table(QUALITY_COLUMNS, ()),
+        "geometry": as_table(GEOMETRY_COLUMNS, ()),
         "diagnostics": [],
         "curves": as_table(CURVE_COLUMNS, ()),
         "best": as_table(BEST_COLUMNS, ()),
@@ -447,3 +467,28 @@ def _is_balance(columns: Mapping[str, tuple[Any, ...]], class_names: Sequence[st
     numbers = (value for column in counted for value in column)
     if any(value is not None and abs(value) > 2**53 for value in numbers):
         raise MisshapenError("has a balance of more rows than can be")
+
+
+def _is_descriptive(name: str, columns: Mapping[str, tuple[Any, ...]], class_names: Sequence[str]) -> None:
+    """What is told of rows: measures of any name, as later versions have others."""
+    allowed = {"seed": INT, "fold": INT, "class": TEXT | {type(None)}, "measure": TEXT, "against": TEXT}
+    for column, values in columns.items():
+        if not allowed.get(column, NUMBER).issuperset(map(type, values)) and column in DESCRIPTIVE:
+            raise MisshapenError(f"has a value of another type in column {column} of its table {name}")
+    if not {None, *class_names}.issuperset(columns["class"]):
+        raise MisshapenError(f"has a table {name} of a class that its data do not have")
+    if not {TRAINING, HELD_BACK}.issuperset(columns.get("against", ())):
+        raise MisshapenError(f"has a table {name} against other rows than {TRAINING} or {HELD_BACK}")
+    numbers = (value for column in ("rows", "real_rows", "reference_rows") for value in columns.get(column, ()))
+    if any(value is not None and not 0 <= value <= 2**53 for value in numbers):
+        raise MisshapenError(f"has a table {name} of more rows than can be")
+    for measure, value in zip(columns["measure"], columns["value"], strict=True):
+        _is_in_range(name, measure, value)
+    for measure, value in zip(columns["measure"], columns.get("real_value", ()), strict=False):
+        _is_in_range(name, measure, value)
+
+
+def _is_in_range(name: str, measure: str, value: float | None) -> None:
+    low, high = (0.0, 1.0) if measure in SHARES else (-LARGEST_MEASURE, LARGEST_MEASURE)
+    if value is not None and value == value and not low - ROUNDING <= value <= high + ROUNDING:
+        raise MisshapenError(f"has a {measure[:40]} of {_number(value)} in its table {name}, beyond its range")

@@ -13,6 +13,14 @@ CURVES = ("train_loss", "prior_corrected_loss", "tuned_loss", "argmax_test")
 CURVE_COLUMNS = ("seed", "fold", "step", *CURVES)
 BEST_COLUMNS = ("seed", "fold", "decision", "step", "loss", "learned")
 TAU_NORM_COLUMNS = ("seed", "fold", "tau", "loss")
+# What synthetic rows are like, and what the data are like: nothing is chosen by these, so the code that makes them is
+# not in the digest that runs are compared by (`record.code`). A measure that is computed otherwise gets another name.
+TRAINING, HELD_BACK = "training", "held_back"  # real rows that others are compared with
+QUALITY_COLUMNS = (
+    *("seed", "fold", "class", "measure", "against", "value", "real_value"),
+    *("rows", "real_rows", "reference_rows"),
+)
+GEOMETRY_COLUMNS = ("seed", "fold", "class", "measure", "value", "rows")
 
 
 def as_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:

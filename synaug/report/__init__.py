@@ -20,10 +20,11 @@ log = logging.getLogger(__name__)
 
 PAGE, ERRORS = "index.html", "errors.log"
 COMPARISONS, SCORES, SCORES_CSV, README = "comparisons.csv", "scores.parquet", "scores.csv.gz", "README.md"
+QUALITY, GEOMETRY = "quality.csv", "geometry.csv"
 
 
 def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *, csv: bool = False) -> Path:
-    """Write ``index.html``, the scores and the comparisons, what their columns are, LaTeX tables and figures.
+    """Write ``index.html``, scores, comparisons and audits, what their columns are, LaTeX tables and figures.
 
     A figure that cannot be drawn is missing, and named on the page, in the log and in ``errors.log``, which has its
     traceback; the rest is written all the same.
@@ -40,7 +41,7 @@ def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *,
     Path
         The page.
     """
-    from synaug.report import data_files, draw, figures, latex
+    from synaug.report import audited, data_files, draw, figures, latex
     from synaug.report.page import page
     from synaug.report.results import Results
 
@@ -61,7 +62,11 @@ def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *,
         with replacing(folder / SCORES_CSV) as file:
             data_files.write_packed_csv(scores, file)
     _write(folder / COMPARISONS, data_files.comparisons_csv(comparison))
-    _write(folder / README, data_files.readme(comparison).encode())
+    audits = {QUALITY: audited.quality(results), GEOMETRY: audited.geometry(results)}
+    for name, table in audits.items():
+        if len(table):
+            _write(folder / name, data_files.audit_csv(table))
+    _write(folder / README, data_files.readme(comparison, [name for name in audits if len(audits[name])]).encode())
     for name, text in latex.tables(results).items():
         _write(folder / "tables" / name, text.encode())
     _write(folder / PAGE, page.render(results, sections).encode())
@@ -87,7 +92,7 @@ def _forget(folder: Path, kinds: Iterable[str]) -> None:
     for path in folder.glob("figures/*"):
         if of_a_report.fullmatch(path.name):
             path.unlink()
-    for name in (ERRORS, SCORES_CSV, "scores.csv"):
+    for name in (ERRORS, SCORES_CSV, "scores.csv", QUALITY, GEOMETRY):
         with suppress(FileNotFoundError, NotADirectoryError):
             (folder / name).unlink()
 

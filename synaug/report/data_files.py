@@ -2,6 +2,7 @@
 
 import gzip
 import io
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import pandas as pd
@@ -13,7 +14,8 @@ from synaug.comparison.compare import Comparison
 from synaug.comparison.evidence import CHOICES, Evidence
 from synaug.comparison.labels import as_text
 from synaug.files import escaping
-from synaug.report import COMPARISONS, SCORES, SCORES_CSV
+from synaug.report import COMPARISONS, GEOMETRY, QUALITY, SCORES, SCORES_CSV
+from synaug.report.audited import OF_GEOMETRY, OF_QUALITY
 
 TEST, OUT_OF_FOLD = "test", "out_of_fold"
 OF_SCORES = {
@@ -86,12 +88,24 @@ def comparisons_csv(comparison: Comparison) -> bytes:
     return buffer.getvalue()
 
 
-def readme(comparison: Comparison) -> str:
-    """What the columns of both files are, as Markdown."""
+def audit_csv(table: pd.DataFrame) -> bytes:
+    """A table of audits; an empty class means all classes."""
+    buffer = io.BytesIO()
+    escaping.csv_frame(table.assign(scenario=table["scenario"].map(str))).to_csv(buffer, index=False)
+    return buffer.getvalue()
+
+
+def readme(comparison: Comparison, audits: Sequence[str] = ()) -> str:
+    """What the columns of the files are, as Markdown; of the files of audits those that are there."""
     of_scores = "".join(f"- {name}: {note}.\n" for name, note in OF_SCORES.items())
+    of_audits = "".join(
+        f"\n# {file}\n\n" + "".join(f"- {name}: {note}.\n" for name, note in notes.items())
+        for file, notes in ((QUALITY, OF_QUALITY), (GEOMETRY, OF_GEOMETRY))
+        if file in audits
+    )
     return (
         f"# {COMPARISONS}\n\n{columns.readme(_comparisons(comparison).columns, comparison.rope)}\n"
-        f"# {SCORES}, and {SCORES_CSV} where it was asked for\n\n{of_scores}"
+        f"# {SCORES}, and {SCORES_CSV} where it was asked for\n\n{of_scores}{of_audits}"
     )
 
 

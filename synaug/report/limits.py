@@ -24,6 +24,8 @@ CONFUSION_NUMBERS = 10  # classes: of more, the cells hold none
 # Of the tables by scenario.
 SCENARIO_TABLES = 40
 SCENARIO_LINES = 60  # of a group
+GEOMETRY_ROWS = 200
+AUDITED_METHODS = 14  # of a figure
 
 # Rows of the page's tables, and lines of its lists.
 COMPARISONS = 60_000

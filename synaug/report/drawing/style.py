@@ -105,6 +105,11 @@ def colour_bar(figure: Figure, axes: list[Axes], limit: float, label: str) -> No
     bar.outline.set_visible(False)
 
 
+def few_ticks() -> MaxNLocator:
+    """Three numbers or so on a short axis."""
+    return MaxNLocator(3)
+
+
 def log_steps(axes: Axes, steps: Sequence[float]) -> None:
     """Make the axis of steps logarithmic, with a few of the steps below it."""
     axes.set_xscale("log", base=2)

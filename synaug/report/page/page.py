@@ -13,9 +13,9 @@ from markupsafe import Markup
 from synaug.comparison import columns
 from synaug.comparison.significance import DEFINITIONS, INTERVAL
 from synaug.files.escaping import console, shown
-from synaug.report import limits, words
+from synaug.report import audited, limits, words
 from synaug.report.draw import Section
-from synaug.report.page import reproduction, scenarios, tables
+from synaug.report.page import audits, reproduction, scenarios, tables
 from synaug.report.results import Results
 
 HERE = Path(__file__).parent
@@ -84,6 +84,9 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "columns": {label: columns.NOTES[name] for name, label in EXPLAINED.items()},
         "scenarios": by_scenario,
         "scenarios_left_out": len(results.scenarios) - len(by_scenario) if by_scenario else 0,
+        "audit_measures": audited.MEASURES,
+        "geometry": audits.geometry(results),
+        "geometry_measures": audited.GEOMETRY,
         "calibration": [words.metric(name) for name in scenarios.CALIBRATION],
     }
     return environment.get_template("page.html.jinja").render(context)

@@ -21,6 +21,7 @@ from synaug.comparison.labels import (
 )
 from synaug.comparison.significance import INCONCLUSIVE
 from synaug.report import limits, words
+from synaug.report.page import audits
 from synaug.report.results import Results
 from synaug.scores.decision import ARGMAX_CHOSEN_STEP
 
@@ -78,11 +79,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class ScenarioTable:
-    """All that is shown of one scenario: lines by group, and calibration."""
+    """All that is shown of one scenario: lines by group, calibration, and what its synthetic rows are like."""
 
     label: str
     groups: Sequence[tuple[str, Sequence[Line]]]
     calibration: Sequence[Calibration]
+    audit: audits.Audit | None
 
 
 def tables(results: Results) -> list[ScenarioTable]:
@@ -107,7 +109,8 @@ def _table(results: Results, scenario: Scenario) -> ScenarioTable:
         group = GROUPS[0] if method.augmenter in PICKED else GROUPS[1 + bool(any_row["with_synthesis"])]
         lines[group].append(_line(results, method, of_references))
     groups = [(name, of_group[: limits.SCENARIO_LINES]) for name, of_group in lines.items() if of_group]
-    return ScenarioTable(results.label(scenario), groups, list(_calibration(results, scenario)))
+    audit = audits.of_scenario(results, scenario)
+    return ScenarioTable(results.label(scenario), groups, list(_calibration(results, scenario)), audit)
 
 
 def _is_shown(method: Method) -> bool:
