@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
-from synaug import record
+from synaug import record, settings
 from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
@@ -49,10 +49,11 @@ from synaug.splits.near_copies import near_copies, said_of_near_copies, warn_of_
 from synaug.sweep import interrupts
 from synaug.tracking import wandb_run
 from synaug.training import tables
+from synaug.training.amounts import Fitted, best_of
 from synaug.training.at_once import TrainingAtOnce
 from synaug.training.fit import Fits, StackedTraining
 from synaug.training.predictions import OfSplit, Predictions
-from synaug.training.training_sets import TrainingData, neighbour_graphs
+from synaug.training.training_sets import Graphs, TrainingData, neighbour_graphs
 from synaug.training.training_sets import augment as augment_splits
 from synaug.training.watch import judge_of
 
@@ -149,15 +150,13 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
     quieten_lightning()
     with torch_threads(config.threads):
         prepared = prepare(config, folder.name, asked, cost)
-        data = augment(config, prepared, cost)
-        balance = tables.balance(data)
         warn_of_near_copies(prepared.near_copies, prepared.texts.title)
         described = describe(prepared, asked.sources["dataset"])
         for sentence in said_of_unjudged(described["data"]["unjudged_by_seed"], config.n_folds):
             log.warning("%s", sentence)
-        warn_of_fallbacks(balance, data.class_names)
         with logging_to(config.logger) as logger:
-            predictions = fit(make_training(config, prepared), data, cost)
+            fitted = augment_and_fit(config, prepared, cost)
+            data, predictions = fitted.data, fitted.predictions
             with of_no_consequence():
                 wandb_run.log_curves(logger, predictions.curves.steps.tolist(), predictions.curves.points)
             scored = score(data, predictions, cost)
@@ -165,8 +164,8 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
                 **provenance(config, folder, asked),
                 **described,
                 **scored,
-                "balance": balance,
                 **training_tables(data, predictions),
+                "amounts": tables.amounts(fitted),
                 "cost": spent(cost, prepared.encoded, predictions),
             }
             recorded = extend(folder, computed, log_probabilities(data, predictions), warnings_of)
@@ -257,15 +256,32 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
     )
 
 
-def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
-    """Make the synthetic rows of every training set."""
-    augmenter = make_augmenter(config.augmenter)
+def augment_and_fit(config: DictConfig, prepared: Prepared, cost: Cost) -> Fitted:
+    """Make the synthetic rows and train on them; with several amounts to choose from, with each of these."""
+    augmenters, training = make_augmenters(config.augmenter), make_training(config, prepared)
     graphs = neighbour_graphs(
         prepared.embeddings,
         prepared.texts.labels,
         cache_folder(config.cache_dir) / "neighbours",
         prepared.embeddings_sha256,
     )
+
+    def fitted(augmenter: Augmenter) -> Fitted:
+        data = augment(config, prepared, augmenter, graphs, cost)
+        if len(augmenters) == 1:  # of several, what was chosen is warned of in the end
+            warn_of_fallbacks(tables.balance(data), data.class_names)
+        return Fitted.with_amount(augmenter.amount, data, fit(training, data, cost))
+
+    best = best_of(augmenters, fitted)
+    if len(augmenters) > 1:
+        warn_of_fallbacks(tables.balance(best.data), best.data.class_names)
+        log.info("%s", best.sentence())
+    return best
+
+
+def augment(config: DictConfig, prepared: Prepared, augmenter: Augmenter, graphs: Graphs, cost: Cost) -> TrainingData:
+    """Make the synthetic rows of every training set."""
+    flops_before = sum(graph.flops_done for graph in graphs.values())
     with cost.stage("augment"):
         n_splits = len(prepared.splits)
         log.info(
@@ -283,7 +299,7 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
             target_prior=config.target_prior,
         )
     n_synthetic = sum(len(training_set.augmented.synthetic) for training_set in data.training_sets)
-    cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()))
+    cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()) - flops_before)
     return data
 
 
@@ -390,6 +406,7 @@ def describe(prepared: Prepared, source: str) -> dict[str, Any]:
 def training_tables(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
     """What was trained on, and how it went."""
     return {
+        "balance": tables.balance(data),
         "diagnostics": tables.diagnostics(data),
         "curves": tables.curves(data, predictions.curves),
         "best": tables.best(data, predictions),
@@ -434,19 +451,26 @@ def of_no_consequence() -> Iterator[None]:
         log.warning(said, type(error).__name__, error, exc_info=True)
 
 
-def make_augmenter(config: DictConfig) -> Augmenter:
+def make_augmenters(config: DictConfig) -> list[Augmenter]:
     """Make the group's sampler and hold it to the contract of `synaug.augmenter.Augmenter`.
+
+    Returns
+    -------
+    list
+        One for each amount that there is to choose from, ascending: mostly one.
 
     Raises
     ------
     UserError
-        If the target is no sampler, or rejects a parameter.
+        If the target is no sampler, or rejects a parameter; or if it decides by itself how many rows it makes, and
+        there are several amounts to choose from.
     """
     ours = ("amount", "strict", "replicas")
     sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ours])
     sampler = instantiate(sampler_config, _convert_="all")
     check_parameters(sampler)
-    return Augmenter(sampler, amount=config.amount, strict=config.strict)
+    amount = OmegaConf.to_object(config.amount) if OmegaConf.is_list(config.amount) else config.amount
+    return Augmenter.of_amounts(sampler, settings.amounts(amount), config.strict)
 
 
 def make_loss(config: DictConfig, class_names: Sequence[str]) -> Loss:

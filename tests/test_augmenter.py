@@ -37,7 +37,7 @@ from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.global_state import seeded
 from synaug.augmenter.samplers import check_parameters, sampling_type
 from synaug.errors import UserError
-from synaug.pipeline import make_augmenter
+from synaug.pipeline import make_augmenters
 from synaug.record.tables import as_table
 from synaug.settings import conf_dir
 from tests.toy import augmented as run
@@ -151,7 +151,8 @@ def make(name: str, amount: float = 1.0, strict: bool = False) -> Augmenter:
         return Augmenter(OTHERS[name](), amount, strict)
     config = composed(name).copy()
     config.amount, config.strict = amount, strict
-    return make_augmenter(config)
+    (augmenter,) = make_augmenters(config)
+    return augmenter
 
 
 def training_labels(y: NDArray[Any], augmented: Augmented) -> NDArray[Any]:

@@ -1,6 +1,8 @@
 """What a setting may be, and names as settings give them."""
 
 from synaug.settings.table import (
+    AMOUNTS,
+    AUTO,
     BAGGED,
     CHANGING_GROUPS,
     DATASET,
@@ -20,6 +22,7 @@ from synaug.settings.table import (
     REFIT,
     ROTATE,
     VAE,
+    amounts,
     conf_dir,
     did_you_mean,
     is_number,
@@ -31,6 +34,8 @@ from synaug.settings.table import (
 )
 
 __all__ = [
+    "AMOUNTS",
+    "AUTO",
     "BAGGED",
     "CHANGING_GROUPS",
     "DATASET",
@@ -50,6 +55,7 @@ __all__ = [
     "REFIT",
     "ROTATE",
     "VAE",
+    "amounts",
     "conf_dir",
     "did_you_mean",
     "is_number",
