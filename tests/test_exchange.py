@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from synaug import record
+from synaug import record, report
 from synaug.comparison import evidence as evidences
 from synaug.comparison import exchange, power
 from synaug.comparison.compare import compare
@@ -74,8 +74,8 @@ def test_an_end_of_the_interval_is_where_the_test_begins_to_reject() -> None:
     assert p(found.rows) == pytest.approx(1)
 
 
-def test_what_lies_beyond_the_curve_is_said_to(gain: float = 0.2) -> None:
-    of_split = noise()
+def test_what_lies_beyond_the_curve_is_said_to() -> None:
+    of_split, gain = noise(), 0.2
     above = invert(ROWS, curve_of(of_split), log_linear(ROWS[-1:])[0] + gain + of_split, 18.0, FOLDS)
     assert (np.isnan(above.rows), above.low, above.high_open, above.beyond) == (True, 162.0, True, 1)
     below = invert(ROWS, curve_of(of_split), log_linear(ROWS[:1])[0] - gain + of_split, 18.0, FOLDS)
@@ -178,8 +178,17 @@ def test_records_without_a_balance_have_no_rates(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({}, "smote is worth 14 (6 to 25) real texts of a minority class"),
+        (
+            {"parts": 0, "beyond": -1, "low": 0.0},
+            "smote is worth less than nothing: it scores below all of the learning curve",
+        ),
+        (
+            {"worth": 1.26, "parts": 2},
+            "smote is worth 1.3 (6 to 25; not all numbers between, as the curve does not only rise) real texts of a "
+            "minority class",
+        ),
         ({"low": -5.4}, "smote is worth 14 (−5 to 25) real texts of a minority class"),
-        ({"worth": -0.2, "high_open": True}, "smote is worth 0 (6 to more than 25) real texts of a minority class"),
+        ({"worth": -0.2, "high_open": True}, "smote is worth −0.2 (6 to more than 25) real texts of a minority class"),
         ({"low_open": True}, "smote is worth 14 (less than 6 to 25) real texts of a minority class"),
         (
             {"beyond": 1, "worth": np.nan, "high_open": True, "high": 80.0},
@@ -198,3 +207,24 @@ def test_records_without_a_balance_have_no_rates(tmp_path: Path) -> None:
 def test_it_is_said_in_words(changes: dict[str, Any], said: str) -> None:
     row = {"worth": 14.2, "low": 6.1, "high": 25.4, "low_open": False, "high_open": False, "beyond": 0, "parts": 1}
     assert sentence(pd.Series({**row, "least": -9.0, "most": 80.0, **changes}), "smote") == said
+
+
+def test_the_report_has_rates_in_words_in_a_figure_and_in_a_file(tmp_path: Path) -> None:
+    read = evidences.read([written(tmp_path / "runs")])
+    comparison = compare(read, ("balanced_accuracy",))
+    page = report.write(read, comparison, tmp_path / "report").read_text(encoding="utf-8")
+    errors = tmp_path / "report" / report.ERRORS
+    assert not errors.exists(), errors.read_text()
+    assert "Worth in real texts" in page
+    assert 'id="figure-exchange-balanced_accuracy-1"' in page
+    row = comparison.exchange[comparison.exchange["augmenter"] == "smote"].iloc[0]
+    said = sentence(row, "smote")
+    assert f"{said[:1].upper()}{said[1:]}." in page
+    table = pd.read_csv(tmp_path / "report" / report.EXCHANGE)
+    assert table.columns.tolist() == exchange.COLUMNS
+    assert len(table) == len(comparison.exchange)
+    assert "# exchange.csv" in (tmp_path / "report" / report.README).read_text(encoding="utf-8")
+    few = evidences.read([written(tmp_path / "few", ratios=RATIOS[:2])])
+    without = report.write(few, compare(few, ("balanced_accuracy",)), tmp_path / "report").read_text(encoding="utf-8")
+    assert "Worth in real texts" not in without
+    assert not (tmp_path / "report" / report.EXCHANGE).exists()

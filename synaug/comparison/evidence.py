@@ -37,7 +37,8 @@ class Evidence:
         One row a run: `run`, `identity`, `name` (of the experiment), `folder`, the choices
         (`dataset`, of a user's own file its name, `encoder`, `imbalance_ratio`, `classifier`), `ratio` (NaN:
         natural), `amount` (NaN: chosen for each split), `scenario` (a `synaug.comparison.labels.Scenario`),
-        `augmenter` and `loss` (the option and every setting in which runs of one option differ), `augmenter_option` and `loss_option` (those options),
+        `augmenter` and `loss` (the option and every setting in which runs of one option differ), `augmenter_option`
+        and `loss_option` (those options),
         `content` (which data set it is, whatever it is called), `n_classes`, `n_minority` (classes), `rows_made`
         (synthetic ones, or removed, over all fits), `with_synthesis` (whether any of them is a new point, and no copy),
         `by_fallback` (the share of the added rows that a fallback made; NaN where there are none), `n_unlearned`

@@ -9,6 +9,7 @@ has at `n + m` is worth `m` rows.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ FEWEST_RATIOS = 4
 OF_THE_RATIO = "imbalance_ratio.ratio="  # a setting in which scenarios of one family may differ
 # A knot whose rows are hardly more than the last one's gives the curve no direction.
 LEAST_STEP = 1.02
+FEW = 2.95
 
 Array = NDArray[np.float64]
 
@@ -45,8 +47,8 @@ NOTES = {
     "curve_value": "mean score of the best without synthesis over those splits",
     "worth": "how many more real rows of a minority class (negative: fewer) the best without synthesis needs to score "
     "as the method does; empty where the method's mean lies beyond the curve (`beyond`)",
-    "low": f"lower end of the {INTERVAL} interval of `worth`: all numbers of rows at which the corrected t-test, paired "
-    "by split, finds no difference between the method and the curve. Each interval stands by itself: nothing is "
+    "low": f"lower end of the {INTERVAL} interval of `worth`: all numbers of rows at which the corrected t-test, "
+    "paired by split, finds no difference between the method and the curve. Each interval stands by itself: nothing is "
     "adjusted for the number of methods and scenarios",
     "high": "its upper end",
     "low_open": "whether the interval goes on below `low`, where the curve ends",
@@ -174,7 +176,7 @@ def _accepted(gaps: Array, quantile: float) -> Iterator[tuple[float, float]]:
     constant = start.mean() ** 2 - quantile * of_start
     roots = np.roots([square, 2 * half, constant])
     cuts = [0.0, *sorted(float(root.real) for root in roots if abs(root.imag) < 1e-9 and 0 < root.real < 1), 1.0]
-    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+    for low, high in pairwise(cuts):
         middle = (low + high) / 2
         if high > low and square * middle**2 + 2 * half * middle + constant <= 0:
             yield low, high
@@ -267,7 +269,10 @@ def _curve(best: pd.DataFrame, records: Mapping[Scenario, Mapping[str, Any]]) ->
     for scenario in by_ratio:
         table = of_class[scenario].loc[sorted(splits)]
         is_minority = np.array(
-            [[name in minority.get(str(seed), harshest["minority"]) for name in table.columns] for seed, _ in table.index]
+            [
+                [name in minority.get(str(seed), harshest["minority"]) for name in table.columns]
+                for seed, _ in table.index
+            ]
         )
         few = float(table.where(is_minority).mean(axis=1).mean())
         many = table.where(~is_minority)
@@ -355,8 +360,12 @@ def sentence(row: "pd.Series[Any]", method: str) -> str:
         Its name.
     """
     if not row["parts"]:
+        if row["beyond"] < 0 and _count(row["low"]) == "0":
+            return f"{method} is worth less than nothing: it scores below all of the learning curve"
         than = "more" if row["beyond"] > 0 else "less"
-        return f"{method} is worth {than} than {_count(row['low'])} real texts of a minority class, where the curve ends"
+        return (
+            f"{method} is worth {than} than {_count(row['low'])} real texts of a minority class, where the curve ends"
+        )
     if row["low_open"] and row["high_open"]:
         return f"what {method} is worth cannot be told: the learning curve is too flat for its noise"
     low = f"less than {_count(row['low'])}" if row["low_open"] else _count(row["low"])
@@ -366,8 +375,11 @@ def sentence(row: "pd.Series[Any]", method: str) -> str:
         worth = f"{'more' if row['beyond'] > 0 else 'less'} than {end}"
     else:
         worth = _count(row["worth"])
-    return f"{method} is worth {worth} ({low} to {high}) real texts of a minority class"
+    gap = "; not all numbers between, as the curve does not only rise" if row["parts"] > 1 else ""
+    return f"{method} is worth {worth} ({low} to {high}{gap}) real texts of a minority class"
 
 
 def _count(rows: float) -> str:
-    return f"{rows:z,.0f}".replace("-", "−")
+    """Rows as a reader needs them: a few to a tenth, more as whole numbers."""
+    text = f"{rows:z,.1f}" if abs(rows) < FEW else f"{rows:z,.0f}"
+    return text.removesuffix(".0").replace("-", "−")

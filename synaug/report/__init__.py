@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 PAGE, ERRORS = "index.html", "errors.log"
 COMPARISONS, SCORES, SCORES_CSV, README = "comparisons.csv", "scores.parquet", "scores.csv.gz", "README.md"
+EXCHANGE = "exchange.csv"
 
 
 def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *, csv: bool = False) -> Path:
@@ -61,6 +62,8 @@ def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *,
         with replacing(folder / SCORES_CSV) as file:
             data_files.write_packed_csv(scores, file)
     _write(folder / COMPARISONS, data_files.comparisons_csv(comparison))
+    if not comparison.exchange.empty:
+        _write(folder / EXCHANGE, data_files.exchange_csv(comparison))
     _write(folder / README, data_files.readme(comparison).encode())
     for name, text in latex.tables(results).items():
         _write(folder / "tables" / name, text.encode())
@@ -87,7 +90,7 @@ def _forget(folder: Path, kinds: Iterable[str]) -> None:
     for path in folder.glob("figures/*"):
         if of_a_report.fullmatch(path.name):
             path.unlink()
-    for name in (ERRORS, SCORES_CSV, "scores.csv"):
+    for name in (ERRORS, SCORES_CSV, "scores.csv", EXCHANGE):
         with suppress(FileNotFoundError, NotADirectoryError):
             (folder / name).unlink()
 

@@ -8,12 +8,12 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from synaug.comparison import columns
+from synaug.comparison import columns, exchange
 from synaug.comparison.compare import Comparison
 from synaug.comparison.evidence import CHOICES, Evidence
 from synaug.comparison.labels import as_text
 from synaug.files import escaping
-from synaug.report import COMPARISONS, SCORES, SCORES_CSV
+from synaug.report import COMPARISONS, EXCHANGE, SCORES, SCORES_CSV
 
 TEST, OUT_OF_FOLD = "test", "out_of_fold"
 OF_SCORES = {
@@ -86,12 +86,22 @@ def comparisons_csv(comparison: Comparison) -> bytes:
     return buffer.getvalue()
 
 
+def exchange_csv(comparison: Comparison) -> bytes:
+    """What each method is worth in real rows, where a learning curve tells."""
+    buffer = io.BytesIO()
+    escaping.csv_frame(as_text(comparison.exchange)).to_csv(buffer, index=False, float_format="%.6g")
+    return buffer.getvalue()
+
+
 def readme(comparison: Comparison) -> str:
-    """What the columns of both files are, as Markdown."""
-    of_scores = "".join(f"- {name}: {note}.\n" for name, note in OF_SCORES.items())
+    """What the columns of the files are, as Markdown."""
+    of_scores, of_exchange = (
+        "".join(f"- {name}: {note}.\n" for name, note in notes.items()) for notes in (OF_SCORES, exchange.NOTES)
+    )
     return (
         f"# {COMPARISONS}\n\n{columns.readme(_comparisons(comparison).columns, comparison.rope)}\n"
         f"# {SCORES}, and {SCORES_CSV} where it was asked for\n\n{of_scores}"
+        + ("" if comparison.exchange.empty else f"\n# {EXCHANGE}\n\n{of_exchange}")
     )
 
 

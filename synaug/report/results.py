@@ -117,7 +117,7 @@ class Results:
 
     @cached_property
     def main_augmenters(self) -> list[str]:
-        """None and those that fill the whole gap or a share that is chosen, where a sweep of amounts makes a dozen of a few."""
+        """None and those that fill the whole gap or a share that is chosen, where a sweep makes a dozen of a few."""
         runs = self.evidence.runs
         whole = set(runs["augmenter"][runs["amount"].isin((0, 1)) | runs["amount"].isna()])
         main = [name for name in self.augmenters if name in whole or name == NO_AUGMENTER]

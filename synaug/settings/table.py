@@ -297,9 +297,9 @@ OF_A_RUN: dict[str, Kind] = {
     "standardize": TRUTH,
     "target_prior": one_of("uniform", "natural"),
     **{f"dataset.{leaf}": kind for leaf, kind in DATASET.items()},
-    "augmenter.amount": AMOUNT | Kind(AUTO, lambda value: value == AUTO) | list_of(
-        AMOUNT, "a list of such numbers to choose from, e.g. [0,0.5,1]", least=1, most=20
-    ),
+    "augmenter.amount": AMOUNT
+    | Kind(AUTO, lambda value: value == AUTO)
+    | list_of(AMOUNT, "a list of such numbers to choose from, e.g. [0,0.5,1]", least=1, most=20),
     "augmenter.replicas": whole(1, 1000),
     "augmenter.strict": TRUTH,
     "force": TRUTH,

@@ -100,10 +100,7 @@ def _predictions(first: Predictions, second: Predictions, takes: NDArray[np.bool
         flops=None if first.flops is None or second.flops is None else first.flops + second.flops,
         curves=Curves(
             first.curves.steps,
-            {
-                name: np.where(takes, second.curves.points[name], points)
-                for name, points in first.curves.points.items()
-            },
+            {name: np.where(takes, second.curves.points[name], points) for name, points in first.curves.points.items()},
         ),
     )
 
