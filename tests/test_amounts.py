@@ -104,7 +104,7 @@ def test_the_loss_is_that_of_the_better_candidate_rule(parts: list[Fitted]) -> N
         (of_split,) = each.predictions.splits
         assert each.losses.tolist() == [[min(chosen.loss for chosen in of_split.chosen.values())]]
     best = joined(parts)
-    assert best.amounts == AMOUNTS
+    assert list(best.amounts) == list(AMOUNTS)
     assert best.losses[best.chosen[0], 0] == min(float(each.losses[0, 0]) for each in parts)
 
 

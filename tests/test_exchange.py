@@ -192,7 +192,7 @@ def test_records_without_a_balance_have_no_rates(tmp_path: Path) -> None:
         ({"low_open": True}, "smote is worth 14 (less than 6 to 25) real texts of a minority class"),
         (
             {"beyond": 1, "worth": np.nan, "high_open": True, "high": 80.0},
-            "smote is worth more than 80 (6 to more than 80) real texts of a minority class",
+            "smote is worth more than 80 (at least 6) real texts of a minority class",
         ),
         (
             {"beyond": -1, "parts": 0, "low": -4.0},

@@ -100,4 +100,3 @@ def test_neighbours_have_one_surface_with_hubness_beside_the_gain(tmp_path: Path
     assert drawing is not None
     assert "one family (of 6)" in drawing.note
     assert "Hubness from 0.5 to 2.5" in drawing.alt
-    drawing.figure.savefig("/tmp/wt/neigh.png", dpi=70, facecolor="white")

@@ -368,15 +368,15 @@ def sentence(row: "pd.Series[Any]", method: str) -> str:
         )
     if row["low_open"] and row["high_open"]:
         return f"what {method} is worth cannot be told: the learning curve is too flat for its noise"
-    low = f"less than {_count(row['low'])}" if row["low_open"] else _count(row["low"])
-    high = f"more than {_count(row['high'])}" if row["high_open"] else _count(row["high"])
+    low, high = _count(row["low"]), _count(row["high"])
+    gap = "; not all numbers between, as the curve does not only rise" if row["parts"] > 1 else ""
     if row["beyond"]:
         end = _count(row["most"] if row["beyond"] > 0 else row["least"])
-        worth = f"{'more' if row['beyond'] > 0 else 'less'} than {end}"
+        told = f"more than {end} (at least {low}{gap})" if row["beyond"] > 0 else f"less than {end} (up to {high}{gap})"
     else:
-        worth = _count(row["worth"])
-    gap = "; not all numbers between, as the curve does not only rise" if row["parts"] > 1 else ""
-    return f"{method} is worth {worth} ({low} to {high}{gap}) real texts of a minority class"
+        low, high = f"less than {low}" if row["low_open"] else low, f"more than {high}" if row["high_open"] else high
+        told = f"{_count(row['worth'])} ({low} to {high}{gap})"
+    return f"{method} is worth {told} real texts of a minority class"
 
 
 def _count(rows: float) -> str:

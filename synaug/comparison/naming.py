@@ -195,7 +195,7 @@ def _augmenter(record: Record, differing: Settings) -> str:
     settings = [
         _setting(key[-1], value) for key, value in differing.items() if key[0] == "augmenter" and key != of_share
     ]
-    share = [_share(choices)] if choices != (1,) or of_share in differing else []
+    share = [] if list(choices) == [1.0] and of_share not in differing else [_share(choices)]
     return " ".join([name, *settings, *share])
 
 

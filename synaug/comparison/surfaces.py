@@ -54,7 +54,8 @@ def _family(wide: pd.DataFrame, points: pd.DataFrame, sign: int) -> list[dict[st
     """The points of one scenario, tested together; `wide` has a column for each method, and a row for each split."""
     found: list[dict[str, Any]] = []
     differences: list[bytes] = []
-    for point in points.to_dict("records"):
+    for row in points.to_dict("records"):
+        point = {str(name): value for name, value in row.items()}
         method = tuple(point[key] for key in KEYS)
         reference = (point["scenario"], NO_AUGMENTER, point["loss"])
         if method not in wide or reference not in wide:

@@ -48,7 +48,8 @@ class Fitted:
     @property
     def chosen(self) -> NDArray[np.int64]:
         """Which of the amounts each split has, `[splits]`: that of the least loss, of equals the least."""
-        return self.losses.round(DECIMALS).argmin(axis=0)
+        places: NDArray[np.int64] = self.losses.round(DECIMALS).argmin(axis=0)
+        return places
 
     def sentence(self) -> str:
         """How often each amount was chosen: ``augmenter.amount: 0.5 in 7 and 1 in 3 of 10 splits, …``."""

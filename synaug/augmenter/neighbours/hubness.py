@@ -32,4 +32,5 @@ def without_itself(neighbours: NDArray[np.int64]) -> NDArray[np.int64]:
     """Neighbours of each row `[n, k + 1]` without the row, or, where copies of it came first, without the last."""
     itself = neighbours == np.arange(len(neighbours))[:, None]
     itself[~itself.any(1), -1] = True
-    return neighbours[~itself].reshape(len(neighbours), -1)
+    others: NDArray[np.int64] = neighbours[~itself].reshape(len(neighbours), -1)
+    return others

@@ -80,7 +80,7 @@ def _line(axes: Axes, points: pd.DataFrame, line: str, aside: float, looks: colo
 
 
 def _told(results: Results, gains: pd.DataFrame, metric: str) -> str:
-    best = gains.loc[gains["gain"].idxmax()]
+    best = gains.iloc[int(gains["gain"].argmax())]
     interval = f"{words.difference(best['low'], metric)} to {words.difference(best['high'], metric)}"
     return (
         f"{results.label(best['scenario'])}: {best['line']} at {100 * best['amount']:g} % "
