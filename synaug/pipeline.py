@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
-from synaug import record
+from synaug import record, settings
 from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
-from synaug.augmenter.spread import said_of_spread, warn_of_spread
+from synaug.augmenter.spread import said_of_spread
 from synaug.augmenter.texts import said_of_texts
 from synaug.classifier import FittedAtOnce
 from synaug.comparison import power
@@ -52,10 +52,11 @@ from synaug.splits.near_copies import near_copies, said_of_near_copies, warn_of_
 from synaug.sweep import interrupts
 from synaug.tracking import wandb_run
 from synaug.training import tables
+from synaug.training.amounts import Fitted, best_of
 from synaug.training.at_once import TrainingAtOnce
 from synaug.training.fit import Fits, StackedTraining
 from synaug.training.predictions import OfSplit, Predictions
-from synaug.training.training_sets import TrainingData, neighbour_graphs
+from synaug.training.training_sets import Graphs, TrainingData, neighbour_graphs
 from synaug.training.training_sets import augment as augment_splits
 from synaug.training.watch import judge_of
 
@@ -105,8 +106,8 @@ class Prepared:
         How many rows each class keeps.
     validation
         How rows are left out to choose steps and decision rules.
-    augmenter
-        What makes synthetic rows, or brings them.
+    augmenters
+        What makes synthetic rows, or brings them; one for each amount that there is to choose from, ascending.
     loss
         What is trained on.
     splits
@@ -124,7 +125,7 @@ class Prepared:
     texts: LabelledTexts
     imbalance_ratio: ImbalanceRatio
     validation: Validation
-    augmenter: Augmenter
+    augmenters: Sequence[Augmenter]
     loss: Loss
     splits: Sequence[Split]
     near_copies: Mapping[str, float]
@@ -155,20 +156,13 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
     quieten_lightning()
     with torch_threads(config.threads):
         prepared = prepare(config, folder.name, asked, cost)
-        data = augment(config, prepared, cost)
-        balance = tables.balance(data)
-        looked_into = look_into(data, cost)
         warn_of_near_copies(prepared.near_copies, prepared.texts.title)
         described = describe(prepared, asked.sources["dataset"])
         for sentence in said_of_unjudged(described["data"]["unjudged_by_seed"], config.n_folds):
             log.warning("%s", sentence)
-        warn_of_fallbacks(balance, data.class_names)
-        warn_of_spread(tables.diagnostics(data))
-        written = written_texts(prepared.augmenter)
-        for sentence in said_of_texts({**written, "balance": balance, "diagnostics": tables.diagnostics(data)}):
-            log.warning("%s", sentence)
         with logging_to(config.logger) as logger:
-            predictions = fit(make_training(config, prepared), data, cost)
+            fitted = augment_and_fit(config, prepared, cost)
+            data, predictions = fitted.data, fitted.predictions
             with of_no_consequence():
                 wandb_run.log_curves(logger, predictions.curves.steps.tolist(), predictions.curves.points)
             scored = score(data, predictions, cost)
@@ -176,10 +170,10 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
                 **provenance(config, folder, asked),
                 **described,
                 **scored,
-                "balance": balance,
-                **written,
-                **looked_into,
+                **written_texts(prepared),
+                **look_into(data, cost),
                 **training_tables(data, predictions),
+                "amounts": tables.amounts(fitted),
                 "cost": spent(cost, prepared.encoded, predictions),
             }
             recorded = extend(folder, computed, log_probabilities(data, predictions), warnings_of)
@@ -230,7 +224,8 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
     with cost.stage("load"):
         dataset, encoder, imbalance_ratio, validation, texts = load(config)
         # Before the texts are encoded: what augmenter, loss, ratio and folds cannot have is said at once.
-        augmenter = make_augmenter(config.augmenter).matched(texts)
+        *_, augmenter = augmenters = make_augmenters(config.augmenter)  # the last has the largest amount
+        augmenter = augmenter.matched(texts)
         brought = {"augmenter": augmenter.sampler.digest()} if augmenter.brings_texts else {}
         if {"dataset": dataset.source(), "encoder": encoder.source(), **brought} != asked.sources:
             raise UserError(f"the data or weights of {name} changed while it started: give the command again")
@@ -275,7 +270,7 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         texts,
         imbalance_ratio,
         validation,
-        augmenter,
+        [augmenter.with_amount(each.amount) for each in augmenters],
         loss,
         splits,
         copies,
@@ -286,15 +281,41 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
     )
 
 
-def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
-    """Make the synthetic rows of every training set."""
-    augmenter = prepared.augmenter
+def augment_and_fit(config: DictConfig, prepared: Prepared, cost: Cost) -> Fitted:
+    """Make the synthetic rows and train on them; with several amounts to choose from, with each of these."""
+    augmenters, training = prepared.augmenters, make_training(config, prepared)
     graphs = neighbour_graphs(
         prepared.embeddings,
         prepared.texts.labels,
         cache_folder(config.cache_dir) / "neighbours",
         prepared.embeddings_sha256,
     )
+
+    def fitted(augmenter: Augmenter) -> Fitted:
+        data = augment(config, prepared, augmenter, graphs, cost)
+        if len(augmenters) == 1:  # of several, what was chosen is warned of in the end
+            warn_of_rows(prepared, data)
+        return Fitted.with_amount(augmenter.amount, data, fit(training, data, cost))
+
+    best = best_of(augmenters, fitted)
+    if len(augmenters) > 1:
+        warn_of_rows(prepared, best.data)
+        log.info("%s", best.sentence())
+    return best
+
+
+def warn_of_rows(prepared: Prepared, data: TrainingData) -> None:
+    """Say once what a reader should know of the rows that were made or brought."""
+    balance, diagnostics = tables.balance(data), tables.diagnostics(data)
+    warn_of_fallbacks(balance, data.class_names)
+    of_texts = said_of_texts({**written_texts(prepared), "balance": balance, "diagnostics": diagnostics})
+    for sentence in (*said_of_spread(diagnostics), *of_texts):
+        log.warning("%s", sentence)
+
+
+def augment(config: DictConfig, prepared: Prepared, augmenter: Augmenter, graphs: Graphs, cost: Cost) -> TrainingData:
+    """Make the synthetic rows of every training set."""
+    flops_before = sum(graph.flops_done for graph in graphs.values())
     with cost.stage("augment"):
         n_splits = len(prepared.splits)
         log.info(
@@ -312,7 +333,7 @@ def augment(config: DictConfig, prepared: Prepared, cost: Cost) -> TrainingData:
             target_prior=config.target_prior,
         )
     n_synthetic = sum(len(training_set.augmented.synthetic) for training_set in data.training_sets)
-    cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()))
+    cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()) - flops_before)
     return data
 
 
@@ -427,14 +448,16 @@ def describe(prepared: Prepared, source: str) -> dict[str, Any]:
     return {"data": data, "encoder": prepared.encoder}
 
 
-def written_texts(augmenter: Augmenter) -> dict[str, Any]:
+def written_texts(prepared: Prepared) -> dict[str, Any]:
     """What became of the texts that an augmenter brought; nothing of one that makes its rows."""
+    augmenter = prepared.augmenters[-1]
     return {"written_texts": augmenter.sampler.report} if augmenter.brings_texts else {}
 
 
 def training_tables(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
     """What was trained on, and how it went."""
     return {
+        "balance": tables.balance(data),
         "diagnostics": tables.diagnostics(data),
         "curves": tables.curves(data, predictions.curves),
         "best": tables.best(data, predictions),
@@ -479,19 +502,26 @@ def of_no_consequence() -> Iterator[None]:
         log.warning(said, type(error).__name__, error, exc_info=True)
 
 
-def make_augmenter(config: DictConfig) -> Augmenter:
+def make_augmenters(config: DictConfig) -> list[Augmenter]:
     """Make the group's sampler and hold it to the contract of `synaug.augmenter.Augmenter`.
+
+    Returns
+    -------
+    list
+        One for each amount that there is to choose from, ascending: mostly one.
 
     Raises
     ------
     UserError
-        If the target is no sampler, or rejects a parameter.
+        If the target is no sampler, or rejects a parameter; or if it decides by itself how many rows it makes, and
+        there are several amounts to choose from.
     """
     ours = ("amount", "strict", "replicas")
     sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ours])
     sampler = instantiate(sampler_config, _convert_="all")
     check_parameters(sampler)
-    return Augmenter(sampler, amount=config.amount, strict=config.strict)
+    amount = OmegaConf.to_object(config.amount) if OmegaConf.is_list(config.amount) else config.amount
+    return Augmenter.of_amounts(sampler, settings.amounts(amount), config.strict)
 
 
 def make_loss(config: DictConfig, class_names: Sequence[str]) -> Loss:

@@ -46,7 +46,7 @@ from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.global_state import seeded
 from synaug.augmenter.samplers import check_parameters, sampling_type
 from synaug.errors import UserError
-from synaug.pipeline import make_augmenter
+from synaug.pipeline import make_augmenters
 from synaug.record.tables import as_table
 from synaug.settings import conf_dir
 from tests.toy import augmented as run
@@ -171,7 +171,8 @@ def make(name: str, amount: float = 1.0, strict: bool = False) -> Augmenter:
         return Augmenter(OTHERS[name](), amount, strict)
     config = composed(name).copy()
     config.amount, config.strict = amount, strict
-    return make_augmenter(config)
+    (augmenter,) = make_augmenters(config)
+    return augmenter
 
 
 def training_labels(y: NDArray[Any], augmented: Augmented) -> NDArray[Any]:
@@ -410,7 +411,8 @@ def test_geometric_smote_without_a_ball_lies_on_segments_as_smote_does() -> None
     make("geometric_smote")
     config = composed("geometric_smote").copy()
     config.deformation_factor, config.selection_strategy = 1.0, "minority"
-    augmented = run(make_augmenter(config), X, y)
+    (augmenter,) = make_augmenters(config)
+    augmented = run(augmenter, X, y)
     parents = segment_parents(augmented.synthetic_embeddings, X)
     assert (parents >= 0).all()
     np.testing.assert_array_equal(y[parents], np.stack([augmented.labels] * 2, axis=1))

@@ -17,7 +17,7 @@ from synaug.command import user_configs
 from synaug.command.overrides import as_written
 from synaug.errors import UserError
 from synaug.files import places
-from synaug.pipeline import make_augmenter
+from synaug.pipeline import make_augmenters
 from tests import toy
 from tests.leaves import cases
 from tests.program import TOY, Outcome, Program, run
@@ -46,9 +46,9 @@ def test_without_scikit_learn_s_private_check_a_sampler_is_made_all_the_same(mon
         {"_target_": "imblearn.over_sampling.SMOTE", "k_neighbors": "many", "amount": 1.0, "strict": False}
     )
     with pytest.raises(ValueError, match="k_neighbors"):
-        make_augmenter(config)
+        make_augmenters(config)
     monkeypatch.delattr(BaseEstimator, "_validate_params")
-    assert make_augmenter(config).name == "SMOTE"  # which says it when it draws
+    assert make_augmenters(config)[0].name == "SMOTE"  # which says it when it draws
 
 
 # ---- options

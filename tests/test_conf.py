@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from synaug import settings
 from synaug.command.callbacks import jobs_of
 from synaug.command.folders import run_choices
-from synaug.pipeline import make_augmenter
+from synaug.pipeline import make_augmenters
 from synaug.settings import conf_dir
 from synaug.sweep.sweep import has_reference
 
@@ -74,7 +74,7 @@ def test_every_option_composes_and_can_be_made(group: str, option: str) -> None:
     if group == "logger":
         assert part._target_ is None or callable(get_object(part._target_))
     elif group == "augmenter":
-        assert make_augmenter(part).amount == (option != "none")
+        assert [each.amount for each in make_augmenters(part)] == [option != "none"]
     else:
         assert instantiate(part, _convert_="all") is not None
 
@@ -141,7 +141,7 @@ def test_every_experiment_is_a_grid_whose_jobs_compose(path: Path) -> None:
         for job in (jobs[0], jobs[-1]):
             config = compose("config", overrides=[f"experiment={path.stem}", *job])
             for group in settings.GROUPS:
-                part = make_augmenter(config.augmenter) if group == "augmenter" else instantiate(config[group])
+                part = make_augmenters(config.augmenter)[0] if group == "augmenter" else instantiate(config[group])
                 assert part is not None
 
 

@@ -393,7 +393,7 @@ def test_an_approximate_search_says_its_recall(metric: str) -> None:
     X, y = imbalanced(0)
     search = nearest_neighbours(5, metric, approximate=True)
     augmented = toy.augmented(Augmenter(SMOTE(k_neighbors=search)), X, y)
-    (entry,) = augmented.diagnostics
+    (entry,) = (row for row in augmented.diagnostics if "recall" in row)
     assert entry["neighbours"] == "approximate"
     assert 0.9 < entry["recall"] <= 1
     assert np.bincount(augmented.labels).tolist() == [0, 80, 95]

@@ -2,8 +2,8 @@
 
 from synaug.augmenter.balance import Balance
 from synaug.augmenter.contract import Augmented, Augmenter
-from synaug.augmenter.geometry import EOS, GE3, MGS, DistributionCalibration, Gaussian, Mixup, Remix, Slerp
 from synaug.augmenter.flow import Flow
+from synaug.augmenter.geometry import EOS, GE3, MGS, DistributionCalibration, Gaussian, Mixup, Remix, Slerp
 from synaug.augmenter.neighbours import NeighbourGraph, Neighbours, nearest_neighbours
 from synaug.augmenter.parents import segment_parents
 from synaug.augmenter.rows import SyntheticRows, ToAugment, TrainingRows, interpolate
@@ -23,9 +23,9 @@ __all__ = [
     "Augmenter",
     "Balance",
     "DistributionCalibration",
+    "Flow",
     "Gaussian",
     "Mixup",
-    "Flow",
     "NeighbourGraph",
     "Neighbours",
     "Remix",

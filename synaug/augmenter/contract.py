@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from imblearn import FunctionSampler
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
@@ -21,6 +22,7 @@ from synaug.augmenter.shortfall import falls_short
 from synaug.augmenter.too_few_rows import is_shortage, too_few_rows
 from synaug.dataset import LabelledTexts
 from synaug.errors import UserError
+from synaug.settings import written
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +112,34 @@ class Augmenter:
         self.amount = amount
         self.strict = strict
 
+    @classmethod
+    def of_amounts(cls, sampler: Any, amounts: Sequence[float], strict: bool = False) -> list["Augmenter"]:
+        """One augmenter for each amount that there is to choose from, ascending.
+
+        A sampler that removes rows removes the whole surplus at 1, so larger amounts are none of their own; and
+        imbalanced-learn's identity has nothing to choose.
+
+        Raises
+        ------
+        UserError
+            As the constructor does; and if there are several amounts, and the sampler decides by itself how many rows
+            it makes.
+        """
+        all_of_them = [cls(sampler, amount, strict) for amount in amounts]
+        kind = sampling_type(sampler)
+        if len(amounts) == 1:
+            return all_of_them
+        if isinstance(sampler, FunctionSampler) and sampler.func is None:
+            return [cls(sampler, 0, strict)]
+        if kind == "under-sampling":
+            return [cls(sampler, amount, strict) for amount in sorted({min(amount, 1) for amount in amounts})]
+        if kind != "over-sampling":
+            raise UserError(
+                f"augmenter.amount={written(list(amounts))} is to be chosen, but {all_of_them[0].name} decides by "
+                "itself how many rows it adds or removes: use augmenter.amount=1, or another augmenter"
+            )
+        return all_of_them
+
     @property
     def name(self) -> str:
         """The sampler's class."""
@@ -132,6 +162,12 @@ class Augmenter:
     def embedded(self, own: FloatRows, of_data_set: FloatRows) -> "Augmenter":
         """The same with the vectors of its own texts, `[w, d]`, and of the data set's, `[n, d]`."""
         return self._with(self.sampler.embedded(own, of_data_set)) if self.brings_texts else self
+
+    def with_amount(self, amount: float) -> "Augmenter":
+        """The same with another amount."""
+        other = copy.copy(self)
+        other.amount = amount
+        return other
 
     def _with(self, sampler: Any) -> "Augmenter":
         other = copy.copy(self)

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from synaug.augmenter.geometry import EOS, Mixup, Remix
 from synaug.augmenter.global_state import seeded
 from synaug.augmenter.neighbours import Neighbours
+from synaug.augmenter.neighbours.hubness import occurrences, skewness, without_itself
 from synaug.augmenter.returned import Resampled, kept_and_added
 from synaug.augmenter.rows import SyntheticRows, TrainingRows
 from synaug.augmenter.samplers import change, fresh, parameters, sampling_type
@@ -133,26 +134,38 @@ def _interpolated(sampler: Any, rows: TrainingRows) -> Resampled:
     sampler.set_params(**bound)
     weights, labels = sampler.fit_resample(identity, rows.y)
     synthetic = SyntheticRows.interpolated(weights[n:], rows.width)
-    return Resampled(np.arange(n), synthetic, labels[n:].astype(np.int64), synthetic.between, list(_recalls(bound)))
+    told = [*_recalls(bound), *_hubness({name: bound[name] for name, each in searches.items() if not _is_number(each)})]
+    return Resampled(np.arange(n), synthetic, labels[n:].astype(np.int64), synthetic.between, told)
 
 
 def _bound(search: Any, rows: TrainingRows) -> Any:
     if isinstance(search, Neighbours):
         return search.bound(rows.graph(search.metric), rows.index)
-    if isinstance(search, int | np.integer):
+    if _is_number(search):
         return _bound(Neighbours(int(search) + 1), rows)
     return OfEmbeddings(search, rows)
 
 
-class OfEmbeddings:
-    """A user's own neighbour search, handed the embeddings that rows of the identity matrix stand for."""
+def _is_number(search: Any) -> bool:
+    return isinstance(search, int | np.integer)
 
-    def __init__(self, search: Any, rows: TrainingRows) -> None:
+
+class OfEmbeddings:
+    """A user's own neighbour search, handed the embeddings that rows of the identity matrix stand for.
+
+    Attributes
+    ----------
+    hubness
+        By class, as of `synaug.augmenter.neighbours.Neighbours`, also that of clones.
+    """
+
+    def __init__(self, search: Any, rows: TrainingRows, hubness: dict[int, float] | None = None) -> None:
         self.search = search
         self.rows = rows
+        self.hubness = {} if hubness is None else hubness
 
     def __sklearn_clone__(self) -> "OfEmbeddings":
-        return OfEmbeddings(clone(self.search), self.rows)
+        return OfEmbeddings(clone(self.search), self.rows, self.hubness)
 
     @property
     def n_neighbors(self) -> int:
@@ -161,12 +174,19 @@ class OfEmbeddings:
 
     def fit(self, X: Any, y: Any = None) -> "OfEmbeddings":
         """As the search's own."""
+        self._fitted = X.indices
         self.search.fit(self.rows.embeddings[self.rows.index[X.indices]])
         return self
 
     def kneighbors(self, X: Any, **options: Any) -> Any:
         """As the search's own."""
-        return self.search.kneighbors(self.rows.embeddings[self.rows.index[X.indices]], **options)
+        found = self.search.kneighbors(self.rows.embeddings[self.rows.index[X.indices]], **options)
+        classes = np.unique(self.rows.y[X.indices])
+        if len(classes) == 1 and np.array_equal(X.indices, self._fitted):
+            places = np.asarray(found[1] if isinstance(found, tuple) else found)
+            if places.ndim == 2 and places.shape[1] > 1:
+                self.hubness[int(classes[0])] = skewness(occurrences(without_itself(places)))
+        return found
 
     def kneighbors_graph(self, X: Any, **options: Any) -> Any:
         """As the search's own."""
@@ -177,6 +197,14 @@ def _recalls(searches: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for name, search in searches.items():
         if isinstance(search, Neighbours) and search.recalls:
             yield {"search": SEARCH_PARAMETERS[name], "neighbours": "approximate", "recall": search.recalls[-1]}
+
+
+def _hubness(searches: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Of searches that somebody chose, how skewed the k-occurrences are among the rows of a class."""
+    for name, search in searches.items():
+        for label, skewed in search.hubness.items():
+            told = {"class": label, "search": SEARCH_PARAMETERS[name], "k": int(search.n_neighbors) - 1}
+            yield {**told, "hubness": skewed}
 
 
 def _prepared(sampler: Any, targets: dict[int, int] | None, random_state: np.random.RandomState) -> Any:

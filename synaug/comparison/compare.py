@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from synaug.comparison import evidence as evidences
+from synaug.comparison import exchange as exchanges
 from synaug.comparison import ranking, stats
 from synaug.comparison.choices import KEY, SPLIT, choose, with_choices
 from synaug.comparison.evidence import LABELS, Evidence
@@ -82,6 +83,9 @@ class Comparison:
         In words.
     rope
         Half the width of the region of practical equivalence, in the metric's own unit.
+    exchange
+        What each method is worth in real minority rows, by the first metric, in scenarios of at least four ratios:
+        `synaug.comparison.exchange.exchange`'s frame.
     """
 
     metrics: tuple[str, ...]
@@ -93,6 +97,7 @@ class Comparison:
     gaps: pd.DataFrame
     verdict: Verdict
     rope: float
+    exchange: pd.DataFrame
 
     @property
     def table(self) -> pd.DataFrame:
@@ -194,7 +199,10 @@ def compare(
     words = verdict(
         evidence, chosen[0], tables[chosen[0]], values[chosen[0]], choices, calibration, rankings[chosen[0]], gaps, rope
     )
-    return Comparison(chosen, tables, values, choices, calibration, rankings, gaps, words, rope)
+    worth = exchanges.exchange(
+        evidence, values[chosen[0]], chosen[0], higher_is_better=chosen[0] not in known_metrics.LOSSES
+    )
+    return Comparison(chosen, tables, values, choices, calibration, rankings, gaps, words, rope, worth)
 
 
 def _of_minority(evidence: Evidence, choices: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from synaug.comparison.naming import RunName, name_runs
 from synaug.comparison.reading import read_folders
 from synaug.errors import UserError
 from synaug.files import garbage_collection
+from synaug.settings import amounts
 
 LABELS = ("scenario", "augmenter", "loss")
 CHOICES = ("dataset", "encoder", "imbalance_ratio", "ratio", "classifier")
@@ -35,8 +36,9 @@ class Evidence:
     runs
         One row a run: `run`, `identity`, `name` (of the experiment), `folder`, the choices
         (`dataset`, of a user's own file its name, `encoder`, `imbalance_ratio`, `classifier`), `ratio` (NaN:
-        natural), `amount`, `scenario` (a `synaug.comparison.labels.Scenario`), `augmenter` and `loss` (the option
-        and every setting in which runs of one option differ), `augmenter_option` and `loss_option` (those options),
+        natural), `amount` (NaN: chosen for each split), `scenario` (a `synaug.comparison.labels.Scenario`),
+        `augmenter` and `loss` (the option and every setting in which runs of one option differ), `augmenter_option`
+        and `loss_option` (those options),
         `content` (which data set it is, whatever it is called), `n_classes`, `n_minority` (classes), `rows_made`
         (synthetic ones, or removed, over all fits), `with_synthesis` (whether any of them is a new point, and no copy),
         `by_fallback` (the share of the added rows that a fallback made; NaN where there are none), `n_unlearned`
@@ -216,7 +218,7 @@ def _run(record: Mapping[str, Any], name: RunName, folder: str) -> dict[str, Any
         "name": record["name"],
         "folder": folder,
         **{key: getattr(name.scenario, key) for key in CHOICES},
-        "amount": float(records.science(record["config"])["augmenter"]["amount"]),
+        "amount": _amount(records.science(record["config"])["augmenter"]["amount"]),
         **{key: getattr(name, key) for key in LABELS},
         "augmenter_option": record["choices"]["augmenter"],
         "content": name.content,
@@ -230,6 +232,12 @@ def _run(record: Mapping[str, Any], name: RunName, folder: str) -> dict[str, Any
         "seconds": sum(record["cost"]["seconds"].values()),
         "peak_memory_bytes": record["cost"]["peak_memory_bytes"],
     }
+
+
+def _amount(setting: Any) -> float:
+    """The share of the gap that was asked for; NaN where each split has one of its own."""
+    choices = amounts(setting)
+    return float(choices[0]) if len(choices) == 1 else np.nan
 
 
 def _rows_made(balance: Mapping[str, Any], augmenter: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from synaug import record as records
 from synaug.comparison.labels import NO_AUGMENTER, Scenario
 from synaug.files.digest import json_sha256, text_sha256
+from synaug.settings import AMOUNTS, AUTO, amounts
 
 PLAIN_OPTION = "plain"
 NESTED = "nested"  # the default: other ways of choosing are named wherever they are shown
@@ -187,15 +188,22 @@ def _differing(settings: Sequence[Settings], choices: Sequence[Mapping[str, str]
 
 def _augmenter(record: Record, differing: Settings) -> str:
     """The augmenter's option, its settings, and the share of the gap that it fills."""
-    name, amount = str(record["choices"]["augmenter"]), record["config"]["augmenter"]["amount"]
+    name, choices = str(record["choices"]["augmenter"]), amounts(record["config"]["augmenter"]["amount"])
     if name == NO_AUGMENTER:
         return name
     of_share = ("augmenter", "amount")
     settings = [
         _setting(key[-1], value) for key, value in differing.items() if key[0] == "augmenter" and key != of_share
     ]
-    share = [f"{100 * amount:g} %"] if amount != 1 or of_share in differing else []
+    share = [] if list(choices) == [1.0] and of_share not in differing else [_share(choices)]
     return " ".join([name, *settings, *share])
+
+
+def _share(choices: Sequence[float]) -> str:
+    """The share of the gap that is filled, or the word for one that is chosen, with what there was to choose from."""
+    if len(choices) == 1:
+        return f"{100 * choices[0]:g} %"
+    return AUTO if choices == AMOUNTS else f"{AUTO} of {', '.join(f'{100 * each:g}' for each in choices)} %"
 
 
 def _loss(record: Record, differing: Settings) -> str:

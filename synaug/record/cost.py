@@ -38,10 +38,10 @@ class Cost:
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 4)
 
     def count(self, name: str, rows: int, flops: float | None = None) -> None:
-        """Note what a stage did."""
-        self.rows[name] = rows
+        """Add what a stage did to what it has done before."""
+        self.rows[name] = self.rows.get(name, 0) + rows
         if flops is not None:
-            self.flops[name] = flops
+            self.flops[name] = self.flops.get(name, 0) + flops
 
     def table(self) -> dict[str, Any]:
         """All of it, with rates, for the record."""

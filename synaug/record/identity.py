@@ -8,6 +8,7 @@ from typing import Any
 
 from synaug.files.digest import json_sha256
 from synaug.seeding import OWN_FILE
+from synaug.settings import amounts, is_number
 
 # How runs are made, apart from settings. It rises where the same settings come to mean other numbers for everybody, and
 # stays as it is whatever becomes of the records, or every run would have another name.
@@ -85,6 +86,8 @@ def science(config: Mapping[str, Any]) -> dict[str, Any]:
     elif "augmenter" in decisive:
         left_out = OWN_FILES.get(str(decisive["augmenter"].get("_target_")), ())
         decisive["augmenter"] = {key: value for key, value in decisive["augmenter"].items() if key not in left_out}
+        if not is_number(decisive["augmenter"].get("amount", 0)):
+            decisive["augmenter"]["amount"] = _amount(decisive["augmenter"]["amount"])
     return {key: _whole_numbers(value) for key, value in decisive.items()}
 
 
@@ -105,13 +108,20 @@ def groups_with_sources(config: Mapping[str, Any]) -> tuple[str, ...]:
     return ("dataset", "encoder", *(("augmenter",) if reads else ()))
 
 
+def _amount(setting: Any) -> Any:
+    """What there is to choose from; one amount is no choice."""
+    choices = amounts(setting)
+    return list(choices) if len(choices) > 1 else choices[0]
+
+
 def is_idle(augmenter: Mapping[str, Any]) -> bool:
     """Whether nothing is added: nothing is asked for, or the sampler is imbalanced-learn's identity.
 
     Several classifiers that are averaged are something, though each trains on the same rows.
     """
     is_identity = augmenter.get("_target_") == "imblearn.FunctionSampler" and augmenter.get("func") is None
-    return augmenter.get("replicas", 1) == 1 and (augmenter.get("amount") == 0 or is_identity)
+    asks_for_nothing = augmenter.get("amount") in (0, [0])
+    return augmenter.get("replicas", 1) == 1 and (asks_for_nothing or is_identity)
 
 
 def _whole_numbers(value: Any) -> Any:

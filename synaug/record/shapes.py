@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict  # which pydantic needs below Python 3.12
 
 from synaug.record.tables import (
+    AMOUNT_COLUMNS,
     BALANCE_COLUMNS,
     BEST_COLUMNS,
     CURVE_COLUMNS,
@@ -97,7 +98,7 @@ class Ratio(TypedDict):
 class Augmenter(TypedDict):
     """Settings of an augmenter."""
 
-    amount: Size
+    amount: Size | Literal["auto"] | Annotated[list[Size], Field(min_length=1)]
 
 
 @_open
@@ -210,6 +211,7 @@ class Record(TypedDict):
     curves: NotRequired[Table]
     best: NotRequired[Table]
     tau_norm: NotRequired[Table]
+    amounts: NotRequired[Table]
     offsets: NotRequired[list[dict[str, Any]]]
     diagnostics: NotRequired[list[dict[str, Any]]]
     written_texts: NotRequired[WrittenTexts]
@@ -342,7 +344,14 @@ def record(path: Path) -> dict[str, Any]:
         raise MisshapenError("has a table tau_norm that is not of numbers")
     for name, needed in (("quality", QUALITY_COLUMNS), ("geometry", GEOMETRY_COLUMNS)):
         _is_descriptive(name, _columns(name, complete[name], needed), names)
+    _are_amounts(_columns("amounts", complete["amounts"], AMOUNT_COLUMNS))
     return complete
+
+
+def _are_amounts(columns: Mapping[str, tuple[Any, ...]]) -> None:
+    of_numbers = all(NUMBER.issuperset(map(type, columns[name])) for name in ("amount", "loss"))
+    if not of_numbers or not {bool}.issuperset(map(type, columns["chosen"])):
+        raise MisshapenError("has a table amounts that is not of numbers, true and false")
 
 
 def _empty() -> dict[str, Any]:
@@ -360,6 +369,7 @@ def _empty() -> dict[str, Any]:
         "curves": as_table(CURVE_COLUMNS, ()),
         "best": as_table(BEST_COLUMNS, ()),
         "tau_norm": as_table(TAU_NORM_COLUMNS, ()),
+        "amounts": as_table(AMOUNT_COLUMNS, ()),
         "warnings": [],
     }
 

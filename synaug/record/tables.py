@@ -21,6 +21,7 @@ QUALITY_COLUMNS = (
     *("rows", "real_rows", "reference_rows"),
 )
 GEOMETRY_COLUMNS = ("seed", "fold", "class", "measure", "value", "rows")
+AMOUNT_COLUMNS = ("seed", "fold", "amount", "loss", "chosen")
 
 
 def as_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:

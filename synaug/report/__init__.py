@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 PAGE, ERRORS = "index.html", "errors.log"
 COMPARISONS, SCORES, SCORES_CSV, README = "comparisons.csv", "scores.parquet", "scores.csv.gz", "README.md"
 QUALITY, GEOMETRY = "quality.csv", "geometry.csv"
+EXCHANGE = "exchange.csv"
 
 
 def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *, csv: bool = False) -> Path:
@@ -62,6 +63,8 @@ def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *,
         with replacing(folder / SCORES_CSV) as file:
             data_files.write_packed_csv(scores, file)
     _write(folder / COMPARISONS, data_files.comparisons_csv(comparison))
+    if not comparison.exchange.empty:
+        _write(folder / EXCHANGE, data_files.exchange_csv(comparison))
     audits = {QUALITY: audited.quality(results), GEOMETRY: audited.geometry(results)}
     for name, table in audits.items():
         if len(table):
@@ -92,7 +95,7 @@ def _forget(folder: Path, kinds: Iterable[str]) -> None:
     for path in folder.glob("figures/*"):
         if of_a_report.fullmatch(path.name):
             path.unlink()
-    for name in (ERRORS, SCORES_CSV, "scores.csv", QUALITY, GEOMETRY):
+    for name in (ERRORS, SCORES_CSV, "scores.csv", EXCHANGE, QUALITY, GEOMETRY):
         with suppress(FileNotFoundError, NotADirectoryError):
             (folder / name).unlink()
 

@@ -2,19 +2,19 @@
 
 import gzip
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from synaug.comparison import columns
+from synaug.comparison import columns, exchange
 from synaug.comparison.compare import Comparison
 from synaug.comparison.evidence import CHOICES, Evidence
 from synaug.comparison.labels import as_text
 from synaug.files import escaping
-from synaug.report import COMPARISONS, GEOMETRY, QUALITY, SCORES, SCORES_CSV
+from synaug.report import COMPARISONS, EXCHANGE, GEOMETRY, QUALITY, SCORES, SCORES_CSV
 from synaug.report.audited import OF_GEOMETRY, OF_QUALITY
 
 TEST, OUT_OF_FOLD = "test", "out_of_fold"
@@ -88,6 +88,13 @@ def comparisons_csv(comparison: Comparison) -> bytes:
     return buffer.getvalue()
 
 
+def exchange_csv(comparison: Comparison) -> bytes:
+    """What each method is worth in real rows, where a learning curve tells."""
+    buffer = io.BytesIO()
+    escaping.csv_frame(as_text(comparison.exchange)).to_csv(buffer, index=False, float_format="%.6g")
+    return buffer.getvalue()
+
+
 def audit_csv(table: pd.DataFrame) -> bytes:
     """A table of audits; an empty class means all classes."""
     buffer = io.BytesIO()
@@ -97,16 +104,18 @@ def audit_csv(table: pd.DataFrame) -> bytes:
 
 def readme(comparison: Comparison, audits: Sequence[str] = ()) -> str:
     """What the columns of the files are, as Markdown; of the files of audits those that are there."""
-    of_scores = "".join(f"- {name}: {note}.\n" for name, note in OF_SCORES.items())
-    of_audits = "".join(
-        f"\n# {file}\n\n" + "".join(f"- {name}: {note}.\n" for name, note in notes.items())
-        for file, notes in ((QUALITY, OF_QUALITY), (GEOMETRY, OF_GEOMETRY))
-        if file in audits
-    )
+    notes_of = {QUALITY: OF_QUALITY, GEOMETRY: OF_GEOMETRY}
+    others = {} if comparison.exchange.empty else {EXCHANGE: exchange.NOTES}
+    others |= {file: notes_of[file] for file in notes_of if file in audits}
     return (
         f"# {COMPARISONS}\n\n{columns.readme(_comparisons(comparison).columns, comparison.rope)}\n"
-        f"# {SCORES}, and {SCORES_CSV} where it was asked for\n\n{of_scores}{of_audits}"
+        f"# {SCORES}, and {SCORES_CSV} where it was asked for\n\n{_listed(OF_SCORES)}"
+        + "".join(f"\n# {file}\n\n{_listed(notes)}" for file, notes in others.items())
     )
+
+
+def _listed(notes: Mapping[str, str]) -> str:
+    return "".join(f"- {name}: {note}.\n" for name, note in notes.items())
 
 
 def _comparisons(comparison: Comparison) -> pd.DataFrame:

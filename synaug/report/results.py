@@ -9,8 +9,10 @@ import pandas as pd
 
 from synaug.comparison.compare import Comparison
 from synaug.comparison.evidence import Evidence
-from synaug.comparison.labels import ARGMAX, METHOD, NO_AUGMENTER, PICKED, SEPARATOR, Method, Scenario
+from synaug.comparison.labels import METHOD, NO_AUGMENTER, SEPARATOR, Method, Scenario
+from synaug.comparison.surfaces import surface
 from synaug.report import limits
+from synaug.scores.metrics import LOSSES
 
 # In the order in which figures show them, and in which they get their colours.
 SHIPPED_AUGMENTERS = ("random", "smote", "borderline_smote", "adasyn", "vae", "random_under", "near_miss", "tomek")
@@ -117,9 +119,9 @@ class Results:
 
     @cached_property
     def main_augmenters(self) -> list[str]:
-        """None and those that fill the whole gap, where a sweep of amounts makes a dozen of a few."""
+        """None and those that fill the whole gap or a share that is chosen, where a sweep makes a dozen of a few."""
         runs = self.evidence.runs
-        whole = set(runs["augmenter"][runs["amount"].isin((0, 1))])
+        whole = set(runs["augmenter"][runs["amount"].isin((0, 1)) | runs["amount"].isna()])
         main = [name for name in self.augmenters if name in whole or name == NO_AUGMENTER]
         return main if set(main) - {NO_AUGMENTER} else self.augmenters
 
@@ -145,14 +147,10 @@ class Results:
             for metric, values in self.comparison.values.items()
         }
 
-    def gains_by_settings(self, metric: str, settings: Sequence[str]) -> pd.DataFrame:
-        """Gains over the baseline under argmax, with each run's augmenter's `option` and settings."""
-        rows = self.table(metric, "baseline")
-        rows = rows[(rows["decision"] == ARGMAX) & ~rows["augmenter"].isin(PICKED)].dropna(subset=["gain"])
-        keys = ["scenario", "augmenter", "loss"]
-        runs = self.evidence.runs[[*keys, *settings]].drop_duplicates(keys)
-        merged = rows.merge(runs, on=keys)
-        return merged.assign(option=merged["augmenter"].map(self.option_of))
+    def surface(self, metric: str, settings: Sequence[str]) -> pd.DataFrame:
+        """Gains over no augmentation by settings of the augmenter: `synaug.comparison.surfaces.surface`'s frame."""
+        values = self.comparison.values[metric]
+        return surface(values, self.evidence.runs, settings, higher_is_better=metric not in LOSSES)
 
     def _example(self, panel: Panel) -> Scenario:
         """Pick the scenario that stands for a panel: the harshest ratio with most augmenters."""

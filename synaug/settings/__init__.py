@@ -1,6 +1,8 @@
 """What a setting may be, and names as settings give them."""
 
 from synaug.settings.table import (
+    AMOUNTS,
+    AUTO,
     BAGGED,
     CHANGING_GROUPS,
     DATASET,
@@ -22,6 +24,7 @@ from synaug.settings.table import (
     REQUIRED,
     ROTATE,
     VAE,
+    amounts,
     conf_dir,
     did_you_mean,
     is_number,
@@ -33,6 +36,8 @@ from synaug.settings.table import (
 )
 
 __all__ = [
+    "AMOUNTS",
+    "AUTO",
     "BAGGED",
     "CHANGING_GROUPS",
     "DATASET",
@@ -54,6 +59,7 @@ __all__ = [
     "REQUIRED",
     "ROTATE",
     "VAE",
+    "amounts",
     "conf_dir",
     "did_you_mean",
     "is_number",

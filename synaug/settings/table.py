@@ -214,6 +214,9 @@ OF_HYDRA: dict[str, Kind] = {
 }
 # Of imbalance_ratio.minority: other classes with each seed.
 ROTATE = "rotate"
+# Of augmenter.amount: chosen for each split on the rows that inner folds leave out, among these.
+AUTO = "auto"
+AMOUNTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 # What predicts the test rows (`synaug.splits.Validation.final`).
 BAGGED, REFIT = "bagged", "refit"
 # A name read from YAML as a number, true, false or null is compared with the classes by whoever has them.
@@ -287,6 +290,8 @@ DATASET = {
     "licence": TEXT | NULL,
     "paper": TEXT | NULL,
 }
+# The share of the gap to balance that is filled.
+AMOUNT = number(0, 100)
 # By name in the config: what conf/config.yaml has, and what every option of a group shares.
 OF_A_RUN: dict[str, Kind] = {
     "n_folds": whole(2, 10_000),
@@ -296,7 +301,9 @@ OF_A_RUN: dict[str, Kind] = {
     "standardize": TRUTH,
     "target_prior": one_of("uniform", "natural"),
     **{f"dataset.{leaf}": kind for leaf, kind in DATASET.items()},
-    "augmenter.amount": number(0, 100),
+    "augmenter.amount": AMOUNT
+    | Kind(AUTO, lambda value: value == AUTO)
+    | list_of(AMOUNT, "a list of such numbers to choose from, e.g. [0,0.5,1]", least=1, most=20),
     "augmenter.replicas": whole(1, 1000),
     "augmenter.strict": TRUTH,
     "force": TRUTH,
@@ -517,6 +524,18 @@ def kind_of(name: str, target: Any) -> Kind | None:
     if str(target).startswith("torch.optim."):
         table = OPTIMISER
     return table.get(leaf) or OF_A_RUN.get(name) or OF_HYDRA.get(leaf)
+
+
+def amounts(setting: Any) -> tuple[float, ...]:
+    """What ``augmenter.amount`` leaves to choose from, ascending: one amount where it is a number.
+
+    Parameters
+    ----------
+    setting
+        A number, ``auto`` (`AMOUNTS`) or a list of numbers.
+    """
+    given = AMOUNTS if setting == AUTO else setting if isinstance(setting, list | tuple) else [setting]
+    return tuple(sorted(set(given)))
 
 
 def text_settings() -> set[str]:

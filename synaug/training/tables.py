@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from synaug.record import tables
+from synaug.training.amounts import Fitted
 from synaug.training.predictions import Curves, Predictions
 from synaug.training.training_sets import TrainingData
 
@@ -58,6 +59,17 @@ def tau_norm(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
         if of_split.tau_norm is not None
     ]
     return tables.as_table(tables.TAU_NORM_COLUMNS, rows)
+
+
+def amounts(fitted: Fitted) -> dict[str, Any]:
+    """The out-of-fold loss of each amount in each split, and which was chosen; nothing where there was one amount."""
+    rows = [
+        [split.seed, split.fold, amount, float(fitted.losses[index, place]), bool(fitted.chosen[place] == index)]
+        for place, split in enumerate(fitted.data.splits)
+        for index, amount in enumerate(fitted.amounts)
+        if len(fitted.amounts) > 1
+    ]
+    return tables.as_table(tables.AMOUNT_COLUMNS, rows)
 
 
 def best(data: TrainingData, predictions: Predictions) -> dict[str, Any]:

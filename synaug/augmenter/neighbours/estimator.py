@@ -14,6 +14,7 @@ from sklearn.neighbors import VALID_METRICS, NearestNeighbors
 from synaug import settings
 from synaug.augmenter.neighbours.brute_force import METRICS, Distances, Ids, Rows, nearest, transformed
 from synaug.augmenter.neighbours.graph import NeighbourGraph
+from synaug.augmenter.neighbours.hubness import occurrences, skewness
 from synaug.errors import UserError
 from synaug.settings import names
 
@@ -41,6 +42,9 @@ class Neighbours(BaseEstimator):  # type: ignore[misc]
     ----------
     recalls : list of float
         One for each approximate search, of `RECALL_QUERIES` of its queries; of a bound search also those of its clones.
+    hubness : dict of int to float
+        By class, of a bound search that found the neighbours of a class's rows among themselves, and of its clones
+        (`synaug.augmenter.neighbours.hubness`).
 
     Notes
     -----
@@ -56,6 +60,7 @@ class Neighbours(BaseEstimator):  # type: ignore[misc]
         self.metric = metric
         self.approximate = approximate
         self.recalls: list[float] = []
+        self.hubness: dict[int, float] = {}
 
     def bound(self, graph: NeighbourGraph, index: Ids) -> Neighbours:
         """The same search over a training set whose rows are handed over as rows of the identity matrix.
@@ -76,6 +81,7 @@ class Neighbours(BaseEstimator):  # type: ignore[misc]
         search = Neighbours(self.n_neighbors, self.metric, self.approximate)
         if self._graph is not None:
             search._graph, search._index, search.recalls = self._graph, self._index, self.recalls
+            search.hubness = self.hubness
         return search
 
     def fit(self, X: Any, y: Any = None) -> Neighbours:
@@ -159,6 +165,8 @@ class Neighbours(BaseEstimator):  # type: ignore[misc]
         place_of = np.full(len(graph.labels) + 1, -1)  # one more, for -1
         place_of[base] = np.arange(len(base))
         places = place_of[ids]
+        if itself and len(queries) == len(base) and len(found := np.unique(graph.labels[base])) == 1:
+            self.hubness[int(found[0])] = skewness(occurrences(places))
         return _itself_first(place_of[queries], squared, places) if itself else (squared, places)
 
     def _approximate(self, take: Any, queries: Ids, base: Ids, k: int) -> tuple[Distances, Ids]:

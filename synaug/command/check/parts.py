@@ -61,9 +61,9 @@ def _unknown(config: DictConfig, reference: DictConfig, prefix: str) -> Iterator
 
 def _augmenter_problems(config: DictConfig) -> Iterator[str]:
     try:
-        from synaug.pipeline import make_augmenter
+        from synaug.pipeline import make_augmenters
 
-        make_augmenter(config)
+        make_augmenters(config)
     except REFUSALS as error:
         yield refusal("augmenter", error)
 

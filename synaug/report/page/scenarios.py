@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from synaug.comparison import exchange
 from synaug.comparison.labels import (
     ARGMAX,
     BASELINE,
@@ -79,12 +80,27 @@ class Calibration:
 
 @dataclass(frozen=True)
 class ScenarioTable:
-    """All that is shown of one scenario: lines by group, calibration, and what its synthetic rows are like."""
+    """All that is shown of one scenario.
+
+    Attributes
+    ----------
+    label
+        Its name.
+    groups
+        Methods, by group.
+    calibration
+        How well their probabilities fit.
+    audit
+        What their synthetic rows are like.
+    worth
+        What methods are worth in real rows, a sentence each.
+    """
 
     label: str
     groups: Sequence[tuple[str, Sequence[Line]]]
     calibration: Sequence[Calibration]
     audit: audits.Audit | None
+    worth: Sequence[str]
 
 
 def tables(results: Results) -> list[ScenarioTable]:
@@ -109,8 +125,21 @@ def _table(results: Results, scenario: Scenario) -> ScenarioTable:
         group = GROUPS[0] if method.augmenter in PICKED else GROUPS[1 + bool(any_row["with_synthesis"])]
         lines[group].append(_line(results, method, of_references))
     groups = [(name, of_group[: limits.SCENARIO_LINES]) for name, of_group in lines.items() if of_group]
+    worth = list(_worth(results, scenario))[: limits.SCENARIO_LINES]
     audit = audits.of_scenario(results, scenario)
-    return ScenarioTable(results.label(scenario), groups, list(_calibration(results, scenario)), audit)
+    return ScenarioTable(results.label(scenario), groups, list(_calibration(results, scenario)), audit, worth)
+
+
+def _worth(results: Results, scenario: Scenario) -> Iterator[str]:
+    """A sentence for each method with synthesis, the best first, then for the others."""
+    rows = results.comparison.exchange
+    rows = rows[rows["scenario"] == scenario]
+    place = _place(results)
+    of_method = dict(zip(methods_of(rows), (row for _, row in rows.iterrows()), strict=True))
+    for method in sorted(of_method, key=lambda each: (not of_method[each]["with_synthesis"], place(each))):
+        name = method.label if method.augmenter in PICKED else method.label_without_rule
+        said = exchange.sentence(of_method[method], name)
+        yield f"{said[:1].upper()}{said[1:]}."
 
 
 def _is_shown(method: Method) -> bool:
