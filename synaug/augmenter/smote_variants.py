@@ -160,6 +160,7 @@ class SmoteVariants(BaseOverSampler):  # type: ignore[misc]
                 f"has {is_of_class.sum()} of {len(X)} rows: choose another augmenter"
             )
         y = is_of_class.astype(np.int64)
+        listens = "proportion" in inspect.signature(_class_of(self.sampler)).parameters
         wanted, results = n, list[Resampled]()
         while len(results) < MOST_CALLS:
             # Half a row more: their int(gap * proportion) must not round down.
@@ -167,7 +168,7 @@ class SmoteVariants(BaseOverSampler):  # type: ignore[misc]
             results.append(result)
             made = int((result.labels == 1).sum())
             # What it cleaned away is not filled up again.
-            if made == 0 or made >= n or len(result.kept) < len(X):
+            if not listens or made == 0 or made >= n or len(result.kept) < len(X):
                 break
             wanted = max(math.ceil(wanted * n / made), wanted + 1)
         return len(results), max(results, key=lambda result: int((result.labels == 1).sum()))
