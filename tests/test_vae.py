@@ -222,7 +222,7 @@ def in_common(few: Any = 12, many: Any = 300, d: Any = 30, seed: Any = 0) -> Any
 def test_a_conditional_vae_lends_a_small_class_the_shape_of_a_large_one() -> None:
     X, y = in_common()
     truth = np.cov(X[y == 1].T)
-    learn = {"latent_dim": 8, "hidden": 64, "lr": 5e-3}
+    learn: dict[str, Any] = {"latent_dim": 8, "hidden": 64, "lr": 5e-3}
     apart = {
         type(vae): np.linalg.norm(np.cov(synthetic(vae, X, y).T) - truth) / np.linalg.norm(truth)
         for vae in (VAE(**learn, random_state=0), CVAE(**learn, max_epochs=60, random_state=0))
@@ -245,12 +245,14 @@ def test_conditional_vaes_keep_the_contract_in_a_stack_as_alone(sample_from: Any
     expected = [cvae.fit_resample(X, y) for cvae, (X, y) in zip(alone, sets, strict=True)]
     found = CVAE.fit_resample_all(together, sets)
     for (X, y), a, b, one, other in zip(sets, expected, found, alone, together, strict=True):
+        assert isinstance(b, tuple)
         np.testing.assert_array_equal(a[0], b[0])
         np.testing.assert_array_equal(a[0][: len(X)], X)
         assert np.bincount(a[1]).tolist() == [90] * 3
         assert one.diagnostics_ == other.diagnostics_
         np.testing.assert_equal(one.parents_, other.parents_)
-        if sample_from == "posterior":
+        assert (one.parents_ is None) == (sample_from == "prior")
+        if one.parents_ is not None:
             np.testing.assert_array_equal(y[one.parents_[:, 0]], a[1][len(X) :])
     told = alone[0].diagnostics_
     assert json.loads(json.dumps(told, allow_nan=False)) == told
