@@ -41,6 +41,7 @@ INTEGRATION_MODULES = {
     "test_embed",
     "test_embeddings",
     "test_encoder",
+    "test_explain_rows",
     "test_external_checks",
     "test_faults",
     "test_from_python",

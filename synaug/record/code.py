@@ -34,11 +34,13 @@ DECIDES_NONE = (
     "comparison",
     "embed",
     "errors",
+    "explain",
     "files",
     "record",
     "report",
     "settings",
     "sweep",
+    "synthetic",
     "tracking",
 )
 # What talks to a reader: functions, and methods of a log. What is given to them does not count.
