@@ -20,6 +20,7 @@ from synaug.record.tables import (
     BALANCE_COLUMNS,
     BEST_COLUMNS,
     CURVE_COLUMNS,
+    LABEL_NOISE_COLUMNS,
     SCORE_COLUMNS,
     TAU_NORM_COLUMNS,
     VALIDATION_COLUMNS,
@@ -185,6 +186,7 @@ class Record(TypedDict):
     curves: NotRequired[Table]
     best: NotRequired[Table]
     tau_norm: NotRequired[Table]
+    label_noise: NotRequired[Table]
     offsets: NotRequired[list[dict[str, Any]]]
     diagnostics: NotRequired[list[dict[str, Any]]]
     warnings: NotRequired[list[str]]
@@ -314,6 +316,7 @@ def record(path: Path) -> dict[str, Any]:
     chosen = _columns("tau_norm", complete["tau_norm"], TAU_NORM_COLUMNS)
     if any(not NUMBER.issuperset(map(type, column)) for column in chosen.values()):
         raise MisshapenError("has a table tau_norm that is not of numbers")
+    _is_label_noise(_columns("label_noise", complete["label_noise"], LABEL_NOISE_COLUMNS), names)
     return complete
 
 
@@ -330,6 +333,7 @@ def _empty() -> dict[str, Any]:
         "curves": as_table(CURVE_COLUMNS, ()),
         "best": as_table(BEST_COLUMNS, ()),
         "tau_norm": as_table(TAU_NORM_COLUMNS, ()),
+        "label_noise": as_table(LABEL_NOISE_COLUMNS, ()),
         "warnings": [],
     }
 
@@ -412,6 +416,14 @@ def _are_scores(name: str, columns: Mapping[str, tuple[Any, ...]], record: Mappi
 def _number(value: Any) -> str:
     is_small = isinstance(value, float) or abs(value) < 2**53
     return f"{value:g}" if is_small else "a number of many digits"
+
+
+def _is_label_noise(columns: Mapping[str, tuple[Any, ...]], class_names: Sequence[str]) -> None:
+    if not TEXT.issuperset(map(type, columns["class"])) or not set(class_names).issuperset(columns["class"]):
+        raise MisshapenError("counts doubtful labels of a class that its data do not have")
+    counted = [value for name in LABEL_NOISE_COLUMNS if name != "class" for value in columns[name]]
+    if not INT.issuperset(map(type, counted)) or any(abs(value) > 2**53 for value in counted):
+        raise MisshapenError("has a table label_noise whose counts are not whole numbers")
 
 
 def _is_balance(columns: Mapping[str, tuple[Any, ...]], class_names: Sequence[str]) -> None:

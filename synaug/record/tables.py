@@ -13,6 +13,7 @@ CURVES = ("train_loss", "prior_corrected_loss", "tuned_loss", "argmax_test")
 CURVE_COLUMNS = ("seed", "fold", "step", *CURVES)
 BEST_COLUMNS = ("seed", "fold", "decision", "step", "loss", "learned")
 TAU_NORM_COLUMNS = ("seed", "fold", "tau", "loss")
+LABEL_NOISE_COLUMNS = ("seed", "fold", "class", "rows", "doubtful", "synthetic", "with_parents", "with_doubtful_parent")
 
 
 def as_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:

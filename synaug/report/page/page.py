@@ -15,7 +15,7 @@ from synaug.comparison.significance import DEFINITIONS, INTERVAL
 from synaug.files.escaping import console, shown
 from synaug.report import limits, words
 from synaug.report.draw import Section
-from synaug.report.page import reproduction, scenarios, tables
+from synaug.report.page import label_noise, reproduction, scenarios, tables
 from synaug.report.results import Results
 
 HERE = Path(__file__).parent
@@ -75,6 +75,7 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "without_minority": without_minority(results),
         "limits": limits,
         "warnings": warnings(results),
+        "label_noise": label_noise.sentences(results),
         "commands": reproduction.commands(results),
         "facts": reproduction.facts(results),
         "config": reproduction.example_config(results),
