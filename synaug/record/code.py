@@ -36,6 +36,7 @@ DECIDES_NONE = (
     "errors",
     "explain",
     "files",
+    "maps",
     "record",
     "report",
     "settings",
