@@ -49,6 +49,7 @@ INTEGRATION_MODULES = {
     "test_label_noise",
     "test_latex",
     "test_launchers",
+    "test_maps",
     "test_older_records",
     "test_packaging",
     "test_report",

@@ -103,9 +103,7 @@ def _map(asked: argparse.Namespace, kinds: Sequence[str], runs: "pd.DataFrame") 
         if not _makes_rows(Path(folder)):
             continue
         sys.stderr.write(console(f"making {label} again\n"))
-        wanted = Wanted(
-            Path(folder), asked.seed, asked.fold, None, asked.settings, asked.config_dir, asked.trust
-        )
+        wanted = Wanted(Path(folder), asked.seed, asked.fold, None, asked.settings, asked.config_dir, asked.trust)
         remade[identity] = (label, remake(wanted))
     if not remade:
         return None

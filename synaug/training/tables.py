@@ -101,7 +101,6 @@ def label_noise(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
             )
         ]
         rows += [
-            [split.seed, split.fold, name, *of_class]
-            for name, *of_class in zip(data.class_names, *counts, strict=True)
+            [split.seed, split.fold, name, *of_class] for name, *of_class in zip(data.class_names, *counts, strict=True)
         ]
     return tables.as_table(tables.LABEL_NOISE_COLUMNS, rows)

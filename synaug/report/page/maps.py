@@ -49,7 +49,10 @@ def _for_the_page(drawn: Mapping[str, Any], label: str, label_of: Mapping[str, s
         "class_names": [shown(name) for name in drawn["class_names"]],
         "real": real,
         "methods": [
-            {**{name: value for name, value in method.items() if name != "identity"}, "label": shown(label_of[method["identity"]])}
+            {
+                **{name: value for name, value in method.items() if name != "identity"},
+                "label": shown(label_of[method["identity"]]),
+            }
             for method in drawn["methods"]
         ],
     }
