@@ -22,7 +22,7 @@ from tests.program import TOY, Program
 def flipped(
     rows_per_class: tuple[int, ...], share: float, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Out-of-fold log probabilities of Gaussian classes of which a share has another label; labels; which rows those are."""
+    """Out-of-fold log probabilities of Gaussian classes, labels, and which of these (a share) are wrong."""
     draw = np.random.RandomState(seed)
     n_classes = len(rows_per_class)
     truth = np.repeat(np.arange(n_classes), rows_per_class)

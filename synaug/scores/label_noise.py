@@ -28,7 +28,8 @@ def doubtful(log_probabilities: NDArray[np.float64], labels: NDArray[np.int64]) 
 
     References
     ----------
-    .. [1] Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021, eq. 1.
+    .. [1] Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 2021,
+       eq. 1.
     """
     probabilities = np.exp(log_probabilities)
     n_classes = probabilities.shape[1]
