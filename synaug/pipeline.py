@@ -462,6 +462,7 @@ def training_tables(data: TrainingData, predictions: Predictions) -> dict[str, A
         "curves": tables.curves(data, predictions.curves),
         "best": tables.best(data, predictions),
         "tau_norm": tables.tau_norm(data, predictions),
+        "label_noise": tables.label_noise(data, predictions),
     }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.record import FAILURE, RECORD, SCHEMA, SCORE_COLUMNS, VALIDATION_COLUMNS
-from synaug.record.tables import GEOMETRY_COLUMNS, QUALITY_COLUMNS
+from synaug.record.tables import GEOMETRY_COLUMNS, LABEL_NOISE_COLUMNS, QUALITY_COLUMNS
 from synaug.report.audited import MEASURES
 from synaug.scores.metrics import CALIBRATION_BINS, CLASS_METRICS, METRICS
 
@@ -189,6 +189,7 @@ def fabricate(
             "columns": ["seed", "fold", "tau", "loss"],
             "data": [[*split, 0.7, 0.6] for split in splits],
         },
+        "label_noise": _label_noise(splits, class_names, minority, ratio or 5.0, augmenter),
         "warnings": [],
         "probabilities_sha256": "f" * 64,
         "cost": {
@@ -413,3 +414,21 @@ def _curves(recalls: Array, splits: Sequence[tuple[int, int]]) -> dict[str, Any]
         points[steps > STOPPED, 1:3] = None
         rows += [[seed, fold, step, *point] for step, point in zip(STEPS, points, strict=True)]
     return {"columns": columns, "data": rows}
+
+
+def _label_noise(
+    splits: Sequence[tuple[int, int]],
+    class_names: Sequence[str],
+    minority: Sequence[int],
+    ratio: float,
+    augmenter: str,
+) -> dict[str, Any]:
+    """A twentieth of the rows, and a tenth of the rows that were made of others."""
+    rows = []
+    for split in splits:
+        for label, name in enumerate(class_names):
+            real = round(ROWS_PER_CLASS / ratio) if label in minority else ROWS_PER_CLASS
+            made = 0 if augmenter in ("none", *REMOVING) else ROWS_PER_CLASS - real
+            told = 0 if augmenter == "vae" else made
+            rows.append([*split, name, real, real // 20, made, told, told // 10])
+    return {"columns": list(LABEL_NOISE_COLUMNS), "data": rows}

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 from synaug import report
 from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
+from synaug.record import maps
 from synaug.report import draw
 from synaug.report.drawing import svg
 from tests.fabricated import write_failure, write_runs
@@ -41,8 +42,29 @@ def report_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_failure(root / "runs", "broken", f"no {SCRIPT}", [f"dataset={SCRIPT}"])
     evidence = evidences.read([root / "runs"])
+    draw_a_map(evidence)
     comparison = comparisons.compare(evidence, metrics=("accuracy", "minority_recall", "log_loss"))
     return report.write(evidence, comparison, root / "report")
+
+
+def draw_a_map(evidence: evidences.Evidence) -> None:
+    """Of the first scenario's SMOTE: 4 real rows on the corners, one of them held back, and 2 synthetic rows."""
+    runs = evidence.runs[evidence.runs["augmenter"] == "smote"]
+    corners = [0, 0, 999, 0, 0, 999, 999, 999]
+    real = {"labels": [0, 1, 2, 3], "trains": [1, 1, 1, 0], "texts": ["one", "two", SCRIPT, "four"]}
+    made = {"label": "smote", "total": 9, "labels": [2, 3], "parents": [0, 2, -1, -1]}
+    places = {"umap": [0, 500, 700, 700], "pca": [0, 250, 600, 600]}
+    maps.write(
+        Path(runs["folder"].iloc[0]).parent,
+        {
+            "seed": 0,
+            "fold": 0,
+            "kinds": ["umap", "pca"],
+            "class_names": evidence.records[runs["identity"].iloc[0]]["data"]["class_names"],
+            "real": {**real, "places": {"umap": corners, "pca": corners}},
+            "methods": [{**made, "identity": runs["identity"].iloc[0], "places": places}],
+        },
+    )
 
 
 @pytest.fixture(scope="module")
@@ -346,3 +368,36 @@ def test_nothing_is_cut_or_lies_upon_another(browser: Browser, shaped: Path, wid
         )
         assert last <= 2
     page.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_a_map_tells_what_a_row_was_made_of(watched: Watched, width: int) -> None:
+    page = watched.page
+    page.set_viewport_size({"width": width, "height": 900})
+    figure = page.locator("figure[data-map]")
+    assert figure.count() == 1
+    assert "smote: 9 synthetic rows, 2 of them drawn" in figure.inner_text()
+    canvas = figure.locator(".panels canvas")
+    told = figure.locator(".told")
+    side = canvas.evaluate("each => each.clientWidth")
+
+    def point_at(x: float, y: float) -> str:
+        place = [8 + x / 999 * (side - 16), 8 + (1 - y / 999) * (side - 16)]
+        canvas.hover(position={"x": place[0], "y": place[1]})
+        return told.inner_text()
+
+    assert point_at(0, 500) == f"smote, synthetic: {SCRIPT}, made of “one” and “{SCRIPT}”"
+    assert point_at(700, 700).endswith("no parent is known or drawn")
+    assert point_at(999, 999).startswith("real, held back: ")
+    assert point_at(500, 200) == ""
+    figure.locator("select").select_option("pca")
+    assert point_at(0, 500) == ""
+    assert point_at(0, 250).startswith("smote, synthetic")
+    canvas.focus()
+    page.keyboard.press("ArrowLeft")
+    assert told.inner_text().startswith("real, trains")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for _ in range(2):  # dark, and light again: a map follows
+        before = canvas.evaluate("each => each.toDataURL()")
+        page.evaluate("document.getElementById('theme').click()")  # the pointer stays where it is
+        assert canvas.evaluate("each => each.toDataURL()") != before  # the ring around the chosen row is in ink

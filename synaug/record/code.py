@@ -34,12 +34,15 @@ DECIDES_NONE = (
     "comparison",
     "embed",
     "errors",
+    "explain",
     "files",
     "quality",
+    "maps",
     "record",
     "report",
     "settings",
     "sweep",
+    "synthetic",
     "tracking",
 )
 # What talks to a reader: functions, and methods of a log. What is given to them does not count.

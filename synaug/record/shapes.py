@@ -23,6 +23,7 @@ from synaug.record.tables import (
     CURVE_COLUMNS,
     GEOMETRY_COLUMNS,
     HELD_BACK,
+    LABEL_NOISE_COLUMNS,
     QUALITY_COLUMNS,
     SCORE_COLUMNS,
     TAU_NORM_COLUMNS,
@@ -212,6 +213,7 @@ class Record(TypedDict):
     best: NotRequired[Table]
     tau_norm: NotRequired[Table]
     amounts: NotRequired[Table]
+    label_noise: NotRequired[Table]
     offsets: NotRequired[list[dict[str, Any]]]
     diagnostics: NotRequired[list[dict[str, Any]]]
     written_texts: NotRequired[WrittenTexts]
@@ -345,6 +347,7 @@ def record(path: Path) -> dict[str, Any]:
     for name, needed in (("quality", QUALITY_COLUMNS), ("geometry", GEOMETRY_COLUMNS)):
         _is_descriptive(name, _columns(name, complete[name], needed), names)
     _are_amounts(_columns("amounts", complete["amounts"], AMOUNT_COLUMNS))
+    _is_label_noise(_columns("label_noise", complete["label_noise"], LABEL_NOISE_COLUMNS), names)
     return complete
 
 
@@ -370,6 +373,7 @@ def _empty() -> dict[str, Any]:
         "best": as_table(BEST_COLUMNS, ()),
         "tau_norm": as_table(TAU_NORM_COLUMNS, ()),
         "amounts": as_table(AMOUNT_COLUMNS, ()),
+        "label_noise": as_table(LABEL_NOISE_COLUMNS, ()),
         "warnings": [],
     }
 
@@ -452,6 +456,14 @@ def _are_scores(name: str, columns: Mapping[str, tuple[Any, ...]], record: Mappi
 def _number(value: Any) -> str:
     is_small = isinstance(value, float) or abs(value) < 2**53
     return f"{value:g}" if is_small else "a number of many digits"
+
+
+def _is_label_noise(columns: Mapping[str, tuple[Any, ...]], class_names: Sequence[str]) -> None:
+    if not TEXT.issuperset(map(type, columns["class"])) or not set(class_names).issuperset(columns["class"]):
+        raise MisshapenError("counts doubtful labels of a class that its data do not have")
+    counted = [value for name in LABEL_NOISE_COLUMNS if name != "class" for value in columns[name]]
+    if not INT.issuperset(map(type, counted)) or any(abs(value) > 2**53 for value in counted):
+        raise MisshapenError("has a table label_noise whose counts are not whole numbers")
 
 
 def _is_balance(columns: Mapping[str, tuple[Any, ...]], class_names: Sequence[str]) -> None:

@@ -21,6 +21,8 @@ RECALL_METHODS = 16
 CONFUSION_LABELS = 30  # classes: of more, the axes name none
 CONFUSION_NUMBERS = 10  # classes: of more, the cells hold none
 
+MAPS = 8  # scenarios of which a map is shown
+
 # Of the tables by scenario.
 SCENARIO_TABLES = 40
 SCENARIO_LINES = 60  # of a group

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from synaug.record import tables
+from synaug.scores.decision import CANDIDATES
+from synaug.scores.label_noise import doubtful
 from synaug.training.amounts import Fitted
 from synaug.training.predictions import Curves, Predictions
 from synaug.training.training_sets import TrainingData
@@ -80,3 +82,37 @@ def best(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
         for rule, chosen in of_split.chosen.items()
     ]
     return tables.as_table(tables.BEST_COLUMNS, rows)
+
+
+def label_noise(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
+    """Rows whose label the models that did not train on them doubt, and synthetic rows that were made of such.
+
+    Of each split and class: `rows`, those left out to choose by, and the `doubtful` ones among them, by the log
+    probabilities of `CANDIDATES[0]` (no fitted offset); of the fit on all rows (of replicas, of the first) the
+    `synthetic` rows, those `with_parents` that the sampler tells, and of these those `with_doubtful_parent`.
+    """
+    wholes = {training_set.place: training_set for training_set in data.whole if training_set.replica == 0}
+    n_classes = len(data.class_names)
+    rows = []
+    for place, (split, of_split) in enumerate(zip(data.splits, predictions.splits, strict=True)):
+        judged = split.out_of_fold
+        labels = data.labels[judged]
+        is_doubtful = doubtful(of_split.chosen[CANDIDATES[0].name].out_of_fold, labels)
+        augmented = wholes[place].augmented
+        has_parents = augmented.parents[:, 0] >= 0
+        parents = wholes[place].rows[augmented.parents]  # of a row that has none, some row
+        of_doubtful = has_parents & np.isin(parents, judged[is_doubtful]).any(axis=1)
+        counts = [
+            np.bincount(some, minlength=n_classes).tolist()
+            for some in (
+                labels,
+                labels[is_doubtful],
+                augmented.labels,
+                augmented.labels[has_parents],
+                augmented.labels[of_doubtful],
+            )
+        ]
+        rows += [
+            [split.seed, split.fold, name, *of_class] for name, *of_class in zip(data.class_names, *counts, strict=True)
+        ]
+    return tables.as_table(tables.LABEL_NOISE_COLUMNS, rows)

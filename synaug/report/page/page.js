@@ -227,6 +227,134 @@
     });
   }
 
+  // Maps: a canvas for each method. Colour tells the class, shape what a row is: dot, ring or cross.
+  const COLOURS = ["#0077bb", "#ee7733", "#009988", "#cc3311", "#8c7a2e", "#5b8def", "#8a6d5d", "#2f8f4e", "#ee3377"];
+  const TRAINS = 0, HELD_BACK = 1, SYNTHETIC = 2;
+  const SHAPES = ["real, trains", "real, held back", "synthetic"];
+  const mark = (pen, shape, x, y, size, colour) => {
+    pen.strokeStyle = pen.fillStyle = colour;
+    pen.beginPath();
+    if (shape === SYNTHETIC) {
+      pen.moveTo(x - size, y - size); pen.lineTo(x + size, y + size);
+      pen.moveTo(x - size, y + size); pen.lineTo(x + size, y - size);
+    } else pen.arc(x, y, size, 0, 2 * Math.PI);
+    if (shape === TRAINS) pen.fill(); else pen.stroke();
+  };
+
+  class MapPanel {
+    constructor(map, method, tell) {
+      this.map = map;
+      this.tell = tell;
+      this.at = -1;
+      const real = map.real;
+      this.points = real.labels.map((label, row) => ({ label, row, shape: real.trains[row] ? TRAINS : HELD_BACK, of: real }));
+      this.points.push(...method.labels.map((label, row) => ({ label, row, shape: SYNTHETIC, of: method })));
+      // What is many is drawn first, and what trains last.
+      this.points.sort((a, b) => [1, 0, 2].indexOf(a.shape) - [1, 0, 2].indexOf(b.shape));
+      const drawn = method.labels.length < method.total ? `, ${method.labels.length} of them drawn` : "";
+      const name = `${method.label}: ${method.total} synthetic rows${drawn}`;
+      this.canvas = element("canvas", { tabindex: 0, role: "img", "aria-label": `${name}, among ${real.labels.length} real rows` });
+      this.place = element("div", {}, element("h4", {}, name), this.canvas);
+      this.canvas.addEventListener("pointermove", (event) => this.choose(this.nearest(event)));
+      this.canvas.addEventListener("pointerleave", () => this.choose(-1));
+      this.canvas.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+        if (!step || !this.points.length) return;
+        event.preventDefault();
+        this.choose((this.at + step + this.points.length + (this.at < 0 && step < 0 ? 1 : 0)) % this.points.length);
+      });
+      new ResizeObserver(() => this.draw()).observe(this.canvas);
+    }
+
+    where(point) {
+      const places = point.of.places[this.map.kind];
+      const side = this.canvas.clientWidth - 16;
+      const of = this.map.side - 1;
+      return [8 + places[2 * point.row] / of * side, 8 + (1 - places[2 * point.row + 1] / of) * side];
+    }
+
+    nearest(event) {
+      const box = this.canvas.getBoundingClientRect();
+      const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+      let best = -1, least = 14 ** 2;
+      this.points.forEach((point, place) => {
+        const [px, py] = this.where(point);
+        const apart = (px - x) ** 2 + (py - y) ** 2;
+        if (apart <= least) [best, least] = [place, apart];
+      });
+      return best;
+    }
+
+    choose(place) {
+      if (place === this.at) return;
+      this.at = place;
+      this.draw();
+      this.tell(place < 0 ? "" : this.words(this.points[place]));
+    }
+
+    words(point) {
+      const { class_names: names, real } = this.map;
+      const text = (row) => (real.texts ? `“${real.texts[row]}”` : `a ${real.trains[row] ? "training" : "held-back"} row`);
+      const what = `${SHAPES[point.shape]}: ${names[point.label]}`;
+      if (point.shape !== SYNTHETIC) return real.texts ? `${what}. ${text(point.row)}` : what;
+      const parents = [...new Set(point.of.parents.slice(2 * point.row, 2 * point.row + 2))].filter((row) => row >= 0);
+      if (!parents.length) return `${point.of.label}, ${what}; no parent is known or drawn`;
+      return `${point.of.label}, ${what}, made of ${parents.map(text).join(" and ")}`;
+    }
+
+    draw() {
+      const size = this.canvas.clientWidth;
+      if (!size) return;
+      const scale = window.devicePixelRatio || 1;
+      this.canvas.width = this.canvas.height = Math.round(size * scale);
+      const pen = this.canvas.getContext("2d");
+      pen.scale(scale, scale);
+      for (const point of this.points) {
+        pen.globalAlpha = point.shape === HELD_BACK ? 0.45 : point.shape === TRAINS ? 0.9 : 0.65;
+        mark(pen, point.shape, ...this.where(point), point.shape === SYNTHETIC ? 2.2 : 2.6, COLOURS[point.label % COLOURS.length]);
+      }
+      if (this.at < 0) return;
+      const point = this.points[this.at];
+      pen.globalAlpha = 1;
+      pen.lineWidth = 2;
+      const ink = getComputedStyle(root).getPropertyValue("--ink");
+      if (point.shape === SYNTHETIC) {
+        const [x, y] = this.where(point);
+        for (const row of point.of.parents.slice(2 * point.row, 2 * point.row + 2)) {
+          if (row < 0) continue;
+          pen.strokeStyle = ink;
+          pen.beginPath(); pen.moveTo(x, y); pen.lineTo(...this.where({ row, of: this.map.real })); pen.stroke();
+        }
+      }
+      mark(pen, HELD_BACK, ...this.where(point), 7, ink);
+    }
+  }
+
+  const panels = [];
+  for (const place of document.querySelectorAll("figure[data-map]")) {
+    const map = data.maps[Number(place.dataset.map)];
+    map.kind = map.kinds[0][0];
+    const told = element("p", { class: "told", role: "status", "aria-live": "polite" });
+    const own = map.methods.map((method) => new MapPanel(map, method, (text) => { told.textContent = text; }));
+    panels.push(...own);
+    const kinds = element("select", { "aria-label": `Projection: ${map.scenario}` });
+    for (const [name, label] of map.kinds) kinds.append(element("option", { value: name }, label));
+    kinds.addEventListener("change", () => { map.kind = kinds.value; for (const each of own) each.draw(); });
+    const key = element("ul", { class: "key" });
+    const sign = (label, shape, colour) => {
+      const canvas = element("canvas", { width: 32, height: 32, "aria-hidden": "true" });
+      const pen = canvas.getContext("2d");
+      pen.lineWidth = 3;
+      mark(pen, shape, 16, 16, 9, colour);
+      key.append(element("li", {}, canvas, label));
+    };
+    map.class_names.slice(0, COLOURS.length).forEach((name, label) => sign(name, TRAINS, COLOURS[label]));
+    SHAPES.forEach((label, shape) => sign(label, shape, "#808890"));
+    const more = map.class_names.length > COLOURS.length ? element("p", { class: "missing" }, `of ${map.class_names.length} classes; colours are used again`) : "";
+    const where = element("p", {}, `seed ${map.seed}, fold ${map.fold}; `, element("label", {}, "projection ", kinds));
+    place.append(where, key, more, element("div", { class: "panels" }, ...own.map((each) => each.place)), told);
+  }
+
   const toggle = document.getElementById("theme");
   const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const label = () => { toggle.textContent = isDark() ? "Light" : "Dark"; toggle.setAttribute("aria-label", `${toggle.textContent} colours`); };
@@ -236,8 +364,9 @@
     root.dataset.theme = isDark() ? "light" : "dark";
     try { localStorage.setItem("synaug-theme", root.dataset.theme); } catch { /* as above */ }
     label();
+    for (const panel of panels) panel.draw();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", label);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { label(); for (const panel of panels) panel.draw(); });
   label();
   read();
 })();

@@ -15,7 +15,7 @@ from synaug.comparison.significance import DEFINITIONS, INTERVAL
 from synaug.files.escaping import console, shown
 from synaug.report import audited, limits, words
 from synaug.report.draw import Section
-from synaug.report.page import audits, reproduction, scenarios, tables
+from synaug.report.page import audits, label_noise, maps, reproduction, scenarios, tables
 from synaug.report.results import Results
 
 HERE = Path(__file__).parent
@@ -61,7 +61,8 @@ def render(results: Results, sections: Sequence[Section]) -> str:
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     all_tables = tables.all_tables(results)
     by_scenario = scenarios.tables(results)
-    data = {"tables": all_tables, "metrics": [_metric(name) for name in results.comparison.metrics]}
+    drawn_maps = maps.maps(results)
+    data = {"tables": all_tables, "maps": drawn_maps, "metrics": [_metric(name) for name in results.comparison.metrics]}
     context: dict[str, Any] = {
         "style": Markup(style),  # noqa: S704 (a file of ours)
         "script": Markup(script),  # noqa: S704 (a file of ours)
@@ -75,6 +76,8 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "without_minority": without_minority(results),
         "limits": limits,
         "warnings": warnings(results),
+        "maps": drawn_maps,
+        "label_noise": label_noise.sentences(results),
         "commands": reproduction.commands(results),
         "facts": reproduction.facts(results),
         "config": reproduction.example_config(results),

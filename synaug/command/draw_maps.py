@@ -1,0 +1,175 @@
+"""Maps of real and synthetic rows of one split of each scenario: ``python -m synaug.maps multirun/mine``.
+
+Each method's split is made again (`synaug.command.remake`); nothing is trained. The next report of the folder shows
+them (``python -m synaug.report multirun/mine``).
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from synaug import record
+from synaug.command.arguments import Arguments
+from synaug.command.explain_rows import reported, where_from
+from synaug.command.remake import Remade, Wanted, remake
+from synaug.errors import UserError
+from synaug.files.escaping import console, make_console_safe, say, shown
+from synaug.record import maps as map_files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFAULT_KINDS, DEFAULT_MOST = "umap,pca", 1000
+TEXT_LENGTH = 160
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command_line = argparse.ArgumentParser(
+        prog="python -m synaug.maps",
+        description="Draw real and synthetic rows of one split of each scenario; the next report shows them.",
+    )
+    command_line.add_argument("folder", type=Path, metavar="FOLDER", help="of an experiment, multirun/mine")
+    command_line.add_argument(
+        "settings", nargs="*", metavar="KEY=VALUE", help="where things lie now: dataset.path=…, cache_dir=…, threads=…"
+    )
+    command_line.add_argument("--scenario", metavar="TEXT", help="only scenarios whose name contains it")
+    command_line.add_argument("--seed", type=int, metavar="S", help="of the split; the first recorded one if not given")
+    command_line.add_argument("--fold", type=int, default=0, metavar="F", help="of the split (%(default)s)")
+    command_line.add_argument(
+        "--kind", default=DEFAULT_KINDS, metavar="A,B", help="projections, of umap, pca and tsne (%(default)s)"
+    )
+    command_line.add_argument(
+        "--most", type=int, default=DEFAULT_MOST, metavar="N", help="rows drawn, real and of a method (%(default)s)"
+    )
+    command_line.add_argument(
+        "--texts", action="store_true", help="put the texts of real rows into the file and onto the page, too"
+    )
+    where_from(command_line)
+    return command_line
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line, and return its exit code."""
+    make_console_safe()
+    asked = parser().parse_intermixed_args(sys.argv[1:] if words is None else words)
+    return reported(lambda: draw(asked), Arguments(tuple(asked.settings), config_dir=asked.config_dir))
+
+
+def draw(asked: argparse.Namespace) -> None:
+    """Draw the maps, and say where they are.
+
+    Raises
+    ------
+    UserError
+        If nothing can be drawn.
+    """
+    from synaug.comparison import evidence as evidences
+    from synaug.synthetic.maps import KINDS
+
+    kinds = tuple(dict.fromkeys(filter(None, asked.kind.split(","))))
+    wrong = [kind for kind in kinds if kind not in KINDS]
+    if wrong or not kinds:
+        raise UserError(f"--kind {asked.kind} names no projection: choose among {', '.join(KINDS)}")
+    if not 4 <= asked.most <= map_files.MOST_ROWS // 2:
+        raise UserError(f"--most {asked.most} must be between 4 and {map_files.MOST_ROWS // 2}")
+    runs = evidences.read([asked.folder]).runs
+    drawn = 0
+    for scenario, of_scenario in runs.groupby("scenario", sort=False):
+        if asked.scenario is not None and asked.scenario not in str(scenario):
+            continue
+        found = _map(asked, kinds, of_scenario)
+        if found is not None:
+            path = map_files.write(asked.folder, found)
+            drawn += 1
+            labels = ", ".join(method["label"] for method in found["methods"])
+            say(f"{shown(scenario)}: {shown(labels)}: {path}\n")
+    if not drawn:
+        raise UserError(f"no run below {asked.folder} made synthetic rows, or none of this scenario: nothing to draw")
+    say(f"python -m synaug.report {asked.folder} puts them on its page\n")
+
+
+def _map(asked: argparse.Namespace, kinds: Sequence[str], runs: "pd.DataFrame") -> dict[str, Any] | None:
+    """The map of one scenario, of runs with its first loss; None where none of them made a row."""
+    from synaug.synthetic.maps import project
+
+    runs = runs[(runs["loss"] == min(runs["loss"])) & (runs["augmenter_option"] != "none")]
+    remade: dict[str, tuple[str, Remade]] = {}
+    for label, identity, folder in runs[["augmenter", "identity", "folder"]].itertuples(index=False):
+        if not _makes_rows(Path(folder)):
+            continue
+        sys.stderr.write(console(f"making {label} again\n"))
+        wanted = Wanted(Path(folder), asked.seed, asked.fold, None, asked.settings, asked.config_dir, asked.trust)
+        remade[identity] = (label, remake(wanted))
+    if not remade:
+        return None
+    first = next(iter(remade.values()))[1]
+    split, embeddings, labels = first.training_set.split, first.data.embeddings, first.data.labels
+    trains, held = (_some(rows, asked.most // 2) for rows in (first.training_set.rows, split.held_back))
+    real = np.concatenate([trains, held])
+    place_of = np.full(len(labels), -1)
+    place_of[real] = np.arange(len(real))
+    some = {
+        identity: _some(np.arange(len(each.training_set.augmented.labels)), asked.most)
+        for identity, (_, each) in remade.items()
+    }
+    points = [each.training_set.augmented.synthetic_embeddings[some[key]] for key, (_, each) in remade.items()]
+    places: dict[str, list[list[int]]] = {}
+    for kind in kinds:
+        sys.stderr.write(f"projecting by {kind}\n")
+        fitted, applied = project(kind, embeddings[real], points)
+        places[kind] = _on_a_square([fitted, *applied])
+    drawn_real: dict[str, Any] = {
+        "labels": labels[real].tolist(),
+        "trains": [1] * len(trains) + [0] * len(held),
+        "places": {kind: places[kind][0] for kind in kinds},
+    }
+    if asked.texts:
+        drawn_real["texts"] = [shown(first.texts.texts[row])[:TEXT_LENGTH] for row in real]
+    methods = []
+    for number, (identity, (label, each)) in enumerate(remade.items(), 1):
+        parents = each.data.parents(each.place)[some[identity]]
+        known = np.where(parents < 0, -1, place_of[parents])
+        methods.append(
+            {
+                "identity": identity,
+                "label": label,
+                "total": len(each.training_set.augmented.labels),
+                "labels": each.training_set.augmented.labels[some[identity]].tolist(),
+                "parents": known.ravel().tolist(),
+                "places": {kind: places[kind][number] for kind in kinds},
+            }
+        )
+    return {
+        "seed": split.seed,
+        "fold": split.fold,
+        "kinds": list(kinds),
+        "class_names": list(first.data.class_names),
+        "real": drawn_real,
+        "methods": methods,
+    }
+
+
+def _makes_rows(folder: Path) -> bool:
+    """Whether the record counts a row that was made."""
+    balance: Mapping[str, Any] = record.read(folder)["balance"]
+    at = balance["columns"].index("made")
+    return any(row[at] > 0 for row in balance["data"])
+
+
+def _some(rows: Any, most: int) -> Any:
+    """Evenly spaced ones of some rows, so many at most."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))] if len(rows) else rows
+
+
+def _on_a_square(groups: Sequence[Any]) -> list[list[int]]:
+    """Points as whole numbers on one square, x and y in turn; y grows upwards."""
+    together = np.concatenate(groups)
+    low, high = together.min(0), together.max(0)
+    scale = (map_files.SIDE - 1) / max(float((high - low).max()), 1e-12)
+    middle = (map_files.SIDE - 1 - (high - low) * scale) / 2
+    return [np.rint((points - low) * scale + middle).astype(int).ravel().tolist() for points in groups]

@@ -1,0 +1,232 @@
+"""Synthetic rows in words: ``python -m synaug.explain multirun/mine/<run> --row 17``.
+
+One split of a recorded run is made again (`synaug.command.remake`); nothing is trained.
+"""
+
+import argparse
+import csv
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synaug.command.arguments import Arguments
+from synaug.command.explain import explained
+from synaug.command.process import as_before
+from synaug.command.remake import Remade, Wanted, remake
+from synaug.errors import UserError, user_sentence
+from synaug.files.atomic import replacing
+from synaug.files.escaping import console, csv_cell, make_console_safe, say, shown
+from synaug.sweep import interrupts
+
+if TYPE_CHECKING:
+    from synaug.synthetic.described import Described
+
+PROGRAM = "python -m synaug.explain"
+NEAREST, EXAMPLES = 5, 3
+CSV_COLUMNS = (
+    *("row", "class", "parent_1", "class_1", "share_1", "text_1", "parent_2", "class_2", "share_2", "text_2"),
+    *("off", "moved", "nearest", "nearest_class", "nearest_distance", "nearest_text"),
+    *("another_class", "another_class_besides"),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    command_line = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Say what the synthetic rows of a recorded run were made of, and which real texts lie nearest.",
+    )
+    of_a_split(command_line)
+    command_line.add_argument(
+        "--row", type=int, action="append", metavar="N", help="a synthetic row by number, from 0; may be given again"
+    )
+    command_line.add_argument(
+        "--nearest", type=int, default=NEAREST, metavar="K", help="real rows to name (%(default)s)"
+    )
+    command_line.add_argument(
+        "--examples", type=int, default=EXAMPLES, metavar="N", help="without --row: rows of each class (%(default)s)"
+    )
+    command_line.add_argument("--csv", type=Path, metavar="FILE", help="write all synthetic rows there, a line each")
+    command_line.add_argument("--json", action="store_true", help="print JSON, with whole texts, for a program to read")
+    return command_line
+
+
+def of_a_split(command_line: argparse.ArgumentParser) -> None:
+    """Add what says which run and split, and where its data are."""
+    command_line.add_argument("run", type=Path, metavar="RUN", help="folder of a recorded run, multirun/mine/<run>")
+    command_line.add_argument(
+        "settings",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="where things lie now, if not where they lay: dataset.path=…, cache_dir=…, threads=…",
+    )
+    command_line.add_argument("--seed", type=int, metavar="S", help="of the split; the first recorded one if not given")
+    command_line.add_argument("--fold", type=int, default=0, metavar="F", help="of the split (%(default)s)")
+    command_line.add_argument(
+        "--inner", type=int, metavar="I", help="the rows of this inner fold's model, in place of all rows of the split"
+    )
+    where_from(command_line)
+
+
+def where_from(command_line: argparse.ArgumentParser) -> None:
+    """Add what says which parts may be made."""
+    command_line.add_argument("--config-dir", metavar="FOLDER", help="configs of your own, as for python -m synaug")
+    command_line.add_argument(
+        "--trust",
+        action="store_true",
+        help="make parts that no config names, too: a record from somebody you do not know may name anything",
+    )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line, and return its exit code."""
+    make_console_safe()
+    asked = parser().parse_intermixed_args(sys.argv[1:] if words is None else words)
+    return reported(lambda: explain(asked), Arguments(tuple(asked.settings), config_dir=asked.config_dir))
+
+
+def reported(work: Any, given: Arguments) -> int:
+    """Do something, say in a sentence what a user can mend, and return the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        with interrupts.terminable(), as_before():
+            work()
+    except (KeyboardInterrupt, interrupts.Terminated) as stop:
+        sys.stderr.write("interrupted\n")
+        return stop.exit_code if isinstance(stop, interrupts.Terminated) else 1
+    except Exception as error:
+        said = user_sentence(error, "choose another place") or explained(error, given, of_a_job=True)
+        if said is None:
+            raise
+        sys.stderr.write(console(f"{said}\n"))
+        return 1
+    return 0
+
+
+def explain(asked: argparse.Namespace) -> None:
+    """Make the split again, and say what was asked for.
+
+    Raises
+    ------
+    UserError
+        If the split cannot be made again, has no synthetic row, or not this one.
+    """
+    for name in ("nearest", "examples"):
+        if getattr(asked, name) < 1:
+            raise UserError(f"--{name} {getattr(asked, name)} must be 1 or more")
+    remade = remake(
+        Wanted(asked.run, asked.seed, asked.fold, asked.inner, asked.settings, asked.config_dir, asked.trust)
+    )
+    described = described_rows(remade, asked.nearest)
+    n = len(described.lineage)
+    if not n:
+        raise UserError(
+            f"{asked.run} made no synthetic row in {_where(remade)}: choose a run whose augmenter adds rows"
+        )
+    unknown = [row for row in asked.row or [] if not 0 <= row < n]
+    if unknown:
+        raise UserError(f"--row {unknown[0]}: the split has synthetic rows 0 to {n - 1}")
+    if asked.csv is not None:
+        with replacing(asked.csv) as file:
+            file.write(as_csv(described.rows(range(n))).encode())
+    rows = described.rows(asked.row or described.examples(asked.examples))
+    about = {
+        "run": remade.record["run"],
+        "seed": remade.training_set.split.seed,
+        "fold": remade.training_set.split.fold,
+        "inner": remade.training_set.inner,
+        "remark": remade.remark,
+    }
+    if asked.json:
+        whole = {} if asked.row else {"classes": described.by_class(), "most_used": described.most_used()}
+        say(json.dumps({**about, **whole, "rows": rows}, indent=1) + "\n")
+        return
+    lines = list(_told(remade, described, rows, whole=not asked.row))
+    if asked.csv is not None:
+        lines.append(f"\nall {n} rows: {asked.csv}")
+    say("\n".join(lines) + "\n")
+
+
+def described_rows(remade: Remade, nearest: int, *, texts: bool = True) -> "Described":
+    """The synthetic rows of a split that was made again."""
+    from synaug.synthetic.described import Described
+    from synaug.synthetic.lineage import lineage
+
+    found = lineage(remade.data, remade.place, nearest)
+    return Described(
+        found,
+        remade.training_set,
+        remade.data.labels,
+        remade.data.class_names,
+        remade.texts.texts if texts else None,
+    )
+
+
+def _where(remade: Remade) -> str:
+    split, inner = remade.training_set.split, remade.training_set.inner
+    return f"seed {split.seed} fold {split.fold}{'' if inner is None else f', inner fold {inner}'}"
+
+
+def _told(remade: Remade, described: "Described", rows: Sequence[Mapping[str, Any]], *, whole: bool) -> Iterator[str]:
+    from synaug.synthetic.described import LONG, SHORT, told
+
+    real = len(remade.training_set.real)
+    yield f"{remade.record['run']}, {_where(remade)}: {real} real rows and {len(described.lineage)} synthetic ones"
+    if remade.remark is not None:
+        yield remade.remark
+    if whole:
+        yield ""
+        yield from _classes(described)
+        yield from _most_used(described)
+    for row in rows:
+        yield ""
+        yield from told(row, SHORT if whole else LONG)
+
+
+def _classes(described: "Described") -> Iterator[str]:
+    for each in described.by_class():
+        n, of_another = each["synthetic"], f"{each['another_class_besides'] / each['synthetic']:.0%}"
+        made = f"{n} rows made from {each['real']} real ones"
+        if each["with_parents"]:
+            made += (
+                f", {'all' if each['with_parents'] == n else each['with_parents']} of {each['parents']} known parents"
+            )
+        yield (
+            f"{shown(each['class'])}: {made}. The nearest real row is of another class for "
+            f"{each['another_class'] / n:.0%} of them, the nearest that is no parent for {of_another}"
+        )
+
+
+def _most_used(described: "Described") -> Iterator[str]:
+    from synaug.synthetic.described import SHORT, cut
+
+    used = described.most_used()
+    if used:
+        yield ""
+        yield "parents used most:"
+    for each in used:
+        yield f"  {each['times']} × row {each['row']} ({shown(each['class'])}): {cut(each['text'], SHORT)}"
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """All rows as a table that a spreadsheet may open: `CSV_COLUMNS`; what is not known is empty."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for row in rows:
+        cells: list[Any] = [row["row"], csv_cell(row["class"])]
+        for parent in [*row["parents"], None, None][:2]:
+            if parent is None:
+                cells += [None] * 4
+            else:
+                share = "" if parent["share"] is None else f"{parent['share']:.6g}"
+                cells += [parent["row"], csv_cell(parent["class"]), share, csv_cell(parent.get("text", ""))]
+        cells += ["" if row[name] is None else f"{row[name]:.6g}" for name in ("off", "moved")]
+        first = row["nearest"][0]
+        cells += [first["row"], csv_cell(first["class"]), f"{first['distance']:.6g}", csv_cell(first.get("text", ""))]
+        writer.writerow([*cells, *(str(row[name]).lower() for name in CSV_COLUMNS[-2:])])
+    return file.getvalue()

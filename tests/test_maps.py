@@ -1,0 +1,107 @@
+"""Maps: what decides a projection, what a file of one must look like, and the command."""
+
+import contextlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from synaug.command import draw_maps
+from synaug.errors import UserError
+from synaug.record import maps as map_files
+from synaug.record.shapes import MisshapenError
+from synaug.synthetic.maps import project
+from tests.program import TOY, Outcome, Program
+
+CONFIGS = TOY[0].partition("=")[2]
+DRAW = np.random.RandomState(0)
+REAL = DRAW.normal(size=(40, 12)).astype(np.float32) * np.linspace(3, 0.1, 12, dtype=np.float32)
+
+
+def draw(*words: str) -> Outcome:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = draw_maps.main([*words, "--config-dir", CONFIGS])
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def test_pca_is_the_two_largest_directions_of_the_real_rows_alone() -> None:
+    others = REAL[:5] + 100
+    placed, (applied, none) = project("pca", REAL, [others, REAL[:0]])
+    centred = REAL.astype(float) - REAL.mean(0, dtype=float)
+    _, _, directions = np.linalg.svd(centred, full_matrices=False)
+    np.testing.assert_allclose(np.abs(placed), np.abs(centred @ directions[:2].T), atol=1e-5)
+    np.testing.assert_allclose(
+        np.abs(applied), np.abs((others - REAL.mean(0, dtype=float)) @ directions[:2].T), rtol=1e-4
+    )
+    assert none.shape == (0, 2)
+
+
+def test_few_rows_and_unknown_projections_are_refused() -> None:
+    with pytest.raises(UserError, match="choose among umap, pca, tsne"):
+        project("mds", REAL, [])
+    with pytest.raises(UserError, match="needs 4 real rows"):
+        project("pca", REAL[:3], [])
+
+
+@pytest.mark.parametrize("kind", ["umap", "tsne"])
+def test_a_projection_repeats_itself_and_others_decide_nothing(kind: str) -> None:
+    first, (applied,) = project(kind, REAL, [REAL[:6] + 0.01])
+    again, (far, same) = project(kind, REAL, [REAL[:9] * 50, REAL[:6] + 0.01])
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(applied, same)
+    assert far.shape == (9, 2)
+    spread = np.linalg.norm(first - first.mean(0), axis=1).mean()
+    assert np.median(np.linalg.norm(applied - first[:6], axis=1)) < spread  # near the rows that they are nearly
+
+
+def test_the_command_writes_a_sound_file_a_scenario_and_texts_only_if_asked(program: Program, csv: str) -> None:
+    for augmenter in ("none", "smote", "mine"):
+        assert program(*TOY, csv, f"augmenter={augmenter}").code == 0
+    folder = program.folder / "multirun" / "default"
+    outcome = draw(str(folder), "--kind", "pca", "--most", "20")
+    assert outcome.code == 0, outcome.err
+    (path,) = (folder / "maps").glob("*.json")
+    drawn = map_files.read(path)
+    assert [each["label"] for each in drawn["methods"]] == ["mine", "smote"]
+    assert "texts" not in drawn["real"]
+    assert len(drawn["real"]["labels"]) <= 20
+    smote = drawn["methods"][1]
+    assert smote["total"] >= len(smote["labels"])
+    assert max(smote["parents"]) < len(drawn["real"]["labels"])
+    assert all(0 <= each < map_files.SIDE for each in smote["places"]["pca"])
+    assert draw(str(folder), "--kind", "pca", "--texts").code == 0
+    (path,) = (folder / "maps").glob("*.json")  # in its place
+    assert len(map_files.read(path)["real"]["texts"]) == len(map_files.read(path)["real"]["labels"])
+    assert "nothing to draw" in draw(str(folder), "--scenario", "elsewhere").err
+
+
+def test_a_file_that_is_not_as_written_is_no_map(tmp_path: Path) -> None:
+    rows: dict[str, Any] = {"labels": [0, 1], "places": {"pca": [0, 1, 2, 3]}}
+    sound: dict[str, Any] = {
+        "seed": 0,
+        "fold": 0,
+        "kinds": ["pca"],
+        "class_names": ["a", "b"],
+        "real": {**rows, "trains": [1, 0]},
+        "methods": [{**rows, "identity": "x", "label": "smote", "total": 2, "parents": [0, 1, -1, -1]}],
+    }
+    path = map_files.write(tmp_path, sound)
+    assert map_files.read(path) == sound
+    wrong: list[dict[str, Any]] = [
+        {"kinds": ["umap"]},
+        {"class_names": ["a"]},
+        {"real": {**sound["real"], "trains": [1]}},
+        {"real": {**sound["real"], "places": {"pca": [0, 1, 2, 1000]}}},
+        {"methods": [{**sound["methods"][0], "parents": [0, 2, -1, -1]}]},
+        {"methods": [{**sound["methods"][0], "parents": [0]}]},
+        {"more": 1},
+    ]
+    for change in wrong:
+        path.write_text(json.dumps({**sound, **change}))
+        with pytest.raises(MisshapenError):
+            map_files.read(path)
+    assert list(map_files.below([tmp_path])) == []
