@@ -127,7 +127,7 @@ class DistributionCalibration(ByClass):
 
     def _spread(self, given: GivenRows, base: list[Any], n: int, draw: Draw) -> Rows:
         """`n` draws of N(0, C) with the covariance that some base classes have together, `[n, d]`."""
-        covariance = sum(given.covariance_of(each) for each in base) / len(base)
+        covariance = np.mean([given.covariance_of(each) for each in base], axis=0)
         live = np.flatnonzero(varies(covariance.diagonal()))
         spread: Rows = np.zeros((n, len(covariance)), dtype=given.X.dtype)
         if len(live):
