@@ -141,9 +141,9 @@ WITHOUT_DRAWS = (*DECIDE_BY_THEMSELVES, "near_miss")
 @cache
 def composed(name: str) -> Any:
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        given: dict[str, Any] = {"vae": QUICK_VAE, "texts": {"path": "new.csv"}}.get(
-            name, {}
-        )  # which the toy puts a file in place of
+        # What `tests.toy` runs puts a file of its own in the place of that path.
+        known: dict[str, dict[str, Any]] = {"vae": QUICK_VAE, "texts": {"path": "new.csv"}}
+        given = known.get(name, {})
         return compose(
             "config", [f"augmenter={name}", *(f"augmenter.{key}={each}" for key, each in given.items())]
         ).augmenter
