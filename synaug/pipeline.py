@@ -284,12 +284,7 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
 def augment_and_fit(config: DictConfig, prepared: Prepared, cost: Cost) -> Fitted:
     """Make the synthetic rows and train on them; with several amounts to choose from, with each of these."""
     augmenters, training = prepared.augmenters, make_training(config, prepared)
-    graphs = neighbour_graphs(
-        prepared.embeddings,
-        prepared.texts.labels,
-        cache_folder(config.cache_dir) / "neighbours",
-        prepared.embeddings_sha256,
-    )
+    graphs = neighbours(config, prepared)
 
     def fitted(augmenter: Augmenter) -> Fitted:
         data = augment(config, prepared, augmenter, graphs, cost)
@@ -302,6 +297,16 @@ def augment_and_fit(config: DictConfig, prepared: Prepared, cost: Cost) -> Fitte
         warn_of_rows(prepared, best.data)
         log.info("%s", best.sentence())
     return best
+
+
+def neighbours(config: DictConfig, prepared: Prepared) -> Graphs:
+    """The data set's neighbours, which all splits and amounts share."""
+    return neighbour_graphs(
+        prepared.embeddings,
+        prepared.texts.labels,
+        cache_folder(config.cache_dir) / "neighbours",
+        prepared.embeddings_sha256,
+    )
 
 
 def warn_of_rows(prepared: Prepared, data: TrainingData) -> None:

@@ -23,6 +23,7 @@ from synaug.settings import conf_dir, did_you_mean
 from synaug.settings.names import cut
 
 if TYPE_CHECKING:
+    from synaug.augmenter import Augmenter
     from synaug.dataset import LabelledTexts
     from synaug.training.training_sets import TrainingData, TrainingSet
 
@@ -138,7 +139,9 @@ def remake(wanted: Wanted) -> Remade:
             )
         # Each training set has seeds of its own, so the inner folds need not be made to make all rows of the split.
         alone = replace(split, inner=()) if wanted.inner is None else split
-        data = pipeline.augment(config, replace(prepared, splits=[alone]), cost)
+        augmenter = _chosen(prepared.augmenters, recorded, seed, wanted.fold)
+        graphs = pipeline.neighbours(config, prepared)
+        data = pipeline.augment(config, replace(prepared, splits=[alone]), augmenter, graphs, cost)
     place = next(
         place for place, each in enumerate(data.training_sets) if each.inner == wanted.inner and each.replica == 0
     )
@@ -194,6 +197,14 @@ def _has_split(wanted: Wanted, recorded: Mapping[str, Any], seed: int) -> None:
         raise UserError(f"--seed {seed} is not recorded in {wanted.folder}: give one of {listed}")
     if not 0 <= wanted.fold < config["n_folds"]:
         raise UserError(f"--fold {wanted.fold}: the run has folds 0 to {config['n_folds'] - 1}")
+
+
+def _chosen(augmenters: Sequence["Augmenter"], recorded: Mapping[str, Any], seed: int, fold: int) -> "Augmenter":
+    """The augmenter of the amount that a split chose; mostly there is one."""
+    table = recorded["amounts"]
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    chosen = {row["amount"] for row in rows if (row["seed"], row["fold"]) == (seed, fold) and row["chosen"]}
+    return next((each for each in augmenters if each.amount in chosen), augmenters[0])
 
 
 def _same_sources(wanted: Wanted, recorded: Mapping[str, Any], config: DictConfig) -> dict[str, str]:
