@@ -13,6 +13,8 @@ import pytest
 from synaug import pipeline
 from synaug.command import explain_rows
 from synaug.command.remake import Wanted, remake
+from synaug.record import explained as explained_files
+from synaug.record.shapes import MisshapenError
 from synaug.synthetic import lineage as lineages
 from synaug.training.training_sets import TrainingData
 from tests import toy
@@ -194,3 +196,60 @@ def test_the_nearest_row_besides_the_parents_is_found() -> None:
     near = np.array([[4, 2, 9], [4, 2, 9], [4, 2, 9], [4, 4, 2]])
     parents = np.array([[2, 4], [4, 4], [-1, -1], [4, 2]])
     assert lineages._besides(near, parents).tolist() == [9, 2, 4, -1]
+
+
+def test_examples_for_the_page_stand_beside_the_runs_with_texts_only_if_asked(program: Program, csv: str) -> None:
+    for settings in (("none",), ("random",), ("eos",), ("gaussian",), ("random", "loss=class_weighted")):
+        assert program(*TOY, csv, f"augmenter={settings[0]}", *settings[1:]).code == 0
+    folder = program.folder / "multirun" / "default"
+    outcome = explain(str(folder), "--page", "--examples", "2")
+    assert outcome.code == 0, outcome.err
+    assert f"python -m synaug.report {folder}" in outcome.out
+    found = {found["identity"]: found for found in explained_files.below([folder])}
+    records = {record["identity"]: record for record in program.records()}
+    augmenters = [records[identity]["choices"]["augmenter"] for identity in found]
+    assert sorted(augmenters) == ["eos", "gaussian", "random"]  # none makes no row; of two losses one is enough
+    assert "text" not in "".join(path.read_text() for path in (folder / "explained").iterdir())
+    for identity, each in found.items():
+        augmenter = records[identity]["choices"]["augmenter"]
+        assert len(each["rows"]) == 2 <= each["total"]  # of the one minority class
+        for row in each["rows"]:
+            assert row["nearest"]["row"] not in [parent["row"] for parent in row["parents"]]
+            others = {parent["class_name"] for parent in row["parents"]} - {row["class_name"]}
+            assert bool(others) == (augmenter == "eos")
+            assert len(row["parents"]) == {"eos": 2, "gaussian": 0, "random": 1}[augmenter]
+    (run,) = (path for path in program.run_folders if "eos" in path.name)
+    assert explain(str(run), "--page", "--texts", csv).code == 0
+    texts = pd.read_csv(csv.partition("=")[2])["body"].tolist()
+    told = explained_files.read(folder / "explained" / f"{run.name}.json")  # in place of the one without
+    assert all(real["text"] in texts for row in told["rows"] for real in [*row["parents"], row["nearest"]])
+
+
+def test_what_is_of_one_run_does_not_go_with_a_page(tmp_path: Path) -> None:
+    assert "--row tells of one run" in explain(str(tmp_path), "--page", "--row", "1").err
+    assert "--texts is of --page" in explain(str(tmp_path), "--texts").err
+    assert "2 runs are given" in explain(str(tmp_path), str(tmp_path)).err
+    with pytest.raises(SystemExit):
+        explain("threads=1")
+
+
+def test_a_file_of_another_shape_explains_nothing(tmp_path: Path) -> None:
+    near = {"row": 4, "class_name": "b", "distance": 0.5}
+    row: dict[str, Any] = {"row": 0, "class_name": "a", "parents": [], "off": None, "moved": None, "nearest": near}
+    sound = {"identity": "x", "code": "y", "seed": 0, "fold": 0, "remark": None, "total": 3, "rows": [row]}
+    path = explained_files.write(tmp_path / "run", sound)
+    assert explained_files.read(path) == sound
+    parent = {"row": 1, "class_name": "a", "share": None}
+    wrong: list[dict[str, Any]] = [
+        {"more": 1},
+        {"rows": []},
+        {"rows": [{**row, "row": -1}]},
+        {"rows": [{**row, "moved": float("inf")}]},
+        {"rows": [{**row, "parents": [parent] * 3}]},
+        {"rows": [{**row, "nearest": {**near, "text": "x" * 1001}}]},
+    ]
+    for change in wrong:
+        path.write_text(json.dumps({**sound, **change}))
+        with pytest.raises(MisshapenError):
+            explained_files.read(path)
+    assert list(explained_files.below([tmp_path])) == []

@@ -22,12 +22,13 @@ from synaug import record, report
 from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
 from synaug.comparison.labels import PICKED
+from synaug.record import explained as explained_files
 from synaug.report import data_files, draw, figures, limits, words
 from synaug.report.__main__ import main
 from synaug.report.drawing import colours, style, svg
 from synaug.report.drawing.contract import Drawing, Plan
 from synaug.report.figures import forest, gains
-from synaug.report.page import page, reproduction, tables
+from synaug.report.page import explained, page, reproduction, tables
 from synaug.report.results import Results
 from tests.fabricated import fabricate, write, write_failure, write_runs
 
@@ -463,6 +464,33 @@ def test_many_scenarios_are_left_out_of_figures_in_words(tmp_path: Path) -> None
     assert len(maps) == limits.GAINS_FIGURES
     assert "Not drawn, but in the table: set_" in maps[-1].note
     assert max(each.figure.get_figheight() for each in [*drawn, *maps]) < 30
+
+
+def test_examples_are_fewer_where_scenarios_are_many_and_of_the_records_own_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_runs(tmp_path / "runs", ["one", "two"], (2.0, 10.0), ["none", "random", "smote"], n_folds=2)
+    evidence = evidences.read([tmp_path / "runs"])
+    row: dict[str, Any] = {"parents": [], "off": None, "moved": None, "nearest": None}
+    for identity, augmenter, folder in evidence.runs[["identity", "augmenter", "folder"]].itertuples(index=False):
+        rows = [{**row, "row": place, "class_name": "abc"[place // 20]} for place in range(60)]
+        code = evidence.records[identity]["code"] if augmenter == "smote" else "of another state"
+        whole = {"identity": identity, "seed": 0, "fold": 0, "remark": None, "total": 90}
+        explained_files.write(Path(folder), {**whole, "code": code, "rows": rows})
+    results = Results(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
+
+    def shown() -> set[str]:
+        tables = explained.scenarios(results)
+        assert len(tables) == 4
+        methods = [method for table in tables for method in table["methods"]]
+        assert [method["label"] for method in methods] == ["smote"] * 4
+        assert len(methods[0]["lines"]) == len(methods[-1]["lines"])
+        return {f"{line['class_name']}{line['row']}" for line in methods[0]["lines"]}
+
+    assert limits.EXPLAINED_ROWS == 12
+    assert shown() == {f"{name}{20 * number + place}" for number, name in enumerate("abc") for place in range(4)}
+    monkeypatch.setattr(limits, "EXPLAINED_LINES", 18)
+    assert shown() == {"a0", "a1", "b20", "c40"}
 
 
 def test_limits_of_colours_are_symmetric(small: Path) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_pla
 from synaug import report
 from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
-from synaug.record import maps
+from synaug.record import explained, maps
 from synaug.report import draw
 from synaug.report.drawing import svg
 from tests.fabricated import write_failure, write_runs
@@ -43,6 +43,7 @@ def report_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_failure(root / "runs", "broken", f"no {SCRIPT}", [f"dataset={SCRIPT}"])
     evidence = evidences.read([root / "runs"])
     draw_a_map(evidence)
+    explain_rows(evidence)
     comparison = comparisons.compare(evidence, metrics=("accuracy", "minority_recall", "log_loss"))
     return report.write(evidence, comparison, root / "report")
 
@@ -65,6 +66,36 @@ def draw_a_map(evidence: evidences.Evidence) -> None:
             "methods": [{**made, "identity": runs["identity"].iloc[0], "places": places}],
         },
     )
+
+
+def explain_rows(evidence: evidences.Evidence) -> None:
+    """Two rows of the first scenario's SMOTE, with texts that try to run scripts; three of random's, without texts."""
+    for augmenter, number in (("smote", 0), ("random", 1)):
+        run = evidence.runs[evidence.runs["augmenter"] == augmenter].iloc[0]
+        _, world, script, image = evidence.records[run["identity"]]["data"]["class_names"]
+        texts = [{"text": f"{SCRIPT} \u202e{'no text of a usual length ' * 20}"}, {"text": image}, {}]
+        one, other, bare = ({"row": row, "class_name": script, **texts[row % 3]} for row in (30, 31, 32))
+        made = {
+            "class_name": script,
+            "parents": [{**one, "share": 1.25}, {**other, "class_name": world, "share": -0.25}],
+            "off": 0.5,
+            "moved": None,
+            "nearest": {**other, "class_name": image, "distance": 0.25},
+        }
+        copied = {**made, "parents": [{**bare, "share": None}], "off": None, "moved": 0.0, "nearest": None}
+        drawn = {**made, "parents": [], "off": None, "nearest": {**bare, "distance": 0.5}}
+        rows = ([made, made], [copied, drawn, {**copied, "moved": 0.125}])[number]
+        explained.write(
+            Path(run["folder"]),
+            {
+                **{name: evidence.records[run["identity"]][name] for name in ("identity", "code")},
+                "seed": 0,
+                "fold": 2,
+                "remark": None if number else f"made with {SCRIPT}",
+                "total": 40,
+                "rows": [{"row": 7 * place, **row} for place, row in enumerate(rows)],
+            },
+        )
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +285,9 @@ def test_text_in_figures_is_large_enough_to_read(watched: Watched) -> None:
 
 def test_every_figure_has_a_name_for_who_does_not_see_it(watched: Watched) -> None:
     page = watched.page
-    n_figures = page.locator("figure").count()
+    maps = page.locator("figure.map")
+    assert maps.locator("canvas[role=img][aria-label]").count() >= maps.count()
+    n_figures = page.locator("figure:not(.map)").count()
     assert page.locator("figure svg[role=img][aria-label]").count() == n_figures > 5
 
 
@@ -401,3 +434,30 @@ def test_a_map_tells_what_a_row_was_made_of(watched: Watched, width: int) -> Non
         before = canvas.evaluate("each => each.toDataURL()")
         page.evaluate("document.getElementById('theme').click()")  # the pointer stays where it is
         assert canvas.evaluate("each => each.toDataURL()") != before  # the ring around the chosen row is in ink
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_examples_of_synthetic_rows_tell_parents_and_the_nearest_row(watched: Watched, width: int) -> None:
+    page = watched.page
+    page.set_viewport_size({"width": width, "height": 900})
+    tables = page.locator("#explained table")
+    assert tables.count() == 1
+    groups = tables.locator("tbody")
+    assert [text.split("\n")[0] for text in groups.locator(".group").all_inner_texts()] == ["random", "smote"]
+    assert "3 of 40 synthetic rows, seed 0, fold 2" in groups.nth(0).inner_text()
+    assert f"seed 0, fold 2; made with {SCRIPT}" in groups.nth(1).inner_text()
+    made = groups.nth(1).locator("tr").nth(2).locator("th, td").all_inner_texts()
+    assert made[:2] == ["7", SCRIPT]
+    assert made[2].startswith(f"1.25 × row 30, {SCRIPT}\n")
+    assert f"{SCRIPT} \\u202eno text of" in made[2]
+    assert "−0.25 × row 31, world (another class)" in made[2]
+    assert "and off the line through both by 0.50 of their distance" in made[2]
+    assert made[3].startswith("0.250 away: row 31, <img src=x onerror=")
+    assert "(another class)" in made[3]
+    copied, drawn, moved = (row.locator("td").all_inner_texts()[1:] for row in groups.nth(0).locator("tr").all()[1:])
+    assert copied == [f"a copy of row 32, {SCRIPT}", "–"]
+    assert drawn == ["no real rows that are known", f"0.500 away: row 32, {SCRIPT}"]
+    assert moved[0] == f"0.125 away from row 32, {SCRIPT}"
+    assert groups.nth(0).locator("q").count() == 0
+    assert page.evaluate("window.__pwned") is None
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -6,16 +6,15 @@ them (``python -m synaug.report multirun/mine``).
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from synaug import record
 from synaug.command.arguments import Arguments
 from synaug.command.explain_rows import reported, where_from
-from synaug.command.remake import Remade, Wanted, remake
+from synaug.command.remake import Remade, Wanted, makes_rows, remake
 from synaug.errors import UserError
 from synaug.files.escaping import console, make_console_safe, say, shown
 from synaug.record import maps as map_files
@@ -100,7 +99,7 @@ def _map(asked: argparse.Namespace, kinds: Sequence[str], runs: "pd.DataFrame") 
     runs = runs[(runs["loss"] == min(runs["loss"])) & (runs["augmenter_option"] != "none")]
     remade: dict[str, tuple[str, Remade]] = {}
     for label, identity, folder in runs[["augmenter", "identity", "folder"]].itertuples(index=False):
-        if not _makes_rows(Path(folder)):
+        if not makes_rows(Path(folder)):
             continue
         sys.stderr.write(console(f"making {label} again\n"))
         wanted = Wanted(Path(folder), asked.seed, asked.fold, None, asked.settings, asked.config_dir, asked.trust)
@@ -152,13 +151,6 @@ def _map(asked: argparse.Namespace, kinds: Sequence[str], runs: "pd.DataFrame") 
         "real": drawn_real,
         "methods": methods,
     }
-
-
-def _makes_rows(folder: Path) -> bool:
-    """Whether the record counts a row that was made."""
-    balance: Mapping[str, Any] = record.read(folder)["balance"]
-    at = balance["columns"].index("made")
-    return any(row[at] > 0 for row in balance["data"])
 
 
 def _some(rows: Any, most: int) -> Any:

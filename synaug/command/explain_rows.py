@@ -1,6 +1,7 @@
 """Synthetic rows in words: ``python -m synaug.explain multirun/mine/<run> --row 17``.
 
-One split of a recorded run is made again (`synaug.command.remake`); nothing is trained.
+One split of a recorded run is made again (`synaug.command.remake`); nothing is trained. With ``--page``, some rows of
+each of several runs are written beside them, for the next report (`synaug.command.explain_on_the_page`).
 """
 
 import argparse
@@ -8,6 +9,7 @@ import csv
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from synaug.command.arguments import Arguments
 from synaug.command.explain import explained
 from synaug.command.process import as_before
-from synaug.command.remake import Remade, Wanted, remake
+from synaug.command.remake import Remade, Wanted, described_rows, remake
 from synaug.errors import UserError, user_sentence
 from synaug.files.atomic import replacing
 from synaug.files.escaping import console, csv_cell, make_console_safe, say, shown
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "python -m synaug.explain"
 NEAREST, EXAMPLES = 5, 3
+SETTING = re.compile(r"[\w.]+=")  # of a folder that looks like one, write ./
 CSV_COLUMNS = (
     *("row", "class", "parent_1", "class_1", "share_1", "text_1", "parent_2", "class_2", "share_2", "text_2"),
     *("off", "moved", "nearest", "nearest_class", "nearest_distance", "nearest_text"),
@@ -52,12 +55,18 @@ def parser() -> argparse.ArgumentParser:
     )
     command_line.add_argument("--csv", type=Path, metavar="FILE", help="write all synthetic rows there, a line each")
     command_line.add_argument("--json", action="store_true", help="print JSON, with whole texts, for a program to read")
+    command_line.add_argument(
+        "--page",
+        action="store_true",
+        help="of all these runs, or those of experiments: put examples on the next report",
+    )
+    command_line.add_argument("--texts", action="store_true", help="with --page: put the texts onto the page, too")
     return command_line
 
 
 def of_a_split(command_line: argparse.ArgumentParser) -> None:
     """Add what says which run and split, and where its data are."""
-    command_line.add_argument("run", type=Path, metavar="RUN", help="folder of a recorded run, multirun/mine/<run>")
+    command_line.add_argument("runs", nargs="+", metavar="RUN", help="folder of a recorded run, multirun/mine/<run>")
     command_line.add_argument(
         "settings",
         nargs="*",
@@ -85,7 +94,13 @@ def where_from(command_line: argparse.ArgumentParser) -> None:
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line, and return its exit code."""
     make_console_safe()
-    asked = parser().parse_intermixed_args(sys.argv[1:] if words is None else words)
+    command_line = parser()
+    asked = command_line.parse_intermixed_args(sys.argv[1:] if words is None else words)
+    given = [*asked.runs, *asked.settings]
+    asked.settings = [word for word in given if SETTING.match(word)]
+    asked.runs = [Path(word) for word in given if not SETTING.match(word)]
+    if not asked.runs:
+        command_line.error("the following arguments are required: RUN")
     return reported(lambda: explain(asked), Arguments(tuple(asked.settings), config_dir=asked.config_dir))
 
 
@@ -118,15 +133,22 @@ def explain(asked: argparse.Namespace) -> None:
     for name in ("nearest", "examples"):
         if getattr(asked, name) < 1:
             raise UserError(f"--{name} {getattr(asked, name)} must be 1 or more")
-    remade = remake(
-        Wanted(asked.run, asked.seed, asked.fold, asked.inner, asked.settings, asked.config_dir, asked.trust)
-    )
+    if asked.page:
+        _examples_alone(asked)
+        from synaug.command.explain_on_the_page import write_examples
+
+        write_examples(asked)
+        return
+    if asked.texts:
+        raise UserError("--texts is of --page: without it, texts are always told")
+    if len(asked.runs) > 1:
+        raise UserError(f"{len(asked.runs)} runs are given: give one, or --page to put examples of all on a report")
+    (run,) = asked.runs
+    remade = remake(Wanted(run, asked.seed, asked.fold, asked.inner, asked.settings, asked.config_dir, asked.trust))
     described = described_rows(remade, asked.nearest)
     n = len(described.lineage)
     if not n:
-        raise UserError(
-            f"{asked.run} made no synthetic row in {_where(remade)}: choose a run whose augmenter adds rows"
-        )
+        raise UserError(f"{run} made no synthetic row in {_where(remade)}: choose a run whose augmenter adds rows")
     unknown = [row for row in asked.row or [] if not 0 <= row < n]
     if unknown:
         raise UserError(f"--row {unknown[0]}: the split has synthetic rows 0 to {n - 1}")
@@ -151,19 +173,11 @@ def explain(asked: argparse.Namespace) -> None:
     say("\n".join(lines) + "\n")
 
 
-def described_rows(remade: Remade, nearest: int, *, texts: bool = True) -> "Described":
-    """The synthetic rows of a split that was made again."""
-    from synaug.synthetic.described import Described
-    from synaug.synthetic.lineage import lineage
-
-    found = lineage(remade.data, remade.place, nearest)
-    return Described(
-        found,
-        remade.training_set,
-        remade.data.labels,
-        remade.data.class_names,
-        remade.texts.texts if texts else None,
-    )
+def _examples_alone(asked: argparse.Namespace) -> None:
+    """Refuse what is of one run."""
+    for name in ("row", "inner", "csv", "json"):
+        if getattr(asked, name) not in (None, False):
+            raise UserError(f"--{name} tells of one run: leave it out, or --page")
 
 
 def _where(remade: Remade) -> str:

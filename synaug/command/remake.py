@@ -25,6 +25,7 @@ from synaug.settings.names import cut
 if TYPE_CHECKING:
     from synaug.augmenter import Augmenter
     from synaug.dataset import LabelledTexts
+    from synaug.synthetic.described import Described
     from synaug.training.training_sets import TrainingData, TrainingSet
 
 log = logging.getLogger(__name__)
@@ -147,6 +148,28 @@ def remake(wanted: Wanted) -> Remade:
     )
     _same_counts(wanted, recorded, data, place)
     return Remade(recorded, prepared.texts, data, place, _other_versions(recorded))
+
+
+def makes_rows(folder: Path) -> bool:
+    """Whether the record counts a row that was made."""
+    balance: Mapping[str, Any] = record.read(folder)["balance"]
+    at = balance["columns"].index("made")
+    return any(row[at] > 0 for row in balance["data"])
+
+
+def described_rows(remade: Remade, nearest: int, *, texts: bool = True) -> "Described":
+    """The synthetic rows of a split that was made again."""
+    from synaug.synthetic.described import Described
+    from synaug.synthetic.lineage import lineage
+
+    found = lineage(remade.data, remade.place, nearest)
+    return Described(
+        found,
+        remade.training_set,
+        remade.data.labels,
+        remade.data.class_names,
+        remade.texts.texts if texts else None,
+    )
 
 
 def recorded_config(wanted: Wanted, recorded: Mapping[str, Any]) -> DictConfig:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict  # which pydantic needs below Python 3.12
 
 from synaug.files.atomic import replacing
 from synaug.files.digest import json_sha256
-from synaug.record import shapes
+from synaug.record import beside, shapes
 
 FOLDER = "maps"  # in that of an experiment
 MOST_ROWS = 20_000
@@ -77,12 +77,7 @@ def read(path: Path) -> dict[str, Any]:
     MisshapenError
         If it is not as `write` writes it.
     """
-    found = shapes.read_json(path)
-    try:
-        _adapter.validate_python(found)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise shapes.MisshapenError(f"is no map as synaug writes it ({first['msg']})") from error
+    found = beside.checked(path, _adapter, "map")
     real, kinds = found["real"], found["kinds"]
     for rows in (real, *found["methods"]):
         n = len(rows["labels"])
@@ -93,14 +88,9 @@ def read(path: Path) -> dict[str, Any]:
             raise shapes.MisshapenError("is no map as synaug writes it (its rows do not agree)")
         if any(parent >= len(real["labels"]) for parent in rows.get("parents", ())):
             raise shapes.MisshapenError("is no map as synaug writes it (a parent is no row)")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def below(folders: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """All sound maps of some experiments, the newest first; others are passed over: a report can do without."""
-    paths = [path for folder in folders for path in (folder / FOLDER).glob("*.json")]
-    for path in sorted(paths, key=lambda each: (-each.stat().st_mtime_ns, each.name)):
-        try:
-            yield read(path)
-        except (shapes.MisshapenError, FileNotFoundError):
-            continue
+    """All sound maps of some experiments, the newest first."""
+    return beside.newest(folders, FOLDER, read)

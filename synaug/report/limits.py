@@ -23,6 +23,12 @@ CONFUSION_NUMBERS = 10  # classes: of more, the cells hold none
 
 MAPS = 8  # scenarios of which a map is shown
 
+# Examples of synthetic rows.
+EXPLAINED_METHODS = 20  # of a scenario
+EXPLAINED_ROWS = 12  # of a method
+EXPLAINED_LINES = 1_500  # of a page: of many scenarios, each method has fewer
+EXPLAINED_TEXT, EXPLAINED_CLASS = 160, 40  # letters
+
 # Of the tables by scenario.
 SCENARIO_TABLES = 40
 SCENARIO_LINES = 60  # of a group
