@@ -52,7 +52,7 @@ def record(tmp_path: Any) -> dict[str, Any]:
     outcome = program(*TOY, f"dataset.path={tmp_path / 'mine.csv'}")
     assert outcome.code == 0, outcome.err
     (line,) = re.findall(r"^load .*", outcome.err, re.MULTILINE)
-    assert [part.split()[0] for part in line.split(" · ")] == ["load", "embed", "augment", "train", "score"]
+    assert [part.split()[0] for part in line.split(" · ")] == ["load", "embed", "augment", "audit", "train", "score"]
     return program.record()
 
 
@@ -71,4 +71,4 @@ def test_a_record_has_the_work_of_each_stage(record: dict[str, Any]) -> None:
     width, hidden = config["encoder"]["dim"], config["classifier"]["hidden"][0]
     least = 2 * trained * (2 * width * hidden + 3 * hidden * 2)  # looking at members comes on top
     assert least < cost["flops"]["train"] < 2 * least
-    assert set(cost["seconds"]) == {"load", "embed", "augment", "train", "score"}
+    assert set(cost["seconds"]) == {"load", "embed", "augment", "audit", "train", "score"}

@@ -22,8 +22,12 @@ from synaug import record, report
 from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
 from synaug.comparison.labels import PICKED
+<<<<<<< HEAD
 from synaug.record import explained as explained_files
 from synaug.report import data_files, draw, figures, limits, words
+=======
+from synaug.report import audited, data_files, draw, figures, limits, words
+>>>>>>> h-quality
 from synaug.report.__main__ import main
 from synaug.report.drawing import colours, style, svg
 from synaug.report.drawing.contract import Drawing, Plan
@@ -152,10 +156,23 @@ def test_every_figure_says_in_words_and_numbers_what_it_shows(page_text: str) ->
         assert re.search(r"\d", text)
 
 
+def test_audits_are_told_by_scenario_and_in_files_of_their_own(small: Path, page_text: str) -> None:
+    assert page_text.count('<table class="audit">') == 6
+    assert 'id="geometry"' in page_text
+    for name, notes in ((report.QUALITY, audited.OF_QUALITY), (report.GEOMETRY, audited.OF_GEOMETRY)):
+        table = pd.read_csv(small / "report" / name)
+        assert set(", ".join(notes).split(", ")) == {*table.columns}
+        assert len(set(table["scenario"])) == 6
+    quality = pd.read_csv(small / "report" / report.QUALITY)
+    shown = quality[(quality["augmenter"] == "smote") & (quality["measure"] == "copies")]
+    mean = shown[shown["scenario"] == shown["scenario"].iloc[0]]["value"].mean()
+    assert f'<td class="number">{100 * mean:.1f}<span class="power">70.0</span></td>' in page_text
+
+
 def test_every_kind_of_figure_is_there_as_svg_and_pdf(small: Path) -> None:
     names = {path.stem for path in (small / "report" / "figures").iterdir()}
     kinds = {name.partition("-")[0] for name in names}
-    assert kinds == {"gains", "ratio", "forest", "ranks", "classes", "confusion", "reliability", "curves"}
+    assert kinds == {"gains", "ratio", "forest", "ranks", "classes", "confusion", "reliability", "curves", "quality"}
     for name in names:
         text = (small / "report" / "figures" / f"{name}.svg").read_text(encoding="utf-8")
         root = ElementTree.fromstring(text)
