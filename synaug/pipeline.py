@@ -20,8 +20,8 @@ from synaug import record, settings
 from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
-from synaug.augmenter.spread import said_of_spread
 from synaug.augmenter.texts import said_of_texts
+from synaug.augmenter.tightness import said_of_spread
 from synaug.classifier import FittedAtOnce
 from synaug.comparison import power
 from synaug.dataset import LabelledTexts, TextSource

@@ -13,9 +13,9 @@ import pytest
 from synaug import pipeline
 from synaug.command import explain_rows
 from synaug.command.remake import Wanted, remake
+from synaug.quality import lineage as lineages
 from synaug.record import explained as explained_files
 from synaug.record.shapes import MisshapenError
-from synaug.synthetic import lineage as lineages
 from synaug.training.training_sets import TrainingData
 from tests import toy
 from tests.program import TOY, Outcome, Program

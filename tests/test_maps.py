@@ -11,9 +11,9 @@ import pytest
 
 from synaug.command import draw_maps
 from synaug.errors import UserError
+from synaug.quality.maps import project
 from synaug.record import maps as map_files
 from synaug.record.shapes import MisshapenError
-from synaug.synthetic.maps import project
 from tests.program import TOY, Outcome, Program
 
 CONFIGS = TOY[0].partition("=")[2]

@@ -30,7 +30,7 @@ REFUSED = {
     "Gazzah": "returns no real row of the class that it adds to",
     "IPADE_ID": "returns a few prototypes in the place of all real rows",
     "ISOMAP_Hybrid": "returns rows of another, smaller space",
-    "KernelADASYN": "returns real rows whose length it has changed",
+    "KernelADASYN": "returns real rows cut to some principal components",
     "MOT2LD": "calls scikit-learn's TSNE by an argument that 1.7 has removed",
     "NoSMOTE": "makes nothing, as augmenter=none does",
 }

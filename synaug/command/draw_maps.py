@@ -68,7 +68,7 @@ def draw(asked: argparse.Namespace) -> None:
         If nothing can be drawn.
     """
     from synaug.comparison import evidence as evidences
-    from synaug.synthetic.maps import KINDS
+    from synaug.quality.maps import KINDS
 
     kinds = tuple(dict.fromkeys(filter(None, asked.kind.split(","))))
     wrong = [kind for kind in kinds if kind not in KINDS]
@@ -94,7 +94,7 @@ def draw(asked: argparse.Namespace) -> None:
 
 def _map(asked: argparse.Namespace, kinds: Sequence[str], runs: "pd.DataFrame") -> dict[str, Any] | None:
     """The map of one scenario, of runs with its first loss; None where none of them made a row."""
-    from synaug.synthetic.maps import project
+    from synaug.quality.maps import project
 
     runs = runs[(runs["loss"] == min(runs["loss"])) & (runs["augmenter_option"] != "none")]
     remade: dict[str, tuple[str, Remade]] = {}

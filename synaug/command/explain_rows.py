@@ -25,7 +25,7 @@ from synaug.files.escaping import console, csv_cell, make_console_safe, say, sho
 from synaug.sweep import interrupts
 
 if TYPE_CHECKING:
-    from synaug.synthetic.described import Described
+    from synaug.quality.described import Described
 
 PROGRAM = "python -m synaug.explain"
 NEAREST, EXAMPLES = 5, 3
@@ -186,7 +186,7 @@ def _where(remade: Remade) -> str:
 
 
 def _told(remade: Remade, described: "Described", rows: Sequence[Mapping[str, Any]], *, whole: bool) -> Iterator[str]:
-    from synaug.synthetic.described import LONG, SHORT, told
+    from synaug.quality.described import LONG, SHORT, told
 
     real = len(remade.training_set.real)
     yield f"{remade.record['run']}, {_where(remade)}: {real} real rows and {len(described.lineage)} synthetic ones"
@@ -216,7 +216,7 @@ def _classes(described: "Described") -> Iterator[str]:
 
 
 def _most_used(described: "Described") -> Iterator[str]:
-    from synaug.synthetic.described import SHORT, cut
+    from synaug.quality.described import SHORT, cut
 
     used = described.most_used()
     if used:

@@ -25,7 +25,7 @@ from synaug.settings.names import cut
 if TYPE_CHECKING:
     from synaug.augmenter import Augmenter
     from synaug.dataset import LabelledTexts
-    from synaug.synthetic.described import Described
+    from synaug.quality.described import Described
     from synaug.training.training_sets import TrainingData, TrainingSet
 
 log = logging.getLogger(__name__)
@@ -159,8 +159,8 @@ def makes_rows(folder: Path) -> bool:
 
 def described_rows(remade: Remade, nearest: int, *, texts: bool = True) -> "Described":
     """The synthetic rows of a split that was made again."""
-    from synaug.synthetic.described import Described
-    from synaug.synthetic.lineage import lineage
+    from synaug.quality.described import Described
+    from synaug.quality.lineage import lineage
 
     found = lineage(remade.data, remade.place, nearest)
     return Described(

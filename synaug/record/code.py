@@ -42,7 +42,6 @@ DECIDES_NONE = (
     "report",
     "settings",
     "sweep",
-    "synthetic",
     "tracking",
 )
 # What talks to a reader: functions, and methods of a log. What is given to them does not count.

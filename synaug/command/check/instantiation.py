@@ -95,7 +95,7 @@ def refusal(group: str, error: Exception) -> str:
     if isinstance(cause, OSError) and cause.filename is not None:
         return f"{cause.filename}: {cause.strerror}: correct the settings of {group}"
     sentence = " ".join(str(cause).split()) or type(cause).__name__
-    missing = re.search(r"No module named '(\w+)", sentence)
+    missing = re.search(r"Are you sure that module '(\w+)' is installed", sentence)  # Hydra's words
     if missing is not None and missing[1] in EXTRAS:
         return f"{place} needs a package that is not installed: pip install 'synaug[{EXTRAS[missing[1]]}]'"
     if sentence.startswith(f"{group}."):  # as the class says it, wherever in the group it is used

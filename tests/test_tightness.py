@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from synaug.augmenter.spread import said_of_spread, warn_of_spread
+from synaug.augmenter.tightness import said_of_spread, warn_of_spread
 
 
 def test_rows_that_vary_too_little_are_told_of_once_over_all_training_sets(caplog: pytest.LogCaptureFixture) -> None:

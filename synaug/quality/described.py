@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from synaug.files.escaping import shown
-from synaug.synthetic.lineage import Lineage, Nearest, uses
+from synaug.quality.lineage import Lineage, Nearest, uses
 from synaug.training.training_sets import TrainingSet
 
 SHORT, LONG = 90, 300  # characters of a text in a list, and where it stands on a line of its own
