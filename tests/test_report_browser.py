@@ -456,7 +456,7 @@ def test_examples_of_synthetic_rows_tell_parents_and_the_nearest_row(watched: Wa
     assert "(another class)" in made[3]
     copied, drawn, moved = (row.locator("td").all_inner_texts()[1:] for row in groups.nth(0).locator("tr").all()[1:])
     assert copied == [f"a copy of row 32, {SCRIPT}", "–"]
-    assert drawn == ["no real rows that are known", f"0.500 away: row 32, {SCRIPT}"]
+    assert drawn == ["no real row that is known", f"0.500 away: row 32, {SCRIPT}"]
     assert moved[0] == f"0.125 away from row 32, {SCRIPT}"
     assert groups.nth(0).locator("q").count() == 0
     assert page.evaluate("window.__pwned") is None
