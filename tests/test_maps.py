@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from synaug.command import draw_maps
 from synaug.errors import UserError
@@ -49,7 +50,9 @@ def test_few_rows_and_unknown_projections_are_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["umap", "tsne"])
 def test_a_projection_repeats_itself_and_others_decide_nothing(kind: str) -> None:
+    threads = torch.get_num_threads()
     first, (applied,) = project(kind, REAL, [REAL[:6] + 0.01])
+    assert torch.get_num_threads() == threads  # numba would set its own number for all
     again, (far, same) = project(kind, REAL, [REAL[:9] * 50, REAL[:6] + 0.01])
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(applied, same)

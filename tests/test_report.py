@@ -22,12 +22,8 @@ from synaug import record, report
 from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
 from synaug.comparison.labels import PICKED
-<<<<<<< HEAD
 from synaug.record import explained as explained_files
-from synaug.report import data_files, draw, figures, limits, words
-=======
 from synaug.report import audited, data_files, draw, figures, limits, words
->>>>>>> h-quality
 from synaug.report.__main__ import main
 from synaug.report.drawing import colours, style, svg
 from synaug.report.drawing.contract import Drawing, Plan

@@ -113,7 +113,13 @@ def _stated_parents(sampler: Any, new: Labels, n_rows: int) -> Labels:
     parents = no_parents(len(new))
     stated = getattr(sampler, "parents_", None)
     if stated is not None and len(stated) == len(new):
-        parents[:] = stated  # one parent is both
+        named = np.asarray(stated).reshape(len(new), -1) if len(new) else parents
+        if named.shape[1] > 2:
+            raise UserError(
+                f"{type(sampler).__name__}.parents_ names {named.shape[1]} rows for each new one; it must name one or "
+                "two: leave it out where a row has more parents"
+            )
+        parents[:] = named  # one parent is both
     else:
         indices = getattr(sampler, "sample_indices_", None)
         # With shrinkage a copy is moved, but it still has the one parent.

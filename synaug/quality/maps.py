@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from synaug.errors import UserError
 
@@ -51,7 +52,8 @@ def project(kind: str, real: Points, others: Sequence[Points], seed: int = 0) ->
         raise UserError(f"--kind {kind} is no projection: choose among {', '.join(KINDS)}")
     if len(real) < 4:
         raise UserError(f"a map needs 4 real rows at least, and there are {len(real)}: choose another split")
-    with warnings.catch_warnings():
+    # numba sets the number of OpenMP's threads for the whole process, torch's among them: it is put back at the end.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # numba's and UMAP's, of no consequence here
         fitted, apply = {"pca": _pca, "umap": _umap, "tsne": _tsne}[kind](real, seed)
         placed = [apply(points) if len(points) else np.zeros((0, 2)) for points in others]
