@@ -52,7 +52,7 @@ def record(tmp_path: Any) -> dict[str, Any]:
     outcome = program(*TOY, f"dataset.path={tmp_path / 'mine.csv'}")
     assert outcome.code == 0, outcome.err
     (line,) = re.findall(r"^load .*", outcome.err, re.MULTILINE)
-    assert [part.split()[0] for part in line.split(" · ")] == ["load", "embed", "augment", "audit", "train", "score"]
+    assert [part.split()[0] for part in line.split(" · ")] == ["load", "embed", "augment", "train", "score", "audit"]
     return program.record()
 
 
