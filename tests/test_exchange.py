@@ -184,7 +184,7 @@ def test_records_without_a_balance_have_no_rates(tmp_path: Path) -> None:
         ),
         (
             {"worth": 1.26, "parts": 2},
-            "smote is worth 1.3 (6 to 25; not all numbers between, as the curve does not only rise) real texts of a "
+            "smote is worth 1.3 (6 to 25; not every number in between, as the curve falls in places) real texts of a "
             "minority class",
         ),
         ({"low": -5.4}, "smote is worth 14 (−5 to 25) real texts of a minority class"),
@@ -200,7 +200,7 @@ def test_records_without_a_balance_have_no_rates(tmp_path: Path) -> None:
         ),
         (
             {"low_open": True, "high_open": True},
-            "what smote is worth cannot be told: the learning curve is too flat for its noise",
+            "what smote is worth cannot be told: there are too few splits, or the learning curve is too flat",
         ),
     ],
 )

@@ -112,7 +112,7 @@ def test_rows_without_parents_have_the_nearest_texts_only(recorded: Any) -> None
     folder, _ = recorded("augmenter=vae", "augmenter.max_epochs=2")
     outcome = explain(str(folder), "--row", "0")
     assert outcome.code == 0, outcome.err
-    assert "made of no rows that are known" in outcome.out
+    assert "its parents are not known" in outcome.out
     assert "nearest real rows that train" in outcome.out
 
 
@@ -227,7 +227,7 @@ def test_examples_for_the_page_stand_beside_the_runs_with_texts_only_if_asked(pr
 
 def test_what_is_of_one_run_does_not_go_with_a_page(tmp_path: Path) -> None:
     assert "--row tells of one run" in explain(str(tmp_path), "--page", "--row", "1").err
-    assert "--texts is of --page" in explain(str(tmp_path), "--texts").err
+    assert "--texts goes with --page" in explain(str(tmp_path), "--texts").err
     assert "2 runs are given" in explain(str(tmp_path), str(tmp_path)).err
     with pytest.raises(SystemExit):
         explain("threads=1")

@@ -150,7 +150,7 @@ def test_rows_of_eos_stay_on_the_minority_s_half_where_so_set() -> None:
 def test_eos_of_classes_far_apart_is_told_to_look_farther() -> None:
     X, y = classes((60, 20))
     X[y == 1] += 100
-    with pytest.raises(TooFewRowsError, match="no row with one of another class among its 10 nearest; EOS needs one"):
+    with pytest.raises(TooFewRowsError, match="has a row of another class among its 10 nearest; EOS needs one"):
         new_rows(EOS(), X, y, 5)
     entry = augmented(Augmenter(EOS()), X, y).balance[1]
     assert entry.made == entry.made_by_fallback == 40

@@ -398,8 +398,8 @@ def test_a_run_stays_recorded_when_the_file_moves_and_not_when_it_changes(
     assert sorted(counts) == [0, 1]
     said = [sentence for record in program.records() for sentence in record["warnings"] if "not used" in sentence]
     assert said == [
-        "1 written texts were not used, as a source of theirs is no text of the data set (word for word; caps take "
-        "texts away, too)"
+        "1 written texts were not used, as one of their sources is not in the data set word for word (a cap may "
+        "have taken it away)"
     ]
 
 

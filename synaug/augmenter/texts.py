@@ -223,8 +223,8 @@ def said_of_texts(record: Mapping[str, Any]) -> list[str]:
         )
     if report["sources_unknown"]:
         said.append(
-            f"{report['sources_unknown']:,} written texts were not used, as a source of theirs is no text of the data "
-            "set (word for word; caps take texts away, too)"
+            f"{report['sources_unknown']:,} written texts were not used, as one of their sources is not in the data "
+            "set word for word (a cap may have taken it away)"
         )
     said += _said_of_shortfall(record["balance"])
     near = sum(row["near_copies"] for row in record["diagnostics"])

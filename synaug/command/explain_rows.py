@@ -87,7 +87,7 @@ def where_from(command_line: argparse.ArgumentParser) -> None:
     command_line.add_argument(
         "--trust",
         action="store_true",
-        help="make parts that no config names, too: a record from somebody you do not know may name anything",
+        help="make parts that no config names, too; they may run any code, so only for a record that you trust",
     )
 
 
@@ -140,7 +140,7 @@ def explain(asked: argparse.Namespace) -> None:
         write_examples(asked)
         return
     if asked.texts:
-        raise UserError("--texts is of --page: without it, texts are always told")
+        raise UserError("--texts goes with --page: leave it out, as texts are always shown without --page")
     if len(asked.runs) > 1:
         raise UserError(f"{len(asked.runs)} runs are given: give one, or --page to put examples of all on a report")
     (run,) = asked.runs
@@ -211,7 +211,7 @@ def _classes(described: "Described") -> Iterator[str]:
             )
         yield (
             f"{shown(each['class'])}: {made}. The nearest real row is of another class for "
-            f"{each['another_class'] / n:.0%} of them, the nearest that is no parent for {of_another}"
+            f"{each['another_class'] / n:.0%} of them; not counting parents, for {of_another}"
         )
 
 

@@ -244,8 +244,8 @@ def _same_sources(wanted: Wanted, recorded: Mapping[str, Any], config: DictConfi
             f"{'' if where is None else f' ({where})'}: give dataset.path=... of those that it was made from, or {ANEW}"
         )
     raise UserError(
-        f"the weights or settings are not those that {wanted.folder} was made with: give none that change its numbers, "
-        f"and the encoder's own weights, or {ANEW}"
+        f"the weights or settings are not those that {wanted.folder} was made with: leave out settings that change its "
+        f"numbers, give the encoder the weights that it had, or {ANEW}"
     )
 
 

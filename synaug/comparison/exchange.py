@@ -367,9 +367,9 @@ def sentence(row: "pd.Series[Any]", method: str) -> str:
             f"{method} is worth {than} than {_count(row['low'])} real texts of a minority class, where the curve ends"
         )
     if row["low_open"] and row["high_open"]:
-        return f"what {method} is worth cannot be told: the learning curve is too flat for its noise"
+        return f"what {method} is worth cannot be told: there are too few splits, or the learning curve is too flat"
     low, high = _count(row["low"]), _count(row["high"])
-    gap = "; not all numbers between, as the curve does not only rise" if row["parts"] > 1 else ""
+    gap = "; not every number in between, as the curve falls in places" if row["parts"] > 1 else ""
     if row["beyond"]:
         end = _count(row["most"] if row["beyond"] > 0 else row["least"])
         told = f"more than {end} (at least {low}{gap})" if row["beyond"] > 0 else f"less than {end} (up to {high}{gap})"

@@ -153,7 +153,7 @@ def told(entry: Mapping[str, Any], length: int = LONG) -> Iterator[str]:
     yield f"row {entry['row']}: {shown(entry['class'])}{another}"
     parents = entry["parents"]
     if not parents:
-        yield "  made of no rows that are known (neither does its sampler tell, nor does it lie between two of them)"
+        yield "  its parents are not known: its sampler does not name them, and it lies between no two real rows"
     elif len(parents) == 1:
         yield f"  {_moved(entry['moved'])} {_line(parents[0], length)}"
     else:

@@ -45,8 +45,8 @@ MEASURES = (
         "nearest",
         TRAINING,
         "distance to training",
-        "median distance to the nearest training row of the class. Less than for real rows: they stay closer to what "
-        "is known than new texts do",
+        "median distance to the nearest training row of the class. Less than for real rows: they stay closer to the "
+        "training rows than new texts do",
         "distance",
     ),
     Measure(
@@ -54,20 +54,21 @@ MEASURES = (
         TRAINING,
         "other class, training rows",
         "rows whose nearest training row is of another class (Hassanat et al. 2022). As larger classes have more rows, "
-        "many real minority rows are, too: far fewer synthetic ones means that they keep to what is known",
+        "this is so for many real minority rows, too. Far less than for real rows: synthetic rows stay close to the "
+        "training rows",
     ),
     Measure(
         "other_class",
         HELD_BACK,
         "other class, real rows",
-        "the same among real rows that the sampler did not see, equally many of each class, and of majority classes "
-        "training rows. More than for real rows: synthetic rows lie in another class",
+        "the same among real rows that the sampler did not see, equally many of each class (of majority classes, "
+        "training rows). More than for real rows: synthetic rows lie among another class",
     ),
     Measure(
         "variance_ratio",
         HELD_BACK,
         "variance",
-        "total variance in shares of that of real rows. Two thirds is what SMOTE leaves where all rows are neighbours",
+        "total variance divided by that of real rows. SMOTE gives two thirds where all rows are neighbours",
         "ratio",
     ),
     Measure("norm_ratio", HELD_BACK, "length", "mean length of the vectors in shares of that of real rows", "ratio"),
@@ -75,30 +76,30 @@ MEASURES = (
         "density",
         HELD_BACK,
         "density",
-        "how many surroundings of real rows a row lies in, in shares of what equal distributions give (Naeem et al. "
-        "2020). Far above 1: rows crowd in the middle, where the surroundings of all real rows meet",
+        "in how many real rows' neighbourhoods a row lies, divided by the number that equal distributions give (Naeem "
+        "et al. 2020). Far above 1: rows crowd in the middle, where the neighbourhoods of all real rows overlap",
         "ratio",
     ),
     Measure(
         "clipped_density",
         HELD_BACK,
         "clipped density",
-        "the share of rows that lie where real rows do; rows in the middle cannot make good for others (Salvy et al. "
+        "the share of rows that lie where real rows do; rows in the middle cannot make up for others (Salvy et al. "
         "2026)",
     ),
     Measure(
         "clipped_coverage",
         HELD_BACK,
         "clipped coverage",
-        "how many draws from the truth would cover the real rows as well, in shares of the rows (Salvy et al. 2026). "
-        "Rows in the middle cover much, too: read it beside variance and density",
+        "what share of as many new real rows would cover the real rows equally well (Salvy et al. 2026). Rows in the "
+        "middle cover much, too, so read it together with variance and density",
     ),
     Measure(
         "two_sample_linear",
         HELD_BACK,
         "told apart by a plane",
-        "accuracy of a linear rule that tells synthetic rows from as many real ones: 50 % cannot be told apart, 100 % "
-        "lie elsewhere (Lopez-Paz and Oquab 2017)",
+        "accuracy of a linear rule that tells synthetic rows from as many real ones: at 50 % it is guessing, at "
+        "100 % they lie elsewhere (Lopez-Paz and Oquab 2017)",
     ),
     Measure(
         "two_sample_spread",
@@ -117,7 +118,7 @@ MEASURES = (
         "trained_on_training",
         HELD_BACK,
         "trained on the few real",
-        "the same from the training rows that synthetic rows are made of: below it, they say less than their sources",
+        "the same from training rows. If “trained on them” is lower, synthetic rows teach less than their sources do",
     ),
 )
 # Where no row was held back, these are of training rows.
@@ -128,10 +129,10 @@ GEOMETRY = {
     "alike. 0 %: apart, 50 %: two classes are one",
     "separability": "rows that lie nearest to the mean of their own class's other rows, in the mean over classes",
     "fisher_ratio": "variance between the classes' means in shares of that within classes",
-    "dimension": "intrinsic dimension by the likelihood of the distances to the 20 nearest others (Levina and Bickel "
-    "2004, with MacKay and Ghahramani's mean); too low where it is high and rows are few",
-    "hubness": "skewness of how often a row is among the ten nearest of others: 0 is even, above 1 some rows are near "
-    "to nearly all (Radovanović et al. 2010)",
+    "dimension": "intrinsic dimension, estimated from the distances to the 20 nearest others (Levina and Bickel 2004, "
+    "with MacKay and Ghahramani's mean). The estimate is too low where the dimension is high and rows are few",
+    "hubness": "skewness of how often a row is among the ten nearest of others: 0 is even, above 1 a few rows are "
+    "neighbours of very many others (Radovanović et al. 2010)",
 }
 OF_QUALITY = {
     "scenario, dataset, encoder, imbalance_ratio, ratio, classifier": "as in the table of scores",

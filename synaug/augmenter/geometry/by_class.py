@@ -132,6 +132,48 @@ class ByClass(BaseOverSampler):  # type: ignore[misc]
         settings.require("augmenter", settings.OF_A_TARGET[f"synaug.augmenter.{type(self).__name__}"], given)
 
 
+class WithNeighbours(ByClass):
+    """A sampler that looks at the nearest rows of the same class.
+
+    Parameters
+    ----------
+    sampling_strategy, random_state
+        As of `ByClass`.
+    k_neighbors : int or object, default=5
+        Neighbours, not counting the row itself; or, as in imbalanced-learn, an estimator with ``kneighbors``, which
+        counts it.
+
+    Raises
+    ------
+    UserError
+        If `k_neighbors` is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        sampling_strategy: Any = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        k_neighbors: Any = 5,
+    ) -> None:
+        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
+        if not hasattr(k_neighbors, "kneighbors"):
+            self._require(k_neighbors=k_neighbors)
+        self.k_neighbors = k_neighbors
+
+    def _neighbours(self, given: GivenRows, label: Any) -> tuple[Places, Rows, Places]:
+        """A class's rows by number `[n_c]` and as they are `[n_c, d]`, and the nearest of each, `[n_c, k + 1]`.
+
+        Raises
+        ------
+        TooFewRowsError
+            If the class has no more rows than neighbours.
+        """
+        own, rows = given.rows_of[label], given.of(label)
+        require_rows(self, label, len(own))
+        return own, rows, nearest_in_class(self.k_neighbors, rows)
+
+
 class Interpolating(ByClass):
     """A sampler whose rows each lie between two given rows, so that two numbers and a step say all (`rows.py`)."""
 

@@ -77,7 +77,7 @@ class EOS(Interpolating):
         bases = np.flatnonzero(n_enemies)
         if not len(bases):
             raise TooFewRowsError(
-                f"class {label} has no row with one of another class among its {near.shape[1]} nearest; EOS needs one: "
+                f"no row of class {label} has a row of another class among its {near.shape[1]} nearest; EOS needs one: "
                 "raise augmenter.m_neighbors or use augmenter=smote"
             )
         base = bases[draw.randint(len(bases), size=n)]

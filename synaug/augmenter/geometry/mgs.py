@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from synaug.augmenter.geometry.by_class import ByClass, Draw, GivenRows, Places, nearest_in_class, require_rows
+from synaug.augmenter.geometry.by_class import Draw, GivenRows, Places, WithNeighbours
 from synaug.augmenter.geometry.spread import Rows
 
 
-class MGS(ByClass):
+class MGS(WithNeighbours):
     """Over-sample from Gaussians, each fitted to a row of the class and its nearest neighbours in it [1]_.
 
     A central row is drawn at random. With x_0, …, x_K that row and its K = `k_neighbors` nearest of the class, the new
@@ -50,22 +50,8 @@ class MGS(ByClass):
        SMOTE and its variants", 2024 (arXiv 2402.03819), algorithm 2.
     """
 
-    def __init__(
-        self,
-        *,
-        sampling_strategy: Any = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        k_neighbors: Any = 5,
-    ) -> None:
-        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
-        if not hasattr(k_neighbors, "kneighbors"):
-            self._require(k_neighbors=k_neighbors)
-        self.k_neighbors = k_neighbors
-
     def _new_rows(self, given: GivenRows, label: Any, n: int, draw: Draw) -> tuple[Rows, Places | None]:
-        own, rows = given.rows_of[label], given.of(label)
-        require_rows(self, label, len(own))
-        near = nearest_in_class(self.k_neighbors, rows)
+        own, rows, near = self._neighbours(given, label)
         size = near.shape[1]
         centre = draw.randint(len(own), size=n)
         normal = draw.standard_normal(size=(n, size))

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug.augmenter.geometry.by_class import ByClass, Draw, GivenRows, Places, nearest_in_class, require_rows
+from synaug.augmenter.geometry.by_class import Draw, GivenRows, Places, WithNeighbours
 from synaug.augmenter.geometry.spread import Rows
 
 # Sine of the angle below which two rows point the same way (or opposite ways), as far as float32 tells.
 NO_ANGLE = 1e-6
 
 
-class Slerp(ByClass):
+class Slerp(WithNeighbours):
     """Over-sample as SMOTE does, but along the sphere [1]_: for embeddings whose direction says all.
 
     A row `a` of the class is drawn at random, `b` among its `k_neighbors` nearest of the class, and t ~ U(0, 1). With
@@ -52,22 +52,8 @@ class Slerp(ByClass):
     .. [1] Shoemake, "Animating rotation with quaternion curves", SIGGRAPH 1985.
     """
 
-    def __init__(
-        self,
-        *,
-        sampling_strategy: Any = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        k_neighbors: Any = 5,
-    ) -> None:
-        super().__init__(sampling_strategy=sampling_strategy, random_state=random_state)
-        if not hasattr(k_neighbors, "kneighbors"):
-            self._require(k_neighbors=k_neighbors)
-        self.k_neighbors = k_neighbors
-
     def _new_rows(self, given: GivenRows, label: Any, n: int, draw: Draw) -> tuple[Rows, Places | None]:
-        own, rows = given.rows_of[label], given.of(label)
-        require_rows(self, label, len(own))
-        near = nearest_in_class(self.k_neighbors, rows)
+        own, rows, near = self._neighbours(given, label)
         first = draw.randint(len(own), size=n)
         second = near[first, draw.randint(1, near.shape[1], size=n)]
         return slerp(rows[first], rows[second], draw.uniform(size=n)), np.stack([own[first], own[second]], axis=1)

@@ -66,10 +66,11 @@ def _draw(results: Results, curve: Curve) -> Drawing:
         title=f"Worth in real texts on {words.short(panel, 60)}",
         alt=f"Learning curve of {BEST_WITHOUT_SYNTHESIS.label} in {words.metric(metric)}. {told}.",
         note=(
-            f"Above: {BEST_WITHOUT_SYNTHESIS.label}, with its {INTERVAL} interval. Below: where that line has each "
-            f"method's score (with its rule chosen), with the {INTERVAL} interval, paired by split; without a stroke "
-            f"at its end it goes on beyond the curve. Dotted: the real texts that there were; to its right a method "
-            f"is worth more. Each interval stands by itself.{more}"
+            f"Above: {BEST_WITHOUT_SYNTHESIS.label}, with its {INTERVAL} interval. Below: the number of real texts at "
+            f"which that curve has each method's score (with its rule chosen), with the {INTERVAL} interval, paired by "
+            f"split. An interval without a stroke at its end goes on beyond the curve. Dotted line: the number of real "
+            f"texts that the method had; a method to its right is worth extra texts. Intervals are not adjusted for "
+            f"the number of methods.{more}"
         ),
     )
 

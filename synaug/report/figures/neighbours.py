@@ -88,8 +88,8 @@ def _draw(results: Results, metric: str, gains: pd.DataFrame) -> Drawing:
         note=(
             f"Over {NO_AUGMENTER} with the same loss, the decision rule chosen for both. Below the gain its {INTERVAL} "
             f"interval, adjusted by Holm over all points of a scenario, which are one family (of {n_points}); then "
-            "the hubness: how skewed the numbers are of how often a row is among the k nearest of another of its class "
-            "(mean over classes and splits; 0: no hubs)."
+            "the hubness: how unevenly often rows are among the k nearest of others of their class (skewness, mean "
+            "over classes and splits; 0: no hubs)."
         ),
     )
 

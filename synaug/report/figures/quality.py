@@ -61,8 +61,8 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         title=f"Synthetic rows beside real ones on {label}",
         alt=f"Measures of synthetic rows, and of as many real ones. {told}.",
         note=(
-            "Coloured: synthetic rows. Grey bar: as many real rows that were held back, which is where a perfect "
-            f"method would stand. {results.over_splits(scenario).capitalize()} and classes that got rows."
+            "Coloured: synthetic rows. Grey bar: real rows that were held back, or training rows where none were; a "
+            f"perfect method would stand there. {results.over_splits(scenario).capitalize()} and classes that got rows."
         ),
     )
 
