@@ -15,10 +15,13 @@ from imblearn.under_sampling import RandomUnderSampler, TomekLinks
 from synaug import record, settings
 from synaug.augmenter import Augmenter
 from synaug.classifier.at_once import ScikitLearn
+from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence
 from synaug.errors import UserError
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.record import tables as record_tables
+from synaug.report.page import chosen_amounts
+from synaug.report.results import Results
 from synaug.settings import BAGGED
 from synaug.splits import make_splits
 from synaug.training import tables
@@ -175,6 +178,36 @@ def test_what_is_chosen_is_named_and_told_from_what_is_set(tmp_path: Path) -> No
     runs = evidence.read([tmp_path]).runs.set_index("augmenter")["amount"]
     assert runs.index.tolist() == ["none", "smote 100 %", "smote auto", "smote auto of 0, 200 %"]
     assert runs.fillna(-1).tolist() == [0, 1, -1, -1]
+
+
+def test_a_split_that_chose_none_is_told_from_synthesis(tmp_path: Path) -> None:
+    """The page counts what was chosen, and a caution says where the best with synthesis made no row."""
+    written = fabricated.write_runs(tmp_path, ["imdb"], [10.0], ["none", "smote"], n_folds=3)
+    content = json.loads((written[1] / record.RECORD).read_text())
+    content["config"]["augmenter"]["amount"] = "auto"
+    content["amounts"] = record_tables.as_table(
+        record_tables.AMOUNT_COLUMNS,
+        [[0, fold, amount, 0.5, amount == (0 if fold == 1 else 1)] for fold in range(3) for amount in (0, 0.5, 1)],
+    )
+    fold_at, new_at = (content["balance"]["columns"].index(name) for name in ("fold", "new"))
+    for row in content["balance"]["data"]:
+        row[new_at] *= row[fold_at] != 1
+    fabricated.write(tmp_path, content)
+    found = evidence.read([tmp_path])
+    assert found.runs["with_synthesis"].tolist() == [False, True]
+    assert found.splits_with_new_points() == {found.runs["identity"].iloc[1]: {(0, 0), (0, 2)}}
+    losses = found.out_of_fold()
+    assert set(losses.loc[losses["new_points"], "fold"]) == {0, 2}
+    assert (losses["with_synthesis"] == (losses["augmenter"] == "smote auto")).all()
+    compared = comparisons.compare(found)
+    said = [each for each in compared.verdict.cautions if "made a new point" in each]
+    assert said == [
+        "In 1 of 3 splits no method made a new point, as amount=auto chose 0 or a fallback repeated rows: there the "
+        "best with synthesis has none, and its gain is that of not making any."
+    ]
+    assert chosen_amounts.sentences(Results(found, compared)) == [
+        "imdb at 1:10, smote auto: 0 % in 1, 50 % in 0, 100 % in 2 of 3 splits"
+    ]
 
 
 def test_a_run_chooses_and_records_it(program: Program, csv: str) -> None:

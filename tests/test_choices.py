@@ -66,6 +66,24 @@ def test_repetition_competes_without_synthesis_and_losses_on_both_sides() -> Non
     assert with_it["with_synthesis"].all()
 
 
+def test_a_split_in_which_a_method_made_no_point_is_no_synthesis() -> None:
+    """With amount=auto a split may choose 0: the best with synthesis is one that made some there, if any did."""
+    losses = drawn(1)
+    losses.loc[(losses["augmenter"] == "smote") & (losses["loss"] == ""), "value"] -= 2
+    first = (losses["seed"] == 0) & (losses["fold"] == 0)
+    second = (losses["seed"] == 0) & (losses["fold"] == 1)
+    is_smote, plain = losses["augmenter"] == "smote", losses["loss"] == ""
+    losses["new_points"] = is_smote & ~(first & plain) & ~second
+    picked = choose(losses)
+    with_it = picked[picked["augmenter"] == WITH].set_index(["scenario", "seed", "fold"])["taken_loss"]
+    for scenario in ("x", "y"):
+        assert with_it[scenario, 0, 0] == "class_weighted"  # plain SMOTE made none, and has the least loss
+        assert with_it[scenario, 0, 1] == with_it[scenario, 0, 2] == ""  # neither made any; both did
+    without = picked[picked["augmenter"] == WITHOUT]
+    assert set(without["taken_augmenter"]) <= {"none", "random"}
+    assert len(without) == len(with_it) == 2 * len(SPLITS)
+
+
 @pytest.mark.parametrize("seed", range(2, 6))
 @pytest.mark.parametrize("permuted", [True, False])
 def test_the_choice_never_sees_test_scores(seed: int, permuted: bool) -> None:

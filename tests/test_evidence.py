@@ -47,7 +47,9 @@ def test_every_score_and_run_of_a_folder_is_there(tmp_path: Path, runs: list[Pat
     assert len(set(found.runs.scenario)) == 1
     columns = ["scenario", "augmenter", "loss", "decision", "seed", "fold", "value", "with_synthesis"]
     test, out_of_fold = found.scores_of("balanced_accuracy"), found.out_of_fold()
-    assert list(test.columns) == list(out_of_fold.columns) == columns
+    assert list(test.columns) == columns
+    assert list(out_of_fold.columns) == [*columns, "new_points"]
+    assert (out_of_fold["new_points"] == out_of_fold["with_synthesis"]).all()
     assert len(test) == 2 * 10 * len(RULES)
     assert len(out_of_fold) == 2 * 10 * len(CANDIDATE_RULES)
     assert (test["with_synthesis"] == (test["augmenter"] == "smote")).all()

@@ -102,7 +102,7 @@ def test_what_is_no_single_value_is_refused() -> None:
     assert group_names(["a", None, float("nan"), " ", 7, 7.0, 7.5, True], "g", "F") == (
         ["a", None, None, None, "7", "7", "7.5", "True"]
     )
-    with pytest.raises(UserError, match=r"row 2 of F has '\[1\]' in column 'g', but a group must be a single text"):
+    with pytest.raises(UserError, match=r"row 2 of F has a list in column 'g', but a group must be a single text"):
         group_names(["a", [1]], "g", "F")
 
 

@@ -86,6 +86,23 @@ def test_a_record_counts_doubtful_rows_and_what_was_made_of_them(program: Progra
         assert (table["with_doubtful_parent"].sum() > 0) == told
 
 
+@pytest.mark.parametrize(("validation", "share_judged"), [("holdout", 0.5), ("oracle", 0.0)])
+def test_only_rows_that_were_judged_are_counted(
+    program: Program, csv: str, validation: str, share_judged: float
+) -> None:
+    """Rows that nothing judged cannot be doubtful, so synthetic rows made of them say nothing."""
+    settings = [] if validation == "oracle" else [f"validation.share={share_judged}"]
+    outcome = program(*TOY, csv, "augmenter=smote", f"validation={validation}", *settings)
+    assert outcome.code == 0, outcome.err
+    table = pd.DataFrame(**program.record()["label_noise"])
+    if not share_judged:
+        assert table.empty
+        return
+    assert 0 < table["with_parents"].sum() < table["synthetic"].sum()
+    # Half of the rows are judged, and of two parents at least one in about three quarters of the rows.
+    assert table["with_parents"].sum() / table["synthetic"].sum() == pytest.approx(0.75, abs=0.15)
+
+
 def test_the_page_says_how_many_labels_are_doubtful(tmp_path: Path) -> None:
     write_runs(tmp_path / "runs", datasets=("imdb",), ratios=(10.0,), augmenters=("none", "smote", "vae"), n_folds=3)
     evidence = evidences.read([tmp_path / "runs"])

@@ -151,9 +151,9 @@ def test_a_file_without_sources_is_refused_unless_the_user_knows(tmp_path: Path)
          "'sprot': did you mean 'sport'?"),
         (("x", "Q", "a goal"), "1 row has a label in column 'label' of /new.csv that is no class of my data: 'Q': it "
          "has 'sport', 'trade'"),
-        (("x", "sport", "A goal"), "no text of /new.csv was derived from a text of my data, e.g. 'A goal' is none "
-         "(caps on its rows take texts away, too): column 'source' must hold them word for word, or augmenter.source "
-         "names another column"),
+        (("x", "sport", "A goal"), "no text of /new.csv was derived from a text of my data; a source of the text in "
+         "row 1, for one, is not in it (a cap may have taken it away): column 'source' must hold texts of the data set "
+         "word for word, or augmenter.source must name another column"),
         (("a goal", "sport", "a win"), "/new.csv has no text that my data could use: of 1 distinct ones 1 stand in the "
          "data set itself and 0 under two labels: give others"),
     ],

@@ -42,6 +42,7 @@ def cautions(evidence: Evidence, gaps: pd.DataFrame, compared: Sequence[Scenario
     yield from _of_files(evidence)
     yield from _of_methods(evidence, compared)
     yield from _of_averages(evidence, compared)
+    yield from _of_amounts(evidence, compared)
     yield from _of_learning(evidence.runs)
     if len(gaps):
         n = gaps["scenario"].nunique()
@@ -97,6 +98,32 @@ def _of_averages(evidence: Evidence, compared: Sequence[Scenario]) -> Iterator[s
         in_order = sorted(more, key=lambda each: each[2])
         said = ", ".join(f"{name} averages {n} models (fewest: {fewest})" for n, fewest, name in in_order)
         yield f"On each split {said}. Averaging more models may by itself explain part of a gain."
+
+
+def _of_amounts(evidence: Evidence, compared: Sequence[Scenario]) -> Iterator[str]:
+    """Where what is called the best with synthesis made nothing, as no method did in a split: amount=auto chose 0."""
+    made = evidence.splits_with_new_points()
+    runs = evidence.runs[evidence.runs["identity"].isin(list(made))]
+    n_without, n_splits = 0, 0
+    scenarios: list[Scenario] = []
+    for scenario in compared:
+        identities = runs["identity"][runs["scenario"] == scenario]
+        balances = [evidence.records[identity]["balance"] for identity in identities]
+        splits = {
+            tuple(row[balance["columns"].index(name)] for name in ("seed", "fold"))
+            for balance in balances
+            for row in balance["data"]
+        }
+        without = splits - set().union(*(made[identity] for identity in identities))
+        if without:
+            n_without, n_splits = n_without + len(without), n_splits + len(splits)
+            scenarios.append(scenario)
+    if scenarios:
+        yield (
+            f"In {n_without} of {counted(n_splits, 'split')}{_in(scenarios, compared)} no method made a new point, as "
+            "amount=auto chose 0 or a fallback repeated rows: there the best with synthesis has none, and its gain is "
+            "that of not making any."
+        )
 
 
 def of_other_classifiers(found: Sequence[Surpassed], several: Sequence[str], unit: Unit) -> Iterator[str]:

@@ -23,7 +23,8 @@ def choose(out_of_fold: pd.DataFrame) -> pd.DataFrame:
     ----------
     out_of_fold
         scenario, augmenter, loss, decision, seed, fold, with_synthesis, value: the loss, of which less is better.
-        Rules that are no candidates are passed over.
+        Rules that are no candidates are passed over. Where a column `new_points` is there, it says whether the method
+        made any in this split; else a method with synthesis does so in each.
 
     Returns
     -------
@@ -32,7 +33,8 @@ def choose(out_of_fold: pd.DataFrame) -> pd.DataFrame:
 
         - each augmenter and loss under decision `chosen`: the better of the candidate rules;
         - `best without synthesis`: the best of all methods (augmenter, loss and candidate rule) that make no new point;
-        - `best with synthesis`: the best of all others.
+        - `best with synthesis`: the best of all others that made a new point in this split; where none did, as
+          amount=auto chose 0, the best of all others.
 
         The best are picked on the splits that all methods of the scenario have, so that neither has fewer to pick from
         somewhere. Of equals the earlier candidate rule is taken, then the plain loss, then losses by name, then `none`,
@@ -51,7 +53,9 @@ def choose(out_of_fold: pd.DataFrame) -> pd.DataFrame:
     n_methods = chosen.groupby(["scenario", *SPLIT], observed=True)["out_of_fold"].transform("size")
     of_scenario = chosen[["scenario", "augmenter", "loss"]].drop_duplicates().groupby("scenario", observed=True).size()
     complete = chosen[n_methods == chosen["scenario"].map(of_scenario).astype(int)]
-    best = complete.drop_duplicates(["scenario", "with_synthesis", *SPLIT])
+    made_none = complete["with_synthesis"] & ~complete.get("new_points", complete["with_synthesis"])
+    in_turn = complete.assign(_made_none=made_none).sort_values("_made_none", kind="stable")
+    best = in_turn.drop_duplicates(["scenario", "with_synthesis", *SPLIT])
     without, with_synthesis = PICKED
     named = best["with_synthesis"].map({False: without, True: with_synthesis})
     made = pd.concat([chosen, best.assign(augmenter=named.astype("str"), loss=PLAIN_LOSS)], ignore_index=True)

@@ -124,7 +124,8 @@ class Evidence:
         -------
         DataFrame
             As of `scores_of`: class-balanced log losses; where decisions serve the classes as they come
-            (target_prior=natural), plain ones.
+            (target_prior=natural), plain ones. Beside them `new_points`, whether the method made any in this very
+            split: with amount=auto it may choose none, and a fallback repeats rows.
         """
         by = {
             identity: CHOOSE_BY.get(record["config"].get("target_prior", "uniform"), CHOOSE_BY["uniform"])
@@ -132,7 +133,27 @@ class Evidence:
         }
         wanted = self.validation["identity"].astype(object).map(by)
         rows = self.validation[self.validation["metric"].astype(object) == wanted]
-        return self._with_synthesis(rows[[*LABELS, "decision", "seed", "fold", "value"]])
+        with_synthesis = self._with_synthesis(rows[[*LABELS, "decision", "seed", "fold", "value"]])
+        made = self.splits_with_new_points()
+        of = zip(rows["identity"].tolist(), rows["seed"].tolist(), rows["fold"].tolist(), strict=True)
+        new_points = [(seed, fold) in made[identity] if identity in made else False for identity, seed, fold in of]
+        return with_synthesis.assign(new_points=np.array(new_points, dtype=bool))
+
+    def splits_with_new_points(self) -> dict[str, set[tuple[int, int]]]:
+        """Of each run with synthesis, by identity, the splits (seed, fold) in which a fit got a new point.
+
+        Of an older record, which does not tell new points from copies, all of its splits.
+        """
+        made = {}
+        for identity in self.runs["identity"][self.runs["with_synthesis"].astype(bool)]:
+            balance = self.records[identity]["balance"]
+            columns = balance["columns"]
+            seed_at, fold_at = columns.index("seed"), columns.index("fold")
+            new_at = columns.index("new") if "new" in columns else None
+            made[identity] = {
+                (row[seed_at], row[fold_at]) for row in balance["data"] if new_at is None or row[new_at] > 0
+            }
+        return made
 
     def _with_synthesis(self, rows: pd.DataFrame) -> pd.DataFrame:
         of_run = self.runs.set_index([*LABELS])["with_synthesis"].to_dict()

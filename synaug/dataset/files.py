@@ -3,7 +3,7 @@
 from typing import Any
 
 from synaug.dataset.groups import group_names
-from synaug.dataset.table_file import TableFile, described
+from synaug.dataset.table_file import TableFile
 from synaug.dataset.texts import Rows, TextSource
 from synaug.errors import UserError
 from synaug.seeding import OWN_FILE
@@ -86,12 +86,12 @@ class FileDataset(TextSource):
         for row, (text, label, *_) in enumerate(rows, start=1):
             if not isinstance(text, str | None):
                 raise UserError(
-                    f"row {row} of {self.file} has {described(text)} in column {self.text!r}, "
+                    f"row {row} of {self.file} has {names.described(text)} in column {self.text!r}, "
                     "which must hold text: write it as a string"
                 )
             if not isinstance(label, str | int | float | None):
                 raise UserError(
-                    f"row {row} of {self.file} has {described(label)} in column {self.label!r}: "
+                    f"row {row} of {self.file} has {names.described(label)} in column {self.label!r}: "
                     "a label must be a single text or number: write it as a string"
                 )
             texts.append(text or "")

@@ -27,8 +27,8 @@ def group_names(values: Sequence[Any], column: str, where: str) -> list[str | No
     for row, value in enumerate(values, start=1):
         if isinstance(value, list | tuple | dict):
             raise UserError(
-                f"row {row} of {where} has {names.cut(str(value))} in column {column!r}, but a group must be a single "
-                "text or number: group by another column"
+                f"row {row} of {where} has {names.described(value)} in column {column!r}, but a group must be a "
+                "single text or number: group by another column"
             )
         whole = isinstance(value, float) and value.is_integer()
         name = "" if value is None or value != value else str(int(value) if whole else value).strip()

@@ -192,8 +192,8 @@ class HubDataset(TextSource):
         strange = next((row for row, text in enumerate(texts) if not isinstance(text, str | None)), None)
         if strange is not None:
             raise UserError(
-                f"row {strange + 1} of {self.hub_id} has {names.cut(texts[strange])} "
-                f"({type(texts[strange]).__name__}) in column {self.text!r}, which must hold text: mend dataset.text"
+                f"row {strange + 1} of {self.hub_id} has {names.described(texts[strange])} in column "
+                f"{self.text!r}, which must hold text: mend dataset.text"
             )
         indices = range(len(self.class_names))
         wrong = [row for row, label in enumerate(labels) if not isinstance(label, int) or label not in indices]

@@ -341,10 +341,3 @@ def _separator(given: object, group: str) -> str | None:
 
 def _keys(objects: Iterable[tuple[tuple[str, Any], ...]]) -> list[str]:
     return list(dict.fromkeys(key for row in objects for key, _ in row))
-
-
-def described(value: object) -> str:
-    """What a file has in the place of text, in the words of a sentence."""
-    if isinstance(value, tuple):
-        return "an object"
-    return f"{names.cut(value)} ({type(value).__name__})"

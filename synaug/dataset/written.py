@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug import settings
-from synaug.dataset.table_file import TableFile, described
+from synaug.dataset.table_file import TableFile
 from synaug.dataset.texts import LONE_SURROGATE, LabelledTexts, cleaned, is_blank, rows_said
 from synaug.errors import UserError
 from synaug.settings import names
@@ -27,6 +27,7 @@ class Written(NamedTuple):
     text: str
     label: str
     sources: tuple[str, ...]
+    row: int  # from 1; of rows that were merged, the first
 
 
 @dataclass(frozen=True)
@@ -158,12 +159,12 @@ class WrittenTexts:
                 if not isinstance(each, str):
                     raise self._no_text(row, each, columns["source"])
             name = "" if label is None or label != label else str(label).strip()
-            yield Written(cleaned(text or ""), name, tuple(dict.fromkeys(map(cleaned, sources))))
+            yield Written(cleaned(text or ""), name, tuple(dict.fromkeys(map(cleaned, sources))), row)
 
     def _no_text(self, row: int, value: object, column: object) -> UserError:
         return UserError(
-            f"row {row} of {self.file} has {described(value)} in column {column!r}, which must hold text: write it as "
-            "a string"
+            f"row {row} of {self.file} has {names.described(value)} in column {column!r}, which must hold text: "
+            "write it as a string"
         )
 
     def _complete(self, rows: list[Written], report: dict[str, Any]) -> list[Written]:
@@ -263,11 +264,13 @@ class WrittenTexts:
     def _nothing_left(self, report: dict[str, Any], new: Sequence[Written], dataset: LabelledTexts) -> str:
         if new:
             known = set(dataset.texts)
-            missing = next(source for each in new for source in each.sources if source not in known)
+            # By its row, not by its text: failures stand on the page, and a user's texts do not.
+            row = next(each.row for each in new if not known.issuperset(each.sources))
             return (
-                f"no text of {self.file} was derived from a text of {dataset.title}, e.g. {names.cut(missing)} is "
-                f"none (caps on its rows take texts away, too): column {self.file.columns['source']!r} must hold them "
-                "word for word, or augmenter.source names another column"
+                f"no text of {self.file} was derived from a text of {dataset.title}; a source of the text in row "
+                f"{row}, for one, is not in it (a cap may have taken it away): column "
+                f"{self.file.columns['source']!r} must hold texts of the data set word for word, or augmenter.source "
+                "must name another column"
             )
         return (
             f"{self.file} has no text that {dataset.title} could use: of {report['distinct_texts']:,} distinct ones "

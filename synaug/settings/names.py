@@ -101,6 +101,15 @@ def cut(value: object, length: int = 60) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def described(value: object) -> str:
+    """What stands in the place of a text, in the words of a sentence; what may hold a user's texts, by its kind alone.
+
+    Such sentences stand on a report's page if a run fails, and texts do not.
+    """
+    kinds: dict[type, str] = {list: "a list", tuple: "an object", dict: "an object", bytes: "bytes", str: "text"}
+    return kinds.get(type(value)) or f"{cut(value)} ({type(value).__name__})"
+
+
 def listed(names: Sequence[str], most: int = 12) -> str:
     """The names in quotes, so many at most: ``'a', 'b' and 149 more``."""
     first = ", ".join(cut(name) for name in names[:most])

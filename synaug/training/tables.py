@@ -87,20 +87,25 @@ def best(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
 def label_noise(data: TrainingData, predictions: Predictions) -> dict[str, Any]:
     """Rows whose label the models that did not train on them doubt, and synthetic rows that were made of such.
 
-    Of each split and class: `rows`, those left out to choose by, and the `doubtful` ones among them, by the log
-    probabilities of `CANDIDATES[0]` (no fitted offset); of the fit on all rows (of replicas, of the first) the
-    `synthetic` rows, those `with_parents` that the sampler tells, and of these those `with_doubtful_parent`.
+    Of each split and class: `rows`, training rows that were left out to choose by, and the `doubtful` ones among them,
+    by the log probabilities of `CANDIDATES[0]` (no fitted offset); of the fit on all rows (of replicas, of the first)
+    the `synthetic` rows, those `with_parents` (with a parent among the rows judged, as far as the sampler tells), and
+    of these those `with_doubtful_parent`. Under ``validation=holdout`` few rows are judged. Under ``oracle`` no row
+    that trains is, and the table is empty.
     """
     wholes = {training_set.place: training_set for training_set in data.whole if training_set.replica == 0}
     n_classes = len(data.class_names)
     rows = []
     for place, (split, of_split) in enumerate(zip(data.splits, predictions.splits, strict=True)):
-        judged = split.out_of_fold
+        trains = np.isin(split.out_of_fold, split.train)
+        if not trains.any():
+            continue
+        judged = split.out_of_fold[trains]
         labels = data.labels[judged]
-        is_doubtful = doubtful(of_split.chosen[CANDIDATES[0].name].out_of_fold, labels)
+        is_doubtful = doubtful(of_split.chosen[CANDIDATES[0].name].out_of_fold[trains], labels)
         augmented = wholes[place].augmented
-        has_parents = augmented.parents[:, 0] >= 0
         parents = wholes[place].rows[augmented.parents]  # of a row that has none, some row
+        has_parents = (augmented.parents[:, 0] >= 0) & np.isin(parents, judged).any(axis=1)
         of_doubtful = has_parents & np.isin(parents, judged[is_doubtful]).any(axis=1)
         counts = [
             np.bincount(some, minlength=n_classes).tolist()

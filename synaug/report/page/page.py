@@ -15,7 +15,7 @@ from synaug.comparison.significance import DEFINITIONS, INTERVAL
 from synaug.files.escaping import console, shown
 from synaug.report import audited, limits, words
 from synaug.report.draw import Section
-from synaug.report.page import audits, explained, label_noise, maps, reproduction, scenarios, tables
+from synaug.report.page import audits, chosen_amounts, explained, label_noise, maps, reproduction, scenarios, tables
 from synaug.report.results import Results
 
 HERE = Path(__file__).parent
@@ -78,6 +78,7 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "warnings": warnings(results),
         "maps": drawn_maps,
         "explained": explained.scenarios(results),
+        "chosen_amounts": chosen_amounts.sentences(results),
         "label_noise": label_noise.sentences(results),
         "commands": reproduction.commands(results),
         "facts": reproduction.facts(results),
