@@ -44,6 +44,26 @@ def test_a_flow_on_a_gaussian_returns_its_moments(n_components: Any) -> None:
     assert (np.abs(third.mean(0)) < 0.25).all()
 
 
+@pytest.mark.parametrize("n", [300, 5])
+def test_what_lies_beside_the_plane_is_drawn_by_no_more_numbers_than_features(n: Any, monkeypatch: Any) -> None:
+    d, sizes = 8, []
+    rows = np.random.RandomState(0).normal(size=(n, d)) @ np.random.RandomState(1).normal(size=(d, d))
+    residuals = rows - rows.mean(0)
+    flow = SetFlow(rows, np.zeros(n, np.int64), {0: 20000}, 0, Settings(2, 4, 0, 8, 1e-3, 1))
+    values, directions = np.linalg.eigh(residuals.T @ residuals)
+    outside = directions[:, :-2] * values[:-2] @ directions[:, :-2].T
+    np.testing.assert_allclose(flow._beside.T @ flow._beside, outside / n, atol=1e-10)
+    drawn = torch.randn
+    monkeypatch.setattr(torch, "randn", lambda *size, **given: sizes.append(size) or drawn(*size, **given))
+    flow.start()
+    flow.loss = 0.0
+    flow.sample()
+    assert sizes[-2:] == [(20000, 2), (20000, min(n, d))]
+    whole = residuals.T @ residuals / n
+    scale = np.sqrt(np.outer(np.diag(whole), np.diag(whole)))
+    np.testing.assert_allclose(np.cov(flow.made[0].rows.T) / scale, whole / scale, atol=0.04)  # 4 standard errors
+
+
 def test_a_flow_learns_what_is_not_gaussian_and_of_a_class_alone() -> None:
     rng = np.random.RandomState(0)
     modes = rng.choice([-2, 2], size=(1500, 1)) + 0.3 * rng.normal(size=(1500, 1))

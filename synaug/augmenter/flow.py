@@ -16,6 +16,7 @@ from torch.nn.functional import one_hot
 
 from synaug import settings
 from synaug.augmenter import stack
+from synaug.augmenter.geometry import spread
 from synaug.augmenter.learned import LearnedSampler, Made, dense, norm_ratio, variance_ratio
 from synaug.augmenter.stack import StackedNetworks, drawn_layer, padded, train_stacks
 from synaug.errors import TooFewRowsError
@@ -229,9 +230,11 @@ class SetFlow:
         self.made = [Made(np.zeros((n, rows.shape[1])), np.empty(0, np.int64), {}) for n in wanted.values()]
 
     def _plane(self, k: int) -> None:
-        """The leading directions `[d, k]`, their standard deviations `[k]` and share of the variance."""
+        """The leading directions `[d, k]`, their standard deviations `[k]` and share of the variance; what is beside."""
         d = self._rows.shape[1]
-        covariance = self._residuals.T @ self._residuals / len(self._rows)
+        # At most d rows, whatever the number of real ones: a draw from it needs no more memory than it makes.
+        factor = spread.factor(self._residuals, len(self._rows))
+        covariance = factor.T @ factor
         total = float(np.trace(covariance))
         values, directions = np.zeros(0), np.zeros((d, 0))
         if k and total > 0:
@@ -240,6 +243,7 @@ class SetFlow:
             values, directions = values[real][::-1], directions[:, real][:, ::-1]
         self._scale, self._directions = np.sqrt(values), directions
         self.explained = float(values.sum() / total) if total > 0 else 0.0
+        self._beside = factor - (factor @ directions) @ directions.T
 
     def start(self) -> None:
         """Draw the weights; the last layer's are 0, so that what is noise at first stays as it is."""
@@ -277,16 +281,14 @@ class SetFlow:
         if self.diverged:
             return
         network = StackedVelocity([self.weights])
-        n, k = len(self._rows), self.shape.n_components
+        k = self.shape.n_components
         self.made = []
         for label, wanted in self._wanted.items():
             own = self._rows[self._classes == label]
             z = torch.zeros(1, wanted, self.x.shape[1])
             z[..., :k] = torch.randn(wanted, k, generator=self._generator)
-            # Sums of the residuals with Gaussian weights have their covariance.
-            weights = torch.randn(wanted, n, generator=self._generator).double().numpy()
-            beside = weights @ self._residuals / math.sqrt(n)
-            beside -= (beside @ self._directions) @ self._directions.T
+            weights = torch.randn(wanted, len(self._beside), generator=self._generator).double().numpy()
+            beside = weights @ self._beside
             there = self._carried(network, z, label)[0, :, :k].double().numpy()
             apart = (there * self._scale) @ self._directions.T + beside
             rows = self._means[label] + apart
