@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from synaug import settings
-from synaug.augmenter.learned import LearnedSampler, Made, dense
+from synaug.augmenter.learned import LearnedSampler, Made, dense, require_spread
 from synaug.augmenter.vae.all_classes import AllClassesVAE
 from synaug.augmenter.vae.one_class import MIN_ROWS, ClassVAE, Settings
 from synaug.augmenter.vae.training import train_all
@@ -177,8 +177,14 @@ class CVAE(VAE):
     As `VAE`, but for what follows. The class, as one-hot, stands beside what the encoder and the decoder are given, so
     that classes share what they have in common. Each class is centred on its own mean, and all are scaled alike, by the
     pooled variance within classes; so what is learned is how rows of a class differ from its mean, and a class of few
-    rows borrows that from those that have many. Every training row counts alike, whatever its class. One row of a class
-    is enough.
+    rows borrows that from those that have many. The pooled variance is the unbiased one, of n rows and c classes, with
+    the divisor n - c; and what is learned from m rows of a class is sqrt(m / (m - 1)) times as far from their mean, for
+    rows lie nearer to the mean of their few than to that of their class. Every row that is learned from counts alike,
+    whatever its class.
+
+    One row of a class is enough, if another class has two. Nothing is learned from it, for it shows no spread; new rows
+    of that class differ from it as those of the others do, each as those of a class that is drawn by its rows. A
+    class's rows depend on `random_state`, the class and what was learned, not on which others are wanted.
 
     Epochs are of all rows, so there are fewer of them by default than the `VAE` has: `warmup_epochs` 5, `max_epochs`
     30, `patience` 5.
@@ -188,7 +194,8 @@ class CVAE(VAE):
     sampling_strategy, random_state, latent_dim, hidden, beta, warmup_epochs, max_epochs, patience, batch_size, lr
         As of `VAE`.
     validation_share : float in [0, 1), default=0.1
-        Share of each class's rows held out for early stopping; none of a class where that were fewer than 2.
+        Share of each class's rows held out for early stopping; none of a class where that were fewer than 2, or left
+        fewer than 2.
     sample_from, observation_noise
         As of `VAE`. The prior is the same for each class, and so is the noise but for the class's own residuals.
 
@@ -199,14 +206,15 @@ class CVAE(VAE):
     diagnostics_ : list of dict
         As of `VAE`, for each class added to. `epochs`, `best_epoch`, `stopped_on`, `reconstruction` and `kl` are those
         of the network, and so the same for each class; what tells of units, and `elbo_gain`, is the class's own,
-        measured on rows that `judged_on` names: held-out ones ("validation"), or "training" rows if it has none.
+        measured on rows that `judged_on` names: held-out ones ("validation"), "training" rows if it has none, or those
+        of "other classes" if it has but one row.
 
     Raises
     ------
     UserError
         From `fit_resample`: a parameter out of range.
     TooFewRowsError
-        From `fit_resample`: training that diverged.
+        From `fit_resample`: one row of each class, which show no spread, or training that diverged.
 
     References
     ----------
@@ -253,8 +261,9 @@ class CVAE(VAE):
             return []
         labels, classes = np.unique(y, return_inverse=True)
         of_class = {int(np.searchsorted(labels, label)): n for label, n in wanted.items()}
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        return [AllClassesVAE(dense(X), classes.astype(np.int64), of_class, seed, chosen)]
+        require_spread(classes, "CVAE")
+        seed, *of_classes = check_random_state(self.random_state).randint(2**31, size=1 + len(labels)).tolist()
+        return [AllClassesVAE(dense(X), classes.astype(np.int64), of_class, seed, of_classes, chosen)]
 
     def _made(self, y: NDArray[Any], trained: Sequence[ClassVAE]) -> Iterator[tuple[Any, Made]]:
         for vae in trained:
