@@ -46,7 +46,7 @@ def test_a_flow_on_a_gaussian_returns_its_moments(n_components: Any) -> None:
 
 @pytest.mark.parametrize("n", [300, 5])
 def test_what_lies_beside_the_plane_is_drawn_by_no_more_numbers_than_features(n: Any, monkeypatch: Any) -> None:
-    d, sizes = 8, []
+    d, sizes = 8, list[tuple[int, ...]]()
     rows = np.random.RandomState(0).normal(size=(n, d)) @ np.random.RandomState(1).normal(size=(d, d))
     residuals = rows - rows.mean(0)
     flow = SetFlow(rows, np.zeros(n, np.int64), {0: 20000}, 0, [1], Settings(2, 4, 0, 8, 1e-3, 1))
@@ -54,7 +54,12 @@ def test_what_lies_beside_the_plane_is_drawn_by_no_more_numbers_than_features(n:
     outside = directions[:, :-2] * values[:-2] @ directions[:, :-2].T
     np.testing.assert_allclose(flow._beside.T @ flow._beside, outside / (n - 1), atol=1e-10)
     drawn = torch.randn
-    monkeypatch.setattr(torch, "randn", lambda *size, **given: sizes.append(size) or drawn(*size, **given))
+
+    def noted(*size: int, **given: Any) -> Any:
+        sizes.append(size)
+        return drawn(*size, **given)
+
+    monkeypatch.setattr(torch, "randn", noted)
     flow.start()
     flow.loss = 0.0
     flow.sample()

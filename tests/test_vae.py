@@ -20,6 +20,7 @@ from synaug.augmenter.vae.sampler import CVAE, VAE
 from synaug.errors import TooFewRowsError, UserError
 
 QUICK: dict[str, Any] = {"latent_dim": 4, "hidden": 16, "warmup_epochs": 1, "max_epochs": 2}
+PRIOR: dict[str, Any] = {"sample_from": "prior", "observation_noise": False}  # what the decoder makes, by itself
 LEARN: dict[str, Any] = {"latent_dim": 8, "hidden": 64, "lr": 5e-3, "max_epochs": 100}
 
 
@@ -101,7 +102,7 @@ def test_posterior_rows_lie_around_their_parents() -> None:
     X, y = curved()
     y = y[order := np.random.RandomState(1).permutation(len(y))]
     X = X[order]
-    vae = VAE(**LEARN, random_state=0, sample_from="posterior")
+    vae = VAE(**LEARN, random_state=0, sample_from="posterior", observation_noise=False)
     made = synthetic(vae, X, y)
     assert vae.parents_ is not None
     assert vae.parents_.dtype == np.int64
@@ -114,7 +115,7 @@ def test_posterior_rows_lie_around_their_parents() -> None:
 
 
 def test_prior_rows_have_no_parents() -> None:
-    vae = VAE(**QUICK, random_state=0)
+    vae = VAE(**QUICK, **PRIOR, random_state=0)
     vae.fit_resample(*three_classes())
     assert vae.parents_ is None
 
@@ -130,14 +131,14 @@ def test_balanced_classes_are_left_alone() -> None:
 
 def test_it_learns_a_curved_sheet() -> None:
     X, y = curved()
-    made = {beta: synthetic(VAE(**LEARN, random_state=0, beta=beta), X, y) for beta in (1.0, 1000.0)}
+    made = {beta: synthetic(VAE(**LEARN, **PRIOR, random_state=0, beta=beta), X, y) for beta in (1.0, 1000.0)}
     learnt, collapsed = (np.linalg.norm(np.cov(made[beta].T) - np.cov(X[y == 0].T)) for beta in (1.0, 1000.0))
     assert learnt < collapsed * 2 / 3
 
 
 def test_diagnostics_tell_learning_from_collapse() -> None:
     X, y = curved()
-    learnt, collapsed = VAE(**LEARN, random_state=0), VAE(**LEARN, random_state=0, beta=1000.0)
+    learnt, collapsed = VAE(**LEARN, **PRIOR, random_state=0), VAE(**LEARN, **PRIOR, random_state=0, beta=1000.0)
     learnt.fit_resample(X, y)
     collapsed.fit_resample(X, y)
     assert learnt.diagnostics_[0]["active_units"] >= 2
@@ -177,6 +178,7 @@ def linear() -> Any:
         batch_size=500,
         validation_share=0,
         random_state=0,
+        **PRIOR,
     )
     made = synthetic(vae, X, y)
     (trained,) = vae._untrained(X, y)
@@ -225,7 +227,7 @@ def test_a_conditional_vae_lends_a_small_class_the_shape_of_a_large_one() -> Non
     learn: dict[str, Any] = {"latent_dim": 8, "hidden": 64, "lr": 5e-3}
     apart = {
         type(vae): np.linalg.norm(np.cov(synthetic(vae, X, y).T) - truth) / np.linalg.norm(truth)
-        for vae in (VAE(**learn, random_state=0), CVAE(**learn, max_epochs=60, random_state=0))
+        for vae in (VAE(**learn, **PRIOR, random_state=0), CVAE(**learn, **PRIOR, max_epochs=60, random_state=0))
     }
     assert apart[CVAE] < 0.4 < 0.5 < apart[VAE]
 
@@ -341,9 +343,18 @@ def test_a_conditional_vae_that_diverges_says_so() -> None:
         CVAE(**QUICK | {"max_epochs": 4}, random_state=0, lr=1000.0).fit_resample(*three_classes())
 
 
+def test_by_default_rows_vary_as_real_ones_do_and_have_parents() -> None:
+    X, y = curved()
+    for kind in (VAE, CVAE):
+        vae = kind(random_state=0, max_epochs=30, warmup_epochs=5)
+        vae.fit_resample(X, y)
+        assert 0.8 < vae.diagnostics_[0]["variance_ratio"] < 1.2
+        assert vae.parents_ is not None
+
+
 def test_observation_noise_restores_the_variance_of_a_collapsed_decoder() -> None:
     X, y = curved()
-    vae = VAE(**LEARN, random_state=0, beta=1000.0, observation_noise=True)
+    vae = VAE(**LEARN, random_state=0, beta=1000.0, sample_from="prior", observation_noise=True)
     vae.fit_resample(X, y)
     assert 0.8 < vae.diagnostics_[0]["variance_ratio"] < 1.2
 

@@ -56,8 +56,8 @@ class SmoteVariants(BaseOverSampler):  # type: ignore[misc]
 
     - `proportion` follows from the number of rows asked for. A sampler that rounds to fewer is asked again for
       more; of more than were asked for, as many as needed are drawn without replacement.
-    - The sampler is made anew for each call, by an int that follows from `random_state` and the class: it can be neither cloned nor copied,
-      and some take no ``RandomState``.
+    - The sampler is made anew for each call, by an int that follows from `random_state` and the class: it can be
+      neither cloned nor copied, and some take no ``RandomState``.
     - Real rows that a sampler leaves out are left out. Of a class that rows are asked for, its own call decides; of
       any other, all calls do. What it makes or moves of other classes belongs to the other one of two; with more
       classes it is refused, for the rest is no class.

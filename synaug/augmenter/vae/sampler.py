@@ -56,11 +56,16 @@ class VAE(LearnedSampler):
         Learning rate of Adam.
     validation_share : float in [0, 1), default=0.1
         Share of a class's rows held out for early stopping.
-    sample_from : {"prior", "posterior"}, default="prior"
+    sample_from : {"prior", "posterior"}, default="posterior"
         Decode `z ~ N(0, I)`, or `z ~ q(z|x)` of a real row `x` of the class picked at random.
-    observation_noise : bool, default=False
+    observation_noise : bool, default=True
         Add Gaussian noise with each feature's root mean square training residual to the decoded
         means, which alone vary less than real rows.
+
+        Both defaults are for what rows look like (examples/why_vae.md, eight data sets at 1:10): samples from the prior
+        without noise have .15 of the variance of real rows, from the posterior with noise .90. Balanced accuracy is .35
+        points higher in the mean of six data sets, which is not proven (p = .19). `augmenter=vae_prior` is the prior
+        without noise.
 
     Attributes
     ----------
@@ -113,8 +118,8 @@ class VAE(LearnedSampler):
         batch_size: int = 64,
         lr: float = 1e-3,
         validation_share: float = 0.1,
-        sample_from: Literal["prior", "posterior"] = "prior",
-        observation_noise: bool = False,
+        sample_from: Literal["prior", "posterior"] = "posterior",
+        observation_noise: bool = True,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.random_state = random_state
@@ -197,7 +202,9 @@ class CVAE(VAE):
         Share of each class's rows held out for early stopping; none of a class where that were fewer than 2, or left
         fewer than 2.
     sample_from, observation_noise
-        As of `VAE`. The prior is the same for each class, and so is the noise but for the class's own residuals.
+        As of `VAE`. The prior is the same for each class, and so is the noise but for the class's own residuals. From
+        the prior without noise, rows have .23 of the variance of real rows, from the posterior with noise .93. With
+        the latter, balanced accuracy is .9 points above that of the VAE's prior samples (p = .015, not corrected).
 
     Attributes
     ----------
@@ -236,8 +243,8 @@ class CVAE(VAE):
         batch_size: int = 64,
         lr: float = 1e-3,
         validation_share: float = 0.1,
-        sample_from: Literal["prior", "posterior"] = "prior",
-        observation_noise: bool = False,
+        sample_from: Literal["prior", "posterior"] = "posterior",
+        observation_noise: bool = True,
     ) -> None:
         super().__init__(
             sampling_strategy=sampling_strategy,
