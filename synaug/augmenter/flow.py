@@ -63,9 +63,10 @@ class Flow(LearnedSampler):
 
         min E |v((1 - t) z + t x, t, class) - (x - z)|^2,   z ~ N(0, I), t ~ U(0, 1)
 
-    Rows lie nearer to the mean of their few than to that of their class, so that what it learns from m rows of a class
-    is sqrt(m / (m - 1)) times as far from it. One row of a class shows no spread, and nothing is learned from it; new
-    rows of that class differ from it as those of the others do, each as those of a class that is drawn by its rows.
+    Rows have a part in the mean that they differ from, and so differ too little: of a class of m rows, differences
+    are multiplied by sqrt(m / (m - 1)) before it learns from them. One row of a class shows no spread, and nothing is
+    learned from it; new rows of that class differ from it as those of other classes do, each as those of a class that
+    is drawn in proportion to its rows.
 
     A new row solves ``dx/dt = v`` from a draw z (the midpoint rule in `ode_steps` steps), in a class's own mean and
     the common plane; what lies beside the plane is Gaussian, with the covariance that rows have there. So with

@@ -57,8 +57,8 @@ class AllClassesVAE(ClassVAE):
 
     def _standardised(self) -> NDArray[np.float64]:
         # Around each class's own mean, by the scale that all classes share: a class of few rows takes the scale, as
-        # the latents' meaning, from those that have many. Rows lie nearer to the mean of their few than to that of
-        # their class, so they are moved away, and the variance has the divisor rows less classes.
+        # the latents' meaning, from those that have many. Rows have a part in the mean that they differ from, and
+        # so differ too little: they are moved away from it, and the variance has the divisor rows less classes.
         classes = self._classes.numpy()
         counts = np.bincount(classes, minlength=len(self._held_out))
         free = (counts[self._is_learned] - 1).sum()
@@ -76,7 +76,10 @@ class AllClassesVAE(ClassVAE):
         return standard
 
     def in_its_units(self, rows: NDArray[Any], classes: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-        """Rows that it was not given, of classes `[m]`, each of more than one training row, as it sees its own."""
+        """Rows that it was not given, of classes `[m]` with 2 training rows or more, `[m, width + conditions]`.
+
+        They are seen as its own, but not moved: they lie no nearer to the mean for having a part in it.
+        """
         assert classes is not None
         seen = np.zeros((len(rows), self.x.shape[1]), np.float32)
         standard = (rows.astype(np.float64) - self._means[classes]) / self._scale

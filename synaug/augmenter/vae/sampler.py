@@ -183,13 +183,13 @@ class CVAE(VAE):
     that classes share what they have in common. Each class is centred on its own mean, and all are scaled alike, by the
     pooled variance within classes; so what is learned is how rows of a class differ from its mean, and a class of few
     rows borrows that from those that have many. The pooled variance is the unbiased one, of n rows and c classes, with
-    the divisor n - c; and what is learned from m rows of a class is sqrt(m / (m - 1)) times as far from their mean, for
-    rows lie nearer to the mean of their few than to that of their class. Every row that is learned from counts alike,
-    whatever its class.
+    the divisor n - c. Rows have a part in the mean that they differ from, and so differ too little: of a class of m
+    rows, differences are multiplied by sqrt(m / (m - 1)). Every row that is learned from counts alike, whatever its
+    class.
 
     One row of a class is enough, if another class has two. Nothing is learned from it, for it shows no spread; new rows
-    of that class differ from it as those of the others do, each as those of a class that is drawn by its rows. A
-    class's rows depend on `random_state`, the class and what was learned, not on which others are wanted.
+    of that class differ from it as those of other classes do, each as those of a class that is drawn in proportion to
+    its rows. A class's rows depend on `random_state`, the class and what was learned, not on which others are wanted.
 
     Epochs are of all rows, so there are fewer of them by default than the `VAE` has: `warmup_epochs` 5, `max_epochs`
     30, `patience` 5.
