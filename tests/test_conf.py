@@ -38,7 +38,7 @@ def test_the_groups_are_those_that_were_promised() -> None:
     assert found["dataset"] == {*DATA_SETS, "files"}
     assert found["encoder"] == {"minilm", "bert_base", "distilbert", "roberta_base", "huggingface"}
     assert found["imbalance_ratio"] == {"natural", "balanced", *(f"ir{ratio}" for ratio in (2, 5, 10, 20, 50, 100))}
-    synthesis = {"smote", "borderline_smote", "adasyn", "vae", "cvae", "flow", "smote_neighbours", "texts"}
+    synthesis = {"smote", "borderline_smote", "adasyn", "vae", "vae_prior", "cvae", "flow", "smote_neighbours", "texts"}
     synthesis |= {"ge3", "eos", "mgs", "distribution_calibration", "mixup", "remix", "slerp", "gaussian"}
     no_new_point = {"none", "random", "random_under", "near_miss", "tomek", "easy_ensemble", "self_paced"}
     from_libraries = {
@@ -158,6 +158,16 @@ def test_the_paper_s_grid_is_fourteen_methods_three_data_sets_six_ratios() -> No
                 config = compose("config", overrides=job)
                 assert config.imbalance_ratio.minority == settings.ROTATE
                 assert config.imbalance_ratio.ratio in (2, 100)
+            methods = {choice.removeprefix("method=") for job in jobs for choice in job if choice.startswith("method=")}
+            assert "vae_prior" in methods
+            assert "vae" not in methods
+
+
+def test_the_paper_s_vae_is_sampled_from_its_prior_without_noise_and_is_the_default_one_in_all_else() -> None:
+    paper, ours = (OmegaConf.to_container(composed(f"method={name}").augmenter) for name in ("vae_prior", "vae"))
+    drawn = {"sample_from": "prior", "observation_noise": False}
+    assert paper == {**ours, **drawn}  # type: ignore[dict-item]
+    assert {key: ours[key] for key in drawn} == {"sample_from": "posterior", "observation_noise": True}  # type: ignore
 
 
 METHODS = [path.stem for path in sorted((conf_dir() / "method").glob("*.yaml"))]

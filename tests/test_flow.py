@@ -44,6 +44,91 @@ def test_a_flow_on_a_gaussian_returns_its_moments(n_components: Any) -> None:
     assert (np.abs(third.mean(0)) < 0.25).all()
 
 
+@pytest.mark.parametrize("n", [300, 5])
+def test_what_lies_beside_the_plane_is_drawn_by_no_more_numbers_than_features(n: Any, monkeypatch: Any) -> None:
+    d, sizes = 8, list[tuple[int, ...]]()
+    rows = np.random.RandomState(0).normal(size=(n, d)) @ np.random.RandomState(1).normal(size=(d, d))
+    residuals = rows - rows.mean(0)
+    flow = SetFlow(rows, np.zeros(n, np.int64), {0: 20000}, 0, [1], Settings(2, 4, 0, 8, 1e-3, 1))
+    values, directions = np.linalg.eigh(residuals.T @ residuals)
+    outside = directions[:, :-2] * values[:-2] @ directions[:, :-2].T
+    np.testing.assert_allclose(flow._beside.T @ flow._beside, outside / (n - 1), atol=1e-10)
+    drawn = torch.randn
+
+    def noted(*size: int, **given: Any) -> Any:
+        sizes.append(size)
+        return drawn(*size, **given)
+
+    monkeypatch.setattr(torch, "randn", noted)
+    flow.start()
+    flow.loss = 0.0
+    flow.sample()
+    assert sizes[-2:] == [(20000, 2), (20000, min(n - 1, d) - 2)]
+    whole = residuals.T @ residuals / (n - 1)
+    scale = np.sqrt(np.outer(np.diag(whole), np.diag(whole)))
+    np.testing.assert_allclose(np.cov(flow.made[0].rows.T) / scale, whole / scale, atol=0.04)  # 4 standard errors
+
+
+def few_of_each(counts: Any = (1, 2, 3, 2000), d: Any = 4, seed: Any = 0) -> Any:
+    """Classes of one covariance, far apart."""
+    rng = np.random.RandomState(seed)
+    y = np.repeat(np.arange(len(counts)), counts)
+    return rng.normal(size=(len(y), d)) @ rng.normal(size=(d, d)) + 5 * y[:, None], y
+
+
+@pytest.mark.parametrize("n_components", [0, 2, 4])
+def test_rows_have_the_unbiased_pooled_covariance_whatever_few_rows_a_class_has(n_components: Any) -> None:
+    X, y = few_of_each(counts=[2] * 30 + [1] * 20 + [60])
+    within = X - np.stack([X[y == label].mean(0) for label in range(51)])[y]
+    pooled = within.T @ within / (len(X) - 51)
+    scale = np.sqrt(np.outer(np.diag(pooled), np.diag(pooled)))
+    flow = Flow(n_components=n_components, steps=0, random_state=0, sampling_strategy={0: 10000, 40: 10000})
+    made = synthetic(flow, X, y)
+    for label, rows in zip((0, 40), np.split(made, [9998]), strict=True):
+        np.testing.assert_allclose(np.cov(rows.T) / scale, pooled / scale, atol=0.06)
+        np.testing.assert_allclose((rows.mean(0) - X[y == label].mean(0)) / np.sqrt(np.diag(pooled)), 0, atol=0.04)
+
+
+def test_a_flow_learns_from_rows_as_far_from_the_mean_as_those_of_the_class_and_not_from_one_alone() -> None:
+    X, y = few_of_each((1, 2, 3, 40))
+    flow = SetFlow(X, y, {0: 5}, 0, range(4), Settings(4, 4, 1, 8, 1e-3, 2))
+    flow.start()
+    back = flow.x[:, :4].double().numpy() * flow._scale @ flow._directions.T
+    places = flow.given_class[:, 1 + FREQUENCIES :].argmax(1).numpy()
+    assert np.bincount(places).tolist() == [0, 2, 3, 40]
+    for label, m in ((1, 2), (2, 3), (3, 40)):
+        own = X[y == label]
+        np.testing.assert_allclose(back[places == label], (own - own.mean(0)) * np.sqrt(m / (m - 1)), atol=1e-5)
+
+
+def test_a_class_of_one_row_takes_the_spread_that_others_have() -> None:
+    # The weights of its own place are never trained.
+    X, y = few_of_each((1, 1500, 1500))
+    X[y == 1, 0] += np.where(np.arange(1500) % 2, 10, -10)
+    flow = Flow(steps=400, lr=5e-3, random_state=0, sampling_strategy={0: 4001})
+    made = synthetic(flow, X, y)
+    rest = np.vstack([X[y == label] - X[y == label].mean(0) for label in (1, 2)])
+    np.testing.assert_allclose((made - X[y == 0]).std(0), rest.std(0), rtol=0.1)
+    far = np.abs(made - X[y == 0])[:, 0] > 5
+    assert far.mean() == pytest.approx((np.abs(rest[:, 0]) > 5).mean(), abs=0.06)
+    assert flow.diagnostics_[0]["variance_ratio"] is None
+
+
+def test_where_no_class_has_two_rows_a_flow_says_what_it_needs() -> None:
+    X, y = np.random.RandomState(0).normal(size=(3, 4)), np.arange(3)
+    with pytest.raises(
+        TooFewRowsError, match=r"each class has 1 row; the flow learns how rows .*use augmenter=random$"
+    ):
+        Flow(**QUICK, sampling_strategy={0: 5}).fit_resample(X, y)
+
+
+def test_rows_of_a_class_do_not_depend_on_the_other_classes_wanted() -> None:
+    X, y = three_classes()
+    both = synthetic(Flow(**QUICK, random_state=0, sampling_strategy={0: 40, 1: 40}), X, y)
+    alone = synthetic(Flow(**QUICK, random_state=0, sampling_strategy={1: 40}), X, y)
+    np.testing.assert_array_equal(both[28:], alone)
+
+
 def test_a_flow_learns_what_is_not_gaussian_and_of_a_class_alone() -> None:
     rng = np.random.RandomState(0)
     modes = rng.choice([-2, 2], size=(1500, 1)) + 0.3 * rng.normal(size=(1500, 1))
@@ -60,19 +145,19 @@ def test_a_flow_learns_what_is_not_gaussian_and_of_a_class_alone() -> None:
 def test_the_midpoint_rule_is_that_of_the_velocity() -> None:
     # A velocity of c, whatever the point: after time 1 every point has moved by c.
     rows = np.random.RandomState(0).normal(size=(20, 3))
-    flow = SetFlow(rows, np.zeros(20, np.int64), {0: 4}, 0, Settings(3, 4, 1, 8, 1e-3, 7))
+    flow = SetFlow(rows, np.zeros(20, np.int64), {0: 4}, 0, [1], Settings(3, 4, 1, 8, 1e-3, 7))
     flow.start()
     moved = torch.tensor([1.0, -2.0, 0.5])
     flow.weights[-1][0, :3] = moved
     x = torch.randn(1, 4, 16)
-    after = flow._carried(StackedVelocity([flow.weights]), x, 0)
+    after = flow._carried(StackedVelocity([flow.weights]), x, _classes_given(torch.zeros(4).long(), 1)[None])
     torch.testing.assert_close(after[..., :3], x[..., :3] + moved)
     torch.testing.assert_close(after[..., 3:], x[..., 3:])
 
 
 def test_points_lie_on_the_line_from_noise_to_a_row() -> None:
     rows = np.random.RandomState(0).normal(size=(20, 3))
-    flow = SetFlow(rows, np.arange(20) % 2, {0: 4}, 0, Settings(2, 4, 1, 8, 1e-3, 7))
+    flow = SetFlow(rows, np.arange(20) % 2, {0: 4}, 0, [1, 2], Settings(2, 4, 1, 8, 1e-3, 7))
     flow.start()
     x, given, velocity = flow.draw(3)
     ends = x + (1 - given[..., :1]) * velocity

@@ -79,6 +79,15 @@ def test_of_three_classes_each_is_made_of_its_own_real_rows_alone() -> None:
     assert both.synthetic_embeddings[both.labels == 1].tobytes() == rows[len(X) :].tobytes()
 
 
+def test_rows_of_a_class_do_not_depend_on_the_other_classes_wanted() -> None:
+    X, y = mixed((40, 20, 10))
+    made = {}
+    for wanted in ({2: 40}, {1: 40, 2: 40}):
+        rows, labels = SmoteVariants("SMOTE", sampling_strategy=wanted, random_state=0).fit_resample(X, y)
+        made[len(wanted)] = rows[len(X) :][labels[len(X) :] == 2]
+    np.testing.assert_array_equal(made[1], made[2])
+
+
 def test_it_is_cloned_and_draws_from_the_random_state_alone() -> None:
     X, y = mixed(TWO)
     sampler = SmoteVariants("SMOTE", {"n_neighbors": 3})

@@ -9,8 +9,8 @@ def test_rows_that_vary_too_little_are_told_of_once_over_all_training_sets(caplo
     rows = [{"class": "spam", "variance_ratio": ratio} for ratio in (0.2, 0.3)]
     assert said_of_spread(rows) == [
         "synthetic rows of class 'spam' vary 0.25 times as much as real ones, so a classifier is shown a class that is "
-        "too tight: set augmenter.sample_from=posterior or augmenter.observation_noise=true, where the augmenter has "
-        "them"
+        "too tight: set augmenter.sample_from=posterior and augmenter.observation_noise=true (the defaults of vae and "
+        "cvae), where the augmenter has them"
     ]
     with caplog.at_level(logging.WARNING):
         warn_of_spread(rows)

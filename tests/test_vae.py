@@ -20,6 +20,7 @@ from synaug.augmenter.vae.sampler import CVAE, VAE
 from synaug.errors import TooFewRowsError, UserError
 
 QUICK: dict[str, Any] = {"latent_dim": 4, "hidden": 16, "warmup_epochs": 1, "max_epochs": 2}
+PRIOR: dict[str, Any] = {"sample_from": "prior", "observation_noise": False}  # what the decoder makes, by itself
 LEARN: dict[str, Any] = {"latent_dim": 8, "hidden": 64, "lr": 5e-3, "max_epochs": 100}
 
 
@@ -101,7 +102,7 @@ def test_posterior_rows_lie_around_their_parents() -> None:
     X, y = curved()
     y = y[order := np.random.RandomState(1).permutation(len(y))]
     X = X[order]
-    vae = VAE(**LEARN, random_state=0, sample_from="posterior")
+    vae = VAE(**LEARN, random_state=0, sample_from="posterior", observation_noise=False)
     made = synthetic(vae, X, y)
     assert vae.parents_ is not None
     assert vae.parents_.dtype == np.int64
@@ -114,7 +115,7 @@ def test_posterior_rows_lie_around_their_parents() -> None:
 
 
 def test_prior_rows_have_no_parents() -> None:
-    vae = VAE(**QUICK, random_state=0)
+    vae = VAE(**QUICK, **PRIOR, random_state=0)
     vae.fit_resample(*three_classes())
     assert vae.parents_ is None
 
@@ -130,14 +131,14 @@ def test_balanced_classes_are_left_alone() -> None:
 
 def test_it_learns_a_curved_sheet() -> None:
     X, y = curved()
-    made = {beta: synthetic(VAE(**LEARN, random_state=0, beta=beta), X, y) for beta in (1.0, 1000.0)}
+    made = {beta: synthetic(VAE(**LEARN, **PRIOR, random_state=0, beta=beta), X, y) for beta in (1.0, 1000.0)}
     learnt, collapsed = (np.linalg.norm(np.cov(made[beta].T) - np.cov(X[y == 0].T)) for beta in (1.0, 1000.0))
     assert learnt < collapsed * 2 / 3
 
 
 def test_diagnostics_tell_learning_from_collapse() -> None:
     X, y = curved()
-    learnt, collapsed = VAE(**LEARN, random_state=0), VAE(**LEARN, random_state=0, beta=1000.0)
+    learnt, collapsed = VAE(**LEARN, **PRIOR, random_state=0), VAE(**LEARN, **PRIOR, random_state=0, beta=1000.0)
     learnt.fit_resample(X, y)
     collapsed.fit_resample(X, y)
     assert learnt.diagnostics_[0]["active_units"] >= 2
@@ -177,6 +178,7 @@ def linear() -> Any:
         batch_size=500,
         validation_share=0,
         random_state=0,
+        **PRIOR,
     )
     made = synthetic(vae, X, y)
     (trained,) = vae._untrained(X, y)
@@ -225,7 +227,7 @@ def test_a_conditional_vae_lends_a_small_class_the_shape_of_a_large_one() -> Non
     learn: dict[str, Any] = {"latent_dim": 8, "hidden": 64, "lr": 5e-3}
     apart = {
         type(vae): np.linalg.norm(np.cov(synthetic(vae, X, y).T) - truth) / np.linalg.norm(truth)
-        for vae in (VAE(**learn, random_state=0), CVAE(**learn, max_epochs=60, random_state=0))
+        for vae in (VAE(**learn, **PRIOR, random_state=0), CVAE(**learn, **PRIOR, max_epochs=60, random_state=0))
     }
     assert apart[CVAE] < 0.4 < 0.5 < apart[VAE]
 
@@ -257,7 +259,7 @@ def test_conditional_vaes_keep_the_contract_in_a_stack_as_alone(sample_from: Any
     told = alone[0].diagnostics_
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert [(each["class"], each["rows"], each["judged_on"]) for each in told] == [
-        (0, 1, "training"),
+        (0, 1, "other classes"),
         (1, 13, "training"),
     ]
     assert {each["judged_on"] for each in alone[1].diagnostics_} == {"validation"}
@@ -272,14 +274,87 @@ def test_features_that_are_constant_within_each_class_keep_the_classs_value() ->
     np.testing.assert_array_equal(X_new[:, 5], y_new)
 
 
+def trained(sampler: Any, X: Any, y: Any) -> Any:
+    models = sampler._prepare(X, y)
+    sampler._train(models)
+    return models
+
+
+def test_a_conditional_vae_learns_from_rows_with_the_unbiased_pooled_variance_and_not_from_one_alone() -> None:
+    X, y = three_classes(counts=(1, 2, 40), d=5)
+    (cvae,) = trained(CVAE(**QUICK, random_state=0), X, y)
+    within = X.astype(float) - np.stack([X[y == label].mean(0, dtype=float) for label in range(3)])[y]
+    pooled = (within**2).sum(0) / (len(X) - 3)
+    np.testing.assert_allclose(cvae._scale, np.sqrt(pooled), rtol=1e-6)
+    for label, m in ((1, 2), (2, 40)):
+        own = X[y == label].astype(float)
+        seen = cvae.x[:-1, :5][torch.from_numpy(y == label)].double().numpy() * cvae._scale
+        np.testing.assert_allclose(seen.var(0), own.var(0, ddof=1), rtol=1e-4)
+        np.testing.assert_allclose(seen, (own - own.mean(0)) * np.sqrt(m / (m - 1)), atol=1e-5)
+    assert sorted(y[cvae._train]) == [1] * 2 + [2] * 36
+    assert sorted(y[cvae._judged]) == [2] * 4
+
+
+@pytest.mark.parametrize("options", [{"sample_from": "prior"}, {"sample_from": "posterior"}])
+def test_a_class_of_one_row_takes_the_spread_that_others_have(options: Any) -> None:
+    X, y = in_common(few=1, many=300)
+    learn: dict[str, Any] = {"latent_dim": 8, "hidden": 64, "lr": 5e-3, "max_epochs": 60, "observation_noise": True}
+    cvae = CVAE(**learn, **options, random_state=0)
+    lone = synthetic(cvae, X, y) - X[y == 0]
+    other = synthetic(CVAE(**learn, **options, random_state=0, sampling_strategy={1: 600}), X, y) - X[y == 1].mean(0)
+    np.testing.assert_allclose(lone.std(0), other.std(0), rtol=0.25)
+    np.testing.assert_allclose(lone.mean(0) / other.std(0), 0, atol=0.3)
+    (told,) = cvae.diagnostics_
+    assert (told["rows"], told["judged_on"], told["variance_ratio"]) == (1, "other classes", None)
+    if cvae.parents_ is not None:
+        assert (cvae.parents_ == np.flatnonzero(y == 0)).all()
+
+
+def test_where_no_class_has_two_rows_a_conditional_vae_says_what_it_needs() -> None:
+    X, y = np.random.RandomState(0).normal(size=(3, 4)), np.arange(3)
+    with pytest.raises(
+        TooFewRowsError, match=r"each class has 1 row; the CVAE learns how rows .*use augmenter=random$"
+    ):
+        CVAE(**QUICK, sampling_strategy={0: 5}).fit_resample(X, y)
+
+
+@pytest.mark.parametrize(
+    ("share", "held_out"), [(0.75, [0, 0, 30]), (0.95, [0, 0, 38]), (0.999, [0, 0, 0]), (0, [0] * 3)]
+)
+def test_a_conditional_vae_never_holds_out_all_rows_of_a_class(share: Any, held_out: Any) -> None:
+    X, y = three_classes(counts=(2, 3, 40))
+    cvae = CVAE(**QUICK, validation_share=share, random_state=0)
+    (model,) = trained(cvae, X, y)
+    assert model._held_out.tolist() == held_out
+    assert np.bincount(y[model._train]).tolist() == [n - out for n, out in zip((2, 3, 40), held_out, strict=True)]
+    assert np.isfinite(synthetic(cvae, X, y)).all()
+    assert [each["judged_on"] for each in cvae.diagnostics_] == ["training"] * 2
+
+
+def test_a_conditional_vaes_rows_of_a_class_do_not_depend_on_the_other_classes_wanted() -> None:
+    X, y = three_classes()
+    both = synthetic(CVAE(**QUICK, random_state=0, sampling_strategy={0: 40, 1: 40}), X, y)
+    alone = synthetic(CVAE(**QUICK, random_state=0, sampling_strategy={1: 40}), X, y)
+    np.testing.assert_array_equal(both[28:], alone)
+
+
 def test_a_conditional_vae_that_diverges_says_so() -> None:
     with pytest.raises(TooFewRowsError, match=r"the CVAE of all classes diverged with lr=1000.0"):
         CVAE(**QUICK | {"max_epochs": 4}, random_state=0, lr=1000.0).fit_resample(*three_classes())
 
 
+def test_by_default_rows_vary_as_real_ones_do_and_have_parents() -> None:
+    X, y = curved()
+    for kind in (VAE, CVAE):
+        vae = kind(random_state=0, max_epochs=30, warmup_epochs=5)
+        vae.fit_resample(X, y)
+        assert 0.8 < vae.diagnostics_[0]["variance_ratio"] < 1.2
+        assert vae.parents_ is not None
+
+
 def test_observation_noise_restores_the_variance_of_a_collapsed_decoder() -> None:
     X, y = curved()
-    vae = VAE(**LEARN, random_state=0, beta=1000.0, observation_noise=True)
+    vae = VAE(**LEARN, random_state=0, beta=1000.0, sample_from="prior", observation_noise=True)
     vae.fit_resample(X, y)
     assert 0.8 < vae.diagnostics_[0]["variance_ratio"] < 1.2
 

@@ -9,14 +9,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 from sklearn.utils import check_random_state
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from synaug import settings
 from synaug.augmenter import stack
-from synaug.augmenter.learned import LearnedSampler, Made, dense, norm_ratio, variance_ratio
+from synaug.augmenter.learned import (
+    LearnedSampler,
+    Made,
+    dense,
+    norm_ratio,
+    require_spread,
+    unbiased,
+    variance_ratio,
+)
 from synaug.augmenter.stack import StackedNetworks, drawn_layer, padded, train_stacks
 from synaug.errors import TooFewRowsError
 
@@ -50,16 +57,23 @@ class Flow(LearnedSampler):
     """Over-sample with conditional flow matching [1]_, one flow of all classes.
 
     Rows are centred on their class's mean, and projected on the `n_components` leading principal components of the
-    pooled covariance within classes, each scaled to variance 1. There a network learns the velocity ``v(x, t, class)``
-    that carries N(0, I) at t = 0 to the rows at t = 1, along straight lines between independent draws [2]_ ::
+    pooled covariance within classes, each scaled to variance 1. That covariance is the unbiased one, of n rows and c
+    classes, with the divisor n - c. In the plane a network learns the velocity ``v(x, t, class)`` that carries N(0, I)
+    at t = 0 to the rows at t = 1, along straight lines between independent draws [2]_ ::
 
         min E |v((1 - t) z + t x, t, class) - (x - z)|^2,   z ~ N(0, I), t ~ U(0, 1)
+
+    Rows have a part in the mean that they differ from, and so differ too little: of a class of m rows, differences
+    are multiplied by sqrt(m / (m - 1)) before it learns from them. One row of a class shows no spread, and nothing is
+    learned from it; new rows of that class differ from it as those of other classes do, each as those of a class that
+    is drawn in proportion to its rows.
 
     A new row solves ``dx/dt = v`` from a draw z (the midpoint rule in `ode_steps` steps), in a class's own mean and
     the common plane; what lies beside the plane is Gaussian, with the covariance that rows have there. So with
     `n_components` 0 or `steps` 0 a row is drawn from a Gaussian around its class's mean, with the covariance that
-    classes share, and the flow adds what is not Gaussian, or is of a class alone. Every training row counts alike,
-    whatever its class. All work is done on the CPU; flows of `fit_resample_all` train as one batched program, yet each
+    classes share, and the flow adds what is not Gaussian, or is of a class alone. Every row that is learned from counts
+    alike, whatever its class. A class's rows depend on `random_state`, the class and what was learned, not on which
+    others are wanted. All work is done on the CPU; flows of `fit_resample_all` train as one batched program, yet each
     has the bits that it has alone.
 
     Parameters
@@ -98,7 +112,7 @@ class Flow(LearnedSampler):
     UserError
         From `fit_resample`: a parameter out of range.
     TooFewRowsError
-        From `fit_resample`: training that diverged.
+        From `fit_resample`: one row of each class, which show no spread, or training that diverged.
 
     References
     ----------
@@ -133,8 +147,11 @@ class Flow(LearnedSampler):
         settings.require("augmenter", settings.OF_A_TARGET["synaug.augmenter.Flow"], given)
         labels, classes = np.unique(y, return_inverse=True)
         wanted = {int(np.searchsorted(labels, label)): n for label, n in self._wanted().items()}
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        return [SetFlow(dense(X), classes.astype(np.int64), wanted, seed, Settings(**given))] if wanted else []
+        if not wanted:
+            return []
+        require_spread(classes, "flow")
+        seed, *of_classes = check_random_state(self.random_state).randint(2**31, size=1 + len(labels)).tolist()
+        return [SetFlow(dense(X), classes.astype(np.int64), wanted, seed, of_classes, Settings(**given))]
 
     @staticmethod
     def _train(models: Sequence["SetFlow"]) -> None:
@@ -185,8 +202,8 @@ class SetFlow:
         Real rows `[n, d]` and their classes `[n]`, from 0.
     wanted
         Synthetic rows to make, by class.
-    seed
-        Seeds every draw.
+    seed, seeds_of_classes
+        Seed every draw: of training, and of each class's new rows `[c]`.
     settings
         Plane, training and sampling.
 
@@ -195,7 +212,7 @@ class SetFlow:
     shape
         What a stack must share.
     x, given_class
-        Coordinates in the plane `[n, k]`, and classes as one-hot `[n, c]`, both padded.
+        Of the rows that are learned from: coordinates in the plane `[m, k]`, and classes as one-hot `[m, c]`, padded.
     weights
         Of the network.
     loss
@@ -210,9 +227,11 @@ class SetFlow:
         classes: NDArray[np.int64],
         wanted: Mapping[int, int],
         seed: int,
+        seeds_of_classes: Sequence[int],
         settings: Settings,
     ) -> None:
         self._rows, self._classes, self._wanted, self._settings = rows, classes, wanted, settings
+        self._seeds_of_classes = seeds_of_classes
         self._generator = torch.Generator().manual_seed(seed)
         n_classes = int(classes.max()) + 1
         counts = np.bincount(classes, minlength=n_classes)
@@ -223,31 +242,43 @@ class SetFlow:
         # Rounding of a mean is no spread: what is constant within each class stays so.
         constant = np.abs(self._residuals).max(0) <= 1e-12 * np.abs(rows).max(0)
         self._residuals[:, constant] = 0
-        self._plane(min(settings.n_components, len(rows) - 1, rows.shape[1]))
+        self._spread = counts[classes] > 1
+        free = len(rows) - int((counts > 0).sum())
+        self._plane(settings.n_components, free)
+        self._residuals *= unbiased(counts)[classes, None]
         self.shape = Shape(settings, len(self._scale), n_classes)
         self.loss = math.nan
         self.made = [Made(np.zeros((n, rows.shape[1])), np.empty(0, np.int64), {}) for n in wanted.values()]
 
-    def _plane(self, k: int) -> None:
-        """The leading directions `[d, k]`, their standard deviations `[k]` and share of the variance."""
-        d = self._rows.shape[1]
-        covariance = self._residuals.T @ self._residuals / len(self._rows)
-        total = float(np.trace(covariance))
-        values, directions = np.zeros(0), np.zeros((d, 0))
-        if k and total > 0:
-            values, directions = eigh(covariance, subset_by_index=(d - k, d - 1))
-            real = values > NOTHING * values[-1]
-            values, directions = values[real][::-1], directions[:, real][:, ::-1]
-        self._scale, self._directions = np.sqrt(values), directions
-        self.explained = float(values.sum() / total) if total > 0 else 0.0
+    def _plane(self, k: int, free: int) -> None:
+        """The leading directions `[d, k]`, their standard deviations `[k]` and share of the variance; what is beside.
+
+        `free` is the divisor of the covariance, rows less classes.
+        """
+        rows = self._residuals[self._spread] / math.sqrt(max(free, 1))
+        # The same values and directions from the smaller of two products.
+        if len(rows) < rows.shape[1]:
+            values, of_rows = np.linalg.eigh(rows @ rows.T)
+            real = values > NOTHING * values.max(initial=0)
+            values, directions = values[real], rows.T @ (of_rows[:, real] / np.sqrt(values[real]))
+        else:
+            values, directions = np.linalg.eigh(rows.T @ rows)
+            real = values > NOTHING * values.max(initial=0)
+            values, directions = values[real], directions[:, real]
+        scale, directions = np.sqrt(values[::-1]), directions[:, ::-1]
+        self._scale, self._directions = scale[:k], directions[:, :k]
+        self.explained = float((scale[:k] ** 2).sum() / (scale**2).sum()) if len(scale) else 0.0
+        # A factor of the covariance there, of at most d rows: draws need no weight for every real row.
+        self._beside = scale[k:, None] * directions[:, k:].T
 
     def start(self) -> None:
         """Draw the weights; the last layer's are 0, so that what is noise at first stays as it is."""
         _, k, n_classes = self.shape
         hidden = self._settings.hidden
-        self.x = torch.zeros(len(self._rows), padded(k))
-        self.x[:, :k] = torch.from_numpy(self._residuals @ (self._directions / self._scale))
-        self.given_class = _classes_given(torch.from_numpy(self._classes), n_classes)
+        residuals, classes = self._residuals[self._spread], self._classes[self._spread]
+        self.x = torch.zeros(len(residuals), padded(k))
+        self.x[:, :k] = torch.from_numpy(residuals @ (self._directions / self._scale))
+        self.given_class = _classes_given(torch.from_numpy(classes), n_classes)
         units, places = torch.arange(hidden), torch.arange(k)
         given = padded(k) + torch.arange(1 + FREQUENCIES + n_classes)
         n_in, wide = padded(k) + self.given_class.shape[1], padded(hidden)
@@ -277,17 +308,19 @@ class SetFlow:
         if self.diverged:
             return
         network = StackedVelocity([self.weights])
-        n, k = len(self._rows), self.shape.n_components
+        k = self.shape.n_components
         self.made = []
         for label, wanted in self._wanted.items():
             own = self._rows[self._classes == label]
+            generator = torch.Generator().manual_seed(self._seeds_of_classes[label])
             z = torch.zeros(1, wanted, self.x.shape[1])
-            z[..., :k] = torch.randn(wanted, k, generator=self._generator)
-            # Sums of the residuals with Gaussian weights have their covariance.
-            weights = torch.randn(wanted, n, generator=self._generator).double().numpy()
-            beside = weights @ self._residuals / math.sqrt(n)
-            beside -= (beside @ self._directions) @ self._directions.T
-            there = self._carried(network, z, label)[0, :, :k].double().numpy()
+            z[..., :k] = torch.randn(wanted, k, generator=generator)
+            weights = torch.randn(wanted, len(self._beside), generator=generator).double().numpy()
+            beside = weights @ self._beside
+            given = _classes_given(torch.full((wanted,), label), self.shape.n_classes)
+            if len(own) == 1:  # the network knows nothing of the class
+                given = self.given_class[torch.randint(len(self.x), (wanted,), generator=generator)]
+            there = self._carried(network, z, given[None])[0, :, :k].double().numpy()
             apart = (there * self._scale) @ self._directions.T + beside
             rows = self._means[label] + apart
             diagnostics = {
@@ -301,9 +334,8 @@ class SetFlow:
             }
             self.made.append(Made(rows, np.empty(0, np.int64), diagnostics))
 
-    def _carried(self, network: StackedVelocity, x: Tensor, label: int) -> Tensor:
-        """Points `[1, B, k]` carried from noise to rows of a class, by the midpoint rule."""
-        given = _classes_given(torch.full(x.shape[1:2], label), self.shape.n_classes)[None]
+    def _carried(self, network: StackedVelocity, x: Tensor, given: Tensor) -> Tensor:
+        """Points `[1, B, k]` carried from noise to rows of the classes given, `[1, B, c]`, by the midpoint rule."""
         h = 1 / self._settings.ode_steps
         for step in range(self._settings.ode_steps if self._settings.steps else 0):
             time = torch.full((*x.shape[:2], 1), step * h)

@@ -12,6 +12,8 @@ from scipy import sparse
 from sklearn.utils import check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 
+from synaug.errors import TooFewRowsError
+
 
 class Made(NamedTuple):
     """What a model made of one class.
@@ -122,6 +124,36 @@ def dense(rows: Any) -> NDArray[Any]:
     """Rows as an array, whatever they were."""
     array: NDArray[Any] = rows.toarray() if sparse.issparse(rows) else rows
     return array
+
+
+def require_spread(classes: NDArray[Any], model: str) -> None:
+    """Refuse rows of which no two are of one class, for a model that learns how rows of a class differ.
+
+    Raises
+    ------
+    TooFewRowsError
+        If there are no two.
+    """
+    if np.unique(classes, return_counts=True)[1].max() < 2:
+        raise TooFewRowsError(
+            f"each class has 1 row; the {model} learns how rows of a class differ, so it needs at least 2 rows of one "
+            "class: lower the imbalance ratio or use augmenter=random"
+        )
+
+
+def unbiased(counts: NDArray[np.integer]) -> NDArray[np.float64]:
+    """By what rows' differences from the mean of their class are multiplied, lest they show too small a spread.
+
+    Of m rows, the mean of the squared differences is (m - 1) / m of the variance; so it is sqrt(m / (m - 1)).
+
+    Parameters
+    ----------
+    counts
+        Rows of each class, `[c]`; one row has no difference that a factor could change.
+    """
+    counts = np.maximum(counts, 2)
+    factors: NDArray[np.float64] = np.sqrt(counts / (counts - 1))
+    return factors
 
 
 def variance_ratio(synthetic: NDArray[Any], real: NDArray[Any]) -> float | None:

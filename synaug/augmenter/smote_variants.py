@@ -56,8 +56,8 @@ class SmoteVariants(BaseOverSampler):  # type: ignore[misc]
 
     - `proportion` follows from the number of rows asked for. A sampler that rounds to fewer is asked again for
       more; of more than were asked for, as many as needed are drawn without replacement.
-    - The sampler is made anew for each call, by an int drawn from `random_state`: it can be neither cloned nor copied,
-      and some take no ``RandomState``.
+    - The sampler is made anew for each call, by an int that follows from `random_state` and the class: it can be
+      neither cloned nor copied, and some take no ``RandomState``.
     - Real rows that a sampler leaves out are left out. Of a class that rows are asked for, its own call decides; of
       any other, all calls do. What it makes or moves of other classes belongs to the other one of two; with more
       classes it is refused, for the rest is no class.
@@ -121,9 +121,13 @@ class SmoteVariants(BaseOverSampler):  # type: ignore[misc]
         remains = np.ones(len(y), dtype=bool)
         made, labels = [], []
         self.diagnostics_: list[dict[str, Any]] = []
+        # A seed for every class, so that a class's rows do not depend on which others are wanted.
+        labels_of_all = np.unique(y)
+        seeds = dict(zip(labels_of_all, draw.randint(LARGEST_SEED, size=len(labels_of_all)).tolist(), strict=True))
         for label, n in self.sampling_strategy_.items():
             if n == 0:
                 continue
+            draw = np.random.RandomState(seeds[label])
             calls, result = self._one_class(rows, y == label, int(n), label, draw)
             of_class = result.synthetic.others[result.labels == 1]
             chosen = of_class if len(of_class) <= n else of_class[np.sort(draw.choice(len(of_class), n, replace=False))]

@@ -42,8 +42,8 @@ def said_of_spread(diagnostics: Sequence[Mapping[str, Any]]) -> list[str]:
             f"(least in class {tight[0]!r}, {means[tight[0]]:.2f} times as much)"
         )
     return [
-        f"{said}, so a classifier is shown a class that is too tight: set augmenter.sample_from=posterior or "
-        "augmenter.observation_noise=true, where the augmenter has them"
+        f"{said}, so a classifier is shown a class that is too tight: set augmenter.sample_from=posterior and "
+        "augmenter.observation_noise=true (the defaults of vae and cvae), where the augmenter has them"
     ]
 
 

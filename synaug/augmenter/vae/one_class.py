@@ -89,24 +89,24 @@ class ClassVAE:
         n_held_out = round(settings.validation_share * n)
         if n_held_out < MIN_HELD_OUT or n - n_held_out < MIN_ROWS:
             n_held_out = 0
-        self._set_up(rows, seed, settings, n_held_out)
+        self._set_up(rows, seed, settings, n, n_held_out)
         self._wanted = wanted
         self.made = [Made(np.zeros((wanted, rows.shape[1])), np.empty(0, np.int64), {})]
 
     def _set_up(
-        self, rows: NDArray[Any], seed: int, settings: Settings, n_held_out: int, n_conditions: int = 0
+        self, rows: NDArray[Any], seed: int, settings: Settings, n_learned: int, n_held_out: int, n_conditions: int = 0
     ) -> None:
         self.settings = settings
         self._rows = rows
         self._generator = torch.Generator().manual_seed(seed)
         self._best = -math.inf
-        n = len(rows)
-        self._n_train, self._n_judged = (n - n_held_out, n_held_out) if n_held_out else (n, n)
+        self._n_train = n_learned - n_held_out
+        self._n_judged = n_held_out or n_learned
         n_steps = math.ceil(self._n_train / settings.batch_size)
         batch = _filled(math.ceil(self._n_train / n_steps))
         self.shape = Shape(settings, padded(rows.shape[1]), n_steps, batch, _filled(self._n_judged), n_conditions)
         self.diagnostics: dict[str, Any] = {
-            "rows": n,
+            "rows": len(rows),
             "epochs": 0,
             "best_epoch": 0,
             "stopped_on": "validation" if n_held_out else "training",
@@ -125,9 +125,9 @@ class ClassVAE:
         self.weights = initial_weights(
             self.live, self.settings.hidden, self.settings.latent_dim, self._generator, shape.n_conditions
         )
-        order = self._held_out_first(torch.randperm(n, generator=self._generator))
+        order = self._learned(torch.randperm(n, generator=self._generator))
         # Where none are held out, both are all rows.
-        self._train, self._judged = order[n - self._n_train :], order[: self._n_judged]
+        self._train, self._judged = order[len(order) - self._n_train :], order[: self._n_judged]
         # Equal batches, give or take one row, each filled up to one length.
         sizes = torch.tensor([len(part) for part in torch.arange(self._n_train).tensor_split(shape.n_steps)])
         real = torch.arange(shape.batch) < sizes[:, None]
@@ -166,13 +166,14 @@ class ClassVAE:
     def _condition(self) -> None:
         """Write each row's condition beside its features."""
 
-    def _held_out_first(self, order: Tensor) -> Tensor:
-        """The rows in an order that begins with those to be held out."""
+    def _learned(self, order: Tensor) -> Tensor:
+        """The rows to learn from, in an order that begins with those to be held out."""
         return order
 
-    def _normal(self, *rows: int) -> Tensor:
+    def _normal(self, *rows: int, generator: torch.Generator | None = None) -> Tensor:
         noise = torch.zeros(*rows, padded(self.settings.latent_dim))
-        drawn = torch.randn(*rows, self.settings.latent_dim, generator=self._generator, dtype=noise.dtype)
+        generator = generator or self._generator
+        drawn = torch.randn(*rows, self.settings.latent_dim, generator=generator, dtype=noise.dtype)
         noise[..., : self.settings.latent_dim] = drawn
         return noise
 
@@ -218,7 +219,7 @@ class ClassVAE:
         if not math.isfinite(self.diagnostics["reconstruction"]):
             return
         network = StackedVAE([self.weights])
-        made, picked = self._made(network, torch.arange(len(self._rows)), self._wanted)
+        made, picked = self._made(network, torch.arange(len(self._rows)), self._wanted, self._generator)
         rows = np.zeros((self._wanted, len(self.live)))
         rows[:, self.live] = made
         synthetic = self._scaler.inverse_transform(rows)
@@ -230,24 +231,37 @@ class ClassVAE:
         }
         self.made = [Made(synthetic, picked, self.diagnostics | diagnostics)]
 
-    def _made(self, network: StackedVAE, rows: Tensor, wanted: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Live features, standardised, of rows of one class, `[wanted, live]`, and the places of their parents."""
+    def _made(
+        self, network: StackedVAE, rows: Tensor, wanted: int, generator: torch.Generator, of_several: bool = False
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """New rows like those given, which are of one class, or `of_several`.
+
+        Returns
+        -------
+        live features, standardised
+            `[wanted, live]`.
+        their parents
+            Places of rows, `[wanted]`; empty where there are none.
+        """
         x = self.x[None, rows]
         features, condition = network.parted(x)
         mu, log_var = network.encode(x)
         std = (log_var / 2).exp()
-        z = self._normal(1, wanted)
-        picked = torch.empty(0, dtype=torch.int64)
-        if self.settings.sample_from == "posterior":
-            picked = torch.randint(x.shape[1], (wanted,), generator=self._generator)
+        z = self._normal(1, wanted, generator=generator)
+        from_posterior = self.settings.sample_from == "posterior"
+        picked = torch.zeros(wanted, dtype=torch.int64)
+        if from_posterior or of_several:
+            picked = torch.randint(x.shape[1], (wanted,), generator=generator)
+        if from_posterior:
             z = mu[:, picked] + std[:, picked] * z
         live = torch.from_numpy(np.flatnonzero(self.live))
-        decoded = network.decode(z, condition[:, :1].expand(-1, wanted, -1))[0, :, live]
+        decoded = network.decode(z, condition[:, picked])[0, :, live]
         if self.settings.observation_noise:
-            residual = (features - network.decode(mu + std * self._normal(*x.shape[:2]), condition))[0, :, live]
-            noise = torch.randn(decoded.shape, generator=self._generator, dtype=decoded.dtype)
+            drawn = self._normal(*x.shape[:2], generator=generator)
+            residual = (features - network.decode(mu + std * drawn, condition))[0, :, live]
+            noise = torch.randn(decoded.shape, generator=generator, dtype=decoded.dtype)
             decoded += residual.square().mean(0).sqrt() * noise
-        return decoded.numpy(), rows[picked].numpy()
+        return decoded.numpy(), rows[picked if from_posterior else picked[:0]].numpy()
 
     def _diagnosed(self, network: StackedVAE, judged: Tensor, noise: Tensor, train: Tensor) -> dict[str, Any]:
         """What the latents carry on judged rows, and what their ELBO gains over a constant, the training rows' mean."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from synaug import settings
-from synaug.augmenter.learned import LearnedSampler, Made, dense
+from synaug.augmenter.learned import LearnedSampler, Made, dense, require_spread
 from synaug.augmenter.vae.all_classes import AllClassesVAE
 from synaug.augmenter.vae.one_class import MIN_ROWS, ClassVAE, Settings
 from synaug.augmenter.vae.training import train_all
@@ -56,11 +56,16 @@ class VAE(LearnedSampler):
         Learning rate of Adam.
     validation_share : float in [0, 1), default=0.1
         Share of a class's rows held out for early stopping.
-    sample_from : {"prior", "posterior"}, default="prior"
+    sample_from : {"prior", "posterior"}, default="posterior"
         Decode `z ~ N(0, I)`, or `z ~ q(z|x)` of a real row `x` of the class picked at random.
-    observation_noise : bool, default=False
+    observation_noise : bool, default=True
         Add Gaussian noise with each feature's root mean square training residual to the decoded
         means, which alone vary less than real rows.
+
+        Both defaults are for what rows look like (examples/why_vae.md, eight data sets at 1:10): samples from the prior
+        without noise have .15 of the variance of real rows, from the posterior with noise .90. Balanced accuracy is .35
+        points higher in the mean of six data sets, which is not proven (p = .19). `augmenter=vae_prior` is the prior
+        without noise.
 
     Attributes
     ----------
@@ -113,8 +118,8 @@ class VAE(LearnedSampler):
         batch_size: int = 64,
         lr: float = 1e-3,
         validation_share: float = 0.1,
-        sample_from: Literal["prior", "posterior"] = "prior",
-        observation_noise: bool = False,
+        sample_from: Literal["prior", "posterior"] = "posterior",
+        observation_noise: bool = True,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.random_state = random_state
@@ -177,8 +182,14 @@ class CVAE(VAE):
     As `VAE`, but for what follows. The class, as one-hot, stands beside what the encoder and the decoder are given, so
     that classes share what they have in common. Each class is centred on its own mean, and all are scaled alike, by the
     pooled variance within classes; so what is learned is how rows of a class differ from its mean, and a class of few
-    rows borrows that from those that have many. Every training row counts alike, whatever its class. One row of a class
-    is enough.
+    rows borrows that from those that have many. The pooled variance is the unbiased one, of n rows and c classes, with
+    the divisor n - c. Rows have a part in the mean that they differ from, and so differ too little: of a class of m
+    rows, differences are multiplied by sqrt(m / (m - 1)). Every row that is learned from counts alike, whatever its
+    class.
+
+    One row of a class is enough, if another class has two. Nothing is learned from it, for it shows no spread; new rows
+    of that class differ from it as those of other classes do, each as those of a class that is drawn in proportion to
+    its rows. A class's rows depend on `random_state`, the class and what was learned, not on which others are wanted.
 
     Epochs are of all rows, so there are fewer of them by default than the `VAE` has: `warmup_epochs` 5, `max_epochs`
     30, `patience` 5.
@@ -188,9 +199,12 @@ class CVAE(VAE):
     sampling_strategy, random_state, latent_dim, hidden, beta, warmup_epochs, max_epochs, patience, batch_size, lr
         As of `VAE`.
     validation_share : float in [0, 1), default=0.1
-        Share of each class's rows held out for early stopping; none of a class where that were fewer than 2.
+        Share of each class's rows held out for early stopping; none of a class where that were fewer than 2, or left
+        fewer than 2.
     sample_from, observation_noise
-        As of `VAE`. The prior is the same for each class, and so is the noise but for the class's own residuals.
+        As of `VAE`. The prior is the same for each class, and so is the noise but for the class's own residuals. From
+        the prior without noise, rows have .23 of the variance of real rows, from the posterior with noise .93. With
+        the latter, balanced accuracy is .9 points above that of the VAE's prior samples (p = .015, not corrected).
 
     Attributes
     ----------
@@ -199,14 +213,15 @@ class CVAE(VAE):
     diagnostics_ : list of dict
         As of `VAE`, for each class added to. `epochs`, `best_epoch`, `stopped_on`, `reconstruction` and `kl` are those
         of the network, and so the same for each class; what tells of units, and `elbo_gain`, is the class's own,
-        measured on rows that `judged_on` names: held-out ones ("validation"), or "training" rows if it has none.
+        measured on rows that `judged_on` names: held-out ones ("validation"), "training" rows if it has none, or those
+        of "other classes" if it has but one row.
 
     Raises
     ------
     UserError
         From `fit_resample`: a parameter out of range.
     TooFewRowsError
-        From `fit_resample`: training that diverged.
+        From `fit_resample`: one row of each class, which show no spread, or training that diverged.
 
     References
     ----------
@@ -228,8 +243,8 @@ class CVAE(VAE):
         batch_size: int = 64,
         lr: float = 1e-3,
         validation_share: float = 0.1,
-        sample_from: Literal["prior", "posterior"] = "prior",
-        observation_noise: bool = False,
+        sample_from: Literal["prior", "posterior"] = "posterior",
+        observation_noise: bool = True,
     ) -> None:
         super().__init__(
             sampling_strategy=sampling_strategy,
@@ -253,8 +268,9 @@ class CVAE(VAE):
             return []
         labels, classes = np.unique(y, return_inverse=True)
         of_class = {int(np.searchsorted(labels, label)): n for label, n in wanted.items()}
-        seed = int(check_random_state(self.random_state).randint(2**31))
-        return [AllClassesVAE(dense(X), classes.astype(np.int64), of_class, seed, chosen)]
+        require_spread(classes, "CVAE")
+        seed, *of_classes = check_random_state(self.random_state).randint(2**31, size=1 + len(labels)).tolist()
+        return [AllClassesVAE(dense(X), classes.astype(np.int64), of_class, seed, of_classes, chosen)]
 
     def _made(self, y: NDArray[Any], trained: Sequence[ClassVAE]) -> Iterator[tuple[Any, Made]]:
         for vae in trained:
