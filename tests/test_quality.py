@@ -207,16 +207,32 @@ class FromTruth(BaseOverSampler):  # type: ignore[misc]
         return np.concatenate([X, rows]), np.concatenate([y, np.ones(n, y.dtype)])
 
 
+class Borrowing(BaseOverSampler):  # type: ignore[misc]
+    """Copies rows of class 0 as rows of class 1, all but `spared` of them, and says so."""
+
+    _parameter_constraints: dict[str, Any] = {}  # noqa: RUF012
+
+    def __init__(self, *, sampling_strategy: Any = "auto", spared: int = 60) -> None:
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.spared = spared
+
+    def _fit_resample(self, X: Rows, y: NDArray[np.int64]) -> tuple[Rows, NDArray[np.int64]]:
+        lenders = np.flatnonzero(y == 0)[self.spared :]
+        self.parents_ = lenders[np.arange(self.sampling_strategy_[1]) % len(lenders)][:, None]
+        rows = X[self.parents_[:, 0]] + np.float32(0.05)
+        return np.concatenate([X, rows]), np.concatenate([y, np.ones(len(rows), y.dtype)])
+
+
 MEAN = 1.0
 
 
 def training_data(
-    sampler: Any, ratio: float | None = 8.0, *, amount: float = 1.0, seeds: tuple[int, ...] = (0,), n: int = 500
+    sampler: Any, ratio: float | None = 8.0, *, amount: float = 1.0, seeds: tuple[int, ...] = (0,), n: int = 500, mean: float = MEAN
 ) -> TrainingData:
     """Two Gaussians of unit variance in ten dimensions, the second thinned (or, naturally, with an eighth of rows)."""
     n_second = n if ratio is not None else n // 4
     labels = np.repeat([0, 1], [n, n_second]).astype(np.int64)
-    embeddings = gaussian(n + n_second, 10) + (MEAN * labels[:, None]).astype(np.float32)
+    embeddings = gaussian(n + n_second, 10) + (mean * labels[:, None]).astype(np.float32)
     texts = LabelledTexts("toy", [str(row) for row in range(len(labels))], labels, ("many", "few"))
     splits = make_splits(
         "toy",
@@ -291,6 +307,20 @@ def test_a_planted_swap_of_classes_is_the_share_of_rows_nearer_to_another_class(
         found.loc[("trained_on_synthetic", HELD_BACK), "value"]
         < found.loc[("trained_on_synthetic", HELD_BACK), "real_value"]
     )
+
+
+def test_rows_made_of_another_class_are_not_asked_about_beside_their_parents() -> None:
+    # Of one distribution in truth, a row is as near to either class, however it was made.
+    found = means(training_data(Borrowing(), mean=0.0, seeds=(0, 1)))
+    borrowed, real = found.loc[("other_class", HELD_BACK), ["value", "real_value"]]
+    assert borrowed == pytest.approx(real, abs=0.06)
+
+
+def test_a_class_of_which_all_rows_are_parents_is_not_asked_about() -> None:
+    found = means(training_data(Borrowing(spared=FEWEST - 1), amount=1.2))
+    held_back = found.xs(HELD_BACK, level="against")
+    assert "variance_ratio" in held_back.index
+    assert not {"other_class", "trained_on_synthetic", "trained_on_training"} & {*held_back.index}
 
 
 def test_value_and_null_are_of_equally_many_rows() -> None:

@@ -84,7 +84,9 @@ def audit(data: TrainingData) -> dict[str, Any]:
     most 300 rows a class and 2,000 a split. Each measure has two numbers: that of the synthetic rows, and that of as
     many real rows of the class that were held back, which is what the best of all samplers would have. Rows held back
     are cut in two: one part is what rows are compared with, the other is compared with it as the synthetic rows are.
-    Where none are held back, as under natural imbalance, comparisons with them are left out, and the second number is
+    Classes of which none are held back, such as the majority, stand beside these with training rows, but for those that
+    synthetic rows of another class name as parents (EOS, Remix and GE3 have such): the measure is left out where these
+    are almost all. Where none are held back, as under natural imbalance, comparisons with them are left out, and the second number is
     of the training rows, each beside all others. No test row is looked at. All draws have seeds of their own and none
     depends on the method, so that methods that make equally many rows are compared with the same.
 
@@ -118,7 +120,7 @@ def _of_split(data: TrainingData, training_set: TrainingSet) -> Iterator[Line]:
     base = Base.of(rows)
     spread = float(np.sqrt(base.lengths.mean(dtype=np.float64)))
     trained = Trained(rows, data.labels[training_set.rows], base, spread)
-    pools = {label: _pool(data, training_set.split, label) for label in range(len(names))}
+    pools = {label: _pool(data, training_set, label) for label in range(len(names))}
     classes = [_of_class(data, training_set, label, pools[label]) for label in _made(training_set, len(names))]
     for of_class in classes:
         for line in _beside_training(of_class, trained):
@@ -140,9 +142,12 @@ def _made(training_set: TrainingSet, n_classes: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Pool:
-    """Real rows of one class, in two halves of equal size and drawn order: what is compared with, and what is compared.
+    """Real rows of one class, in two parts of drawn order: what is compared with, and what is compared.
 
-    They are rows that were held back, where there are enough of them (`is_held_back`), and else rows that trained.
+    They are rows that were held back, where there are enough of them (`is_held_back`), and else rows that trained. Both
+    parts are half of the rows, but for rows that trained and that rows of another class were made of: these are not
+    compared with, as their offspring would be nearer to them than any new real row is. Where they leave too few, none
+    is compared with.
     """
 
     reference: Rows
@@ -150,14 +155,26 @@ class Pool:
     is_held_back: bool
 
 
-def _pool(data: TrainingData, split: Split, label: int) -> Pool:
+def _pool(data: TrainingData, training_set: TrainingSet, label: int) -> Pool:
+    split = training_set.split
     held_back = split.held_back[data.labels[split.held_back] == label]
     is_held_back = len(held_back) >= 2 * FEWEST
     rows = held_back if is_held_back else split.train[data.labels[split.train] == label]
     drawn = _random(data, split, label, "real").permutation(rows)
     half, most = len(drawn) // 2, _most(data)
-    reference, unseen = (data.embeddings[part[:most]] for part in (drawn[:half], drawn[half : 2 * half]))
-    return Pool(reference, unseen, is_held_back)
+    asked = drawn[~np.isin(drawn, _lent(training_set, label))][:half]
+    if len(asked) < min(half, FEWEST):
+        asked = asked[:0]
+    others = drawn[~np.isin(drawn, asked)][:half]
+    return Pool(data.embeddings[asked[:most]], data.embeddings[others[:most]], is_held_back)
+
+
+def _lent(training_set: TrainingSet, label: int) -> Ids:
+    """Rows of the data set that synthetic rows of other classes than this one name as their parents."""
+    augmented = training_set.augmented
+    parents = augmented.parents[augmented.labels != label]
+    lent: Ids = training_set.rows[np.unique(parents[parents >= 0])]
+    return lent
 
 
 def _most(data: TrainingData) -> int:
@@ -273,14 +290,15 @@ def _beside_held_back(of_class: OfClass, references: Mapping[int, Rows]) -> Iter
     # Equally many of each class, as far as there are: so that a class is not nearest because it is large.
     others = np.concatenate([each[:n] for label, each in references.items() if label != of_class.label])
     of_own, of_unseen = squared_distances(both, real).reshape(2, n, -1).min(axis=2)
-    to_others = squared_distances(both, others).reshape(2, n, -1).min(axis=2)
-    yield (
-        "other_class",
-        HELD_BACK,
-        float((to_others[0] < of_own).mean()),
-        float((to_others[1] < of_unseen).mean()),
-        *(n, n, n + len(others)),
-    )
+    if len(others):
+        to_others = squared_distances(both, others).reshape(2, n, -1).min(axis=2)
+        yield (
+            "other_class",
+            HELD_BACK,
+            float((to_others[0] < of_own).mean()),
+            float((to_others[1] < of_unseen).mean()),
+            *(n, n, n + len(others)),
+        )
     nearest = (float(np.median(np.sqrt(each))) for each in (of_own, of_unseen))
     yield "nearest", HELD_BACK, *nearest, n, n, n
     for name, test in (
@@ -297,12 +315,13 @@ def _trained_on_synthetic(
 
     Each class that rows were made for is learned from these, from as many unseen real rows, or from its training rows
     alone; each other class, from one half of its real rows. All are asked about the other halves, and the balanced
-    accuracy is told: rows that ask were neither learned from, nor are they test rows of the split.
+    accuracy is told: rows that ask were neither learned from, nor are they test rows of the split. Classes that have
+    none to ask (`Pool`) are left out.
     """
-    if not judged:
-        return
     made = {of_class.label: of_class for of_class in judged}
     labels = [label for label, pool in pools.items() if len(pool.reference)]
+    if not made or len(labels) < 2:
+        return
     asked = [made[label].reference if label in made else pools[label].reference for label in labels]
 
     def accuracy(learned: Mapping[int, Rows]) -> float:
