@@ -24,7 +24,7 @@ TRAINING_ROWS = 500  # of a class, whose surroundings are looked into; copies an
 FEWEST = 10  # rows, real or synthetic, that anything is said of
 
 # A line of the table without its split: class, measure, against what, its value and that of real rows, and the rows.
-Line = tuple[str | None, str, str, float, float | None, int, int | None, int]
+Line = tuple[str | None, str, str, float, float, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class OfClass:
         As many real rows that neither trained nor stand in `reference`; none where none were held back.
     reference
         As many other rows that were held back; none where none were.
+    halves
+        Where none were held back, the class's training rows in two equal parts, of a draw of their own.
     """
 
     label: int
@@ -50,6 +52,7 @@ class OfClass:
     parents: NDArray[np.float64]
     unseen: Rows
     reference: Rows
+    halves: tuple[Rows, Rows]
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,15 @@ def audit(data: TrainingData) -> dict[str, Any]:
     are cut in two: one part is what rows are compared with, the other is compared with it as the synthetic rows are.
     Classes of which none are held back, such as the majority, stand beside these with training rows, but for those that
     synthetic rows of another class name as parents (EOS, Remix and GE3 have such): the measure is left out where these
-    are almost all. Where none are held back, as under natural imbalance, comparisons with them are left out, and the second number is
-    of the training rows, each beside all others. No test row is looked at. All draws have seeds of their own and none
+    are almost all.
+
+    Where none are held back, as under natural imbalance, comparisons with them are left out, and the second number is
+    of training rows. Copies, distances and nearest classes are those of each training row beside all others. For
+    variance, norm, density and coverage the class's training rows are drawn into two halves: synthetic rows stand
+    beside one half, and in their place as many rows of the other half. A class of fewer than 20 training rows has no
+    such measure.
+
+    No test row is looked at. All draws have seeds of their own and none
     depends on the method, so that methods that make equally many rows are compared with the same.
 
     Returns
@@ -169,6 +179,13 @@ def _pool(data: TrainingData, training_set: TrainingSet, label: int) -> Pool:
     return Pool(data.embeddings[asked[:most]], data.embeddings[others[:most]], is_held_back)
 
 
+def _halves(data: TrainingData, split: Split, label: int) -> tuple[Rows, Rows]:
+    """A class's training rows, drawn into two equal parts, each of at most as many as are looked at."""
+    drawn = _random(data, split, label, "halves").permutation(split.train[data.labels[split.train] == label])
+    half, most = len(drawn) // 2, _most(data)
+    return data.embeddings[drawn[:half][:most]], data.embeddings[drawn[half : 2 * half][:most]]
+
+
 def _lent(training_set: TrainingSet, label: int) -> Ids:
     """Rows of the data set that synthetic rows of other classes than this one name as their parents."""
     augmented = training_set.augmented
@@ -201,7 +218,10 @@ def _of_class(data: TrainingData, training_set: TrainingSet, label: int, pool: P
     given = training_set.rows
     to_parents = np.min([lengths_between(synthetic, data.embeddings[given[each]]) for each in parents.T], axis=0)
     to_parents[parents.min(axis=1) < 0] = np.nan
-    return OfClass(label, synthetic, to_parents, pool.unseen[: min(n, real)], pool.reference[: min(n, real)])
+    unseen, reference = (part[: min(n, real)] for part in (pool.unseen, pool.reference))
+    none = synthetic[:0]
+    halves = (none, none) if pool.is_held_back else _halves(data, training_set.split, label)
+    return OfClass(label, synthetic, to_parents, unseen, reference, halves)
 
 
 # Beside the rows that trained
@@ -216,7 +236,7 @@ def _beside_training(of_class: OfClass, trained: Trained) -> Iterator[tuple[Any,
         places = np.flatnonzero(trained.labels == of_class.label)[:CLASS_ROWS]
         null = _nearest(trained.rows[places], trained, of_class.label, itself=places)
     same = SAME_ANYWHERE * trained.spread
-    found: list[tuple[str, float, float | None]] = [
+    found: list[tuple[str, float, float]] = [
         ("copies", float((near.any <= same).mean()), float((null.any <= same).mean())),
         ("nearest", float(np.median(near.own)), float(np.median(null.own))),
         ("other_class", float(near.is_other.mean()), float(null.is_other.mean())),
@@ -226,10 +246,15 @@ def _beside_training(of_class: OfClass, trained: Trained) -> Iterator[tuple[Any,
         found.append(("parent", float(np.median(known)), float(np.median(null.own))))
     for name, value, real_value in found:
         yield name, TRAINING, value, real_value, len(rows), len(null.own), len(trained.rows)
-    own = trained.of(of_class.label)
-    own = own[np.linspace(0, len(own) - 1, min(len(own), TRAINING_ROWS)).astype(int)]
-    if len(own) > measures.K:
-        yield from _like(rows, unseen, own, TRAINING)
+    if len(unseen):
+        own = trained.of(of_class.label)
+        own = own[np.linspace(0, len(own) - 1, min(len(own), TRAINING_ROWS)).astype(int)]
+        if len(own) > measures.K:
+            yield from _like(rows, unseen, own, TRAINING)
+    elif len(of_class.halves[0]) >= FEWEST:
+        one, other = of_class.halves
+        n = min(len(rows), len(one))
+        yield from _like(rows[:n], other[:n], one, TRAINING)
 
 
 @dataclass(frozen=True)
@@ -258,7 +283,7 @@ def _nearest(rows: Rows, trained: Trained, label: int, itself: Ids | None = None
 
 
 def _like(rows: Rows, unseen: Rows, real: Rows, against: str) -> Iterator[tuple[Any, ...]]:
-    """Measures of rows, and of unseen ones if there are any, beside real rows of their class."""
+    """Measures of rows, and of unseen ones, beside real rows of their class."""
     k = measures.K
     among = among_themselves(real)
     reach = measures.radii(among, k)
@@ -274,9 +299,9 @@ def _like(rows: Rows, unseen: Rows, real: Rows, against: str) -> Iterator[tuple[
             "clipped_coverage": measures.clipped_coverage(squared, reach, k),
         }
 
-    null = of(unseen) if len(unseen) else {}
+    null = of(unseen)
     for name, value in of(rows).items():
-        yield name, against, value, null.get(name), len(rows), len(unseen) or None, len(real)
+        yield name, against, value, null[name], len(rows), len(unseen), len(real)
 
 
 # Beside rows that were held back
