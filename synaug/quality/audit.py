@@ -11,13 +11,13 @@ from threadpoolctl import threadpool_limits
 from synaug.augmenter.returned import SAME_ANYWHERE
 from synaug.quality import discriminant, measures
 from synaug.quality.distances import Base, Ids, Rows, among_themselves, lengths_between, squared_distances
+from synaug.quality.geometry import folds
 from synaug.record.tables import HELD_BACK, QUALITY_COLUMNS, TRAINING, as_table
 from synaug.seeding import derive_seed
 from synaug.splits import Split
 from synaug.training.training_sets import TrainingData, TrainingSet
 
 # What is looked at: enough to tell methods apart by a few points, and a small part of a run's time.
-SPLITS = 5  # of each seed, the first folds
 CLASS_ROWS = 300
 SPLIT_ROWS = 2000  # of all classes
 TRAINING_ROWS = 500  # of a class, whose surroundings are looked into; copies and neighbours are looked for among all
@@ -83,10 +83,12 @@ class Trained:
 def audit(data: TrainingData) -> dict[str, Any]:
     """The table `quality` of a record: measures of the synthetic rows of each split and class.
 
-    It is of the fits on all rows of a split (of replicas the first), of the first five folds of each seed, and of at
-    most 300 rows a class and 2,000 a split. Each measure has two numbers: that of the synthetic rows, and that of as
-    many real rows of the class that were held back, which is what the best of all samplers would have. Rows held back
-    are cut in two: one part is what rows are compared with, the other is compared with it as the synthetic rows are.
+    It is of the fits on all rows of a split (of replicas the first), of the first five folds of each seed (fewer, if
+    classes are more than 20: `geometry.folds`), and of at most 300 rows a class and 2,000 a split. Each measure has two
+    numbers: that of the synthetic rows, and that of as many real rows of the class that were held back, which is what
+    the best of all samplers would have. Rows held back are cut in two: one part is what rows are compared with, the
+    other is compared with it as the synthetic rows are.
+
     Classes of which none are held back, such as the majority, stand beside these with training rows, but for those that
     synthetic rows of another class name as parents (EOS, Remix and GE3 have such): the measure is left out where these
     are almost all.
@@ -97,8 +99,8 @@ def audit(data: TrainingData) -> dict[str, Any]:
     beside one half, and in their place as many rows of the other half. A class of fewer than 20 training rows has no
     such measure.
 
-    No test row is looked at. All draws have seeds of their own and none
-    depends on the method, so that methods that make equally many rows are compared with the same.
+    No test row is looked at. All draws have seeds of their own and none depends on the method, so that methods that
+    make equally many rows are compared with the same.
 
     Returns
     -------
@@ -106,11 +108,12 @@ def audit(data: TrainingData) -> dict[str, Any]:
         A table with the columns `QUALITY_COLUMNS`; it has no line for a run that makes no row.
     """
     lines: list[list[Any]] = []
+    n_folds = folds(len(data.class_names))
     # On one thread, as products of several are summed in another order.
     with threadpool_limits(1, user_api="blas"):
         for training_set in data.whole:
             split = training_set.split
-            if training_set.replica == 0 and split.fold < SPLITS and len(training_set.augmented.synthetic):
+            if training_set.replica == 0 and split.fold < n_folds and len(training_set.augmented.synthetic):
                 lines += ([split.seed, split.fold, *_plain(line)] for line in _of_split(data, training_set))
     return as_table(QUALITY_COLUMNS, lines)
 
