@@ -100,7 +100,7 @@ def audit(data: TrainingData) -> dict[str, Any]:
     such measure.
 
     No test row is looked at. All draws have seeds of their own and none depends on the method, so that methods that
-    make equally many rows are compared with the same.
+    make equally many rows are compared with the same, but for parents of another class's rows.
 
     Returns
     -------

@@ -62,7 +62,8 @@ MEASURES = (
         HELD_BACK,
         "other class, real rows",
         "the same among real rows that the sampler did not see, equally many of each class (of majority classes, "
-        "training rows). More than for real rows: synthetic rows lie among another class",
+        "training rows that no row of another class was made of). More than for real rows: synthetic rows lie among "
+        "another class",
     ),
     Measure(
         "variance_ratio",
