@@ -3,7 +3,7 @@
 import logging
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -27,7 +27,7 @@ from synaug.comparison import power
 from synaug.dataset import LabelledTexts, TextSource
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
 from synaug.encoder.workers import torch_threads
-from synaug.errors import UserError
+from synaug.errors import UserError, is_out_of_memory
 from synaug.files.digest import array_sha256
 from synaug.files.escaping import shown
 from synaug.imbalance_ratio import ImbalanceRatio
@@ -35,6 +35,7 @@ from synaug.loss import Loss
 from synaug.quality import audit, geometry
 from synaug.record.cost import Cost
 from synaug.record.extending import extend
+from synaug.record.tables import FAULT_COLUMNS, GEOMETRY_COLUMNS, LABEL_NOISE_COLUMNS, QUALITY_COLUMNS, as_table
 from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES, TAU_NORM
 from synaug.scores.probabilities import Said, probabilities
 from synaug.scores.score import ToScore, as_it_is, judged
@@ -61,6 +62,8 @@ from synaug.training.training_sets import augment as augment_splits
 from synaug.training.watch import judge_of
 
 log = logging.getLogger(__name__)
+
+MOST_OF_A_REASON = 300  # characters of an error that a record names
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,7 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
                 **described,
                 **scored,
                 **written_texts(prepared),
-                **look_into(data, cost),
+                **look_into(data, predictions, cost),
                 **training_tables(data, predictions),
                 "amounts": tables.amounts(fitted),
                 "cost": spent(cost, prepared.encoded, predictions),
@@ -342,13 +345,36 @@ def augment(config: DictConfig, prepared: Prepared, augmenter: Augmenter, graphs
     return data
 
 
-def look_into(data: TrainingData, cost: Cost) -> dict[str, Any]:
-    """What the synthetic rows are like beside real ones, and how classes lie; nothing is chosen by it."""
+def look_into(data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
+    """What the synthetic rows are like beside real ones, how classes lie, and which labels are doubtful.
+
+    Nothing is chosen by it, and the run has trained: a fault of ours costs the table that it is in, which is empty
+    then, and is logged with its traceback. The table `faults` names it, for each seed. A lack of memory is no fault of
+    ours, and is raised.
+    """
+    looks: Sequence[tuple[str, Sequence[str], Callable[[], dict[str, Any]]]] = [
+        ("quality", QUALITY_COLUMNS, lambda: audit(data)),
+        (
+            "geometry",
+            GEOMETRY_COLUMNS,
+            lambda: geometry(data.dataset, data.embeddings, data.labels, data.class_names, data.splits),
+        ),
+        ("label_noise", LABEL_NOISE_COLUMNS, lambda: tables.label_noise(data, predictions)),
+    ]
+    found: dict[str, Any] = {}
+    faults = []
     with cost.stage("audit"):
-        return {
-            "quality": audit(data),
-            "geometry": geometry(data.dataset, data.embeddings, data.labels, data.class_names, data.splits),
-        }
+        for name, columns, look in looks:
+            try:
+                found[name] = look()
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+                log.exception("the record's table %s stays empty, by a fault of synaug; all else is recorded", name)
+                found[name] = as_table(columns, ())
+                reason = f"{type(error).__name__}: {error}"[:MOST_OF_A_REASON]
+                faults += [[seed, name, reason] for seed in sorted({split.seed for split in data.splits})]
+    return {**found, "faults": as_table(FAULT_COLUMNS, faults)}
 
 
 def fit(training: Fits, data: TrainingData, cost: Cost) -> Predictions:
@@ -467,7 +493,6 @@ def training_tables(data: TrainingData, predictions: Predictions) -> dict[str, A
         "curves": tables.curves(data, predictions.curves),
         "best": tables.best(data, predictions),
         "tau_norm": tables.tau_norm(data, predictions),
-        "label_noise": tables.label_noise(data, predictions),
     }
 
 

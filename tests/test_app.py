@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from synaug.command.help import FAMILIES, family
+from synaug.report.__main__ import main as report
 from tests import toy
 from tests.program import TOY, Program, run
 
@@ -313,6 +314,51 @@ def test_nothing_that_existed_is_lost_when_a_forced_run_fails(
     with pytest.raises(ZeroDivisionError):
         program(*TOY, csv, "force=true")
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("planted", "table"),
+    [
+        ("synaug.pipeline.audit", "quality"),
+        ("synaug.pipeline.geometry", "geometry"),
+        ("synaug.training.tables.label_noise", "label_noise"),
+    ],
+)
+def test_a_look_inside_that_fails_costs_its_table_and_is_named(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch, planted: str, table: str
+) -> None:
+    arguments = [*TOY, csv, "augmenter=random", "n_folds=2", "max_steps=4"]
+    monkeypatch.setattr(planted, lambda *_, **__: 1 / 0)
+    outcome = program(*arguments, "seeds=[0,1]")
+    assert outcome.code == 0
+    assert f"the record's table {table} stays empty, by a fault of synaug" in outcome.err + outcome.out
+    recorded = program.record()
+    assert [name for name in ("quality", "geometry", "label_noise") if not recorded[name]["data"]] == [table]
+    assert recorded["faults"]["data"] == [[seed, table, "ZeroDivisionError: division by zero"] for seed in (0, 1)]
+    (folder,) = program.run_folders
+    assert not (folder / "failure.json").exists()
+    assert any("Traceback" in path.read_text() for path in folder.glob("*.log"))
+    assert report([str(folder)]) == 0
+    page = (folder / "report" / "index.html").read_text(encoding="utf-8")
+    assert "failed in 1 run, by a fault of synaug (ZeroDivisionError: division by zero)" in page
+    # Seeds that are added later have the table.
+    monkeypatch.undo()
+    assert program(*arguments, "seeds=[0,1,2]").code == 0
+    recorded = program.record()
+    assert {row[0] for row in recorded[table]["data"]} == {2}
+    assert len(recorded["faults"]["data"]) == 2
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_what_is_no_fault_of_a_look_inside_is_not_taken_for_one(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("synaug.pipeline.audit", fail)
+    assert program(*TOY, csv, "n_folds=2", "max_steps=4").code == 1
+    assert not program.records()
 
 
 def test_ctrl_c_ends_with_a_sentence(program: Program, csv: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from scipy import stats
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.quality import geometry
 from synaug.quality.distances import Rows, among_themselves
-from synaug.quality.geometry import dimension, fisher_ratio, nearest_mean, occurrences, overlap
+from synaug.quality.geometry import dimension, fisher_ratio, folds, nearest_mean, occurrences, overlap
 from synaug.record.tables import GEOMETRY_COLUMNS
 from synaug.splits import make_splits
 from synaug.validation import Nested
@@ -127,3 +127,16 @@ def test_the_table_is_of_the_rows_that_train_and_the_same_for_each_seed_alone() 
     counted = {row[2]: row[4] for row in both if row[:2] == [0, 0] and row[3] == "rows"}
     assert counted == {"many": 500, "few": 125, None: 625}
     assert all(row[4] is None or np.isfinite(row[4]) for row in both)
+
+
+@pytest.mark.parametrize(("n_classes", "n_folds"), [(2, 5), (20, 5), (30, 3), (77, 1), (500, 1)])
+def test_of_many_classes_few_folds_are_looked_into(n_classes: int, n_folds: int) -> None:
+    assert folds(n_classes) == n_folds
+    labels = np.repeat(np.arange(n_classes), 6).astype(np.int64)
+    names = tuple(str(label) for label in range(n_classes))
+    splits = make_splits(
+        "toy", labels, names, ImbalanceRatio(None), n_folds=6, seeds=(0,), validation=Nested(n_folds=2)
+    )
+    table = geometry("toy", gaussian(len(labels), 3), labels, names, splits)
+    assert {row[1] for row in table["data"]} == {*range(n_folds)}
+    assert len(table["data"]) < 4 * max(100, n_classes) + 50

@@ -1,5 +1,6 @@
 """Our own samplers without a network, against what their formulas say of many rows."""
 
+import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
@@ -375,6 +376,19 @@ def test_calibration_needs_a_larger_class() -> None:
 
 
 # What all have in common
+
+
+def test_calibration_of_many_classes_holds_few_covariances_at_a_time() -> None:
+    counts = [30] * 40 + [8] * 37
+    X, y = classes(counts, 200)
+    wanted = {label: n + 4 for label, n in enumerate(counts) if n < 30}
+    tracemalloc.start()
+    DistributionCalibration(sampling_strategy=wanted, random_state=0).fit_resample(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Forty classes lend their covariances; eight are held, and a draw takes some bytes, too.
+    assert peak < 16 * 8 * 200**2 + 4 * X.nbytes
+
 
 ALL = [GE3, EOS, MGS, DistributionCalibration, Mixup, Remix, Slerp, Gaussian]
 every = pytest.mark.parametrize("kind", ALL)

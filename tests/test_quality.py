@@ -16,6 +16,8 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 
 from synaug import record
 from synaug.augmenter import Augmenter
+from synaug.comparison import compare as comparisons
+from synaug.comparison import evidence as evidences
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.quality import audit, discriminant, measures
@@ -23,6 +25,8 @@ from synaug.quality.audit import FEWEST
 from synaug.quality.distances import Base, among_themselves, squared_distances
 from synaug.record import extending, shapes
 from synaug.record.tables import HELD_BACK, QUALITY_COLUMNS, TRAINING
+from synaug.report.figures import quality
+from synaug.report.results import Results
 from synaug.splits import make_splits
 from synaug.training.training_sets import TrainingData, augment, neighbour_graphs
 from synaug.validation import Nested
@@ -207,16 +211,38 @@ class FromTruth(BaseOverSampler):  # type: ignore[misc]
         return np.concatenate([X, rows]), np.concatenate([y, np.ones(n, y.dtype)])
 
 
+class Borrowing(BaseOverSampler):  # type: ignore[misc]
+    """Copies rows of class 0 as rows of class 1, all but `spared` of them, and says so."""
+
+    _parameter_constraints: dict[str, Any] = {}  # noqa: RUF012
+
+    def __init__(self, *, sampling_strategy: Any = "auto", spared: int = 60) -> None:
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.spared = spared
+
+    def _fit_resample(self, X: Rows, y: NDArray[np.int64]) -> tuple[Rows, NDArray[np.int64]]:
+        lenders = np.flatnonzero(y == 0)[self.spared :]
+        self.parents_ = lenders[np.arange(self.sampling_strategy_[1]) % len(lenders)][:, None]
+        rows = X[self.parents_[:, 0]] + np.float32(0.05)
+        return np.concatenate([X, rows]), np.concatenate([y, np.ones(len(rows), y.dtype)])
+
+
 MEAN = 1.0
 
 
 def training_data(
-    sampler: Any, ratio: float | None = 8.0, *, amount: float = 1.0, seeds: tuple[int, ...] = (0,), n: int = 500
+    sampler: Any,
+    ratio: float | None = 8.0,
+    *,
+    amount: float = 1.0,
+    seeds: tuple[int, ...] = (0,),
+    n: int = 500,
+    mean: float = MEAN,
 ) -> TrainingData:
     """Two Gaussians of unit variance in ten dimensions, the second thinned (or, naturally, with an eighth of rows)."""
     n_second = n if ratio is not None else n // 4
     labels = np.repeat([0, 1], [n, n_second]).astype(np.int64)
-    embeddings = gaussian(n + n_second, 10) + (MEAN * labels[:, None]).astype(np.float32)
+    embeddings = gaussian(n + n_second, 10) + (mean * labels[:, None]).astype(np.float32)
     texts = LabelledTexts("toy", [str(row) for row in range(len(labels))], labels, ("many", "few"))
     splits = make_splits(
         "toy",
@@ -293,6 +319,20 @@ def test_a_planted_swap_of_classes_is_the_share_of_rows_nearer_to_another_class(
     )
 
 
+def test_rows_made_of_another_class_are_not_asked_about_beside_their_parents() -> None:
+    # Of one distribution in truth, a row is as near to either class, however it was made.
+    found = means(training_data(Borrowing(), mean=0.0, seeds=(0, 1)))
+    borrowed, real = found.loc[("other_class", HELD_BACK), ["value", "real_value"]]
+    assert borrowed == pytest.approx(real, abs=0.06)
+
+
+def test_a_class_of_which_all_rows_are_parents_is_not_asked_about() -> None:
+    found = means(training_data(Borrowing(spared=FEWEST - 1), amount=1.2))
+    held_back = found.xs(HELD_BACK, level="against")
+    assert "variance_ratio" in held_back.index
+    assert not {"other_class", "trained_on_synthetic", "trained_on_training"} & {*held_back.index}
+
+
 def test_value_and_null_are_of_equally_many_rows() -> None:
     found = means(training_data(SMOTE()))
     held_back = found.xs(HELD_BACK, level="against").drop("trained_on_training")
@@ -320,7 +360,37 @@ def test_without_rows_held_back_the_rows_that_trained_are_beside_each_other() ->
     assert set(table["against"]) == {TRAINING}
     named = table[table["measure"] == "other_class"]
     assert named["real_value"].notna().all()
-    assert table[table["measure"] == "density"]["real_value"].isna().all()
+
+
+def test_without_rows_held_back_halves_of_the_training_rows_are_beside_each_other() -> None:
+    found = means(training_data(FromTruth(), None, seeds=(0, 1), n=1600))
+    training = found.xs(TRAINING, level="against")
+    for name in ("variance_ratio", "norm_ratio", "density", "clipped_density", "clipped_coverage"):
+        # Draws from the truth are as good as real rows, and both are one but for chance.
+        assert training.loc[name, "real_value"] == pytest.approx(1, abs=0.12), name
+        assert training.loc[name, "value"] == pytest.approx(training.loc[name, "real_value"], abs=0.12), name
+    halves = training.loc[["variance_ratio", "norm_ratio", "density", "coverage", "clipped_density"]]
+    assert (halves["rows"] == halves["real_rows"]).all()
+    assert (halves["real_rows"] == halves["reference_rows"]).all()
+    # No row stands beside itself.
+    assert training.loc["coverage", "real_value"] == pytest.approx(1 - 0.5**K, abs=0.05)
+
+
+def test_the_halves_do_not_depend_on_the_method() -> None:
+    nulls = [
+        {tuple(row[:5]): row[6:] for row in audit(training_data(sampler, None))["data"] if row[3] == "variance_ratio"}
+        for sampler in (SMOTE(), RandomOverSampler())
+    ]
+    assert nulls[0] == nulls[1]
+    assert nulls[0]
+
+
+def test_a_class_of_too_few_training_rows_has_no_halves() -> None:
+    assert 2 * FEWEST == 20  # as the page says
+    # Natural imbalance: 24 rows in the minority, of which 18 train.
+    table: Any = pd.DataFrame(**audit(training_data(RandomOverSampler(), None, n=96)))
+    assert "nearest" in set(table["measure"])
+    assert "variance_ratio" not in set(table["measure"])
 
 
 def test_runs_that_make_no_row_have_no_line() -> None:
@@ -416,3 +486,24 @@ def test_seeds_are_joined_also_where_one_record_was_audited_otherwise() -> None:
     assert joined["data"] == [[*row, None], [1, *row[1:], 3]]
     # And whichever came first.
     assert extending.join(second, first)["quality"]["data"] == joined["data"]
+
+
+def test_the_figures_words_say_which_real_rows_stand_beside(tmp_path: Path) -> None:
+    said = {}
+    for ratio, against in ((10.0, HELD_BACK), (None, TRAINING)):
+        shown = ["variance_ratio", "clipped_density", *(["two_sample_linear"] if against == HELD_BACK else [])]
+        rows = [line(measure=each, against=against, value=0.6, real_value=0.5) for each in shown]
+        changes = {"quality": {"columns": list(QUALITY_COLUMNS), "data": rows}}
+        folder = tmp_path / against
+        fabricated.write_runs(folder, ["trec"], [ratio], ["none", "smote"], n_folds=2, changes=changes)
+        evidence = evidences.read([folder])
+        results = Results(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
+        (plan,) = quality.FIGURE.plans(results)
+        drawing = plan.draw()
+        assert drawing is not None
+        said[against] = (drawing.alt, drawing.note)
+    for text in said[HELD_BACK]:
+        assert "as many real rows that were held back" in text
+    for text in said[TRAINING]:
+        assert "one half of a class beside its other half" in text
+        assert "held back:" in text

@@ -11,20 +11,20 @@ from threadpoolctl import threadpool_limits
 from synaug.augmenter.returned import SAME_ANYWHERE
 from synaug.quality import discriminant, measures
 from synaug.quality.distances import Base, Ids, Rows, among_themselves, lengths_between, squared_distances
+from synaug.quality.geometry import folds
 from synaug.record.tables import HELD_BACK, QUALITY_COLUMNS, TRAINING, as_table
 from synaug.seeding import derive_seed
 from synaug.splits import Split
 from synaug.training.training_sets import TrainingData, TrainingSet
 
 # What is looked at: enough to tell methods apart by a few points, and a small part of a run's time.
-SPLITS = 5  # of each seed, the first folds
 CLASS_ROWS = 300
 SPLIT_ROWS = 2000  # of all classes
 TRAINING_ROWS = 500  # of a class, whose surroundings are looked into; copies and neighbours are looked for among all
 FEWEST = 10  # rows, real or synthetic, that anything is said of
 
 # A line of the table without its split: class, measure, against what, its value and that of real rows, and the rows.
-Line = tuple[str | None, str, str, float, float | None, int, int | None, int]
+Line = tuple[str | None, str, str, float, float, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class OfClass:
         As many real rows that neither trained nor stand in `reference`; none where none were held back.
     reference
         As many other rows that were held back; none where none were.
+    halves
+        Where none were held back, the class's training rows in two equal parts, of a draw of their own.
     """
 
     label: int
@@ -50,6 +52,7 @@ class OfClass:
     parents: NDArray[np.float64]
     unseen: Rows
     reference: Rows
+    halves: tuple[Rows, Rows]
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,24 @@ class Trained:
 def audit(data: TrainingData) -> dict[str, Any]:
     """The table `quality` of a record: measures of the synthetic rows of each split and class.
 
-    It is of the fits on all rows of a split (of replicas the first), of the first five folds of each seed, and of at
-    most 300 rows a class and 2,000 a split. Each measure has two numbers: that of the synthetic rows, and that of as
-    many real rows of the class that were held back, which is what the best of all samplers would have. Rows held back
-    are cut in two: one part is what rows are compared with, the other is compared with it as the synthetic rows are.
+    It is of the fits on all rows of a split (of replicas the first), of the first five folds of each seed (fewer, if
+    classes are more than 20: `geometry.folds`), and of at most 300 rows a class and 2,000 a split. Each measure has two
+    numbers: that of the synthetic rows, and that of as many real rows of the class that were held back, which is what
+    the best of all samplers would have. Rows held back are cut in two: one part is what rows are compared with, the
+    other is compared with it as the synthetic rows are.
+
+    Classes of which none are held back, such as the majority, stand beside these with training rows, but for those that
+    synthetic rows of another class name as parents (EOS, Remix and GE3 have such): the measure is left out where these
+    are almost all.
+
     Where none are held back, as under natural imbalance, comparisons with them are left out, and the second number is
-    of the training rows, each beside all others. No test row is looked at. All draws have seeds of their own and none
-    depends on the method, so that methods that make equally many rows are compared with the same.
+    of training rows. Copies, distances and nearest classes are those of each training row beside all others. For
+    variance, norm, density and coverage the class's training rows are drawn into two halves: synthetic rows stand
+    beside one half, and in their place as many rows of the other half. A class of fewer than 20 training rows has no
+    such measure.
+
+    No test row is looked at. All draws have seeds of their own and none depends on the method, so that methods that
+    make equally many rows are compared with the same, but for parents of another class's rows.
 
     Returns
     -------
@@ -94,11 +108,12 @@ def audit(data: TrainingData) -> dict[str, Any]:
         A table with the columns `QUALITY_COLUMNS`; it has no line for a run that makes no row.
     """
     lines: list[list[Any]] = []
+    n_folds = folds(len(data.class_names))
     # On one thread, as products of several are summed in another order.
     with threadpool_limits(1, user_api="blas"):
         for training_set in data.whole:
             split = training_set.split
-            if training_set.replica == 0 and split.fold < SPLITS and len(training_set.augmented.synthetic):
+            if training_set.replica == 0 and split.fold < n_folds and len(training_set.augmented.synthetic):
                 lines += ([split.seed, split.fold, *_plain(line)] for line in _of_split(data, training_set))
     return as_table(QUALITY_COLUMNS, lines)
 
@@ -118,7 +133,7 @@ def _of_split(data: TrainingData, training_set: TrainingSet) -> Iterator[Line]:
     base = Base.of(rows)
     spread = float(np.sqrt(base.lengths.mean(dtype=np.float64)))
     trained = Trained(rows, data.labels[training_set.rows], base, spread)
-    pools = {label: _pool(data, training_set.split, label) for label in range(len(names))}
+    pools = {label: _pool(data, training_set, label) for label in range(len(names))}
     classes = [_of_class(data, training_set, label, pools[label]) for label in _made(training_set, len(names))]
     for of_class in classes:
         for line in _beside_training(of_class, trained):
@@ -140,9 +155,12 @@ def _made(training_set: TrainingSet, n_classes: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Pool:
-    """Real rows of one class, in two halves of equal size and drawn order: what is compared with, and what is compared.
+    """Real rows of one class, in two parts of drawn order: what is compared with, and what is compared.
 
-    They are rows that were held back, where there are enough of them (`is_held_back`), and else rows that trained.
+    They are rows that were held back, where there are enough of them (`is_held_back`), and else rows that trained. Both
+    parts are half of the rows, but for rows that trained and that rows of another class were made of: these are not
+    compared with, as their offspring would be nearer to them than any new real row is. Where they leave too few, none
+    is compared with.
     """
 
     reference: Rows
@@ -150,14 +168,33 @@ class Pool:
     is_held_back: bool
 
 
-def _pool(data: TrainingData, split: Split, label: int) -> Pool:
+def _pool(data: TrainingData, training_set: TrainingSet, label: int) -> Pool:
+    split = training_set.split
     held_back = split.held_back[data.labels[split.held_back] == label]
     is_held_back = len(held_back) >= 2 * FEWEST
     rows = held_back if is_held_back else split.train[data.labels[split.train] == label]
     drawn = _random(data, split, label, "real").permutation(rows)
     half, most = len(drawn) // 2, _most(data)
-    reference, unseen = (data.embeddings[part[:most]] for part in (drawn[:half], drawn[half : 2 * half]))
-    return Pool(reference, unseen, is_held_back)
+    asked = drawn[~np.isin(drawn, _lent(training_set, label))][:half]
+    if len(asked) < min(half, FEWEST):
+        asked = asked[:0]
+    others = drawn[~np.isin(drawn, asked)][:half]
+    return Pool(data.embeddings[asked[:most]], data.embeddings[others[:most]], is_held_back)
+
+
+def _halves(data: TrainingData, split: Split, label: int) -> tuple[Rows, Rows]:
+    """A class's training rows, drawn into two equal parts, each of at most as many as are looked at."""
+    drawn = _random(data, split, label, "halves").permutation(split.train[data.labels[split.train] == label])
+    half, most = len(drawn) // 2, _most(data)
+    return data.embeddings[drawn[:half][:most]], data.embeddings[drawn[half : 2 * half][:most]]
+
+
+def _lent(training_set: TrainingSet, label: int) -> Ids:
+    """Rows of the data set that synthetic rows of other classes than this one name as their parents."""
+    augmented = training_set.augmented
+    parents = augmented.parents[augmented.labels != label]
+    lent: Ids = training_set.rows[np.unique(parents[parents >= 0])]
+    return lent
 
 
 def _most(data: TrainingData) -> int:
@@ -184,7 +221,10 @@ def _of_class(data: TrainingData, training_set: TrainingSet, label: int, pool: P
     given = training_set.rows
     to_parents = np.min([lengths_between(synthetic, data.embeddings[given[each]]) for each in parents.T], axis=0)
     to_parents[parents.min(axis=1) < 0] = np.nan
-    return OfClass(label, synthetic, to_parents, pool.unseen[: min(n, real)], pool.reference[: min(n, real)])
+    unseen, reference = (part[: min(n, real)] for part in (pool.unseen, pool.reference))
+    none = synthetic[:0]
+    halves = (none, none) if pool.is_held_back else _halves(data, training_set.split, label)
+    return OfClass(label, synthetic, to_parents, unseen, reference, halves)
 
 
 # Beside the rows that trained
@@ -199,7 +239,7 @@ def _beside_training(of_class: OfClass, trained: Trained) -> Iterator[tuple[Any,
         places = np.flatnonzero(trained.labels == of_class.label)[:CLASS_ROWS]
         null = _nearest(trained.rows[places], trained, of_class.label, itself=places)
     same = SAME_ANYWHERE * trained.spread
-    found: list[tuple[str, float, float | None]] = [
+    found: list[tuple[str, float, float]] = [
         ("copies", float((near.any <= same).mean()), float((null.any <= same).mean())),
         ("nearest", float(np.median(near.own)), float(np.median(null.own))),
         ("other_class", float(near.is_other.mean()), float(null.is_other.mean())),
@@ -209,10 +249,15 @@ def _beside_training(of_class: OfClass, trained: Trained) -> Iterator[tuple[Any,
         found.append(("parent", float(np.median(known)), float(np.median(null.own))))
     for name, value, real_value in found:
         yield name, TRAINING, value, real_value, len(rows), len(null.own), len(trained.rows)
-    own = trained.of(of_class.label)
-    own = own[np.linspace(0, len(own) - 1, min(len(own), TRAINING_ROWS)).astype(int)]
-    if len(own) > measures.K:
-        yield from _like(rows, unseen, own, TRAINING)
+    if len(unseen):
+        own = trained.of(of_class.label)
+        own = own[np.linspace(0, len(own) - 1, min(len(own), TRAINING_ROWS)).astype(int)]
+        if len(own) > measures.K:
+            yield from _like(rows, unseen, own, TRAINING)
+    elif len(of_class.halves[0]) >= FEWEST:
+        one, other = of_class.halves
+        n = min(len(rows), len(one))
+        yield from _like(rows[:n], other[:n], one, TRAINING)
 
 
 @dataclass(frozen=True)
@@ -241,7 +286,7 @@ def _nearest(rows: Rows, trained: Trained, label: int, itself: Ids | None = None
 
 
 def _like(rows: Rows, unseen: Rows, real: Rows, against: str) -> Iterator[tuple[Any, ...]]:
-    """Measures of rows, and of unseen ones if there are any, beside real rows of their class."""
+    """Measures of rows, and of unseen ones, beside real rows of their class."""
     k = measures.K
     among = among_themselves(real)
     reach = measures.radii(among, k)
@@ -257,9 +302,9 @@ def _like(rows: Rows, unseen: Rows, real: Rows, against: str) -> Iterator[tuple[
             "clipped_coverage": measures.clipped_coverage(squared, reach, k),
         }
 
-    null = of(unseen) if len(unseen) else {}
+    null = of(unseen)
     for name, value in of(rows).items():
-        yield name, against, value, null.get(name), len(rows), len(unseen) or None, len(real)
+        yield name, against, value, null[name], len(rows), len(unseen), len(real)
 
 
 # Beside rows that were held back
@@ -273,14 +318,15 @@ def _beside_held_back(of_class: OfClass, references: Mapping[int, Rows]) -> Iter
     # Equally many of each class, as far as there are: so that a class is not nearest because it is large.
     others = np.concatenate([each[:n] for label, each in references.items() if label != of_class.label])
     of_own, of_unseen = squared_distances(both, real).reshape(2, n, -1).min(axis=2)
-    to_others = squared_distances(both, others).reshape(2, n, -1).min(axis=2)
-    yield (
-        "other_class",
-        HELD_BACK,
-        float((to_others[0] < of_own).mean()),
-        float((to_others[1] < of_unseen).mean()),
-        *(n, n, n + len(others)),
-    )
+    if len(others):
+        to_others = squared_distances(both, others).reshape(2, n, -1).min(axis=2)
+        yield (
+            "other_class",
+            HELD_BACK,
+            float((to_others[0] < of_own).mean()),
+            float((to_others[1] < of_unseen).mean()),
+            *(n, n, n + len(others)),
+        )
     nearest = (float(np.median(np.sqrt(each))) for each in (of_own, of_unseen))
     yield "nearest", HELD_BACK, *nearest, n, n, n
     for name, test in (
@@ -297,12 +343,13 @@ def _trained_on_synthetic(
 
     Each class that rows were made for is learned from these, from as many unseen real rows, or from its training rows
     alone; each other class, from one half of its real rows. All are asked about the other halves, and the balanced
-    accuracy is told: rows that ask were neither learned from, nor are they test rows of the split.
+    accuracy is told: rows that ask were neither learned from, nor are they test rows of the split. Classes that have
+    none to ask (`Pool`) are left out.
     """
-    if not judged:
-        return
     made = {of_class.label: of_class for of_class in judged}
     labels = [label for label, pool in pools.items() if len(pool.reference)]
+    if not made or len(labels) < 2:
+        return
     asked = [made[label].reference if label in made else pools[label].reference for label in labels]
 
     def accuracy(learned: Mapping[int, Rows]) -> float:

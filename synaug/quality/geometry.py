@@ -13,7 +13,8 @@ from synaug.record.tables import GEOMETRY_COLUMNS, as_table
 from synaug.splits import Split
 from synaug.splits.draws import first_of_each_class
 
-SPLITS = 5  # of each seed, the first folds
+FOLDS = 5  # of each seed, the first
+CLASSES = 100  # of each seed, over its folds: 77 classes in five folds of three seeds would be half of a record
 CLASS_ROWS = 500
 SPLIT_ROWS = 1200  # of all classes
 K_OVERLAP = 5
@@ -33,7 +34,7 @@ def geometry(
 ) -> dict[str, Any]:
     """The table `geometry` of a record: of the real rows that train, thinned, and so the same for all methods.
 
-    It is of the first five folds of each seed, and of at most 500 rows a class and 1,200 a split. A measure of one
+    It is of the first folds of each seed (`folds`), and of at most 500 rows a class and 1,200 a split. A measure of one
     class stands beside its name; one of all classes has none.
 
     Parameters
@@ -51,7 +52,7 @@ def geometry(
     lines: list[list[Any]] = []
     with threadpool_limits(1, user_api="blas"):
         for split in splits:
-            if split.fold < SPLITS:
+            if split.fold < folds(len(class_names)):
                 counts = np.bincount(labels[split.train], minlength=len(class_names))
                 keep = np.minimum(counts, min(CLASS_ROWS, max(1, SPLIT_ROWS // len(class_names))))
                 seed = ("geometry", dataset, split.seed, split.fold)
@@ -61,6 +62,14 @@ def geometry(
                     rounded = float(f"{value:.5g}") if np.isfinite(value) else None
                     lines.append([split.seed, split.fold, name, measure, rounded, n])
     return as_table(GEOMETRY_COLUMNS, lines)
+
+
+def folds(n_classes: int) -> int:
+    """How many folds of a seed are looked into: five, and fewer of more than 20 classes, as each makes rows of a table.
+
+    The means over classes and splits, which the page shows, are then of about as many values as those of 20 classes.
+    """
+    return max(1, min(FOLDS, CLASSES // n_classes))
 
 
 def _of_split(rows: Rows, labels: Ids, counts: Ids) -> Iterator[tuple[int | None, str, float, int]]:

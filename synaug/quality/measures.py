@@ -139,13 +139,13 @@ def covered_by(n: int, s: int, k: int) -> NDArray[np.float64]:
 
 
 def two_sample_linear(rows: Rows, real: Rows) -> float:
-    """The accuracy with which a linear rule tells rows from as many real ones: ½ ± √(1/4n) for equal distributions.
+    """The accuracy with which a linear rule tells rows from as many real ones: ½ ± √(1/(4n)) for equal distributions.
 
     The classifier two-sample test of Lopez-Paz and Oquab 2017 (ICLR, arXiv 1610.06545), with shrunk linear
     discriminant analysis. It is learned on the first half of both and asked about the other halves, `n` rows in all.
     Cross-fitting would ask about all rows, but hardly learn more: a linear rule of either half is the difference of
     its means, so that both accuracies are large or small together, and the deviation of their mean would be that of
-    one and not √(1/4n).
+    one and not √(1/(4n)).
 
     Parameters
     ----------

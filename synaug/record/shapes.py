@@ -21,6 +21,7 @@ from synaug.record.tables import (
     BALANCE_COLUMNS,
     BEST_COLUMNS,
     CURVE_COLUMNS,
+    FAULT_COLUMNS,
     GEOMETRY_COLUMNS,
     HELD_BACK,
     LABEL_NOISE_COLUMNS,
@@ -214,6 +215,7 @@ class Record(TypedDict):
     tau_norm: NotRequired[Table]
     amounts: NotRequired[Table]
     label_noise: NotRequired[Table]
+    faults: NotRequired[Table]
     offsets: NotRequired[list[dict[str, Any]]]
     diagnostics: NotRequired[list[dict[str, Any]]]
     written_texts: NotRequired[WrittenTexts]
@@ -348,6 +350,9 @@ def record(path: Path) -> dict[str, Any]:
         _is_descriptive(name, _columns(name, complete[name], needed), names)
     _are_amounts(_columns("amounts", complete["amounts"], AMOUNT_COLUMNS))
     _is_label_noise(_columns("label_noise", complete["label_noise"], LABEL_NOISE_COLUMNS), names)
+    faults = _columns("faults", complete["faults"], FAULT_COLUMNS)
+    if any(not TEXT.issuperset(map(type, faults[name])) for name in ("table", "error")):
+        raise MisshapenError("has a table faults that is not of text")
     return complete
 
 
@@ -374,6 +379,7 @@ def _empty() -> dict[str, Any]:
         "tau_norm": as_table(TAU_NORM_COLUMNS, ()),
         "amounts": as_table(AMOUNT_COLUMNS, ()),
         "label_noise": as_table(LABEL_NOISE_COLUMNS, ()),
+        "faults": as_table(FAULT_COLUMNS, ()),
         "warnings": [],
     }
 

@@ -23,6 +23,8 @@ QUALITY_COLUMNS = (
 GEOMETRY_COLUMNS = ("seed", "fold", "class", "measure", "value", "rows")
 AMOUNT_COLUMNS = ("seed", "fold", "amount", "loss", "chosen")
 LABEL_NOISE_COLUMNS = ("seed", "fold", "class", "rows", "doubtful", "synthetic", "with_parents", "with_doubtful_parent")
+# Tables of a look inside that failed, by a fault of synaug, and so are empty.
+FAULT_COLUMNS = ("seed", "table", "error")
 
 
 def as_table(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> dict[str, Any]:

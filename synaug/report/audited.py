@@ -62,7 +62,8 @@ MEASURES = (
         HELD_BACK,
         "other class, real rows",
         "the same among real rows that the sampler did not see, equally many of each class (of majority classes, "
-        "training rows). More than for real rows: synthetic rows lie among another class",
+        "training rows that no row of another class was made of). More than for real rows: synthetic rows lie among "
+        "another class",
     ),
     Measure(
         "variance_ratio",
@@ -121,8 +122,10 @@ MEASURES = (
         "the same from training rows. If “trained on them” is lower, synthetic rows teach less than their sources do",
     ),
 )
-# Where no row was held back, these are of training rows.
+# Where no row was held back, these are of halves of the training rows.
 OF_TRAINING_ALONE = ("variance_ratio", "norm_ratio", "density", "clipped_density", "clipped_coverage")
+# These there are only where rows were held back.
+OF_HELD_BACK_ALONE = (("two_sample_linear", HELD_BACK), ("two_sample_spread", HELD_BACK))
 GEOMETRY = {
     "rows": "real rows that train, in the mean over splits; the smallest class in brackets",
     "overlap": "rows that their five nearest others take for another class, in the mean over classes; classes count "
@@ -144,7 +147,9 @@ OF_QUALITY = {
     f"`{HELD_BACK}`, those that the imbalance ratio took away and that nobody saw",
     "value": "of synthetic rows",
     "real_value": "of as many real rows that were held back, in their place: what the best of all samplers would have. "
-    "Of an accuracy of two-sample tests the standard deviation under equal distributions is √(1/4n) with n = `rows`",
+    "Where none were, of training rows: each beside all others or, for variance, norm, density and coverage, one half "
+    "beside the other, which the synthetic rows stand beside, too. Of an accuracy of two-sample tests the "
+    "standard deviation under equal distributions is √(1/(4n)) with n = `rows`",
     "rows, real_rows, reference_rows": "how many synthetic rows were looked at, how many real ones in their place, and "
     "how many they were compared with",
 }
@@ -217,7 +222,7 @@ def means(results: Results, scenario: Scenario) -> Iterator[tuple[str, dict[tupl
 
 
 def deviation(results: Results, scenario: Scenario) -> float:
-    """How much the accuracy of a two-sample test of equal distributions scatters in one split: √(1/4n); NaN if none is.
+    """How much a two-sample test's accuracy scatters in one split under equal distributions: √(1/(4n)); NaN if none is.
 
     Of methods and splits with different numbers of rows, in the mean.
     """

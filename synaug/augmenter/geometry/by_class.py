@@ -20,6 +20,7 @@ from synaug.errors import TooFewRowsError
 
 Places = NDArray[np.int64]
 Draw = np.random.RandomState
+COVARIANCES = 8  # 36 MiB of 768 features; those of 77 classes would be 350
 
 
 class GivenRows:
@@ -36,7 +37,7 @@ class GivenRows:
     def __init__(self, X: Any, y: NDArray[Any]) -> None:
         self.X = X
         self.y = y
-        self._covariances: dict[Any, NDArray[np.float64]] = {}
+        self._covariances: dict[Any, NDArray[np.float64]] = {}  # of the classes that were asked for last
 
     @cached_property
     def rows_of(self) -> dict[Any, Places]:
@@ -54,11 +55,16 @@ class GivenRows:
         return rows
 
     def covariance_of(self, label: Any) -> NDArray[np.float64]:
-        """The unbiased covariance of a class, float64 `[d, d]`."""
-        if label not in self._covariances:
+        """The unbiased covariance of a class, float64 `[d, d]`; `COVARIANCES` of them are held at a time."""
+        covariance = self._covariances.pop(label, None)
+        if covariance is None:
             centred = self.of(label) - self.means[label]
-            self._covariances[label] = centred.T @ centred / (len(centred) - 1)
-        return self._covariances[label]
+            covariance = centred.T @ centred
+            covariance /= len(centred) - 1
+        self._covariances[label] = covariance  # as the last
+        while len(self._covariances) > COVARIANCES:
+            del self._covariances[next(iter(self._covariances))]
+        return covariance
 
 
 class ByClass(BaseOverSampler):  # type: ignore[misc]

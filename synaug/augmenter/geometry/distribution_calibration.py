@@ -122,12 +122,16 @@ class DistributionCalibration(ByClass):
         sets, of_set = np.unique(np.sort(nearest, axis=1), axis=0, return_inverse=True)
         for place, chosen in enumerate(sets):
             drawn = of_set[of_row] == place
-            made[drawn] += self._spread(given, [base[each] for each in chosen], int(drawn.sum()), draw)
+            if drawn.any():
+                made[drawn] += self._spread(given, [base[each] for each in chosen], int(drawn.sum()), draw)
         return _power(made, 1 / self.tukey), own[of_row][:, None]
 
     def _spread(self, given: GivenRows, base: list[Any], n: int, draw: Draw) -> Rows:
         """`n` draws of N(0, C) with the covariance that some base classes have together, `[n, d]`."""
-        covariance = np.mean([given.covariance_of(each) for each in base], axis=0)
+        covariance = given.covariance_of(base[0]).copy()
+        for each in base[1:]:
+            covariance += given.covariance_of(each)
+        covariance /= len(base)
         live = np.flatnonzero(varies(covariance.diagonal()))
         spread: Rows = np.zeros((n, len(covariance)), dtype=given.X.dtype)
         if len(live):

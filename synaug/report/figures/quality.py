@@ -56,13 +56,20 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     told = "; ".join(
         f"{method}: {', '.join(_told(measure, of_method) for measure in shown)}" for method, of_method in found
     )
+    held_back = any(key in of_method for _, of_method in found for key in audited.OF_HELD_BACK_ALONE)
+    real_rows = (
+        "as many real rows that were held back"
+        if held_back
+        else "training rows, as none were held back: each beside all others or, for variance and density, one half of "
+        "a class beside its other half"
+    )
     return Drawing(
         figure=figure,
         title=f"Synthetic rows beside real ones on {label}",
-        alt=f"Measures of synthetic rows, and of as many real ones. {told}.",
+        alt=f"Measures of synthetic rows, and of {real_rows}. {told}.",
         note=(
-            "Coloured: synthetic rows. Grey bar: real rows that were held back, or training rows where none were; a "
-            f"perfect method would stand there. {results.over_splits(scenario).capitalize()} and classes that got rows."
+            f"Coloured: synthetic rows. Grey bar: {real_rows}. A perfect method would stand there. "
+            f"{results.over_splits(scenario).capitalize()} and classes that got rows."
         ),
     )
 
@@ -85,6 +92,6 @@ def _in_lines(title: str, most: int = 12) -> str:
 FIGURE = FigureKind(
     85,
     "Synthetic rows beside real ones",
-    "What the rows of each method are like, and where real rows stand that no sampler saw.",
+    "What the rows of each method are like, and where real rows stand.",
     for_each_example(_draw),
 )

@@ -53,6 +53,25 @@ def _written(measure: Measure, found: tuple[float, float] | None) -> tuple[str, 
     return value, real
 
 
+# Tables of a record by which the page names what made them.
+LOOKS = {
+    "quality": "audit of synthetic rows",
+    "geometry": "geometry of the data",
+    "label_noise": "count of doubtful labels",
+}
+
+
+def faults(results: Results) -> list[tuple[str, str, list[str]]]:
+    """What failed, by a fault of synaug, in runs that are recorded all the same: of each the error, and the runs."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for record in results.evidence.records.values():
+        table = record["faults"]
+        places = [table["columns"].index(name) for name in ("table", "error")]
+        for name, error in dict.fromkeys(tuple(row[place] for place in places) for row in table["data"]):
+            found.setdefault((LOOKS.get(name, name), error), []).append(record["run"])
+    return [(what, error, runs) for (what, error), runs in found.items()]
+
+
 def geometry(results: Results) -> list[tuple[str, list[str]]]:
     """Make the table of all scenarios that tell their geometry: a label, and a cell for each of `audited.GEOMETRY`."""
     table = audited.geometry(results)

@@ -91,6 +91,7 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "scenarios_left_out": len(results.scenarios) - len(by_scenario) if by_scenario else 0,
         "audit_measures": audited.MEASURES,
         "geometry": audits.geometry(results),
+        "faults": audits.faults(results),
         "geometry_measures": audited.GEOMETRY,
         "calibration": [words.metric(name) for name in scenarios.CALIBRATION],
     }
