@@ -82,6 +82,16 @@ def test_the_command_writes_a_sound_file_a_scenario_and_texts_only_if_asked(prog
     assert "nothing to draw" in draw(str(folder), "--scenario", "elsewhere").err
 
 
+def test_each_augmenter_is_drawn_whichever_losses_it_was_run_with(program: Program, csv: str) -> None:
+    for augmenter, loss in (("smote", "class_weighted"), ("random", "focal"), ("random", "plain")):
+        assert program(*TOY, csv, f"augmenter={augmenter}", f"loss={loss}").code == 0
+    folder = program.folder / "multirun" / "default"
+    outcome = draw(str(folder), "--kind", "pca")
+    assert outcome.code == 0, outcome.err
+    (drawn,) = map_files.below([folder])
+    assert [each["label"] for each in drawn["methods"]] == ["random", "smote"]
+
+
 def test_a_file_that_is_not_as_written_is_no_map(tmp_path: Path) -> None:
     rows: dict[str, Any] = {"labels": [0, 1], "places": {"pca": [0, 1, 2, 3]}}
     sound: dict[str, Any] = {

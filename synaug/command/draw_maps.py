@@ -14,7 +14,7 @@ import numpy as np
 
 from synaug.command.arguments import Arguments
 from synaug.command.explain_rows import reported, where_from
-from synaug.command.remake import Remade, Wanted, makes_rows, remake
+from synaug.command.remake import Remade, Wanted, makes_rows, of_first_loss, remake
 from synaug.errors import UserError
 from synaug.files.escaping import console, make_console_safe, say, shown
 from synaug.record import maps as map_files
@@ -93,10 +93,10 @@ def draw(asked: argparse.Namespace) -> None:
 
 
 def _map(asked: argparse.Namespace, kinds: Sequence[str], runs: "pd.DataFrame") -> dict[str, Any] | None:
-    """The map of one scenario, of runs with its first loss; None where none of them made a row."""
+    """The map of one scenario, of a run of each augmenter; None where none of them made a row."""
     from synaug.quality.maps import project
 
-    runs = runs[(runs["loss"] == min(runs["loss"])) & (runs["augmenter_option"] != "none")]
+    runs = of_first_loss(runs)
     remade: dict[str, tuple[str, Remade]] = {}
     for label, identity, folder in runs[["augmenter", "identity", "folder"]].itertuples(index=False):
         if not makes_rows(Path(folder)):
