@@ -92,6 +92,30 @@ def test_each_augmenter_is_drawn_whichever_losses_it_was_run_with(program: Progr
     assert [each["label"] for each in drawn["methods"]] == ["random", "smote"]
 
 
+def test_all_methods_of_a_map_are_of_one_seed_or_a_sentence_says_why_not(program: Program, csv: str) -> None:
+    seeds = {"random": "[0,2,3]", "smote": "[2,3]", "mine": "[5]"}
+    for augmenter in ("random", "smote"):
+        assert program(*TOY, csv, f"augmenter={augmenter}", f"seeds={seeds[augmenter]}").code == 0
+    folder = program.folder / "multirun" / "default"
+    outcome = draw(str(folder), "--kind", "pca")
+    assert outcome.code == 0, outcome.err
+    (drawn,) = map_files.below([folder])
+    assert drawn["seed"] == 2
+    assert len(drawn["methods"]) == 2
+    assert program(*TOY, csv, "augmenter=mine", f"seeds={seeds['mine']}").code == 0
+    outcome = draw(str(folder), "--kind", "pca")
+    assert outcome.code == 1
+    assert "no seed is common to all of its methods (mine: 5; random: 0, 2, 3; smote: 2, 3)" in outcome.err
+    assert "run them with a common seed" in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    # Where another scenario can be drawn, it is.
+    assert program(*TOY, csv, "augmenter=mine", "seeds=[5]", "imbalance_ratio=ir2").code == 0
+    outcome = draw(str(folder), "--kind", "pca")
+    assert outcome.code == 0, outcome.err
+    assert "no seed is common" in outcome.err
+    assert "ir2" in outcome.out
+
+
 def test_a_file_that_is_not_as_written_is_no_map(tmp_path: Path) -> None:
     rows: dict[str, Any] = {"labels": [0, 1], "places": {"pca": [0, 1, 2, 3]}}
     sound: dict[str, Any] = {

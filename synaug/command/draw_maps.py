@@ -6,7 +6,7 @@ them (``python -m synaug.report multirun/mine``).
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         "settings", nargs="*", metavar="KEY=VALUE", help="where things lie now: dataset.path=…, cache_dir=…, threads=…"
     )
     command_line.add_argument("--scenario", metavar="TEXT", help="only scenarios whose name contains it")
-    command_line.add_argument("--seed", type=int, metavar="S", help="of the split; the first recorded one if not given")
+    command_line.add_argument("--seed", type=int, metavar="S", help="of the split; if not given, the least that all methods have")
     command_line.add_argument("--fold", type=int, default=0, metavar="F", help="of the split (%(default)s)")
     command_line.add_argument(
         "--kind", default=DEFAULT_KINDS, metavar="A,B", help="projections, of umap, pca and tsne (%(default)s)"
@@ -76,36 +76,56 @@ def draw(asked: argparse.Namespace) -> None:
         raise UserError(f"--kind {asked.kind} names no projection: choose among {', '.join(KINDS)}")
     if not 4 <= asked.most <= map_files.MOST_ROWS // 2:
         raise UserError(f"--most {asked.most} must be between 4 and {map_files.MOST_ROWS // 2}")
-    runs = evidences.read([asked.folder]).runs
-    drawn = 0
-    for scenario, of_scenario in runs.groupby("scenario", sort=False):
+    evidence = evidences.read([asked.folder])
+    drawn, without = 0, []
+    for scenario, of_scenario in evidence.runs.groupby("scenario", sort=False):
         if asked.scenario is not None and asked.scenario not in str(scenario):
             continue
-        found = _map(asked, kinds, of_scenario)
-        if found is not None:
-            path = map_files.write(asked.folder, found)
-            drawn += 1
-            labels = ", ".join(method["label"] for method in found["methods"])
-            say(f"{shown(scenario)}: {shown(labels)}: {path}\n")
+        runs = of_first_loss(of_scenario)
+        runs = runs[[makes_rows(Path(folder)) for folder in runs["folder"]]]
+        if runs.empty:
+            continue
+        seed = _common_seed(runs, evidence.records) if asked.seed is None else asked.seed
+        if seed is None:
+            without.append(_without_a_seed(str(scenario), runs, evidence.records))
+            continue
+        found = _map(asked, kinds, runs, seed)
+        path = map_files.write(asked.folder, found)
+        drawn += 1
+        labels = ", ".join(method["label"] for method in found["methods"])
+        say(f"{shown(scenario)}: {shown(labels)}: {path}\n")
     if not drawn:
-        raise UserError(f"no run below {asked.folder} made synthetic rows, or none of this scenario: nothing to draw")
+        nothing = f"no run below {asked.folder} made synthetic rows, or none of this scenario: nothing to draw"
+        raise UserError("; ".join(without) or nothing)
+    for sentence in without:
+        sys.stderr.write(console(f"{sentence}\n"))
     say(f"python -m synaug.report {asked.folder} puts them on its page\n")
 
 
-def _map(asked: argparse.Namespace, kinds: Sequence[str], runs: "pd.DataFrame") -> dict[str, Any] | None:
-    """The map of one scenario, of a run of each augmenter; None where none of them made a row."""
+def _common_seed(runs: "pd.DataFrame", records: Mapping[str, Mapping[str, Any]]) -> int | None:
+    """The least seed that all of some runs have: rows of one split may test in another. None if there is none."""
+    common = set.intersection(*(set(records[identity]["config"]["seeds"]) for identity in runs["identity"]))
+    return min(common, default=None)
+
+
+def _without_a_seed(scenario: str, runs: "pd.DataFrame", records: Mapping[str, Mapping[str, Any]]) -> str:
+    seeds = {
+        label: ", ".join(map(str, sorted(records[identity]["config"]["seeds"])))
+        for label, identity in runs[["augmenter", "identity"]].itertuples(index=False)
+    }
+    listed = "; ".join(f"{label}: {of_run}" for label, of_run in seeds.items())
+    return f"no map of {scenario}, as no seed is common to all of its methods ({listed}): run them with a common seed"
+
+
+def _map(asked: argparse.Namespace, kinds: Sequence[str], runs: "pd.DataFrame", seed: int) -> dict[str, Any]:
+    """The map of one scenario, of a run of each augmenter that made rows."""
     from synaug.quality.maps import project
 
-    runs = of_first_loss(runs)
     remade: dict[str, tuple[str, Remade]] = {}
     for label, identity, folder in runs[["augmenter", "identity", "folder"]].itertuples(index=False):
-        if not makes_rows(Path(folder)):
-            continue
         sys.stderr.write(console(f"making {label} again\n"))
-        wanted = Wanted(Path(folder), asked.seed, asked.fold, None, asked.settings, asked.config_dir, asked.trust)
+        wanted = Wanted(Path(folder), seed, asked.fold, None, asked.settings, asked.config_dir, asked.trust)
         remade[identity] = (label, remake(wanted))
-    if not remade:
-        return None
     first = next(iter(remade.values()))[1]
     split, embeddings, labels = first.training_set.split, first.data.embeddings, first.data.labels
     trains, held = (_some(rows, asked.most // 2) for rows in (first.training_set.rows, split.held_back))
