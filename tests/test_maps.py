@@ -61,19 +61,46 @@ def test_a_projection_repeats_itself_and_others_decide_nothing(kind: str) -> Non
     assert np.median(np.linalg.norm(applied - first[:6], axis=1)) < spread  # near the rows that they are nearly
 
 
+def test_small_classes_are_drawn_whole_and_large_ones_alike() -> None:
+    labels = np.repeat([0, 1, 2, 3], [900, 700, 40, 5])
+    chosen = draw_maps.chosen_rows(labels, 401)
+    assert np.bincount(labels[chosen]).tolist() == [178, 178, 40, 5]
+    assert np.diff(chosen[:178]).max() <= 6  # evenly, over all of the class
+    assert draw_maps.chosen_rows(labels, 5000).tolist() == list(range(len(labels)))
+    assert len(draw_maps.chosen_rows(labels, 3)) == 3  # of more classes than places
+    assert len(draw_maps.chosen_rows(labels[:0], 3)) == 0
+
+
+def test_parents_of_drawn_rows_are_drawn_as_far_as_there_is_room() -> None:
+    labels = np.repeat([0, 1], [500, 500])
+    times = np.zeros(1000, int)
+    times[1:1000:11] = 1  # 91 rows that an even choice would mostly miss
+    assert set(np.flatnonzero(times)) <= set(draw_maps.chosen_rows(labels, 100, times))
+    # Of more parents than room, those used most; other classes keep a part.
+    times[500:] = 1
+    times[900:920] = 9
+    chosen = draw_maps.chosen_rows(labels, 100, times)
+    assert len(chosen) == 100
+    assert set(range(900, 920)) <= set(chosen)
+    assert 25 <= (labels[chosen] == 0).sum() <= 75
+    assert (times[chosen] > 0).all()
+
+
 def test_the_command_writes_a_sound_file_a_scenario_and_texts_only_if_asked(program: Program, csv: str) -> None:
     for augmenter in ("none", "smote", "mine"):
         assert program(*TOY, csv, f"augmenter={augmenter}").code == 0
     folder = program.folder / "multirun" / "default"
-    outcome = draw(str(folder), "--kind", "pca", "--most", "20")
+    outcome = draw(str(folder), "--kind", "pca", "--most", "30")
     assert outcome.code == 0, outcome.err
     (path,) = (folder / "maps").glob("*.json")
     drawn = map_files.read(path)
     assert [each["label"] for each in drawn["methods"]] == ["mine", "smote"]
     assert "texts" not in drawn["real"]
-    assert len(drawn["real"]["labels"]) <= 20
+    assert len(drawn["real"]["labels"]) == 30
     smote = drawn["methods"][1]
     assert smote["total"] >= len(smote["labels"])
+    assert drawn["real"]["total"] > 30
+    assert min(smote["parents"]) >= 0  # its parents are drawn, too
     assert max(smote["parents"]) < len(drawn["real"]["labels"])
     assert all(0 <= each < map_files.SIDE for each in smote["places"]["pca"])
     assert draw(str(folder), "--kind", "pca", "--texts").code == 0
