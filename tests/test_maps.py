@@ -100,6 +100,7 @@ def test_the_command_writes_a_sound_file_a_scenario_and_texts_only_if_asked(prog
     smote = drawn["methods"][1]
     assert smote["total"] >= len(smote["labels"])
     assert drawn["real"]["total"] > 30
+    assert drawn["code"] == program.records()[0]["code"]
     assert min(smote["parents"]) >= 0  # its parents are drawn, too
     assert max(smote["parents"]) < len(drawn["real"]["labels"])
     assert all(0 <= each < map_files.SIDE for each in smote["places"]["pca"])
@@ -153,6 +154,9 @@ def test_a_file_that_is_not_as_written_is_no_map(tmp_path: Path) -> None:
         "real": {**rows, "trains": [1, 0]},
         "methods": [{**rows, "identity": "x", "label": "smote", "total": 2, "parents": [0, 1, -1, -1]}],
     }
+    older = map_files.write(tmp_path, sound)  # without the code's digest and the number of real rows
+    assert map_files.read(older) == sound
+    sound |= {"code": "c0de", "real": {**sound["real"], "total": 9}}
     path = map_files.write(tmp_path, sound)
     assert map_files.read(path) == sound
     wrong: list[dict[str, Any]] = [
@@ -162,6 +166,7 @@ def test_a_file_that_is_not_as_written_is_no_map(tmp_path: Path) -> None:
         {"real": {**sound["real"], "places": {"pca": [0, 1, 2, 1000]}}},
         {"methods": [{**sound["methods"][0], "parents": [0, 2, -1, -1]}]},
         {"methods": [{**sound["methods"][0], "parents": [0]}]},
+        {"code": 1},
         {"more": 1},
     ]
     for change in wrong:

@@ -176,6 +176,7 @@ def _map(asked: argparse.Namespace, kinds: Sequence[str], runs: "pd.DataFrame", 
             }
         )
     return {
+        "code": first.record["code"],
         "seed": split.seed,
         "fold": split.fold,
         "kinds": list(kinds),

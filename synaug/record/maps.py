@@ -51,8 +51,9 @@ class Made(TypedDict):
 
 @_closed
 class Map(TypedDict):
-    """One split of one scenario."""
+    """One split of one scenario; `code` is that of its methods' records, which maps of older versions do not say."""
 
+    code: NotRequired[str]
     seed: int
     fold: Annotated[int, Field(ge=0)]
     kinds: Annotated[list[str], Field(min_length=1, max_length=3)]
