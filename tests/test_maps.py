@@ -104,7 +104,7 @@ def test_the_command_writes_a_sound_file_a_scenario_and_texts_only_if_asked(prog
     assert min(smote["parents"]) >= 0  # its parents are drawn, too
     assert max(smote["parents"]) < len(drawn["real"]["labels"])
     assert all(0 <= each < map_files.SIDE for each in smote["places"]["pca"])
-    assert draw(str(folder), "--kind", "pca", "--texts").code == 0
+    assert draw(str(folder.parent), "--kind", "pca", "--texts").code == 0  # of all experiments: the same place
     (path,) = (folder / "maps").glob("*.json")  # in its place
     assert len(map_files.read(path)["real"]["texts"]) == len(map_files.read(path)["real"]["labels"])
     assert "nothing to draw" in draw(str(folder), "--scenario", "elsewhere").err

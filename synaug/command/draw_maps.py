@@ -98,7 +98,7 @@ def draw(asked: argparse.Namespace) -> None:
             without.append(_without_a_seed(str(scenario), runs, evidence.records))
             continue
         found = _map(asked, kinds, runs, seed)
-        path = map_files.write(asked.folder, found)
+        path = map_files.write(Path(runs["folder"].iloc[0]).parent, found)  # where a report looks, whatever was given
         drawn += 1
         labels = ", ".join(method["label"] for method in found["methods"])
         say(f"{shown(scenario)}: {shown(labels)}: {path}\n")
