@@ -61,25 +61,87 @@ def test_a_projection_repeats_itself_and_others_decide_nothing(kind: str) -> Non
     assert np.median(np.linalg.norm(applied - first[:6], axis=1)) < spread  # near the rows that they are nearly
 
 
+def test_small_classes_are_drawn_whole_and_large_ones_alike() -> None:
+    labels = np.repeat([0, 1, 2, 3], [900, 700, 40, 5])
+    chosen = draw_maps.chosen_rows(labels, 401)
+    assert np.bincount(labels[chosen]).tolist() == [178, 178, 40, 5]
+    assert np.diff(chosen[:178]).max() <= 6  # evenly, over all of the class
+    assert draw_maps.chosen_rows(labels, 5000).tolist() == list(range(len(labels)))
+    assert len(draw_maps.chosen_rows(labels, 3)) == 3  # of more classes than places
+    assert len(draw_maps.chosen_rows(labels[:0], 3)) == 0
+
+
+def test_parents_of_drawn_rows_are_drawn_as_far_as_there_is_room() -> None:
+    labels = np.repeat([0, 1], [500, 500])
+    times = np.zeros(1000, int)
+    times[1:1000:11] = 1  # 91 rows that an even choice would mostly miss
+    assert set(np.flatnonzero(times)) <= set(draw_maps.chosen_rows(labels, 100, times))
+    # Of more parents than room, those used most; other classes keep a part.
+    times[500:] = 1
+    times[900:920] = 9
+    chosen = draw_maps.chosen_rows(labels, 100, times)
+    assert len(chosen) == 100
+    assert set(range(900, 920)) <= set(chosen)
+    assert 25 <= (labels[chosen] == 0).sum() <= 75
+    assert (times[chosen] > 0).all()
+
+
 def test_the_command_writes_a_sound_file_a_scenario_and_texts_only_if_asked(program: Program, csv: str) -> None:
     for augmenter in ("none", "smote", "mine"):
         assert program(*TOY, csv, f"augmenter={augmenter}").code == 0
     folder = program.folder / "multirun" / "default"
-    outcome = draw(str(folder), "--kind", "pca", "--most", "20")
+    outcome = draw(str(folder), "--kind", "pca", "--most", "30")
     assert outcome.code == 0, outcome.err
     (path,) = (folder / "maps").glob("*.json")
     drawn = map_files.read(path)
     assert [each["label"] for each in drawn["methods"]] == ["mine", "smote"]
     assert "texts" not in drawn["real"]
-    assert len(drawn["real"]["labels"]) <= 20
+    assert len(drawn["real"]["labels"]) == 30
     smote = drawn["methods"][1]
     assert smote["total"] >= len(smote["labels"])
+    assert drawn["real"]["total"] > 30
+    assert drawn["code"] == program.records()[0]["code"]
+    assert min(smote["parents"]) >= 0  # its parents are drawn, too
     assert max(smote["parents"]) < len(drawn["real"]["labels"])
     assert all(0 <= each < map_files.SIDE for each in smote["places"]["pca"])
-    assert draw(str(folder), "--kind", "pca", "--texts").code == 0
+    assert draw(str(folder.parent), "--kind", "pca", "--texts").code == 0  # of all experiments: the same place
     (path,) = (folder / "maps").glob("*.json")  # in its place
     assert len(map_files.read(path)["real"]["texts"]) == len(map_files.read(path)["real"]["labels"])
     assert "nothing to draw" in draw(str(folder), "--scenario", "elsewhere").err
+
+
+def test_each_augmenter_is_drawn_whichever_losses_it_was_run_with(program: Program, csv: str) -> None:
+    for augmenter, loss in (("smote", "class_weighted"), ("random", "focal"), ("random", "plain")):
+        assert program(*TOY, csv, f"augmenter={augmenter}", f"loss={loss}").code == 0
+    folder = program.folder / "multirun" / "default"
+    outcome = draw(str(folder), "--kind", "pca")
+    assert outcome.code == 0, outcome.err
+    (drawn,) = map_files.below([folder])
+    assert [each["label"] for each in drawn["methods"]] == ["random", "smote"]
+
+
+def test_all_methods_of_a_map_are_of_one_seed_or_a_sentence_says_why_not(program: Program, csv: str) -> None:
+    seeds = {"random": "[0,2,3]", "smote": "[2,3]", "mine": "[5]"}
+    for augmenter in ("random", "smote"):
+        assert program(*TOY, csv, f"augmenter={augmenter}", f"seeds={seeds[augmenter]}").code == 0
+    folder = program.folder / "multirun" / "default"
+    outcome = draw(str(folder), "--kind", "pca")
+    assert outcome.code == 0, outcome.err
+    (drawn,) = map_files.below([folder])
+    assert drawn["seed"] == 2
+    assert len(drawn["methods"]) == 2
+    assert program(*TOY, csv, "augmenter=mine", f"seeds={seeds['mine']}").code == 0
+    outcome = draw(str(folder), "--kind", "pca")
+    assert outcome.code == 1
+    assert "no seed is common to all of its methods (mine: 5; random: 0, 2, 3; smote: 2, 3)" in outcome.err
+    assert "run them with a common seed" in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    # Where another scenario can be drawn, it is.
+    assert program(*TOY, csv, "augmenter=mine", "seeds=[5]", "imbalance_ratio=ir2").code == 0
+    outcome = draw(str(folder), "--kind", "pca")
+    assert outcome.code == 0, outcome.err
+    assert "no seed is common" in outcome.err
+    assert "ir2" in outcome.out
 
 
 def test_a_file_that_is_not_as_written_is_no_map(tmp_path: Path) -> None:
@@ -92,6 +154,9 @@ def test_a_file_that_is_not_as_written_is_no_map(tmp_path: Path) -> None:
         "real": {**rows, "trains": [1, 0]},
         "methods": [{**rows, "identity": "x", "label": "smote", "total": 2, "parents": [0, 1, -1, -1]}],
     }
+    older = map_files.write(tmp_path, sound)  # without the code's digest and the number of real rows
+    assert map_files.read(older) == sound
+    sound |= {"code": "c0de", "real": {**sound["real"], "total": 9}}
     path = map_files.write(tmp_path, sound)
     assert map_files.read(path) == sound
     wrong: list[dict[str, Any]] = [
@@ -101,6 +166,7 @@ def test_a_file_that_is_not_as_written_is_no_map(tmp_path: Path) -> None:
         {"real": {**sound["real"], "places": {"pca": [0, 1, 2, 1000]}}},
         {"methods": [{**sound["methods"][0], "parents": [0, 2, -1, -1]}]},
         {"methods": [{**sound["methods"][0], "parents": [0]}]},
+        {"code": 1},
         {"more": 1},
     ]
     for change in wrong:

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import re
 import shutil
 import sys
@@ -21,16 +22,18 @@ from scipy import stats
 from synaug import record, report
 from synaug.comparison import compare as comparisons
 from synaug.comparison import evidence as evidences
-from synaug.comparison.labels import PICKED
+from synaug.comparison.labels import PICKED, Scenario
 from synaug.record import explained as explained_files
+from synaug.record import maps as map_files
 from synaug.report import audited, data_files, draw, figures, limits, words
 from synaug.report.__main__ import main
 from synaug.report.drawing import colours, style, svg
 from synaug.report.drawing.contract import Drawing, Plan
 from synaug.report.figures import forest, gains
 from synaug.report.page import explained, page, reproduction, tables
+from synaug.report.page import maps as page_maps
 from synaug.report.results import Results
-from tests.fabricated import fabricate, write, write_failure, write_runs
+from tests.fabricated import CODE, fabricate, write, write_failure, write_runs
 
 SCRIPT = "<script>window.__pwned=1</script>"
 PDF = svg.pdf
@@ -493,7 +496,8 @@ def test_examples_are_fewer_where_scenarios_are_many_and_of_the_records_own_code
     results = Results(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
 
     def shown() -> set[str]:
-        tables = explained.scenarios(results)
+        tables, not_shown = explained.scenarios(results)
+        assert not_shown == []  # each scenario has a method that is
         assert len(tables) == 4
         methods = [method for table in tables for method in table["methods"]]
         assert [method["label"] for method in methods] == ["smote"] * 4
@@ -504,6 +508,47 @@ def test_examples_are_fewer_where_scenarios_are_many_and_of_the_records_own_code
     assert shown() == {f"{name}{20 * number + place}" for number, name in enumerate("abc") for place in range(4)}
     monkeypatch.setattr(limits, "EXPLAINED_LINES", 18)
     assert shown() == {"a0", "a1", "b20", "c40"}
+    monkeypatch.setattr(limits, "SCENARIO_TABLES", 3)
+    tables, (sentence,) = explained.scenarios(results)
+    assert len(tables) == 3
+    assert sentence.startswith("1 further scenario: two · ")
+
+
+def write_map(results: Results, scenario: Scenario, code: str | None, n: int = 4) -> Path:
+    """One of the scenario's SMOTE, with `n` rows of each kind."""
+    runs = results.evidence.runs
+    run = runs[(runs["scenario"] == scenario) & (runs["augmenter"] == "smote")].iloc[0]
+    rows: dict[str, Any] = {"labels": [0] * n, "places": {"pca": [0] * 2 * n}}
+    method = {**rows, "identity": run["identity"], "label": "smote", "total": n, "parents": [-1] * 2 * n}
+    drawn = {"seed": 0, "fold": 0, "kinds": ["pca"], "class_names": ["a"], "real": {**rows, "trains": [1] * n}}
+    own = {} if code is None else {"code": code}
+    return map_files.write(Path(run["folder"]).parent, {**drawn, "methods": [method], **own})
+
+
+def test_the_page_carries_the_maps_drawn_last_and_names_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_runs(tmp_path / "runs", ["one", "two"], (2.0, 10.0, 50.0), ["none", "smote"], n_folds=2)
+    evidence = evidences.read([tmp_path / "runs"])
+    results = Results(evidence, comparisons.compare(evidence, metrics=["accuracy"]))
+    assert page_maps.maps(results) == ([], [])
+    scenarios = results.scenarios
+    # Of other code than the records have now; of an older version, which did not say; and of the same.
+    for age, (scenario, code) in enumerate(zip(scenarios, ["0ther", None, CODE, CODE, CODE, CODE], strict=True)):
+        path = write_map(results, scenario, code, n=400 if scenario == scenarios[-1] else 4)
+        os.utime(path, (age, age))
+    maps, (sentence,) = page_maps.maps(results)
+    assert [each["scenario"] for each in maps] == [results.label(scenario) for scenario in scenarios[2:]]
+    assert f"{scenarios[0]} and {scenarios[1]}. To see them, draw them again (python -m synaug.maps FOLDER)" in sentence
+    monkeypatch.setattr(limits, "MAPS", 2)
+    maps, (first, second) = page_maps.maps(results)
+    assert [each["scenario"] for each in maps] == [results.label(scenario) for scenario in scenarios[4:]]
+    assert f"Not shown: {scenarios[2]} and {scenarios[3]}." in first
+    assert second == sentence
+    monkeypatch.setattr(limits, "MAPS_BYTES", 2000)  # too few for the largest
+    maps, (first, _) = page_maps.maps(results)
+    assert [each["scenario"] for each in maps] == [results.label(scenario) for scenario in scenarios[3:5]]
+    assert f"Not shown: {scenarios[2]} and {scenarios[5]}." in first
 
 
 def test_limits_of_colours_are_symmetric(small: Path) -> None:

@@ -52,12 +52,13 @@ def draw_a_map(evidence: evidences.Evidence) -> None:
     """Of the first scenario's SMOTE: 4 real rows on the corners, one of them held back, and 2 synthetic rows."""
     runs = evidence.runs[evidence.runs["augmenter"] == "smote"]
     corners = [0, 0, 999, 0, 0, 999, 999, 999]
-    real = {"labels": [0, 1, 2, 3], "trains": [1, 1, 1, 0], "texts": ["one", "two", SCRIPT, "four"]}
+    real = {"total": 90, "labels": [0, 1, 2, 3], "trains": [1, 1, 1, 0], "texts": ["one", "two", SCRIPT, "four"]}
     made = {"label": "smote", "total": 9, "labels": [2, 3], "parents": [0, 2, -1, -1]}
     places = {"umap": [0, 500, 700, 700], "pca": [0, 250, 600, 600]}
     maps.write(
         Path(runs["folder"].iloc[0]).parent,
         {
+            "code": evidence.records[runs["identity"].iloc[0]]["code"],
             "seed": 0,
             "fold": 0,
             "kinds": ["umap", "pca"],
@@ -410,6 +411,7 @@ def test_a_map_tells_what_a_row_was_made_of(watched: Watched, width: int) -> Non
     figure = page.locator("figure[data-map]")
     assert figure.count() == 1
     assert "smote: 9 synthetic rows, 2 of them drawn" in figure.inner_text()
+    assert "seed 0, fold 0, 4 of 90 real rows drawn" in figure.inner_text()
     canvas = figure.locator(".panels canvas")
     told = figure.locator(".told")
     side = canvas.evaluate("each => each.clientWidth")

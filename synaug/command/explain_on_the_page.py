@@ -4,15 +4,12 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from synaug.command.remake import Remade, Wanted, described_rows, makes_rows, remake
+from synaug.command.remake import Remade, Wanted, described_rows, makes_rows, of_first_loss, remake
 from synaug.errors import UserError
 from synaug.files.escaping import console, say, shown
 from synaug.record import explained as explained_files
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NEAREST = 3  # one of them is no parent
 
@@ -32,7 +29,7 @@ def write_examples(asked: argparse.Namespace) -> None:
     written: list[Path] = []
     for scenario, runs in evidences.read(asked.runs).runs.groupby("scenario", sort=False):
         told = []
-        for label, folder in _of_first_loss(runs)[["augmenter", "folder"]].itertuples(index=False):
+        for label, folder in of_first_loss(runs)[["augmenter", "folder"]].itertuples(index=False):
             run = Path(folder)
             if not makes_rows(run):
                 continue
@@ -87,7 +84,3 @@ def _row(told: Mapping[str, Any]) -> dict[str, Any]:
 def _real(told: Mapping[str, Any]) -> dict[str, Any]:
     real = {"row": told["row"], "class_name": told["class"]}
     return {**real, "text": shown(told["text"])[: explained_files.LONGEST_TEXT]} if "text" in told else real
-
-
-def _of_first_loss(runs: "pd.DataFrame") -> "pd.DataFrame":
-    return runs[runs["loss"] == runs.groupby("augmenter")["loss"].transform("min")]

@@ -23,6 +23,8 @@ from synaug.settings import conf_dir, did_you_mean
 from synaug.settings.names import cut
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from synaug.augmenter import Augmenter
     from synaug.dataset import LabelledTexts
     from synaug.quality.described import Described
@@ -155,6 +157,14 @@ def makes_rows(folder: Path) -> bool:
     balance: Mapping[str, Any] = record.read(folder)["balance"]
     at = balance["columns"].index("made")
     return any(row[at] > 0 for row in balance["data"])
+
+
+def of_first_loss(runs: "pd.DataFrame") -> "pd.DataFrame":
+    """Of runs of one scenario, each augmenter's with the loss that comes first: runs of other losses have its rows.
+
+    Augmenters need not have been run with the same losses.
+    """
+    return runs[runs["loss"] == runs.groupby("augmenter")["loss"].transform("min")]
 
 
 def described_rows(remade: Remade, nearest: int, *, texts: bool = True) -> "Described":

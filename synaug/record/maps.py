@@ -25,8 +25,12 @@ _closed = with_config(ConfigDict(strict=True, extra="forbid"))
 
 @_closed
 class Real(TypedDict):
-    """Real rows: their labels, whether they train (1) or were held back (0), their places by kind, x and y in turn."""
+    """Real rows: their labels, whether they train (1) or were held back (0), their places by kind, x and y in turn.
 
+    `total` is how many the split has, drawn or not; maps of older versions do not say.
+    """
+
+    total: NotRequired[Annotated[int, Field(ge=0)]]
     labels: Places
     trains: Annotated[list[Annotated[int, Field(ge=0, le=1)]], Field(max_length=MOST_ROWS)]
     places: dict[str, Coordinates]
@@ -47,8 +51,9 @@ class Made(TypedDict):
 
 @_closed
 class Map(TypedDict):
-    """One split of one scenario."""
+    """One split of one scenario; `code` is that of its methods' records, which maps of older versions do not say."""
 
+    code: NotRequired[str]
     seed: int
     fold: Annotated[int, Field(ge=0)]
     kinds: Annotated[list[str], Field(min_length=1, max_length=3)]

@@ -21,7 +21,9 @@ RECALL_METHODS = 16
 CONFUSION_LABELS = 30  # classes: of more, the axes name none
 CONFUSION_NUMBERS = 10  # classes: of more, the cells hold none
 
-MAPS = 8  # scenarios of which a map is shown
+# Maps of a page, those drawn last.
+MAPS = 8
+MAPS_BYTES = 6_000_000  # together
 
 # Examples of synthetic rows.
 EXPLAINED_METHODS = 20  # of a scenario

@@ -4,7 +4,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable
-from itertools import accumulate
 
 from synaug.comparison.formatting import class_metric
 from synaug.comparison.formatting import counted as counted
@@ -72,10 +71,14 @@ def level_label(name: str) -> str:
 def short(text: object, most: int = 26) -> str:
     """Name something in a figure, cut where it would burst it."""
     whole = shown(text)
-    if width(whole) <= most:
-        return whole
-    ends = accumulate(map(_width, whole))
-    return f"{whole[: sum(end < most for end in ends)]}…"
+    wide = fitting = 0
+    for place, sign in enumerate(whole, 1):  # no further than need be: texts may be long, and many
+        wide += _width(sign)
+        if wide > most:
+            return f"{whole[:fitting]}…"
+        if wide < most:
+            fitting = place
+    return whole
 
 
 def width(text: str) -> int:

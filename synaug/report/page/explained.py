@@ -13,7 +13,7 @@ from synaug.report.results import Results
 OFF_THE_LINE = 1e-3  # of the parents' distance: below it, rounding
 
 
-def scenarios(results: Results) -> list[dict[str, Any]]:
+def scenarios(results: Results) -> tuple[list[dict[str, Any]], list[str]]:
     """One table for each scenario of which rows were explained, short enough that a page of many stays small.
 
     Returns
@@ -21,12 +21,15 @@ def scenarios(results: Results) -> list[dict[str, Any]]:
     list of dict
         `label`; `methods`, each with `label`, `about` and `lines` (see `_line`); and `left_out`, how many methods
         are. Text is as it may be shown.
+    list of str
+        Sentences on scenarios that are not shown.
     """
-    methods = _methods(results)
-    ordered = [scenario for scenario in results.scenarios if scenario in methods][: limits.SCENARIO_TABLES]
+    methods, outdated = _methods(results)
+    explained_ones = [scenario for scenario in results.scenarios if scenario in methods]
+    ordered, further = explained_ones[: limits.SCENARIO_TABLES], explained_ones[limits.SCENARIO_TABLES :]
     n_shown = sum(min(len(methods[scenario]), limits.EXPLAINED_METHODS) for scenario in ordered)
     of_each = max(1, min(limits.EXPLAINED_ROWS, limits.EXPLAINED_LINES // max(1, n_shown)))
-    return [
+    tables = [
         {
             "label": results.label(scenario),
             "methods": [
@@ -37,24 +40,43 @@ def scenarios(results: Results) -> list[dict[str, Any]]:
         }
         for scenario in ordered
     ]
+    sentences = []
+    if further:
+        sentences.append(
+            f"{words.counted(len(further), 'further scenario')}: {words.listed(map(shown, further))}. "
+            "python -m synaug.explain RUN tells of each run."
+        )
+    if outdated:
+        sentences.append(
+            "Not shown, as another state of synaug's code made these runs since: "
+            f"{words.listed(map(shown, outdated))}. To see them, explain them again "
+            "(python -m synaug.explain FOLDER --page) and report again."
+        )
+    return tables, sentences
 
 
-def _methods(results: Results) -> dict[Any, dict[str, dict[str, Any]]]:
-    """What was explained last of each scenario's augmenters, of records that still have the same code."""
+def _methods(results: Results) -> tuple[dict[Any, dict[str, dict[str, Any]]], list[Any]]:
+    """What was explained last of each scenario's augmenters, and scenarios of which all that is outdated.
+
+    It is outdated if a record no longer has the code that it had then.
+    """
     runs = results.evidence.runs
     found: dict[Any, dict[str, dict[str, Any]]] = {}
-    if runs.empty:
-        return found
+    outdated = set()
     of_run = {
         identity: (scenario, label)
         for identity, scenario, label in zip(runs["identity"], runs["scenario"], runs["augmenter"], strict=True)
     }
     for explained in files.below(sorted({Path(folder).parent for folder in runs["folder"]})):
         identity = explained["identity"]
-        if identity in of_run and results.evidence.records[identity]["code"] == explained["code"]:
-            scenario, label = of_run[identity]
+        if identity not in of_run:
+            continue
+        scenario, label = of_run[identity]
+        if results.evidence.records[identity]["code"] == explained["code"]:
             found.setdefault(scenario, {}).setdefault(label, explained)
-    return found
+        else:
+            outdated.add(scenario)
+    return found, [scenario for scenario in results.scenarios if scenario in outdated - set(found)]
 
 
 def _method(label: str, explained: Mapping[str, Any], most: int) -> dict[str, Any]:

@@ -1,39 +1,83 @@
 """Maps of real and synthetic rows, as far as `python -m synaug.maps` has drawn some beside the runs."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from synaug.comparison.labels import Scenario
 from synaug.files.escaping import shown
 from synaug.record import maps as map_files
-from synaug.report import limits
+from synaug.report import limits, words
 from synaug.report.results import Results
 
 NAMES = {"umap": "UMAP", "pca": "PCA", "tsne": "t-SNE"}
 
 
-def maps(results: Results) -> list[dict[str, Any]]:
-    """The newest map of each scenario, for so many scenarios as the page can carry; page.js draws them.
+def maps(results: Results) -> tuple[list[dict[str, Any]], list[str]]:
+    """The maps that were drawn last, one a scenario, and as many as the page can carry; page.js draws them.
 
     Returns
     -------
     list of dict
-        As in a file of `synaug.record.maps`, without methods whose run is not compared, and with `scenario` (its
-        label); text is as it may be shown.
+        As in a file of `synaug.record.maps`, without methods whose run is not compared or was run again by another
+        state of the code, and with `scenario` (its label); text is as it may be shown.
+    list of str
+        Sentences on maps that are not shown.
     """
-    runs = results.evidence.runs
-    if runs.empty:
-        return []
+    found, outdated = _newest(results)
+    label_of = dict(zip(results.evidence.runs["identity"], results.evidence.runs["augmenter"], strict=True))
+    carried: dict[Scenario, dict[str, Any]] = {}
+    room, without = limits.MAPS_BYTES, []
+    for scenario, drawn in found.items():
+        size = room + 1
+        if len(carried) < limits.MAPS:
+            for_the_page = _for_the_page(drawn, results.label(scenario), label_of)
+            size = len(json.dumps(for_the_page, separators=(",", ":")))
+        if size <= room:
+            carried[scenario] = for_the_page
+            room -= size
+        else:
+            without.append(scenario)
+    sentences = []
+    if without:
+        sentences.append(
+            f"The page has room for {words.counted(limits.MAPS, 'map')} and {limits.MAPS_BYTES // 1_000_000} MB of "
+            f"them, and shows those that were drawn last. Not shown: {_listed(results, without)}. To see one of them, "
+            "draw it again (python -m synaug.maps FOLDER --scenario TEXT; a large one with fewer rows, --most N) and "
+            "report again."
+        )
+    if outdated:
+        sentences.append(
+            "Not shown, as another state of synaug's code drew these maps or made these runs since: "
+            f"{_listed(results, outdated)}. To see them, draw them again (python -m synaug.maps FOLDER) and report "
+            "again."
+        )
+    return [carried[scenario] for scenario in results.scenarios if scenario in carried], sentences
+
+
+def _newest(results: Results) -> tuple[dict[Scenario, dict[str, Any]], set[Scenario]]:
+    """The newest map of each scenario, newest first, and scenarios of which there are only outdated ones."""
+    runs, records = results.evidence.runs, results.evidence.records
+    found: dict[Scenario, dict[str, Any]] = {}
+    outdated: set[Scenario] = set()
     scenario_of = dict(zip(runs["identity"], runs["scenario"], strict=True))
-    label_of = dict(zip(runs["identity"], runs["augmenter"], strict=True))
-    found: dict[Any, dict[str, Any]] = {}
     for drawn in map_files.below(sorted({Path(folder).parent for folder in runs["folder"]})):
         methods = [method for method in drawn["methods"] if method["identity"] in scenario_of]
         scenarios = {scenario_of[method["identity"]] for method in methods}
-        if len(scenarios) == 1:
-            found.setdefault(scenarios.pop(), {**drawn, "methods": methods})
-    ordered = [scenario for scenario in results.scenarios if scenario in found][: limits.MAPS]
-    return [_for_the_page(found[scenario], results.label(scenario), label_of) for scenario in ordered]
+        if len(scenarios) != 1:
+            continue
+        scenario = scenarios.pop()
+        current = [each for each in methods if records[each["identity"]]["code"] == drawn.get("code")]
+        if current:
+            found.setdefault(scenario, {**drawn, "methods": current})
+        else:
+            outdated.add(scenario)
+    return found, outdated - set(found)
+
+
+def _listed(results: Results, some: Collection[Scenario]) -> str:
+    return words.listed(shown(scenario) for scenario in results.scenarios if scenario in some)
 
 
 def _for_the_page(drawn: Mapping[str, Any], label: str, label_of: Mapping[str, str]) -> dict[str, Any]:

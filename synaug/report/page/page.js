@@ -351,7 +351,9 @@
     map.class_names.slice(0, COLOURS.length).forEach((name, label) => sign(name, TRAINS, COLOURS[label]));
     SHAPES.forEach((label, shape) => sign(label, shape, "#808890"));
     const more = map.class_names.length > COLOURS.length ? element("p", { class: "missing" }, `${map.class_names.length} classes share ${COLOURS.length} colours; only the first ${COLOURS.length} classes are listed`) : "";
-    const where = element("p", {}, `seed ${map.seed}, fold ${map.fold}; `, element("label", {}, "projection ", kinds));
+    const n = map.real.labels.length;
+    const drawn = n < map.real.total ? `, ${n} of ${map.real.total} real rows drawn` : "";
+    const where = element("p", {}, `seed ${map.seed}, fold ${map.fold}${drawn}; `, element("label", {}, "projection ", kinds));
     place.append(where, key, more, element("div", { class: "panels" }, ...own.map((each) => each.place)), told);
   }
 

@@ -61,7 +61,8 @@ def render(results: Results, sections: Sequence[Section]) -> str:
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     all_tables = tables.all_tables(results)
     by_scenario = scenarios.tables(results)
-    drawn_maps = maps.maps(results)
+    drawn_maps, maps_not_shown = maps.maps(results)
+    explained_rows, explained_not_shown = explained.scenarios(results)
     data = {"tables": all_tables, "maps": drawn_maps, "metrics": [_metric(name) for name in results.comparison.metrics]}
     context: dict[str, Any] = {
         "style": Markup(style),  # noqa: S704 (a file of ours)
@@ -77,7 +78,9 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "limits": limits,
         "warnings": warnings(results),
         "maps": drawn_maps,
-        "explained": explained.scenarios(results),
+        "maps_not_shown": maps_not_shown,
+        "explained": explained_rows,
+        "explained_not_shown": explained_not_shown,
         "chosen_amounts": chosen_amounts.sentences(results),
         "label_noise": label_noise.sentences(results),
         "commands": reproduction.commands(results),
