@@ -210,6 +210,7 @@ def headline_of(rows: list[dict[str, Any]], metric: str) -> dict[str, tuple[floa
         if row["decides"]:
             of_split = candidates.setdefault(row["scenario"], {}).setdefault((row["seed"], row["fold"]), {})
             of_split.setdefault(row["with_synthesis"], []).append(row)
+            assert row["new_points"] == row["with_synthesis"]
     asked = []
     for scenario, splits in candidates.items():
         taken = [

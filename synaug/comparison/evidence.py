@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from synaug import record as records
 from synaug.comparison.formatting import class_metric
@@ -134,10 +135,13 @@ class Evidence:
         wanted = self.validation["identity"].astype(object).map(by)
         rows = self.validation[self.validation["metric"].astype(object) == wanted]
         with_synthesis = self._with_synthesis(rows[[*LABELS, "decision", "seed", "fold", "value"]])
+        return with_synthesis.assign(new_points=self.new_points(rows))
+
+    def new_points(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
+        """Whether the run of each row (`identity`) made any new point in the split of the row (`seed`, `fold`)."""
         made = self.splits_with_new_points()
         of = zip(rows["identity"].tolist(), rows["seed"].tolist(), rows["fold"].tolist(), strict=True)
-        new_points = [(seed, fold) in made[identity] if identity in made else False for identity, seed, fold in of]
-        return with_synthesis.assign(new_points=np.array(new_points, dtype=bool))
+        return np.array([(seed, fold) in made.get(identity, ()) for identity, seed, fold in of], dtype=bool)
 
     def splits_with_new_points(self) -> dict[str, set[tuple[int, int]]]:
         """Of each run with synthesis, by identity, the splits (seed, fold) in which a fit got a new point.

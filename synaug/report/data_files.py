@@ -25,6 +25,8 @@ OF_SCORES = {
     "the rule with the best out-of-fold loss of its split; `best without synthesis` and `best with synthesis` stand in "
     "the place of an augmenter",
     "with_synthesis": "whether the method makes new points; repetition and removal of rows make none",
+    "new_points": "whether the method made any in this split: with amount=auto a split may choose none. The best with "
+    "synthesis is picked among methods that did, where any did; empty for methods that choose",
     "identity": "of the run; empty where each split may be of another one",
     "seed, fold": "the split",
     "rows": f"which rows were scored: `{TEST}`, or `{OUT_OF_FOLD}`, the training rows, each by the inner model that "
@@ -51,6 +53,7 @@ def scores(evidence: Evidence, comparison: Comparison) -> pd.DataFrame:
     decides = evidence.validation.index.isin(evidence.out_of_fold().index)
     recorded = pd.concat([test, evidence.validation.assign(rows=OUT_OF_FOLD, decides=decides)], ignore_index=True)
     recorded["with_synthesis"] = recorded["identity"].astype(object).map(makes_points).astype(bool)
+    recorded["new_points"] = pd.array(evidence.new_points(recorded), dtype="boolean")
     chosen = pd.concat(
         [values.dropna(subset="chosen_from").assign(metric=metric) for metric, values in comparison.values.items()]
     )
