@@ -149,7 +149,7 @@ def test_what_is_not_the_records_own_is_refused(program: Program, csv: str, tmp_
     evil = {**config, "augmenter": {**config["augmenter"], "_target_": "tests.toy.LeakySampler.evil"}}
     assert "tests.toy.LeakySampler.evil" in refused(config=evil)
     assert "--seed 7 is not recorded" in refused("--seed", "7")
-    assert "folds 0 to 3" in refused("--fold", "4")
+    assert "give one from 0 to 3" in refused("--fold", "4")
     assert "give one from 0 to 4" in refused("--inner", "5")
     assert "--row 1000" in refused("--row", "1000")
     assert "no setting of this run" in refused("dataset.pth=x")
