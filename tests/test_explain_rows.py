@@ -109,7 +109,7 @@ def test_without_a_row_some_of_each_class_and_the_parents_used_most_are_told(rec
 
 
 def test_rows_without_parents_have_the_nearest_texts_only(recorded: Any) -> None:
-    folder, _ = recorded("augmenter=vae", "augmenter.max_epochs=2")
+    folder, _ = recorded("augmenter=vae_prior", "augmenter.max_epochs=2")
     outcome = explain(str(folder), "--row", "0")
     assert outcome.code == 0, outcome.err
     assert "its parents are not known" in outcome.out
