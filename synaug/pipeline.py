@@ -370,7 +370,7 @@ def look_into(data: TrainingData, predictions: Predictions, cost: Cost) -> dict[
             except Exception as error:
                 if is_out_of_memory(error):
                     raise
-                log.exception("the record's table %s stays empty, by a fault of synaug; all else is recorded", name)
+                log.exception("the record's table %s is empty because of a fault in synaug; the rest is recorded", name)
                 found[name] = as_table(columns, ())
                 reason = f"{type(error).__name__}: {error}"[:MOST_OF_A_REASON]
                 faults += [[seed, name, reason] for seed in sorted({split.seed for split in data.splits})]

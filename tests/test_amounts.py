@@ -202,8 +202,8 @@ def test_a_split_that_chose_none_is_told_from_synthesis(tmp_path: Path) -> None:
     compared = comparisons.compare(found)
     said = [each for each in compared.verdict.cautions if "made a new point" in each]
     assert said == [
-        "In 1 of 3 splits no method made a new point, as amount=auto chose 0 or a fallback repeated rows: there the "
-        "best with synthesis has none, and its gain is that of not making any."
+        "In 1 of 3 splits no method made a new point, because amount=auto chose 0 or a fallback repeated rows. There, "
+        "even the best with synthesis made none, so its gain does not come from synthesis."
     ]
     assert chosen_amounts.sentences(Results(found, compared)) == [
         "imdb at 1:10, smote auto: 0 % in 1, 50 % in 0, 100 % in 2 of 3 splits"

@@ -331,7 +331,7 @@ def test_a_look_inside_that_fails_costs_its_table_and_is_named(
     monkeypatch.setattr(planted, lambda *_, **__: 1 / 0)
     outcome = program(*arguments, "seeds=[0,1]")
     assert outcome.code == 0
-    assert f"the record's table {table} stays empty, by a fault of synaug" in outcome.err + outcome.out
+    assert f"the record's table {table} is empty because of a fault in synaug" in outcome.err + outcome.out
     recorded = program.record()
     assert [name for name in ("quality", "geometry", "label_noise") if not recorded[name]["data"]] == [table]
     assert recorded["faults"]["data"] == [[seed, table, "ZeroDivisionError: division by zero"] for seed in (0, 1)]
@@ -340,7 +340,7 @@ def test_a_look_inside_that_fails_costs_its_table_and_is_named(
     assert any("Traceback" in path.read_text() for path in folder.glob("*.log"))
     assert report([str(folder)]) == 0
     page = (folder / "report" / "index.html").read_text(encoding="utf-8")
-    assert "failed in 1 run, by a fault of synaug (ZeroDivisionError: division by zero)" in page
+    assert "failed in 1 run, because of a fault in synaug (ZeroDivisionError: division by zero)" in page
     # Seeds that are added later have the table.
     monkeypatch.undo()
     assert program(*arguments, "seeds=[0,1,2]").code == 0

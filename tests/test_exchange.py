@@ -180,7 +180,7 @@ def test_records_without_a_balance_have_no_rates(tmp_path: Path) -> None:
         ({}, "smote is worth 14 (6 to 25) real texts of a minority class"),
         (
             {"parts": 0, "beyond": -1, "low": 0.0},
-            "smote is worth less than nothing: it scores below all of the learning curve",
+            "smote is worth less than nothing: it scores below the whole learning curve",
         ),
         (
             {"worth": 1.26, "parts": 2},

@@ -109,7 +109,7 @@ def test_without_a_row_some_of_each_class_and_the_parents_used_most_are_told(rec
 
 
 def test_rows_without_parents_have_the_nearest_texts_only(recorded: Any) -> None:
-    folder, _ = recorded("augmenter=vae", "augmenter.max_epochs=2")
+    folder, _ = recorded("augmenter=vae_prior", "augmenter.max_epochs=2")
     outcome = explain(str(folder), "--row", "0")
     assert outcome.code == 0, outcome.err
     assert "its parents are not known" in outcome.out
@@ -149,14 +149,14 @@ def test_what_is_not_the_records_own_is_refused(program: Program, csv: str, tmp_
     evil = {**config, "augmenter": {**config["augmenter"], "_target_": "tests.toy.LeakySampler.evil"}}
     assert "tests.toy.LeakySampler.evil" in refused(config=evil)
     assert "--seed 7 is not recorded" in refused("--seed", "7")
-    assert "folds 0 to 3" in refused("--fold", "4")
-    assert "inner folds 0 to 4" in refused("--inner", "5")
+    assert "give one from 0 to 3" in refused("--fold", "4")
+    assert "give one from 0 to 4" in refused("--inner", "5")
     assert "--row 1000" in refused("--row", "1000")
     assert "no setting of this run" in refused("dataset.pth=x")
     balance = json.loads(sound)["balance"]
     made = balance["columns"].index("made")
     fewer = [[*row[:made], row[made] + 1, *row[made + 1 :]] for row in balance["data"]]
-    assert "makes other rows now" in refused(balance={**balance, "data": fewer})
+    assert "makes other numbers of rows" in refused(balance={**balance, "data": fewer})
     texts = Path(csv.partition("=")[2])
     texts.write_text(texts.read_text().replace("goal", "gaol"))
     assert "have changed" in refused()
@@ -226,7 +226,7 @@ def test_examples_for_the_page_stand_beside_the_runs_with_texts_only_if_asked(pr
 
 
 def test_what_is_of_one_run_does_not_go_with_a_page(tmp_path: Path) -> None:
-    assert "--row tells of one run" in explain(str(tmp_path), "--page", "--row", "1").err
+    assert "--row is for a single run" in explain(str(tmp_path), "--page", "--row", "1").err
     assert "--texts goes with --page" in explain(str(tmp_path), "--texts").err
     assert "2 runs are given" in explain(str(tmp_path), str(tmp_path)).err
     with pytest.raises(SystemExit):

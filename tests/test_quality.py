@@ -505,5 +505,5 @@ def test_the_figures_words_say_which_real_rows_stand_beside(tmp_path: Path) -> N
     for text in said[HELD_BACK]:
         assert "as many real rows that were held back" in text
     for text in said[TRAINING]:
-        assert "one half of a class beside its other half" in text
+        assert "one half of a class compared with its other half" in text
         assert "held back:" in text

@@ -453,12 +453,12 @@ def test_examples_of_synthetic_rows_tell_parents_and_the_nearest_row(watched: Wa
     assert made[2].startswith(f"1.25 × row 30, {SCRIPT}\n")
     assert f"{SCRIPT} \\u202eno text of" in made[2]
     assert "−0.25 × row 31, world (another class)" in made[2]
-    assert "and off the line through both by 0.50 of their distance" in made[2]
+    assert "and off the line through both by 0.50 times their distance" in made[2]
     assert made[3].startswith("0.250 away: row 31, <img src=x onerror=")
     assert "(another class)" in made[3]
     copied, drawn, moved = (row.locator("td").all_inner_texts()[1:] for row in groups.nth(0).locator("tr").all()[1:])
     assert copied == [f"a copy of row 32, {SCRIPT}", "–"]
-    assert drawn == ["no real row that is known", f"0.500 away: row 32, {SCRIPT}"]
+    assert drawn == ["parents not known", f"0.500 away: row 32, {SCRIPT}"]
     assert moved[0] == f"0.125 away from row 32, {SCRIPT}"
     assert groups.nth(0).locator("q").count() == 0
     assert page.evaluate("window.__pwned") is None

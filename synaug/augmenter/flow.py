@@ -63,18 +63,18 @@ class Flow(LearnedSampler):
 
         min E |v((1 - t) z + t x, t, class) - (x - z)|^2,   z ~ N(0, I), t ~ U(0, 1)
 
-    Rows have a part in the mean that they differ from, and so differ too little: of a class of m rows, differences
-    are multiplied by sqrt(m / (m - 1)) before it learns from them. One row of a class shows no spread, and nothing is
-    learned from it; new rows of that class differ from it as those of other classes do, each as those of a class that
-    is drawn in proportion to its rows.
+    A class's mean is taken over its own rows, so they differ from it too little: in a class of m rows, differences are
+    multiplied by sqrt(m / (m - 1)) before the network learns from them. A class's only row shows no spread, so nothing
+    is learned from it. New rows of that class differ from it as rows of other classes differ from their mean; for each
+    new row, one of these classes is drawn in proportion to its rows.
 
-    A new row solves ``dx/dt = v`` from a draw z (the midpoint rule in `ode_steps` steps), in a class's own mean and
-    the common plane; what lies beside the plane is Gaussian, with the covariance that rows have there. So with
+    A new row solves ``dx/dt = v`` from a draw z (the midpoint rule in `ode_steps` steps), in the common plane around
+    its class's own mean; what lies beside the plane is Gaussian, with the covariance that rows have there. So with
     `n_components` 0 or `steps` 0 a row is drawn from a Gaussian around its class's mean, with the covariance that
-    classes share, and the flow adds what is not Gaussian, or is of a class alone. Every row that is learned from counts
-    alike, whatever its class. A class's rows depend on `random_state`, the class and what was learned, not on which
-    others are wanted. All work is done on the CPU; flows of `fit_resample_all` train as one batched program, yet each
-    has the bits that it has alone.
+    classes share, and the flow adds what is not Gaussian, or belongs to one class alone. Every row that is learned from
+    counts the same, whatever its class. A class's rows depend on `random_state`, the class and what was learned, not on
+    which others are wanted. All work is done on the CPU; flows of `fit_resample_all` train as one batched program, yet
+    each has the same bits as alone.
 
     Parameters
     ----------
@@ -101,9 +101,9 @@ class Flow(LearnedSampler):
         Rows to add to each class.
     diagnostics_ : list of dict
         For each class added to: `class`; `rows`, real ones; `components` of the plane, and their share `explained` of
-        the variance within classes; `loss`, the mean squared error of the velocity over the last tenth of the steps, a
-        component (1 + the variance of what is to be learned, 1, for a network that says nothing: 2); `variance_ratio`
-        and `norm_ratio`, of synthetic over real rows, as of `synaug.augmenter.VAE`; `made`, synthetic rows.
+        the variance within classes; `loss`, the mean squared error of the velocity over the last tenth of the steps,
+        per component (2 for a network that always says 0: 1 from the noise, 1 from the rows); `variance_ratio` and
+        `norm_ratio`, of synthetic over real rows, as of `synaug.augmenter.VAE`; `made`, synthetic rows.
     parents_ : None
         Rows are drawn from a distribution, not around given rows.
 

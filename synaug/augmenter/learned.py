@@ -142,9 +142,9 @@ def require_spread(classes: NDArray[Any], model: str) -> None:
 
 
 def unbiased(counts: NDArray[np.integer]) -> NDArray[np.float64]:
-    """By what rows' differences from the mean of their class are multiplied, lest they show too small a spread.
+    """Factors for rows' differences from the mean of their class, which would show too small a spread without them.
 
-    Of m rows, the mean of the squared differences is (m - 1) / m of the variance; so it is sqrt(m / (m - 1)).
+    Of m rows, the mean of the squared differences is (m - 1) / m of the variance; so the factor is sqrt(m / (m - 1)).
 
     Parameters
     ----------

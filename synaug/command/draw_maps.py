@@ -35,23 +35,23 @@ def parser() -> argparse.ArgumentParser:
     )
     command_line.add_argument("folder", type=Path, metavar="FOLDER", help="of an experiment, multirun/mine")
     command_line.add_argument(
-        "settings", nargs="*", metavar="KEY=VALUE", help="where things lie now: dataset.path=…, cache_dir=…, threads=…"
+        "settings", nargs="*", metavar="KEY=VALUE", help="where files are: dataset.path=…, cache_dir=…; or threads=…"
     )
     command_line.add_argument("--scenario", metavar="TEXT", help="only scenarios whose name contains it")
     command_line.add_argument(
-        "--seed", type=int, metavar="S", help="of the split; if not given, the least that all methods have"
+        "--seed", type=int, metavar="S", help="of the split; if not given, the lowest that all methods have"
     )
     command_line.add_argument("--fold", type=int, default=0, metavar="F", help="of the split (%(default)s)")
     command_line.add_argument(
-        "--kind", default=DEFAULT_KINDS, metavar="A,B", help="projections, of umap, pca and tsne (%(default)s)"
+        "--kind", default=DEFAULT_KINDS, metavar="A,B", help="projections, from umap, pca and tsne (%(default)s)"
     )
     command_line.add_argument(
         "--most",
         type=int,
         default=DEFAULT_MOST,
         metavar="N",
-        help="draw so many real rows at most, and rows of each method: small classes whole, and parents of drawn rows "
-        "before others (%(default)s)",
+        help="draw at most N real rows, and at most N rows of each method; small classes are drawn whole, and parents "
+        "of drawn rows come first (%(default)s)",
     )
     command_line.add_argument(
         "--texts", action="store_true", help="put the texts of real rows into the file and onto the page, too"
@@ -81,7 +81,7 @@ def draw(asked: argparse.Namespace) -> None:
     kinds = tuple(dict.fromkeys(filter(None, asked.kind.split(","))))
     wrong = [kind for kind in kinds if kind not in KINDS]
     if wrong or not kinds:
-        raise UserError(f"--kind {asked.kind} names no projection: choose among {', '.join(KINDS)}")
+        raise UserError(f"--kind {asked.kind} is not a list of projections: choose among {', '.join(KINDS)}")
     if not 4 <= asked.most <= map_files.MOST_ROWS // 2:
         raise UserError(f"--most {asked.most} must be between 4 and {map_files.MOST_ROWS // 2}")
     evidence = evidences.read([asked.folder])
@@ -103,7 +103,8 @@ def draw(asked: argparse.Namespace) -> None:
         labels = ", ".join(method["label"] for method in found["methods"])
         say(f"{shown(scenario)}: {shown(labels)}: {path}\n")
     if not drawn:
-        nothing = f"no run below {asked.folder} made synthetic rows, or none of this scenario: nothing to draw"
+        of = "" if asked.scenario is None else f" in a scenario whose name contains {asked.scenario!r}"
+        nothing = f"no run below {asked.folder} made synthetic rows{of}, so there is nothing to draw: choose other runs"
         raise UserError("; ".join(without) or nothing)
     for sentence in without:
         sys.stderr.write(console(f"{sentence}\n"))

@@ -43,7 +43,7 @@ def write_examples(asked: argparse.Namespace) -> None:
             say(f"{shown(scenario)}: {shown(', '.join(told))}\n")
     if not written:
         named = ", ".join(map(str, asked.runs))
-        raise UserError(f"no run below {named} made synthetic rows: give one whose augmenter adds some")
+        raise UserError(f"no run below {named} made synthetic rows: give a run whose augmenter adds some")
     folders = list(dict.fromkeys(str(path.parent.parent) for path in written))
     for folder in folders:
         say(f"python -m synaug.report {folder} puts them on its page\n")

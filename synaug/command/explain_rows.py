@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     )
     of_a_split(command_line)
     command_line.add_argument(
-        "--row", type=int, action="append", metavar="N", help="a synthetic row by number, from 0; may be given again"
+        "--row", type=int, action="append", metavar="N", help="number of a synthetic row, from 0; may be given again"
     )
     command_line.add_argument(
         "--nearest", type=int, default=NEAREST, metavar="K", help="real rows to name (%(default)s)"
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     command_line.add_argument(
         "--page",
         action="store_true",
-        help="of all these runs, or those of experiments: put examples on the next report",
+        help="put examples of all these runs, or of all runs of an experiment, on the next report",
     )
     command_line.add_argument("--texts", action="store_true", help="with --page: put the texts onto the page, too")
     return command_line
@@ -71,12 +71,12 @@ def of_a_split(command_line: argparse.ArgumentParser) -> None:
         "settings",
         nargs="*",
         metavar="KEY=VALUE",
-        help="where things lie now, if not where they lay: dataset.path=…, cache_dir=…, threads=…",
+        help="where files are now, if they moved: dataset.path=…, cache_dir=…; or threads=…",
     )
-    command_line.add_argument("--seed", type=int, metavar="S", help="of the split; the first recorded one if not given")
+    command_line.add_argument("--seed", type=int, metavar="S", help="of the split; if not given, the lowest recorded")
     command_line.add_argument("--fold", type=int, default=0, metavar="F", help="of the split (%(default)s)")
     command_line.add_argument(
-        "--inner", type=int, metavar="I", help="the rows of this inner fold's model, in place of all rows of the split"
+        "--inner", type=int, metavar="I", help="the rows of this inner fold's model, instead of all rows of the split"
     )
     where_from(command_line)
 
@@ -142,7 +142,7 @@ def explain(asked: argparse.Namespace) -> None:
     if asked.texts:
         raise UserError("--texts goes with --page: leave it out, as texts are always shown without --page")
     if len(asked.runs) > 1:
-        raise UserError(f"{len(asked.runs)} runs are given: give one, or --page to put examples of all on a report")
+        raise UserError(f"{len(asked.runs)} runs are given: give one, or add --page to put examples of all on a report")
     (run,) = asked.runs
     remade = remake(Wanted(run, asked.seed, asked.fold, asked.inner, asked.settings, asked.config_dir, asked.trust))
     described = described_rows(remade, asked.nearest)
@@ -151,7 +151,7 @@ def explain(asked: argparse.Namespace) -> None:
         raise UserError(f"{run} made no synthetic row in {_where(remade)}: choose a run whose augmenter adds rows")
     unknown = [row for row in asked.row or [] if not 0 <= row < n]
     if unknown:
-        raise UserError(f"--row {unknown[0]}: the split has synthetic rows 0 to {n - 1}")
+        raise UserError(f"--row {unknown[0]} must be a synthetic row of this split: give one from 0 to {n - 1}")
     if asked.csv is not None:
         with replacing(asked.csv) as file:
             file.write(as_csv(described.rows(range(n))).encode())
@@ -177,7 +177,7 @@ def _examples_alone(asked: argparse.Namespace) -> None:
     """Refuse what is of one run."""
     for name in ("row", "inner", "csv", "json"):
         if getattr(asked, name) not in (None, False):
-            raise UserError(f"--{name} tells of one run: leave it out, or --page")
+            raise UserError(f"--{name} is for a single run: leave out --{name} or --page")
 
 
 def _where(remade: Remade) -> str:
@@ -207,7 +207,8 @@ def _classes(described: "Described") -> Iterator[str]:
         made = f"{n} rows made from {each['real']} real ones"
         if each["with_parents"]:
             made += (
-                f", {'all' if each['with_parents'] == n else each['with_parents']} of {each['parents']} known parents"
+                f", {'all' if each['with_parents'] == n else each['with_parents']} with known parents "
+                f"({each['parents']} real rows)"
             )
         yield (
             f"{shown(each['class'])}: {made}. The nearest real row is of another class for "

@@ -113,8 +113,8 @@ def remake(wanted: Wanted) -> Remade:
         commit = recorded.get("git_commit")
         at = f" (at commit {commit})" if commit else ""
         raise UserError(
-            f"{wanted.folder} was recorded by another state of synaug's code{at}, which may make other rows: check "
-            f"that state out, or {ANEW}"
+            f"{wanted.folder} was recorded by another state of synaug's code{at}, which may make other rows: "
+            f"check that state out, or {ANEW}"
         )
     config = recorded_config(wanted, recorded)
     sources = _same_sources(wanted, recorded, config)
@@ -137,8 +137,8 @@ def remake(wanted: Wanted) -> Remade:
         split = next(split for split in prepared.splits if split.fold == wanted.fold)
         if wanted.inner is not None and not 0 <= wanted.inner < len(split.inner):
             raise UserError(
-                f"--inner {wanted.inner}: the split has inner folds 0 to {len(split.inner) - 1}; leave --inner out for "
-                "all rows of the split"
+                f"--inner {wanted.inner} must be an inner fold of the split: give one from 0 to {len(split.inner) - 1}"
+                ", or leave --inner out for all rows of the split"
             )
         # Each training set has seeds of its own, so the inner folds need not be made to make all rows of the split.
         alone = replace(split, inner=()) if wanted.inner is None else split
@@ -210,8 +210,8 @@ def recorded_config(wanted: Wanted, recorded: Mapping[str, Any]) -> DictConfig:
         unknown = sorted(named - known_targets(wanted.config_dir))
         if unknown:
             raise UserError(
-                f"{path} wants {cut(unknown[0])} to be made, which no config of synaug's names: give --config-dir with "
-                "the YAML that names it or, if you know who made the record, --trust"
+                f"{path} wants {cut(unknown[0])} to be made, but no config of synaug's names it: give --config-dir "
+                "with the YAML that names it or, if you know who made the record, --trust"
             )
     return config
 
@@ -229,7 +229,7 @@ def _has_split(wanted: Wanted, recorded: Mapping[str, Any], seed: int) -> None:
         listed = ", ".join(map(str, sorted(config["seeds"])))
         raise UserError(f"--seed {seed} is not recorded in {wanted.folder}: give one of {listed}")
     if not 0 <= wanted.fold < config["n_folds"]:
-        raise UserError(f"--fold {wanted.fold}: the run has folds 0 to {config['n_folds'] - 1}")
+        raise UserError(f"--fold {wanted.fold} must be a fold of the run: give one from 0 to {config['n_folds'] - 1}")
 
 
 def _chosen(augmenters: Sequence["Augmenter"], recorded: Mapping[str, Any], seed: int, fold: int) -> "Augmenter":
@@ -251,7 +251,7 @@ def _same_sources(wanted: Wanted, recorded: Mapping[str, Any], config: DictConfi
         where = config.dataset.get("path")
         raise UserError(
             f"the data of {wanted.folder} {'are out of reach' if sources['dataset'] == 'unknown' else 'have changed'}"
-            f"{'' if where is None else f' ({where})'}: give dataset.path=... of those that it was made from, or {ANEW}"
+            f"{'' if where is None else f' ({where})'}: give dataset.path=... of the data that made it, or {ANEW}"
         )
     raise UserError(
         f"the weights or settings are not those that {wanted.folder} was made with: leave out settings that change its "
@@ -265,8 +265,8 @@ def _same_data(wanted: Wanted, recorded: Mapping[str, Any], fingerprint: str, em
         raise UserError(f"the texts or labels are not those that {wanted.folder} was made from: {ANEW}")
     if embeddings_sha256 != data.get("embeddings_sha256"):
         raise UserError(
-            f"the texts' embeddings are not those that {wanted.folder} was made from (of another machine or library, "
-            f"or a cache that was emptied): give cache_dir=... of the cache that has them, or {ANEW}"
+            f"the texts' embeddings are not those that {wanted.folder} was made from (another machine or library may "
+            f"have made them, after the cache was emptied): give cache_dir=... of the cache that has them, or {ANEW}"
         )
 
 
@@ -287,8 +287,8 @@ def _same_counts(wanted: Wanted, recorded: Mapping[str, Any], data: "TrainingDat
 
     if counts(tables.balance(data)) != counts(recorded["balance"]):
         raise UserError(
-            f"the sampler makes other rows now than {wanted.folder} counts (it may draw from elsewhere than its "
-            f"random_state, or a package may have changed): {ANEW}"
+            f"the sampler now makes other numbers of rows than {wanted.folder} recorded (it may draw from something "
+            f"other than its random_state, or a package may have changed): {ANEW}"
         )
 
 

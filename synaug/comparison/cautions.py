@@ -120,9 +120,9 @@ def _of_amounts(evidence: Evidence, compared: Sequence[Scenario]) -> Iterator[st
             scenarios.append(scenario)
     if scenarios:
         yield (
-            f"In {n_without} of {counted(n_splits, 'split')}{_in(scenarios, compared)} no method made a new point, as "
-            "amount=auto chose 0 or a fallback repeated rows: there the best with synthesis has none, and its gain is "
-            "that of not making any."
+            f"In {n_without} of {counted(n_splits, 'split')}{_in(scenarios, compared)} no method made a new point, "
+            "because amount=auto chose 0 or a fallback repeated rows. There, even the best with synthesis made none, "
+            "so its gain does not come from synthesis."
         )
 
 

@@ -54,7 +54,7 @@ NOTES = {
     "low_open": "whether the interval goes on below `low`, where the curve ends",
     "high_open": "whether the interval goes on above `high`, where the curve ends",
     "beyond": "1 where the method's mean is above all of the curve, −1 where it is below",
-    "parts": "of how many parts the interval is made, which `low` and `high` enclose; above 1 where the curve is not "
+    "parts": "how many parts the interval has; `low` and `high` enclose all of them. Above 1 where the curve is not "
     "monotone, 0 where the method differs from all of the curve",
 }
 COLUMNS = [*NOTES]
@@ -361,7 +361,7 @@ def sentence(row: "pd.Series[Any]", method: str) -> str:
     """
     if not row["parts"]:
         if row["beyond"] < 0 and _count(row["low"]) == "0":
-            return f"{method} is worth less than nothing: it scores below all of the learning curve"
+            return f"{method} is worth less than nothing: it scores below the whole learning curve"
         than = "more" if row["beyond"] > 0 else "less"
         return (
             f"{method} is worth {than} than {_count(row['low'])} real texts of a minority class, where the curve ends"

@@ -85,13 +85,13 @@ def audit(data: TrainingData) -> dict[str, Any]:
 
     It is of the fits on all rows of a split (of replicas the first), of the first five folds of each seed (fewer, if
     classes are more than 20: `geometry.folds`), and of at most 300 rows a class and 2,000 a split. Each measure has two
-    numbers: that of the synthetic rows, and that of as many real rows of the class that were held back, which is what
-    the best of all samplers would have. Rows held back are cut in two: one part is what rows are compared with, the
-    other is compared with it as the synthetic rows are.
+    numbers: that of the synthetic rows, and that of as many real rows of the class that were held back, which is what a
+    perfect sampler would have. Rows held back are cut in two: one part is what rows are compared with, the other is
+    compared with it as the synthetic rows are.
 
-    Classes of which none are held back, such as the majority, stand beside these with training rows, but for those that
-    synthetic rows of another class name as parents (EOS, Remix and GE3 have such): the measure is left out where these
-    are almost all.
+    Classes of which no row is held back, such as the majority, take part with training rows instead, except those that
+    synthetic rows of another class name as parents (as with EOS, Remix and GE3). Where these are almost all rows of a
+    class, it is left out.
 
     Where none are held back, as under natural imbalance, comparisons with them are left out, and the second number is
     of training rows. Copies, distances and nearest classes are those of each training row beside all others. For
@@ -100,7 +100,7 @@ def audit(data: TrainingData) -> dict[str, Any]:
     such measure.
 
     No test row is looked at. All draws have seeds of their own and none depends on the method, so that methods that
-    make equally many rows are compared with the same, but for parents of another class's rows.
+    make equally many rows are compared with the same, except for parents of another class's rows.
 
     Returns
     -------

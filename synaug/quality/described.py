@@ -149,18 +149,18 @@ def told(entry: Mapping[str, Any], length: int = LONG) -> Iterator[str]:
     if entry["another_class"]:
         another = ", whose nearest real row is of another class"
     elif entry["another_class_besides"]:
-        another = ", whose nearest real row but its parents is of another class"
+        another = ", whose nearest real row apart from its parents is of another class"
     yield f"row {entry['row']}: {shown(entry['class'])}{another}"
     parents = entry["parents"]
     if not parents:
-        yield "  its parents are not known: its sampler does not name them, and it lies between no two real rows"
+        yield "  its parents are not known: the sampler does not name them, and the row lies between no two real rows"
     elif len(parents) == 1:
         yield f"  {_moved(entry['moved'])} {_line(parents[0], length)}"
     else:
         for lead, parent in zip(("made of", "    and"), parents, strict=False):
             yield f"  {lead} {parent['share']:.2f} × {_line(parent, length)}"
         if entry["off"] is not None and entry["off"] > 1e-3:
-            yield f"  and off the line through both by {entry['off']:.2f} of their distance"
+            yield f"  and off the line through both by {entry['off']:.2f} times their distance"
     for name, title in (("nearest", "nearest real rows that train"), ("held_back", "nearest real rows held back")):
         if entry[name]:
             yield f"  {title}, with their distances:"

@@ -123,8 +123,8 @@ def overlap(squared: Squared, labels: Ids, k: int = K_OVERLAP) -> NDArray[np.boo
 def nearest_mean(rows: Rows, labels: Ids) -> NDArray[np.bool_]:
     """Which rows lie nearer to the mean of their class's other rows than to any other class's mean, `[r]`.
 
-    The mean of `n` rows lies off their class's own by a variance of 1/n of theirs, which is taken off the squared
-    distances to it: else few rows would make a class seem far from whatever it is asked about.
+    The mean of `n` rows scatters around their class's true mean with 1/n of their variance, which is subtracted from
+    the squared distances to it: otherwise few rows would make a class seem far from every row.
     """
     classes, codes = np.unique(labels, return_inverse=True)
     counts = np.bincount(codes).astype(float)

@@ -86,7 +86,7 @@ def clipped_density(to_rows: Squared, among: Squared, reach: NDArray[np.float32]
 
     Salvy, Talbot and Thirion 2026 (ICLR, arXiv 2507.01761): no ball reaches farther than half of them do, so that real
     rows far from all others have none that holds whatever lies between; no row counts more than once, so that rows in
-    the middle cannot make good for others; and all is in shares of what real rows get among themselves.
+    the middle cannot make up for others; and all is in shares of what real rows get among themselves.
 
     Parameters
     ----------
@@ -101,11 +101,11 @@ def clipped_density(to_rows: Squared, among: Squared, reach: NDArray[np.float32]
 
 
 def clipped_coverage(to_rows: Squared, reach: NDArray[np.float32], k: int) -> float:
-    """How many rows of the real distribution cover real rows as well, in shares of the rows: 1 at most.
+    """How many rows of the real distribution would cover real rows as well, divided by the number of rows: 1 at most.
 
     Salvy, Talbot and Thirion 2026 (arXiv 2507.01761): each ball is covered by as many rows as lie in it, `k` at most,
-    in shares of `k`; the mean is then told by the number of rows of the same distribution that are expected to reach
-    it (`covered_by`). Equal distributions give 1, less what chance takes. Parameters as of `density`.
+    in shares of `k`; the mean is then expressed as the number of rows of the same distribution that would reach it on
+    average (`covered_by`). Equal distributions give 1, less what chance takes. Parameters as of `density`.
     """
     n, s = to_rows.shape
     covered = float(np.minimum((to_rows <= reach[:, None]).sum(axis=1), k).mean() / k)

@@ -54,8 +54,8 @@ MEASURES = (
         TRAINING,
         "other class, training rows",
         "rows whose nearest training row is of another class (Hassanat et al. 2022). As larger classes have more rows, "
-        "this is so for many real minority rows, too. Far less than for real rows: synthetic rows stay close to the "
-        "training rows",
+        "this is so for many real minority rows, too. Far fewer than for real rows: synthetic rows stay close to "
+        "the training rows",
     ),
     Measure(
         "other_class",
@@ -72,7 +72,7 @@ MEASURES = (
         "total variance divided by that of real rows. SMOTE gives two thirds where all rows are neighbours",
         "ratio",
     ),
-    Measure("norm_ratio", HELD_BACK, "length", "mean length of the vectors in shares of that of real rows", "ratio"),
+    Measure("norm_ratio", HELD_BACK, "length", "mean length of the vectors divided by that of real rows", "ratio"),
     Measure(
         "density",
         HELD_BACK,
@@ -92,8 +92,8 @@ MEASURES = (
         "clipped_coverage",
         HELD_BACK,
         "clipped coverage",
-        "what share of as many new real rows would cover the real rows equally well (Salvy et al. 2026). Rows in the "
-        "middle cover much, too, so read it together with variance and density",
+        "how many new real rows would cover the real rows equally well, as a share of the synthetic rows (Salvy et al. "
+        "2026). Rows in the middle cover much, too, so read it together with variance and density",
     ),
     Measure(
         "two_sample_linear",
@@ -106,20 +106,21 @@ MEASURES = (
         "two_sample_spread",
         HELD_BACK,
         "told apart by spread",
-        "the same of a rule that knows only how far a row is from the middle of the real ones",
+        "the same for a rule that knows only how far a row is from the middle of the real ones",
     ),
     Measure(
         "trained_on_synthetic",
         HELD_BACK,
         "trained on them",
-        "balanced accuracy on real rows of a cheap linear rule that learned these classes from synthetic rows alone. "
-        "Real rows: the same from as many that were held back",
+        "balanced accuracy on real rows of a simple linear rule that learned these classes from synthetic rows alone. "
+        "Real rows: the same, learned from as many rows that were held back",
     ),
     Measure(
         "trained_on_training",
         HELD_BACK,
         "trained on the few real",
-        "the same from training rows. If “trained on them” is lower, synthetic rows teach less than their sources do",
+        "the same, learned from training rows. If “trained on them” is lower, synthetic rows teach less than their "
+        "sources do",
     ),
 )
 # Where no row was held back, these are of halves of the training rows.
@@ -128,10 +129,10 @@ OF_TRAINING_ALONE = ("variance_ratio", "norm_ratio", "density", "clipped_density
 OF_HELD_BACK_ALONE = (("two_sample_linear", HELD_BACK), ("two_sample_spread", HELD_BACK))
 GEOMETRY = {
     "rows": "real rows that train, in the mean over splits; the smallest class in brackets",
-    "overlap": "rows that their five nearest others take for another class, in the mean over classes; classes count "
-    "alike. 0 %: apart, 50 %: two classes are one",
-    "separability": "rows that lie nearest to the mean of their own class's other rows, in the mean over classes",
-    "fisher_ratio": "variance between the classes' means in shares of that within classes",
+    "overlap": "share of rows whose five nearest others speak for another class, mean over classes; each class counts "
+    "the same. 0 %: the classes lie apart; 50 %: two classes lie in the same place",
+    "separability": "share of rows that lie nearest to the mean of their own class's other rows, mean over classes",
+    "fisher_ratio": "variance between the classes' means, divided by that within classes",
     "dimension": "intrinsic dimension, estimated from the distances to the 20 nearest others (Levina and Bickel 2004, "
     "with MacKay and Ghahramani's mean). The estimate is too low where the dimension is high and rows are few",
     "hubness": "skewness of how often a row is among the ten nearest of others: 0 is even, above 1 a few rows are "
@@ -146,19 +147,19 @@ OF_QUALITY = {
     "against": f"the real rows that others are compared with: `{TRAINING}`, those that the sampler was given, or "
     f"`{HELD_BACK}`, those that the imbalance ratio took away and that nobody saw",
     "value": "of synthetic rows",
-    "real_value": "of as many real rows that were held back, in their place: what the best of all samplers would have. "
-    "Where none were, of training rows: each beside all others or, for variance, norm, density and coverage, one half "
-    "beside the other, which the synthetic rows stand beside, too. Of an accuracy of two-sample tests the "
-    "standard deviation under equal distributions is √(1/(4n)) with n = `rows`",
-    "rows, real_rows, reference_rows": "how many synthetic rows were looked at, how many real ones in their place, and "
-    "how many they were compared with",
+    "real_value": "the same of as many real rows that were held back: what a perfect sampler would have. Where none "
+    "were held back, of training rows: each compared with all others or, for variance, norm, density and coverage, one "
+    "half compared with the other, with which as many synthetic rows are compared, too. Under equal distributions the "
+    "accuracy of a two-sample test has a standard deviation of √(1/(4n)), with n = `rows`",
+    "rows, real_rows, reference_rows": "how many synthetic rows were measured, how many real rows for "
+    "`real_value`, and how many rows both were compared with",
 }
 OF_GEOMETRY = {
     "scenario, dataset, encoder, imbalance_ratio, ratio, classifier": "as in the table of scores",
     "seed, fold, class": "the split, and the class; empty: all classes",
     "measure": "; ".join(f"`{name}`: {note}" for name, note in GEOMETRY.items()),
     "value": "of the real rows that train, thinned",
-    "rows": "how many rows were looked at",
+    "rows": "how many rows were measured",
 }
 
 

@@ -231,6 +231,6 @@ def nearest_in_class(search: Any, rows: Rows) -> Places:
 
 
 def as_evenly_as_possible(rows: Places, n: int, draw: Draw) -> Places:
-    """`n` of some rows in random order, none of them once more often than another, but for the last round."""
+    """`n` of some rows in random order, by rounds that each take every row once; only the last may stop early."""
     rounds = [draw.permutation(rows) for _ in range(-(-n // len(rows)))]
     return np.concatenate(rounds)[:n]

@@ -23,8 +23,8 @@ class DistributionCalibration(ByClass):
 
         N(m, C),  m = (x + sum_S mean_i) / (k + 1),  C = sum_S cov_i / k + alpha v I
 
-    with cov_i unbiased and v = tr(sum_S cov_i / k) / d. Each row of the class gives as many, give or take one. A class
-    of one row is served, which is what the method was made for.
+    with cov_i unbiased and v = tr(sum_S cov_i / k) / d. Each row of the class gives equally many, give or take one. A
+    class of one row is served, which is what the method was made for.
 
     What differs from the paper, where base classes are other classes than those to be told apart, features come from
     a ReLU, and test rows are transformed, too:
@@ -56,8 +56,8 @@ class DistributionCalibration(ByClass):
     Attributes
     ----------
     diagnostics_ : list of dict
-        For each class added to: `class`, its `rows`, and `base`, for each base class how many of these it is among the
-        nearest of.
+        For each class added to: `class`, its `rows`, and `base`: for each base class, how many of these rows have it
+        among their nearest.
     parents_ : ndarray of int64, shape [n_synthetic, 1]
         Index in `X` of x.
 

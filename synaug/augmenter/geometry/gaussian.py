@@ -18,10 +18,10 @@ class Gaussian(ByClass):
         N(m, (1 - s) S + s v I),  v = tr(S) / d
 
     over the `d` features that are not constant in the class; constant ones keep their value. A minority has fewer rows
-    than features, so S alone (s = 0) has spread in n - 1 directions only, and with s = 1 nothing is left of the
-    class's shape. s is the estimate of [1]_ or of [2]_, by scikit-learn's formulas, or a number. Its [2]_ cannot serve
-    few rows: it finds 0 for two of them, whatever they are, because both lie on one line through their mean; [1]_,
-    the default, finds the more the fewer rows there are. Whatever s is, the trace of the covariance is that of S.
+    than features, so S alone (s = 0) has spread in n - 1 directions only, and with s = 1 nothing is left of the class's
+    shape. s is the estimate of [1]_ or of [2]_, by scikit-learn's formulas, or a number. [2]_ does not suit few rows:
+    for two it is always 0, because both lie on one line through their mean. [1]_, the default, is larger the fewer rows
+    there are. Whatever s is, the trace of the covariance is that of S.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ class Remix(Interpolating):
     have at least `kappa` times as many, lam from the part of the Beta distribution above 1 - `tau`. With the paper's
     `tau` 0.5 they lie on the minority's half of the segment; with a larger one, beyond the middle, too.
 
-    A class of one row is served. A class that no other is `kappa` times as large as is not.
+    A class of one row is served. A class is not served if no other class is `kappa` times as large.
 
     Parameters
     ----------

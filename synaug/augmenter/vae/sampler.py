@@ -62,10 +62,10 @@ class VAE(LearnedSampler):
         Add Gaussian noise with each feature's root mean square training residual to the decoded
         means, which alone vary less than real rows.
 
-        Both defaults are for what rows look like (examples/why_vae.md, eight data sets at 1:10): samples from the prior
-        without noise have .15 of the variance of real rows, from the posterior with noise .90. Balanced accuracy is .35
-        points higher in the mean of six data sets, which is not proven (p = .19). `augmenter=vae_prior` is the prior
-        without noise.
+        Both defaults follow from what rows look like (examples/why_vae.md, eight data sets at 1:10): samples from the
+        prior without noise have .15 of the variance of real rows, from the posterior with noise .90. Balanced accuracy
+        is .35 points higher in the mean of six data sets, which is not proven (p = .19). `augmenter=vae_prior` is the
+        prior without noise.
 
     Attributes
     ----------
@@ -179,17 +179,18 @@ class VAE(LearnedSampler):
 class CVAE(VAE):
     """Over-sample with one conditional variational autoencoder of all classes [1]_.
 
-    As `VAE`, but for what follows. The class, as one-hot, stands beside what the encoder and the decoder are given, so
-    that classes share what they have in common. Each class is centred on its own mean, and all are scaled alike, by the
-    pooled variance within classes; so what is learned is how rows of a class differ from its mean, and a class of few
-    rows borrows that from those that have many. The pooled variance is the unbiased one, of n rows and c classes, with
-    the divisor n - c. Rows have a part in the mean that they differ from, and so differ too little: of a class of m
-    rows, differences are multiplied by sqrt(m / (m - 1)). Every row that is learned from counts alike, whatever its
-    class.
+    As `VAE`, except for what follows. The class, as one-hot, stands beside what the encoder and the decoder are given,
+    so that classes share what they have in common. Each class is centred on its own mean, and all are scaled alike, by
+    the pooled variance within classes; so what is learned is how rows of a class differ from its mean, and a class of
+    few rows borrows that from those that have many. The pooled variance is the unbiased one, of n rows and c classes,
+    with the divisor n - c. A class's mean is taken over its own rows, so they differ from it too little: in a class of
+    m rows, differences are multiplied by sqrt(m / (m - 1)). Every row that is learned from counts the same, whatever
+    its class.
 
-    One row of a class is enough, if another class has two. Nothing is learned from it, for it shows no spread; new rows
-    of that class differ from it as those of other classes do, each as those of a class that is drawn in proportion to
-    its rows. A class's rows depend on `random_state`, the class and what was learned, not on which others are wanted.
+    One row of a class is enough, if another class has two. Nothing is learned from it, because it shows no spread. New
+    rows of that class differ from it as rows of other classes differ from their mean; for each new row, one of these
+    classes is drawn in proportion to its rows. A class's rows depend on `random_state`, the class and what was learned,
+    not on which others are wanted.
 
     Epochs are of all rows, so there are fewer of them by default than the `VAE` has: `warmup_epochs` 5, `max_epochs`
     30, `patience` 5.
@@ -199,12 +200,12 @@ class CVAE(VAE):
     sampling_strategy, random_state, latent_dim, hidden, beta, warmup_epochs, max_epochs, patience, batch_size, lr
         As of `VAE`.
     validation_share : float in [0, 1), default=0.1
-        Share of each class's rows held out for early stopping; none of a class where that were fewer than 2, or left
-        fewer than 2.
+        Share of each class's rows held out for early stopping; none of a class where that would be fewer than 2, or
+        leave fewer than 2.
     sample_from, observation_noise
-        As of `VAE`. The prior is the same for each class, and so is the noise but for the class's own residuals. From
-        the prior without noise, rows have .23 of the variance of real rows, from the posterior with noise .98. With
-        the latter, balanced accuracy is .9 points above that of the VAE's prior samples (p = .015, not corrected).
+        As of `VAE`. The prior is the same for each class; the noise is as large as the class's own residuals. From the
+        prior without noise, rows have .23 of the variance of real rows, from the posterior with noise .98. With the
+        latter, balanced accuracy is .9 points above that of the VAE's prior samples (p = .015, not corrected).
 
     Attributes
     ----------

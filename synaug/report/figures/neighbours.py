@@ -86,10 +86,11 @@ def _draw(results: Results, metric: str, gains: pd.DataFrame) -> Drawing:
             f"largest with k = {best['k']:g}, {best['by']}, on {results.label(best['scenario'])}.{hubness}"
         ),
         note=(
-            f"Over {NO_AUGMENTER} with the same loss, the decision rule chosen for both. Below the gain its {INTERVAL} "
-            f"interval, adjusted by Holm over all points of a scenario, which are one family (of {n_points}); then "
-            "the hubness: how unevenly often rows are among the k nearest of others of their class (skewness, mean "
-            "over classes and splits; 0: no hubs)."
+            f"Over {NO_AUGMENTER} with the same loss, the decision rule chosen for both. Below the gain stands its "
+            f"{INTERVAL} interval, adjusted by Holm over all points of a scenario, which are one family (of "
+            f"{n_points}); then "
+            "the hubness: how unequally often rows are among the k nearest neighbours of other rows of their class "
+            "(skewness, mean over classes and splits; 0: no hubs)."
         ),
     )
 

@@ -60,15 +60,15 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     real_rows = (
         "as many real rows that were held back"
         if held_back
-        else "training rows, as none were held back: each beside all others or, for variance and density, one half of "
-        "a class beside its other half"
+        else "training rows, as none were held back: each compared with all others or, for variance and density, one "
+        "half of a class compared with its other half"
     )
     return Drawing(
         figure=figure,
         title=f"Synthetic rows beside real ones on {label}",
         alt=f"Measures of synthetic rows, and of {real_rows}. {told}.",
         note=(
-            f"Coloured: synthetic rows. Grey bar: {real_rows}. A perfect method would stand there. "
+            f"Coloured: synthetic rows. Grey bar: {real_rows}. A perfect method would be there, too. "
             f"{results.over_splits(scenario).capitalize()} and classes that got rows."
         ),
     )
@@ -92,6 +92,6 @@ def _in_lines(title: str, most: int = 12) -> str:
 FIGURE = FigureKind(
     85,
     "Synthetic rows beside real ones",
-    "What the rows of each method are like, and where real rows stand.",
+    "What the synthetic rows of each method are like, and what real rows are like.",
     for_each_example(_draw),
 )
