@@ -114,7 +114,7 @@ def test_ge3_takes_no_source_row_a_second_time_before_all_were_taken() -> None:
 
 def test_ge3_needs_another_class_with_a_spread() -> None:
     X, y = classes((1, 5))
-    with pytest.raises(TooFewRowsError, match="no class but 1 has 2 rows, whose spread GE3 could take"):
+    with pytest.raises(TooFewRowsError, match="no class other than 1 has the 2 rows that GE3 needs"):
         new_rows(GE3(), X, y, 3)
 
 

@@ -166,7 +166,7 @@ def test_rows_of_the_rest_are_the_other_class_s_and_of_more_classes_refused(monk
     augmented = run(sampler, X, y)
     assert (augmented.balance[0].kept, augmented.balance[0].made) == (59, 0)
     assert (augmented.labels == 0).sum() == 1
-    with pytest.raises(UserError, match="makes or moves rows of other classes than the one that it is asked for"):
+    with pytest.raises(UserError, match="also makes or moves rows of classes that it was not asked for"):
         run(sampler, *mixed((40, 20, 10)))
 
 

@@ -151,11 +151,11 @@ def test_a_file_without_sources_is_refused_unless_the_user_knows(tmp_path: Path)
          "'sprot': did you mean 'sport'?"),
         (("x", "Q", "a goal"), "1 row has a label in column 'label' of /new.csv that is no class of my data: 'Q': it "
          "has 'sport', 'trade'"),
-        (("x", "sport", "A goal"), "no text of /new.csv was derived from a text of my data; a source of the text in "
-         "row 1, for one, is not in it (a cap may have taken it away): column 'source' must hold texts of the data set "
+        (("x", "sport", "A goal"), "no text of /new.csv was derived from a text of my data; for example, a source of "
+         "the text in row 1 is not in it (a cap may have removed it): column 'source' must hold texts of the data set "
          "word for word, or augmenter.source must name another column"),
-        (("a goal", "sport", "a win"), "/new.csv has no text that my data could use: of 1 distinct ones 1 stand in the "
-         "data set itself and 0 under two labels: give others"),
+        (("a goal", "sport", "a win"), "/new.csv has no text that my data could use, because of its 1 distinct texts 1 "
+         "are in the data set already and 0 have two labels: add other texts"),
     ],
 )  # fmt: skip
 def test_what_can_be_of_no_use_is_refused(tmp_path: Path, row: tuple[str, ...], sentence: str) -> None:
@@ -218,8 +218,8 @@ def test_a_text_is_used_only_where_its_source_trains(tmp_path: Path) -> None:
     entry = found.balance[1]
     assert (entry.real, entry.asked, entry.made, entry.new, entry.made_by_fallback) == (2, 3, 2, 2, 0)
     assert entry.reason == (
-        "Texts has 2 of 3 rows for class 'trade': of 6 written texts 4 were derived from rows that do not train there "
-        "and 0 are near copies of rows that judge"
+        "Texts has 2 of 3 rows for class 'trade': of 6 written texts, 4 were derived from rows that do not train there "
+        "and 0 are near copies of rows that judge the model"
     )
     assert found.diagnostics == [
         {"class": 1, "asked": 3, "texts": 6, "derived_from_others": 4, "near_copies": 0, "usable": 2, "used": 2}
@@ -266,7 +266,7 @@ def test_strict_makes_a_shortfall_an_error(tmp_path: Path) -> None:
 
 
 def test_numbers_alone_are_refused() -> None:
-    with pytest.raises(UserError, match="augmenter=texts cannot work on numbers alone"):
+    with pytest.raises(UserError, match="augmenter=texts cannot be used inside another sampler"):
         Texts(path="new.csv").fit_resample(unit(0, 10, 20), np.array([0, 0, 1]))
 
 

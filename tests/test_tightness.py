@@ -8,9 +8,9 @@ from synaug.augmenter.tightness import said_of_spread, warn_of_spread
 def test_rows_that_vary_too_little_are_told_of_once_over_all_training_sets(caplog: pytest.LogCaptureFixture) -> None:
     rows = [{"class": "spam", "variance_ratio": ratio} for ratio in (0.2, 0.3)]
     assert said_of_spread(rows) == [
-        "synthetic rows of class 'spam' vary 0.25 times as much as real ones, so a classifier is shown a class that is "
+        "synthetic rows of class 'spam' vary 0.25 times as much as real ones, so the classifier learns a class that is "
         "too tight: set augmenter.sample_from=posterior and augmenter.observation_noise=true (the defaults of vae and "
-        "cvae), where the augmenter has them"
+        "cvae) or, if the augmenter has no such settings, use another augmenter"
     ]
     with caplog.at_level(logging.WARNING):
         warn_of_spread(rows)

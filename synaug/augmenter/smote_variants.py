@@ -160,7 +160,7 @@ class SmoteVariants(BaseOverSampler):  # type: ignore[misc]
         gap = len(X) - 2 * int(is_of_class.sum())
         if gap < 1:
             raise UserError(
-                f"augmenter.sampler={self.sampler} makes rows of the smaller of two classes alone, but class {label} "
+                f"augmenter.sampler={self.sampler} makes rows only for the smaller of two classes, but class {label} "
                 f"has {is_of_class.sum()} of {len(X)} rows: choose another augmenter"
             )
         y = is_of_class.astype(np.int64)
@@ -206,8 +206,8 @@ class SmoteVariants(BaseOverSampler):  # type: ignore[misc]
         others = [each for each in np.unique(y) if each != label]
         if len(others) > 1:
             raise UserError(
-                f"augmenter.sampler={self.sampler} makes or moves rows of other classes than the one that it is asked "
-                "for, and of several classes it does not say which: choose another, or data of two classes"
+                f"augmenter.sampler={self.sampler} also makes or moves rows of classes that it was not asked for, and "
+                "with several classes it does not say of which: choose another sampler, or data with two classes"
             )
         return others[0]
 

@@ -184,8 +184,9 @@ class Texts(BaseOverSampler):  # type: ignore[misc]
             diagnostics.append({"class": label, "asked": n, **counts})
             if len(usable) < n:
                 lacking[label] = (
-                    f"of {counts['texts']} written texts {counts['derived_from_others']} were derived from rows that "
-                    f"do not train there and {counts['near_copies']} are near copies of rows that judge"
+                    f"of {counts['texts']} written texts, {counts['derived_from_others']} were derived from rows that "
+                    f"do not train there and {counts['near_copies']} are near copies of rows that judge the "
+                    "model"
                 )
         chosen = np.concatenate(drawn)
         parents = pool.parents[chosen]
@@ -198,8 +199,8 @@ class Texts(BaseOverSampler):  # type: ignore[misc]
 
     def _fit_resample(self, X: Any, y: Any) -> NoReturn:
         raise UserError(
-            "augmenter=texts cannot work on numbers alone, as inside another sampler: texts may be used only where the "
-            "rows that they were derived from train, and numbers do not tell which rows they are; use it by itself"
+            "augmenter=texts cannot be used inside another sampler, because a text may train only where the rows that "
+            "it was derived from train, and an inner sampler gets numbers without row numbers: use it by itself"
         )
 
 

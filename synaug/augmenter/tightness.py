@@ -42,8 +42,9 @@ def said_of_spread(diagnostics: Sequence[Mapping[str, Any]]) -> list[str]:
             f"(least in class {tight[0]!r}, {means[tight[0]]:.2f} times as much)"
         )
     return [
-        f"{said}, so a classifier is shown a class that is too tight: set augmenter.sample_from=posterior and "
-        "augmenter.observation_noise=true (the defaults of vae and cvae), where the augmenter has them"
+        f"{said}, so the classifier learns a class that is too tight: set augmenter.sample_from=posterior and "
+        "augmenter.observation_noise=true (the defaults of vae and cvae) or, if the augmenter has no such settings, "
+        "use another augmenter"
     ]
 
 

@@ -267,15 +267,15 @@ class WrittenTexts:
             # By its row, not by its text: failures stand on the page, and a user's texts do not.
             row = next(each.row for each in new if not known.issuperset(each.sources))
             return (
-                f"no text of {self.file} was derived from a text of {dataset.title}; a source of the text in row "
-                f"{row}, for one, is not in it (a cap may have taken it away): column "
+                f"no text of {self.file} was derived from a text of {dataset.title}; for example, a source of "
+                f"the text in row {row} is not in it (a cap may have removed it): column "
                 f"{self.file.columns['source']!r} must hold texts of the data set word for word, or augmenter.source "
                 "must name another column"
             )
         return (
-            f"{self.file} has no text that {dataset.title} could use: of {report['distinct_texts']:,} distinct ones "
-            f"{report['texts_of_the_data_set']:,} stand in the data set itself and "
-            f"{report['contradicting_texts_dropped']:,} under two labels: give others"
+            f"{self.file} has no text that {dataset.title} could use, because of its {report['distinct_texts']:,} "
+            f"distinct texts {report['texts_of_the_data_set']:,} are in the data set already and "
+            f"{report['contradicting_texts_dropped']:,} have two labels: add other texts"
         )
 
     def _tell(self, report: dict[str, Any], title: str) -> None:

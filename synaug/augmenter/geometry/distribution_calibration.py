@@ -100,8 +100,8 @@ class DistributionCalibration(ByClass):
         base = [other for other, rows in given.rows_of.items() if len(rows) >= least]
         if not base:
             raise TooFewRowsError(
-                f"no class has more rows than class {label}, which distribution calibration takes statistics from: "
-                "use augmenter=gaussian"
+                f"no class has more rows than class {label}, but distribution calibration takes its statistics from "
+                "larger classes: use augmenter=gaussian"
             )
         rows = given.of(label)
         means = np.stack([given.means[other] for other in base])

@@ -50,7 +50,7 @@ class GE3(ByClass):
         lenders = [s for s, rows in given.rows_of.items() if s != label and len(rows) >= LEAST_SOURCE_ROWS]
         if not lenders:
             raise TooFewRowsError(
-                f"no class but {label} has {LEAST_SOURCE_ROWS} rows, whose spread GE3 could take: "
+                f"no class other than {label} has the {LEAST_SOURCE_ROWS} rows that GE3 needs to take a spread from: "
                 "lower the imbalance ratio or use augmenter=random"
             )
         sources = as_evenly_as_possible(np.concatenate([given.rows_of[s] for s in lenders]), n, draw)

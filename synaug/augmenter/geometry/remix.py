@@ -80,8 +80,8 @@ class Remix(Interpolating):
         ]
         if not larger:
             raise TooFewRowsError(
-                f"class {label} has {len(own)} rows, and no class has {self.kappa:g} times as many (kappa), of which "
-                "Remix needs one: lower augmenter.kappa or use augmenter=mixup"
+                f"class {label} has {len(own)} row{'' if len(own) == 1 else 's'}, but Remix needs another class with "
+                f"at least {self.kappa:g} times as many (augmenter.kappa): lower augmenter.kappa or use augmenter=mixup"
             )
         others = np.concatenate(larger)
         between = np.stack([own[draw.randint(len(own), size=n)], others[draw.randint(len(others), size=n)]], axis=1)
