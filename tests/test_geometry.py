@@ -107,6 +107,19 @@ def test_the_fisher_ratio_is_that_of_its_definition() -> None:
     assert np.isnan(fisher_ratio(np.repeat([[0.0], [1.0]], 3, axis=0).astype(np.float32), np.repeat([0, 1], 3)))
 
 
+@pytest.mark.parametrize("few", [400, 20, 4, 2, 1])
+def test_the_fisher_ratio_does_not_grow_as_rows_become_few(few: int) -> None:
+    found = []
+    for seed in range(20):
+        draw = np.random.RandomState(seed)
+        rows = draw.normal(size=(400 + few, 300)).astype(np.float32)
+        rows[400:, 0] += 6
+        found.append(fisher_ratio(rows, np.repeat([0, 1], [400, few])))
+    # 3² / 300; without what few rows' mean scatters taken off, of 2 rows it would be .2.
+    assert np.mean(found) == pytest.approx(0.03, abs=0.01)
+    assert np.isnan(fisher_ratio(rows[:2], np.array([0, 1])))  # no variance is known
+
+
 def test_the_table_is_of_the_rows_that_train_and_the_same_for_each_seed_alone() -> None:
     rows, labels = two_classes(600, 600, 2.0)
     names = ("many", "few")

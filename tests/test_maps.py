@@ -174,3 +174,9 @@ def test_a_file_that_is_not_as_written_is_no_map(tmp_path: Path) -> None:
         with pytest.raises(MisshapenError):
             map_files.read(path)
     assert list(map_files.below([tmp_path])) == []
+
+
+def test_a_link_to_nothing_as_an_editor_leaves_it_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / ".#a.json").symlink_to("me@here.1234")
+    assert list(map_files.below([tmp_path])) == []

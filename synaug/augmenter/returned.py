@@ -100,7 +100,7 @@ def kept_and_added(sampler: Any, X: FloatRows, y: Labels, returned: Any) -> Resa
         raise NotFiniteError(f"{name} made {len(new)} rows, of which {bad} hold NaN or infinity: mend the sampler")
     if len(kept) < len(X):
         _refuse_another_space(sampler, X, y, rows, labels, given)
-    parents = _stated_parents(sampler, new, len(rows))
+    parents = _stated_parents(sampler, new, len(rows), len(X))
     return Resampled(kept, SyntheticRows.made(rows[new]), labels[new], parents, _diagnostics(name, sampler))
 
 
@@ -109,7 +109,7 @@ def no_parents(n: int) -> Labels:
     return np.full((n, 2), -1, dtype=np.int64)
 
 
-def _stated_parents(sampler: Any, new: Labels, n_rows: int) -> Labels:
+def _stated_parents(sampler: Any, new: Labels, n_rows: int, n_given: int) -> Labels:
     parents = no_parents(len(new))
     stated = getattr(sampler, "parents_", None)
     if stated is not None and len(stated) == len(new):
@@ -119,7 +119,15 @@ def _stated_parents(sampler: Any, new: Labels, n_rows: int) -> Labels:
                 f"{type(sampler).__name__}.parents_ names {named.shape[1]} rows for each new one; it must name one or "
                 "two: leave it out where a row has more parents"
             )
+        if len(named) and not (-1 <= named.min() and named.max() < n_given):
+            raise UserError(
+                f"{type(sampler).__name__}.parents_ names row {named.min() if named.min() < -1 else named.max()}, but "
+                f"the sampler was given rows 0 to {n_given - 1}: name each new row's parents by their places among the "
+                "rows given, or -1 where they are not known"
+            )
         parents[:] = named  # one parent is both
+        of_one = (parents < 0).any(axis=1)
+        parents[of_one] = parents[of_one].max(axis=1)[:, None]
     else:
         indices = getattr(sampler, "sample_indices_", None)
         # With shrinkage a copy is moved, but it still has the one parent.

@@ -38,6 +38,8 @@ class OfClass:
     synthetic
         Rows that were made, drawn from all of them, `[s, d]`.
     parents
+        Places of the training rows that each was made of, `[s, 2]`; -1 where the sampler does not tell.
+    to_parent
         Distance of each to the nearest row it was made of, `[s]`; NaN where the sampler does not tell.
     unseen
         As many real rows that neither trained nor stand in `reference`; none where none were held back.
@@ -49,7 +51,8 @@ class OfClass:
 
     label: int
     synthetic: Rows
-    parents: NDArray[np.float64]
+    parents: Ids
+    to_parent: NDArray[np.float64]
     unseen: Rows
     reference: Rows
     halves: tuple[Rows, Rows]
@@ -219,12 +222,12 @@ def _of_class(data: TrainingData, training_set: TrainingSet, label: int, pool: P
     order = np.argsort(np.argsort(drawn[:n]))
     synthetic, parents = synthetic[order], augmented.parents[drawn[:n]]
     given = training_set.rows
-    to_parents = np.min([lengths_between(synthetic, data.embeddings[given[each]]) for each in parents.T], axis=0)
-    to_parents[parents.min(axis=1) < 0] = np.nan
+    to_parent = np.min([lengths_between(synthetic, data.embeddings[given[each]]) for each in parents.T], axis=0)
+    to_parent[parents.min(axis=1) < 0] = np.nan
     unseen, reference = (part[: min(n, real)] for part in (pool.unseen, pool.reference))
     none = synthetic[:0]
     halves = (none, none) if pool.is_held_back else _halves(data, training_set.split, label)
-    return OfClass(label, synthetic, to_parents, unseen, reference, halves)
+    return OfClass(label, synthetic, parents, to_parent, unseen, reference, halves)
 
 
 # Beside the rows that trained
@@ -232,7 +235,7 @@ def _of_class(data: TrainingData, training_set: TrainingSet, label: int, pool: P
 
 def _beside_training(of_class: OfClass, trained: Trained) -> Iterator[tuple[Any, ...]]:
     rows, unseen = of_class.synthetic, of_class.unseen
-    near = _nearest(rows, trained, of_class.label)
+    near = _nearest(rows, trained, of_class.label, parents=of_class.parents)
     if len(unseen):
         null = _nearest(unseen, trained, of_class.label)
     else:
@@ -244,7 +247,7 @@ def _beside_training(of_class: OfClass, trained: Trained) -> Iterator[tuple[Any,
         ("nearest", float(np.median(near.own)), float(np.median(null.own))),
         ("other_class", float(near.is_other.mean()), float(null.is_other.mean())),
     ]
-    known = of_class.parents[~np.isnan(of_class.parents)]
+    known = of_class.to_parent[~np.isnan(of_class.to_parent)]
     if len(known):
         found.append(("parent", float(np.median(known)), float(np.median(null.own))))
     for name, value, real_value in found:
@@ -262,16 +265,22 @@ def _beside_training(of_class: OfClass, trained: Trained) -> Iterator[tuple[Any,
 
 @dataclass(frozen=True)
 class Nearest:
-    """Of each row, its distance to the nearest training row of any class, to that of its own, and which is nearer."""
+    """Of each row, its distance to the nearest training row of any class, and to that of its own class.
+
+    And whether the nearest row that it was not made of is of another class. A training row is not compared with itself,
+    and so a synthetic one must not be compared with its parents: a copy then says what its source says.
+    """
 
     any: NDArray[np.float64]
     own: NDArray[np.float64]
     is_other: NDArray[np.bool_]
 
 
-def _nearest(rows: Rows, trained: Trained, label: int, itself: Ids | None = None) -> Nearest:
+def _nearest(
+    rows: Rows, trained: Trained, label: int, itself: Ids | None = None, parents: Ids | None = None
+) -> Nearest:
     """Look rows up among those that trained; `itself` says which of these they are, and is passed over."""
-    of_any, of_own = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+    of_any, of_own, besides = (np.zeros(len(rows), np.int64) for _ in range(3))
     own = np.flatnonzero(trained.labels == label)
     for start, squared in trained.base.blocks(rows):
         here = slice(start, start + len(squared))
@@ -279,10 +288,14 @@ def _nearest(rows: Rows, trained: Trained, label: int, itself: Ids | None = None
             squared[np.arange(len(squared)), itself[here]] = np.inf
         of_any[here] = squared.argmin(axis=1)
         of_own[here] = own[squared[:, own].argmin(axis=1)]
+        if parents is not None:
+            row, column = np.nonzero(parents[here] >= 0)
+            squared[row, parents[here][row, column]] = np.inf
+        besides[here] = squared.argmin(axis=1)
     to_any, to_own = (lengths_between(rows, trained.rows[of]) for of in (of_any, of_own))
     if itself is not None and len(own) == 1:
         to_own[:] = np.nan
-    return Nearest(to_any, to_own, trained.labels[of_any] != label)
+    return Nearest(to_any, to_own, trained.labels[besides] != label)
 
 
 def _like(rows: Rows, unseen: Rows, real: Rows, against: str) -> Iterator[tuple[Any, ...]]:

@@ -144,11 +144,22 @@ def nearest_mean(rows: Rows, labels: Ids) -> NDArray[np.bool_]:
 
 
 def fisher_ratio(rows: Rows, labels: Ids) -> float:
-    """The variance of the classes' means in shares of the mean variance within classes; classes count alike."""
+    """The variance of the classes' means in shares of the mean variance within classes; classes count alike.
+
+    Both are unbiased: the mean of `n` rows scatters by 1/n of their variance, which is taken off, else classes would
+    seem the farther apart the fewer rows they have. About 0, and at times below, where classes are one. Of a class of
+    one row, which shows no variance, the variance is taken to be that of the others in the mean.
+    """
     of_classes = [rows[labels == label].astype(np.float64) for label in np.unique(labels)]
     means = np.stack([each.mean(axis=0) for each in of_classes])
-    within = float(np.mean([each.var(axis=0).sum() for each in of_classes]))
-    return float(means.var(axis=0).sum()) / within if within > 0 else float("nan")
+    variances = [float(each.var(axis=0, ddof=1).sum()) for each in of_classes if len(each) > 1]
+    within = float(np.mean(variances)) if variances else 0.0
+    if within <= 0:
+        return float("nan")
+    known = iter(variances)
+    scatter = sum((next(known) if len(each) > 1 else within) / len(each) for each in of_classes)
+    c = len(of_classes)
+    return (float(means.var(axis=0).sum()) - (c - 1) / c**2 * scatter) / within
 
 
 def dimension(squared: Squared, k: int = K_DIMENSION) -> float:

@@ -167,7 +167,11 @@ def two_sample_spread(rows: Rows, real: Rows) -> float:
     """
     (known_rows, asked_rows), (known_real, asked_real) = _halves(rows), _halves(real)
     middle = known_real.mean(axis=0)
-    of_rows, of_real = (np.log(_away(each, middle)).mean() for each in (known_rows, known_real))
+    # Each known real row from the mean of the others, as what is asked about has no part in the mean either: with its
+    # own part a row lies nearer to it by (h - 1) / h, which of few rows is more than many a difference of spread.
+    h = len(known_real)
+    apart = np.square(h / (h - 1)) * _away(known_real, middle) if h > 1 else _away(known_real, middle)
+    of_rows, of_real = (np.log(each).mean() for each in (_away(known_rows, middle), apart))
     sign, threshold = np.sign(of_real - of_rows), (of_real + of_rows) / 2
     made = sign * (threshold - np.log(_away(asked_rows, middle))) > 0
     there = sign * (threshold - np.log(_away(asked_real, middle))) <= 0

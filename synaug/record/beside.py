@@ -32,8 +32,16 @@ def newest(folders: Sequence[Path], name: str, read: Callable[[Path], dict[str, 
     Others are passed over: a report can do without.
     """
     paths = [path for folder in folders for path in (folder / name).glob("*.json")]
-    for path in sorted(paths, key=lambda each: (-each.stat().st_mtime_ns, each.name)):
+    for path in sorted(paths, key=lambda each: (-_changed(each), each.name)):
         try:
             yield read(path)
         except (shapes.MisshapenError, FileNotFoundError):
             continue
+
+
+def _changed(path: Path) -> int:
+    """When a file was changed (ns); 0 of one that is gone by now, or is a link to nothing, as editors leave them."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

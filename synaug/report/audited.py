@@ -53,9 +53,9 @@ MEASURES = (
         "other_class",
         TRAINING,
         "other class, training rows",
-        "rows whose nearest training row is of another class (Hassanat et al. 2022). As larger classes have more rows, "
-        "this is so for many real minority rows, too. Far fewer than for real rows: synthetic rows stay close to "
-        "the training rows",
+        "rows whose nearest training row, their parents aside, is of another class (Hassanat et al. 2022). As larger "
+        "classes have more rows, this is so for many real minority rows, too: repeated rows have what real training "
+        "rows have. More: synthetic rows lie among another class",
     ),
     Measure(
         "other_class",
@@ -131,8 +131,10 @@ GEOMETRY = {
     "rows": "real rows that train, in the mean over splits; the smallest class in brackets",
     "overlap": "share of rows whose five nearest others speak for another class, mean over classes; each class counts "
     "the same. 0 %: the classes lie apart; 50 %: two classes lie in the same place",
-    "separability": "share of rows that lie nearest to the mean of their own class's other rows, mean over classes",
-    "fisher_ratio": "variance between the classes' means, divided by that within classes",
+    "separability": "share of rows that lie nearest to the mean of their own class's other rows, mean over classes. A "
+    "mean of few rows is uncertain, so it falls as classes get smaller; compare it only where they are of one size",
+    "fisher_ratio": "variance between the classes' means, divided by that within classes, without what the means of "
+    "few rows vary by chance; slightly below 0 where the classes' means are one",
     "dimension": "intrinsic dimension, estimated from the distances to the 20 nearest others (Levina and Bickel 2004, "
     "with MacKay and Ghahramani's mean). The estimate is too low where the dimension is high and rows are few",
     "hubness": "skewness of how often a row is among the ten nearest of others: 0 is even, above 1 a few rows are "
