@@ -13,6 +13,17 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from synaug.augmenter import VAE, segment_parents
+from synaug.augmenter.returned import kept_and_added
+from synaug.errors import UserError
+
+SIX: Any = np.arange(12, dtype=np.float32).reshape(6, 2), np.array([0, 0, 0, 0, 1, 1])
+
+
+class Stating:
+    """A sampler that says what its rows were made of."""
+
+    def __init__(self, parents: Any) -> None:
+        self.parents_ = parents
 
 
 def embeddings(counts: tuple[int, ...], d: int = 384, gap: float = 0.3, seed: int = 0) -> tuple[Any, Any]:
@@ -163,3 +174,14 @@ def test_nothing_made_and_one_row_given_are_no_trouble() -> None:
     assert segment_parents(X[:0], X).shape == (0, 2)
     assert segment_parents(X[:2], X[:1]).tolist() == [[0, 0], [-1, -1]]
     assert segment_parents(np.zeros((1, 384), np.float32), np.zeros((1, 384), np.float32)).tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize(("stated", "sentence"), [([[40, 0]], "40"), ([[-2, 0]], "-2")])
+def test_parents_that_are_no_given_row_are_refused(stated: Any, sentence: str) -> None:
+    with pytest.raises(UserError, match=f"names row {sentence}, but the sampler was given rows 0 to 5"):
+        kept_and_added(Stating(stated), *SIX, (np.vstack([SIX[0], [[9.0, 9.0]]]), np.append(SIX[1], 1)))
+
+
+def test_one_known_parent_of_two_is_both() -> None:
+    made = kept_and_added(Stating([[4, -1]]), *SIX, (np.vstack([SIX[0], [[9.0, 9.0]]]), np.append(SIX[1], 1)))
+    assert made.parents.tolist() == [[4, 4]]

@@ -17,6 +17,7 @@ import synaug
 from synaug import record as records
 from synaug.augmenter import Augmenter, Texts, ToAugment, TrainingRows
 from synaug.augmenter.texts import said_of_texts
+from synaug.command import explain_rows
 from synaug.command.folders import scientific_sources
 from synaug.dataset import LabelledTexts, MatchedTexts, WrittenTexts
 from synaug.errors import UserError
@@ -381,6 +382,27 @@ def test_two_runs_are_equal_and_the_record_says_what_became_of_the_texts(
     assert sentence in " ".join(outcome.err.split())
     (run,) = program.run_folders
     assert run.name.startswith("files-toy-ir5-texts-plain-mlp-nested-")
+
+
+def test_a_written_row_is_explained_by_its_own_text(
+    program: Program, csv: str, written: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ok(program(*TOY, csv, "max_steps=8", "n_folds=2", "augmenter=texts", f"augmenter.path={written}"))
+    (run,) = program.run_folders
+    configs = ["--config-dir", TOY[0].partition("=")[2]]
+    assert explain_rows.main([str(run), "--row", "0", "--row", "3", "--json", *configs]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    table = pd.read_csv(written)
+    sources = table.set_index("text")["source"].to_dict()
+    for row in rows:
+        assert [parent["text"] for parent in row["parents"]] == [sources[row["written"]]]
+    assert explain_rows.main([str(run), "--row", "0", *configs]) == 0
+    said = capsys.readouterr().out
+    assert f"  written: “{rows[0]['written']}”" in said
+    assert "  derived from row " in said
+    # A folder of runs is none, and says which there are.
+    assert explain_rows.main([str(run.parent)]) == 1
+    assert f"holds several runs: give the folder of one, e.g. {run}" in capsys.readouterr().err
 
 
 def test_a_run_stays_recorded_when_the_file_moves_and_not_when_it_changes(

@@ -119,11 +119,12 @@ def _stated_parents(sampler: Any, new: Labels, n_rows: int, n_given: int) -> Lab
                 f"{type(sampler).__name__}.parents_ names {named.shape[1]} rows for each new one; it must name one or "
                 "two: leave it out where a row has more parents"
             )
-        if len(named) and not (-1 <= named.min() and named.max() < n_given):
+        strange = named[(named < -1) | (named >= n_given)]
+        if len(strange):
             raise UserError(
-                f"{type(sampler).__name__}.parents_ names row {named.min() if named.min() < -1 else named.max()}, but "
-                f"the sampler was given rows 0 to {n_given - 1}: name each new row's parents by their places among the "
-                "rows given, or -1 where they are not known"
+                f"{type(sampler).__name__}.parents_ names row {strange[0]}, but the sampler was given rows 0 to "
+                f"{n_given - 1}: name each new row's parents by their places among the rows given, or -1 where they "
+                "are not known"
             )
         parents[:] = named  # one parent is both
         of_one = (parents < 0).any(axis=1)

@@ -80,6 +80,9 @@ class Remade:
         Of the one split.
     place
         Of the training set among those of `data`.
+    written
+        Of each synthetic row the text that somebody wrote, empty where a fallback made the row; None where an augmenter
+        made all rows.
     remark
         What a reader should know: packages that have other versions than the record's; None where there are none.
     """
@@ -88,6 +91,7 @@ class Remade:
     texts: "LabelledTexts"
     data: "TrainingData"
     place: int
+    written: Sequence[str] | None = None
     remark: str | None = None
 
     @property
@@ -149,7 +153,16 @@ def remake(wanted: Wanted) -> Remade:
         place for place, each in enumerate(data.training_sets) if each.inner == wanted.inner and each.replica == 0
     )
     _same_counts(wanted, recorded, data, place)
-    return Remade(recorded, prepared.texts, data, place, _other_versions(recorded))
+    written = _written(augmenter.sampler, data, place) if augmenter.brings_texts else None
+    return Remade(recorded, prepared.texts, data, place, written, _other_versions(recorded))
+
+
+def _written(sampler: Any, data: "TrainingData", place: int) -> list[str]:
+    """The text of each synthetic row, which has its very embedding."""
+    pool = sampler.pool_
+    text_of = {row.tobytes(): text for row, text in zip(pool.embeddings, pool.texts.texts, strict=True)}
+    points = data.training_sets[place].augmented.synthetic_embeddings.astype(pool.embeddings.dtype)
+    return [text_of.get(point.tobytes(), "") for point in points]
 
 
 def makes_rows(folder: Path) -> bool:
@@ -179,6 +192,7 @@ def described_rows(remade: Remade, nearest: int, *, texts: bool = True) -> "Desc
         remade.data.labels,
         remade.data.class_names,
         remade.texts.texts if texts else None,
+        remade.written if texts else None,
     )
 
 

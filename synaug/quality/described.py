@@ -14,7 +14,7 @@ from synaug.training.training_sets import TrainingSet
 SHORT, LONG = 90, 300  # characters of a text in a list, and where it stands on a line of its own
 MOST_USED = 5
 PARENTS_TOLD = 2
-TEXT = "text"
+TEXT, WRITTEN = "text", "written"
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Described:
         int64 `[n]`, of the whole data set, and one for each class.
     texts
         `n` texts; None leaves them out.
+    written
+        The text of each synthetic row, where somebody wrote them; empty of others.
     """
 
     lineage: Lineage
@@ -38,6 +40,7 @@ class Described:
     labels: Any
     class_names: Sequence[str]
     texts: Sequence[str] | None
+    written: Sequence[str] | None = None
 
     def row(self, place: int) -> dict[str, Any]:
         """One synthetic row.
@@ -45,10 +48,11 @@ class Described:
         Returns
         -------
         dict
-            `row` (its number); `class`; `parents`, each with `row`, `class`, `text` and `share` of the sum (null of an
-            only parent); `off` and `moved`, as in `Lineage`; `nearest` and `held_back`, each with `row`, `class`,
-            `text`, `distance` and `is_parent`; and whether the nearest real row that trains is of another class:
-            `another_class`, and `another_class_besides` of the nearest that is no parent.
+            `row` (its number); `class`; `written`, where somebody wrote its text; `parents`, each with `row`, `class`,
+            `text` and `share` of the sum (null of an only parent); `off` and `moved`, as in `Lineage`; `nearest` and
+            `held_back`, each with `row`, `class`, `text`, `distance` and `is_parent`; and whether the nearest real row
+            that trains is of another class: `another_class`, and `another_class_besides` of the nearest that is no
+            parent.
         """
         lineage = self.lineage
         first, second = lineage.parents[place].tolist()
@@ -57,6 +61,7 @@ class Described:
         return {
             "row": place,
             "class": self.class_names[lineage.labels[place]],
+            **({WRITTEN: self.written[place]} if self.written and self.written[place] else {}),
             "parents": [
                 {**self._real(row), "share": None if share is None or np.isnan(share) else float(share)}
                 for row, share in shares.items()
@@ -152,7 +157,13 @@ def told(entry: Mapping[str, Any], length: int = LONG) -> Iterator[str]:
         another = ", whose nearest real row apart from its parents is of another class"
     yield f"row {entry['row']}: {shown(entry['class'])}{another}"
     parents = entry["parents"]
-    if not parents:
+    if WRITTEN in entry:
+        yield f"  written: {cut(entry[WRITTEN], length)}"
+        for parent in parents:
+            yield f"  derived from {_line(parent, length)}"
+        if len(parents) == 1:
+            yield f"  whose embedding is {entry['moved'] or 0:.3f} away"
+    elif not parents:
         yield "  its parents are not known: the sampler does not name them, and the row lies between no two real rows"
     elif len(parents) == 1:
         yield f"  {_moved(entry['moved'])} {_line(parents[0], length)}"

@@ -157,7 +157,16 @@ def read(folder: Path) -> dict[str, Any]:
     try:
         return _mended_by_removing(path, shapes.record)
     except FileNotFoundError as error:
-        raise UserError(f"{folder} holds no {RECORD}: the run is not done") from error
+        raise UserError(_not_a_run(folder)) from error
+
+
+def _not_a_run(folder: Path) -> str:
+    if not folder.is_dir():
+        return f"{folder} is no folder: give the folder of a run"
+    run = next((path.parent for path in sorted(folder.glob(f"*/{RECORD}"))), None)
+    if run is not None:
+        return f"{folder} holds several runs: give the folder of one, e.g. {run}"
+    return f"{folder} holds no {RECORD}: the run is not done"
 
 
 def read_json(path: Path) -> Any:

@@ -60,8 +60,8 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     real_rows = (
         "as many real rows that were held back"
         if held_back
-        else "training rows, as none, or too few, were held back: each compared with all others or, for variance and density, one "
-        "half of a class compared with its other half"
+        else "training rows, as none, or too few, were held back: each compared with all others or, for variance and "
+        "density, one half of a class compared with its other half"
     )
     return Drawing(
         figure=figure,

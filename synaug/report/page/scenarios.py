@@ -90,6 +90,8 @@ class ScenarioTable:
         Methods, by group.
     calibration
         How well their probabilities fit.
+    aims_at_equal_classes
+        Whether rules take classes for equally frequent (``target_prior=uniform``) which are not among the test rows.
     audit
         What their synthetic rows are like.
     worth
@@ -99,6 +101,7 @@ class ScenarioTable:
     label: str
     groups: Sequence[tuple[str, Sequence[Line]]]
     calibration: Sequence[Calibration]
+    aims_at_equal_classes: bool
     audit: audits.Audit | None
     worth: Sequence[str]
 
@@ -127,7 +130,18 @@ def _table(results: Results, scenario: Scenario) -> ScenarioTable:
     groups = [(name, of_group[: limits.SCENARIO_LINES]) for name, of_group in lines.items() if of_group]
     worth = list(_worth(results, scenario))[: limits.SCENARIO_LINES]
     audit = audits.of_scenario(results, scenario)
-    return ScenarioTable(results.label(scenario), groups, list(_calibration(results, scenario)), audit, worth)
+    calibration = list(_calibration(results, scenario))
+    return ScenarioTable(
+        results.label(scenario), groups, calibration, _aims_at_equal_classes(results, scenario), audit, worth
+    )
+
+
+def _aims_at_equal_classes(results: Results, scenario: Scenario) -> bool:
+    runs = results.evidence.runs
+    runs = runs[runs["scenario"] == scenario]
+    is_natural = bool(runs["ratio"].isna().all() and (runs["n_minority"] > 0).any())
+    records = (results.evidence.records[identity] for identity in runs["identity"])
+    return is_natural and any(record["config"].get("target_prior", "uniform") == "uniform" for record in records)
 
 
 def _worth(results: Results, scenario: Scenario) -> Iterator[str]:
