@@ -16,7 +16,7 @@ from synaug.augmenter import VAE, segment_parents
 from synaug.augmenter.returned import kept_and_added
 from synaug.errors import UserError
 
-SIX: Any = np.arange(12, dtype=np.float32).reshape(6, 2), np.array([0, 0, 0, 0, 1, 1])
+SIX: tuple[Any, Any] = np.arange(12, dtype=np.float32).reshape(6, 2), np.array([0, 0, 0, 0, 1, 1])
 
 
 class Stating:
