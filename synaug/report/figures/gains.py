@@ -33,6 +33,7 @@ from synaug.report.results import Panel, Results
 GAP = 0.35  # of a row, between groups of methods
 FEWEST_COLUMNS = 8  # whose width a column has at most
 ROW = 0.36  # inches
+PALE = 2  # times the region of practical equivalence: the gain that has the deepest colour is no smaller
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Gains:
         How many methods are not shown.
     tested
         Whether any gain could be tested.
+    rope
+        Gains up to it are of no practical importance.
     """
 
     metric: str
@@ -59,11 +62,12 @@ class Gains:
     significant: pd.DataFrame
     left_out: int
     tested: bool
+    rope: float
 
     @property
     def limit(self) -> float:
-        """Largest gain, as it is drawn."""
-        return words.scale(self.metric) * colours.extent(self.gains.to_numpy())
+        """Largest gain, as it is drawn; at least so large that what is of no importance has a pale colour."""
+        return words.scale(self.metric) * max(colours.extent(self.gains.to_numpy()), PALE * self.rope)
 
     @property
     def over(self) -> str:
@@ -103,7 +107,17 @@ def gains_over(results: Results, metric: str, reference: str) -> Gains:
         for name in ("gain", "significant")
     )
     tested = bool(rows["p_holm"].notna().any())
-    return Gains(metric, reference, methods, scenarios, gains.astype(float), significant.eq(True), left_out, tested)
+    return Gains(
+        metric,
+        reference,
+        methods,
+        scenarios,
+        gains.astype(float),
+        significant.eq(True),
+        left_out,
+        tested,
+        results.comparison.rope,
+    )
 
 
 def methods_shown(rows: pd.DataFrame, augmenters: Sequence[str]) -> tuple[list[Method], int]:
