@@ -68,7 +68,7 @@ def test_a_record_counts_doubtful_rows_and_what_was_made_of_them(program: Progra
     other = {"sport": "trade", "trade": "sport"}
     texts.loc[flips, "topic"] = texts.loc[flips, "topic"].map(other)
     texts.to_csv(path, index=False)
-    for augmenter in ("smote", "vae", "none"):
+    for augmenter in ("smote", "vae_prior", "none"):
         outcome = program(*TOY, csv, f"augmenter={augmenter}", "seeds=[0,1]")
         assert outcome.code == 0, outcome.err
     for record in program.records():
