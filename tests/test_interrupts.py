@@ -98,6 +98,25 @@ def test_what_calls_sys_exit_in_a_run_has_not_succeeded(
     assert not program.records()
 
 
+def test_an_error_that_an_interruption_became_is_an_interruption(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import that Ctrl-C hits may end in an ImportError, and what C code calls in a SystemError."""
+
+    def hit(*arguments: Any, **more: Any) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise ImportError("cannot import name 'x' from partially initialized module 'y'")  # noqa: B904
+
+    monkeypatch.setattr(toy.HashingEncoder, "encode", hit)
+    outcome = program(*TOY, csv)
+    assert outcome.code == 1
+    assert "interrupted; what is recorded is kept, and the same command goes on from there" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not list(program.folder.rglob(record.FAILURE))
+
+
 def test_what_is_no_exception_ends_a_job_and_not_the_sweep(
     program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

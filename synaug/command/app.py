@@ -82,6 +82,9 @@ def _perform_and_finish(given: Arguments, attempt: Attempt, first: Sequence[str]
             _launcher_failed(running, stop.code if isinstance(stop.code, str) else died)
         raise
     except Exception as error:
+        behind = interrupts.behind(error)
+        if behind is not None:
+            _interrupted(behind)
         _failed(error, given, attempt, full)
         raise
 

@@ -121,6 +121,9 @@ class Attempt:
         try:
             self.ended = self._done(config)
         except Exception as error:
+            interruption = interrupts.behind(error)
+            if interruption is not None:
+                raise interruption from error
             self.error = error
             said = sentence(error)
             log.error("%s: %s", self.folder.name, said, exc_info=error)

@@ -96,7 +96,17 @@ def die_by_signals() -> None:
             signal.signal(number, die)
 
 
-def behind(stop: SystemExit) -> KeyboardInterrupt | Terminated | None:
-    """What made something call `sys.exit`: the KeyboardInterrupt that Lightning turns into one, or None."""
-    context = stop.__context__
-    return context if isinstance(context, KeyboardInterrupt | Terminated) else None
+def behind(error: BaseException) -> KeyboardInterrupt | Terminated | None:
+    """The interruption that another error came of, or None.
+
+    Lightning turns a KeyboardInterrupt into a SystemExit; an import that is interrupted may end in an ImportError, and
+    a library's C code in a SystemError.
+    """
+    seen: set[int] = set()
+    known: BaseException | None = error
+    while known is not None and id(known) not in seen:
+        if isinstance(known, KeyboardInterrupt | Terminated):
+            return known
+        seen.add(id(known))
+        known = known.__cause__ or known.__context__
+    return None
