@@ -368,7 +368,7 @@ def look_into(data: TrainingData, predictions: Predictions, cost: Cost) -> dict[
             try:
                 found[name] = look()
             except Exception as error:
-                if is_out_of_memory(error):
+                if is_out_of_memory(error) or interrupts.behind(error) is not None:
                     raise
                 log.exception("the record's table %s is empty because of a fault in synaug; the rest is recorded", name)
                 found[name] = as_table(columns, ())
@@ -527,7 +527,7 @@ def of_no_consequence() -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        if isinstance(error, SystemExit) and interrupts.behind(error) is not None:
+        if interrupts.behind(error) is not None:
             raise
         said = "the logger failed (%s: %s); the run does not depend on it"
         log.warning(said, type(error).__name__, error, exc_info=True)

@@ -111,15 +111,22 @@ def reported(work: Any, given: Arguments) -> int:
         with interrupts.terminable(), as_before():
             work()
     except (KeyboardInterrupt, interrupts.Terminated) as stop:
-        sys.stderr.write("interrupted\n")
-        return stop.exit_code if isinstance(stop, interrupts.Terminated) else 1
+        return _interrupted(stop)
     except Exception as error:
+        behind = interrupts.behind(error)
+        if behind is not None:
+            return _interrupted(behind)
         said = user_sentence(error, "choose another place") or explained(error, given, of_a_job=True)
         if said is None:
             raise
         sys.stderr.write(console(f"{said}\n"))
         return 1
     return 0
+
+
+def _interrupted(stop: KeyboardInterrupt | interrupts.Terminated) -> int:
+    sys.stderr.write("interrupted\n")
+    return stop.exit_code if isinstance(stop, interrupts.Terminated) else 1
 
 
 def explain(asked: argparse.Namespace) -> None:

@@ -96,6 +96,9 @@ def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -
             given = app.with_texts_quoted(given)
             app.perform(given, attempt, first=ONE_RUN)
         except Exception as error:
+            behind = interrupts.behind(error)
+            if behind is not None:
+                raise behind from None
             said = explained(error, given, of_a_job=error is attempt.error)
             if said is None or isinstance(error, UserError):
                 raise

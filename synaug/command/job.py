@@ -121,9 +121,6 @@ class Attempt:
         try:
             self.ended = self._done(config)
         except Exception as error:
-            interruption = interrupts.behind(error)
-            if interruption is not None:
-                raise interruption from error
             self.error = error
             said = sentence(error)
             log.error("%s: %s", self.folder.name, said, exc_info=error)
@@ -136,17 +133,19 @@ class Attempt:
     def _done(self, config: DictConfig) -> Ended:
         try:
             return self.job(config)
-        except SystemExit as stop:
-            interruption = interrupts.behind(stop)
-            if interruption is not None:
-                raise interruption from stop
-            raise RuntimeError(f"something in the run ended the program (sys.exit({stop.code!r}))") from stop
-        except (Exception, KeyboardInterrupt, Terminated):
+        except (KeyboardInterrupt, Terminated):
             raise
-        except (
-            BaseException
-        ) as error:  # a panic of a library in Rust, asyncio's CancelledError: Hydra would not note it
-            raise RuntimeError(f"the run was ended by {type(error).__name__} ({error})") from error
+        except BaseException as error:
+            interruption = interrupts.behind(error)
+            if interruption is not None:
+                raise interruption from error
+            if isinstance(error, Exception):
+                raise
+            if isinstance(error, SystemExit):
+                said = f"something in the run ended the program (sys.exit({error.code!r}))"
+            else:  # a panic of a library in Rust, asyncio's CancelledError: Hydra would not note it
+                said = f"the run was ended by {type(error).__name__} ({error})"
+            raise RuntimeError(said) from error
 
     def _show_once(self, error: BaseException) -> None:
         """Show a traceback on the console, for all jobs of a sweep that fail alike only the first time."""

@@ -102,26 +102,17 @@ def _of_averages(evidence: Evidence, compared: Sequence[Scenario]) -> Iterator[s
 
 def _of_amounts(evidence: Evidence, compared: Sequence[Scenario]) -> Iterator[str]:
     """Where what is called the best with synthesis made nothing, as no method did in a split: amount=auto chose 0."""
-    made = evidence.splits_with_new_points()
-    runs = evidence.runs[evidence.runs["identity"].isin(list(made))]
-    n_without, n_splits = 0, 0
-    scenarios: list[Scenario] = []
-    for scenario in compared:
-        identities = runs["identity"][runs["scenario"] == scenario]
-        balances = [evidence.records[identity]["balance"] for identity in identities]
-        splits = {
-            tuple(row[balance["columns"].index(name)] for name in ("seed", "fold"))
-            for balance in balances
-            for row in balance["data"]
-        }
-        without = splits - set().union(*(made[identity] for identity in identities))
-        if without:
-            n_without, n_splits = n_without + len(without), n_splits + len(splits)
-            scenarios.append(scenario)
+    rows = evidence.out_of_fold()
+    rows = rows[rows["with_synthesis"] & rows["scenario"].isin(list(compared))]
+    made = rows.groupby(["scenario", "seed", "fold"], observed=True)["new_points"].any()
+    by_scenario = (~made).groupby("scenario", observed=True).agg(["sum", "size"])
+    some = by_scenario[by_scenario["sum"] > 0]
+    scenarios = [scenario for scenario in compared if scenario in some.index]
     if scenarios:
         yield (
-            f"In {n_without} of {counted(n_splits, 'split')}{_in(scenarios, compared)} no method made a new point, "
-            "because amount=auto chose 0 or a fallback repeated rows. There, even the best with synthesis made none, "
+            f"In {some['sum'].sum()} of {counted(int(some['size'].sum()), 'split')}{_in(scenarios, compared)} no "
+            "method made a new point, because amount=auto chose 0 or a fallback repeated rows. There, even the best "
+            "with synthesis made none, "
             "so its gain does not come from synthesis."
         )
 
