@@ -252,7 +252,7 @@ def test_failures_alone_can_be_read(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_gets_a_sentence(tmp_path: Path, runs: list[Path]) -> None:
-    with pytest.raises(UserError, match="is no folder: give the folder of an experiment"):
+    with pytest.raises(UserError, match="is not a folder: give the folder of an experiment"):
         evidence.read([tmp_path / "nowhere"])
     with pytest.raises(UserError, match="no folder is given: give the folder of an experiment"):
         evidence.read([])

@@ -68,7 +68,7 @@ def test_an_altered_record_is_named(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text('{"run": ')
     with pytest.raises(UserError, match=r"record\.json is no JSON .* remove it and run again"):
         record.read(tmp_path)
-    with pytest.raises(UserError, match="nowhere is no folder: give the folder of a run"):
+    with pytest.raises(UserError, match="nowhere is not a folder: give the folder of a run"):
         record.read(tmp_path / "nowhere")
     (tmp_path / "begun").mkdir()
     with pytest.raises(UserError, match="the run is not done"):

@@ -879,7 +879,7 @@ def test_the_command_line_says_errors_in_one_sentence(
 
 def test_a_folder_that_is_none_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "nothing")]) == 1
-    assert "is no folder" in capsys.readouterr().err
+    assert "is not a folder" in capsys.readouterr().err
 
 
 def test_an_output_that_is_a_file_is_said(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

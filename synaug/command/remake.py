@@ -241,7 +241,7 @@ def _has_split(wanted: Wanted, recorded: Mapping[str, Any], seed: int) -> None:
     config = recorded["config"]
     if seed not in config["seeds"]:
         listed = ", ".join(map(str, sorted(config["seeds"])))
-        raise UserError(f"--seed {seed} is not recorded in {wanted.folder}: give one of {listed}")
+        raise UserError(f"--seed {seed} is not recorded in {wanted.folder}: give one that is ({listed})")
     if not 0 <= wanted.fold < config["n_folds"]:
         raise UserError(f"--fold {wanted.fold} must be a fold of the run: give one from 0 to {config['n_folds'] - 1}")
 

@@ -50,7 +50,7 @@ def read_folders(folders: Sequence[Path]) -> Folders:
     paths: dict[str, list[Path]] = {records.RECORD: [], records.FAILURE: []}
     for folder in folders:
         if not folder.is_dir():
-            raise UserError(f"{folder} is no folder: give the folder of an experiment that has run")
+            raise UserError(f"{folder} is not a folder: give the folder of an experiment that has run")
         for name, below in _below(folder, tuple(paths), contents.left_out).items():
             paths[name] += below
     record_paths, failure_paths = ({path.absolute(): path for path in same}.values() for same in paths.values())

@@ -162,7 +162,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 def _not_a_run(folder: Path) -> str:
     if not folder.is_dir():
-        return f"{folder} is no folder: give the folder of a run"
+        return f"{folder} is not a folder: give the folder of a run"
     run = next((path.parent for path in sorted(folder.glob(f"*/{RECORD}"))), None)
     if run is not None:
         return f"{folder} holds several runs: give the folder of one, e.g. {run}"
