@@ -54,8 +54,8 @@ MEASURES = (
         TRAINING,
         "other class, training rows",
         "rows whose nearest training row, their parents aside, is of another class (Hassanat et al. 2022). As larger "
-        "classes have more rows, this is so for many real minority rows, too: repeated rows have what real training "
-        "rows have. More: synthetic rows lie among another class",
+        "classes have more rows, this is so for many real minority rows, too, and for as many repeated ones. More "
+        "than for real rows: synthetic rows lie among another class. Where parents are not known, all rows count",
     ),
     Measure(
         "other_class",
@@ -134,7 +134,7 @@ GEOMETRY = {
     "separability": "share of rows that lie nearest to the mean of their own class's other rows, mean over classes. A "
     "mean of few rows is uncertain, so it falls as classes get smaller; compare it only where they are of one size",
     "fisher_ratio": "variance between the classes' means, divided by that within classes, without what the means of "
-    "few rows vary by chance; slightly below 0 where the classes' means are one",
+    "few rows vary by chance; slightly below 0 where the classes have the same mean",
     "dimension": "intrinsic dimension, estimated from the distances to the 20 nearest others (Levina and Bickel 2004, "
     "with MacKay and Ghahramani's mean). The estimate is too low where the dimension is high and rows are few",
     "hubness": "skewness of how often a row is among the ten nearest of others: 0 is even, above 1 a few rows are "
