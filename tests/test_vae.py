@@ -17,6 +17,7 @@ from torch.distributions import Normal, kl_divergence
 from synaug.augmenter.stack import padded
 from synaug.augmenter.vae.network import StackedVAE, initial_weights
 from synaug.augmenter.vae.sampler import CVAE, VAE
+from synaug.augmenter.vae.training import train_all
 from synaug.errors import TooFewRowsError, UserError
 
 QUICK: dict[str, Any] = {"latent_dim": 4, "hidden": 16, "warmup_epochs": 1, "max_epochs": 2}
@@ -534,6 +535,23 @@ def test_divergence_is_an_error_with_a_remedy() -> None:
     X, y = three_classes()
     with pytest.raises(ValueError, match=r"the VAE of class 0 diverged with lr=1000.0.*lower augmenter.lr$"):
         VAE(**QUICK | {"max_epochs": 4}, random_state=0, lr=1000.0).fit_resample(X, y)
+
+
+@pytest.mark.parametrize("kind", [VAE, CVAE])
+@pytest.mark.parametrize("factor", [1e3, 1e30])
+def test_weights_that_grew_are_divergence_though_the_elbo_is_a_number(kind: Any, factor: Any, monkeypatch: Any) -> None:
+    # Which of the two comes first depends on the processor: so the weights are planted.
+    def train_and_grow(models: Any) -> None:
+        train_all(models)
+        for model in models:
+            assert math.isfinite(model.diagnostics["reconstruction"])
+            for weight in model.weights:
+                weight *= factor
+            model.sample()
+
+    monkeypatch.setattr(kind, "_train", staticmethod(train_and_grow))
+    with pytest.raises(TooFewRowsError, match=r"diverged .* times the variance of real rows.*lower augmenter.lr$"):
+        kind(**QUICK, random_state=0).fit_resample(*three_classes())
 
 
 @pytest.mark.parametrize(

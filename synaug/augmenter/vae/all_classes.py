@@ -1,6 +1,5 @@
 """One conditional VAE of all classes: they share their shape, and each is centred on its own mean."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -100,7 +99,7 @@ class AllClassesVAE(ClassVAE):
 
     def sample(self) -> None:
         """Make the synthetic rows of each class with the best weights."""
-        if not math.isfinite(self.diagnostics["reconstruction"]):
+        if self.diverged:
             return
         network = StackedVAE([self.weights])
         classes = self._classes.numpy()
@@ -119,6 +118,8 @@ class AllClassesVAE(ClassVAE):
                 made, others = self._made(network, learned, wanted, generator, of_several=True)
                 parents = np.full(len(others), own.item())
                 on, judged, train = "other classes", self._judged, self._train
+            if self.diverged:
+                return
             synthetic = np.tile(self._means[label], (wanted, 1))
             synthetic[:, self.live] += made * self._scale[self.live]
             standard = self.x[own, : len(self.live)].numpy()[:, self.live]

@@ -18,6 +18,7 @@ from synaug.augmenter.vae.network import StackedVAE, initial_weights
 
 MIN_ROWS = 2
 MIN_HELD_OUT = 2
+DIVERGED = 100  # a mean square of new features that no training comes to: of real rows it is 1
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,9 @@ class ClassVAE:
     made
         Once trained: what was made of each class, in the order in which it was wanted.
     diagnostics
-        Those of the training, among `synaug.augmenter.VAE`'s; `reconstruction` is NaN if it diverged.
+        Those of the training, among `synaug.augmenter.VAE`'s; `reconstruction` is NaN if its ELBO was never finite.
+    spread
+        The largest mean square of a class's new rows, standardised.
     """
 
     def __init__(self, rows: NDArray[Any], wanted: int, seed: int, settings: Settings) -> None:
@@ -100,6 +103,7 @@ class ClassVAE:
         self._rows = rows
         self._generator = torch.Generator().manual_seed(seed)
         self._best = -math.inf
+        self.spread = 0.0
         self._n_train = n_learned - n_held_out
         self._n_judged = n_held_out or n_learned
         n_steps = math.ceil(self._n_train / settings.batch_size)
@@ -214,12 +218,21 @@ class ClassVAE:
         normalizer = int(self.live.sum()) / 2 * math.log(2 * math.pi)
         return -squares.double().mean().item() / 2 - normalizer
 
+    @property
+    def diverged(self) -> bool:
+        """Whether no epoch's ELBO was finite, or its rows spread further than any training takes them."""
+        # Weights may have grown so far that the ELBO is a number yet and what they decode is none: which it is depends
+        # on the processor.
+        return not (math.isfinite(self.diagnostics["reconstruction"]) and self.spread < DIVERGED)
+
     def sample(self) -> None:
         """Make the synthetic rows with the best weights."""
-        if not math.isfinite(self.diagnostics["reconstruction"]):
+        if self.diverged:
             return
         network = StackedVAE([self.weights])
         made, picked = self._made(network, torch.arange(len(self._rows)), self._wanted, self._generator)
+        if self.diverged:
+            return
         rows = np.zeros((self._wanted, len(self.live)))
         rows[:, self.live] = made
         synthetic = self._scaler.inverse_transform(rows)
@@ -261,6 +274,9 @@ class ClassVAE:
             residual = (features - network.decode(mu + std * drawn, condition))[0, :, live]
             noise = torch.randn(decoded.shape, generator=generator, dtype=decoded.dtype)
             decoded += residual.square().mean(0).sqrt() * noise
+        if decoded.numel():
+            spread = decoded.double().square().mean().item()
+            self.spread = max(self.spread, spread if math.isfinite(spread) else math.inf)
         return decoded.numpy(), rows[picked if from_posterior else picked[:0]].numpy()
 
     def _diagnosed(self, network: StackedVAE, judged: Tensor, noise: Tensor, train: Tensor) -> dict[str, Any]:

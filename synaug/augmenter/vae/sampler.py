@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from synaug import settings
 from synaug.augmenter.learned import LearnedSampler, Made, dense, require_spread
 from synaug.augmenter.vae.all_classes import AllClassesVAE
-from synaug.augmenter.vae.one_class import MIN_ROWS, ClassVAE, Settings
+from synaug.augmenter.vae.one_class import DIVERGED, MIN_ROWS, ClassVAE, Settings
 from synaug.augmenter.vae.training import train_all
 from synaug.errors import TooFewRowsError
 
@@ -157,7 +157,7 @@ class VAE(LearnedSampler):
 
     def _made(self, y: NDArray[Any], trained: Sequence[ClassVAE]) -> Iterator[tuple[Any, Made]]:
         for label, vae in zip(self._wanted(), trained, strict=True):
-            self._require_finite(vae, f"VAE of class {label}")
+            self._require_learned(vae, f"VAE of class {label}")
             (made,) = vae.made
             yield label, made._replace(parents=np.flatnonzero(y == label)[made.parents])
 
@@ -169,11 +169,14 @@ class VAE(LearnedSampler):
     def _has_parents(self) -> bool:
         return self.sample_from == "posterior"
 
-    def _require_finite(self, vae: ClassVAE, whose: str) -> None:
+    def _require_learned(self, vae: ClassVAE, whose: str) -> None:
         if not math.isfinite(vae.diagnostics["reconstruction"]):
-            raise TooFewRowsError(
-                f"the {whose} diverged with lr={self.lr}; its ELBO must be finite: lower augmenter.lr"
-            )
+            shown = "its ELBO is not finite"
+        elif vae.diverged:
+            shown = f"its rows have {vae.spread:.3g} times the variance of real rows, and at most {DIVERGED} are taken"
+        else:
+            return
+        raise TooFewRowsError(f"the {whose} diverged with lr={self.lr} ({shown}): lower augmenter.lr")
 
 
 class CVAE(VAE):
@@ -275,5 +278,5 @@ class CVAE(VAE):
 
     def _made(self, y: NDArray[Any], trained: Sequence[ClassVAE]) -> Iterator[tuple[Any, Made]]:
         for vae in trained:
-            self._require_finite(vae, "CVAE of all classes")
+            self._require_learned(vae, "CVAE of all classes")
             yield from zip(self._wanted(), vae.made, strict=True)
