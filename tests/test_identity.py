@@ -1,9 +1,14 @@
 """A run's identity says what decides its numbers, and nothing else."""
 
+import copy
+from typing import Any
+
 import pytest
+import yaml
 
 from synaug import record
 from synaug.record import shapes
+from tests.leaves import VALUES
 
 # A run that was made, with the name that it got.
 KNOWN = "55ceb09e4a58efc7fd2b6cc9ff664c3e3c7268d0c3d504997f3dbeb68f22d4b0"
@@ -53,6 +58,24 @@ KNOWN_CONFIG = {
     "validation": {"_target_": "synaug.validation.Nested", "n_folds": 5, "final": "bagged"},
     "trainer": {"accelerator": "auto", "devices": 1, "enable_progress_bar": True},
 }
+
+
+@pytest.mark.parametrize("wrong", VALUES)
+def test_values_without_meaning_have_an_identity_too(wrong: str) -> None:
+    # A run's folder has its name before its settings are looked at, and refused with a sentence.
+    def places(within: Any) -> list[tuple[Any, str]]:
+        return [
+            place
+            for key, value in within.items()
+            for place in [(within, key), *(places(value) if value and isinstance(value, dict) else ())]
+        ]
+
+    for at in range(len(places(KNOWN_CONFIG))):
+        config = copy.deepcopy(KNOWN_CONFIG)
+        within, key = places(config)[at]
+        within[key] = yaml.safe_load(VALUES[wrong])
+        if within is not config or isinstance(within[key], dict) == isinstance(KNOWN_CONFIG[key], dict):
+            assert len(record.identity(config, KNOWN_SOURCES)) == 64, key
 
 
 def test_a_run_that_was_made_keeps_its_name() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from synaug.files.digest import json_sha256
 from synaug.seeding import OWN_FILE
-from synaug.settings import amounts, is_number
+from synaug.settings import AUTO, amounts, is_number
 
 # How runs are made, apart from settings. It rises where the same settings come to mean other numbers for everybody, and
 # stays as it is whatever becomes of the records, or every run would have another name.
@@ -110,6 +110,8 @@ def groups_with_sources(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _amount(setting: Any) -> Any:
     """What there is to choose from; one amount is no choice."""
+    if setting != AUTO and not (isinstance(setting, list | tuple) and setting and all(map(is_number, setting))):
+        return setting  # has no meaning: a run's folder has its name before its settings are looked at, and refused
     choices = amounts(setting)
     return list(choices) if len(choices) > 1 else choices[0]
 

@@ -1,5 +1,6 @@
 """One conditional VAE of all classes: they share their shape, and each is centred on its own mean."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -99,7 +100,7 @@ class AllClassesVAE(ClassVAE):
 
     def sample(self) -> None:
         """Make the synthetic rows of each class with the best weights."""
-        if self.diverged:
+        if not math.isfinite(self.diagnostics["reconstruction"]):
             return
         network = StackedVAE([self.weights])
         classes = self._classes.numpy()

@@ -227,7 +227,7 @@ class ClassVAE:
 
     def sample(self) -> None:
         """Make the synthetic rows with the best weights."""
-        if self.diverged:
+        if not math.isfinite(self.diagnostics["reconstruction"]):
             return
         network = StackedVAE([self.weights])
         made, picked = self._made(network, torch.arange(len(self._rows)), self._wanted, self._generator)
