@@ -1,5 +1,6 @@
 """Groups of texts: by a column, by shared texts, and by texts that contain others."""
 
+import itertools
 import json
 import logging
 from pathlib import Path
@@ -151,6 +152,14 @@ def test_every_text_that_another_contains_is_led_to_one_that_none_contains(texts
         assert not any(contains(other, whole) for other in texts)
     outermost = {text for text in texts if not any(contains(other, text) for other in texts)}
     assert {texts[led_to] for led_to in found} == outermost
+
+
+def test_long_texts_of_many_lengths_are_compared_in_seconds() -> None:
+    # At each place of a text, only lengths of texts that begin like it are tried; all lengths took hours here.
+    words = (f"w{n}" for n in range(1_200_000))
+    texts = [" ".join(itertools.islice(words, length)) for length in range(1, 1501)]
+    part = " ".join(texts[-1].split()[700:1200])
+    assert containing([*texts, part]).tolist() == [*range(1500), 1499]
 
 
 def test_phrases_and_a_column_group_together(tmp_path: Path) -> None:

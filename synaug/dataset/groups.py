@@ -1,6 +1,5 @@
 """Groups of texts that must not be parted: by a column, and by texts that contain other texts."""
 
-import bisect
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,9 @@ from synaug.errors import UserError
 from synaug.settings import names
 
 Numbers = NDArray[np.int64]
+
+# Words by which a text that may stand at a place is looked up.
+BEGINNING = 4
 
 
 def group_names(values: Sequence[Any], column: str, where: str) -> list[str | None]:
@@ -91,16 +93,24 @@ def containing(texts: Sequence[str]) -> Numbers:
     leads_to = list(range(len(texts)))
     for text, its_words in enumerate(words):
         leads_to[text] = place.setdefault(" ".join(its_words), text)
-    lengths = sorted({len(its_words) for its_words in words})
+    # Lengths of the texts that begin with some words: few lengths are left to try at a place of a long text.
+    lengths: dict[str, set[int]] = {}
+    for text in place.values():
+        lengths.setdefault(" ".join(words[text][:BEGINNING]), set()).add(len(words[text]))
+    beginnings = sorted({min(len(words[text]), BEGINNING) for text in place.values()})
     # From the shortest on: the first that contains a text is the shortest that does.
     for text in sorted(place.values(), key=lambda text: len(words[text])):
-        line = " ".join(words[text])
+        line, n_words = " ".join(words[text]), len(words[text])
         starts = np.cumsum([0, *(len(word) + 1 for word in words[text])]).tolist()
-        for length in lengths[: bisect.bisect_left(lengths, len(words[text]))]:
-            for start, end in zip(starts, starts[length:], strict=False):
-                part = place.get(line[start : end - 1])
-                if part is not None and leads_to[part] == part:
-                    leads_to[part] = text
+        for first in range(n_words):
+            for beginning in beginnings:
+                if first + beginning > n_words:
+                    break
+                for length in lengths.get(line[starts[first] : starts[first + beginning] - 1], ()):
+                    if length < n_words and first + length <= n_words:
+                        part = place.get(line[starts[first] : starts[first + length] - 1])
+                        if part is not None and leads_to[part] == part:
+                            leads_to[part] = text
     led = np.array(leads_to, dtype=np.int64)
     while (led != (further := led[led])).any():
         led = further

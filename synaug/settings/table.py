@@ -421,6 +421,7 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
     "sklearn.cluster.MiniBatchKMeans": {"n_clusters": SIZE, "n_init": SIZE | one_of("auto")},
     "imblearn.under_sampling.EditedNearestNeighbours": {"kind_sel": one_of("all", "mode")},
     "imblearn_extra.gsmote.GeometricSMOTE": {
+        "k_neighbors": whole(1, LARGEST),
         "selection_strategy": one_of("combined", "minority", "majority"),
         "truncation_factor": number(-1, 1),
         "deformation_factor": number(0, 1),
