@@ -48,6 +48,7 @@ INTEGRATION_MODULES = {
     "test_fit",
     "test_label_noise",
     "test_latex",
+    "test_library_encoders",
     "test_launchers",
     "test_maps",
     "test_older_records",
