@@ -53,6 +53,7 @@ INTEGRATION_MODULES = {
     "test_maps",
     "test_older_records",
     "test_packaging",
+    "test_own_vectors",
     "test_report",
     "test_report_browser",
     "test_run",

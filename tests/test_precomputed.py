@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from synaug import record
-from synaug.dataset import FileDataset, LabelledTexts
+from synaug.dataset import FileDataset, LabelledTexts, TextSource
+from synaug.dataset.texts import Rows as Rows_
 from synaug.encoder import PrecomputedVectors
 from synaug.encoder.contract import for_dataset
 from synaug.errors import UserError
@@ -528,6 +529,37 @@ def test_without_texts_and_vectors_there_is_nothing_to_learn_from(tmp_path: Path
         FileDataset(path=str(data(tmp_path)), text=None, label="label").load()
     with pytest.raises(UserError, match="group_phrases=true compares texts"):
         loaded(data(tmp_path), written(tmp_path, "npy"), text=None, group_phrases=True)
+
+
+class Words(TextSource):
+    """Rows that are in no file of the user's."""
+
+    def source(self) -> str:
+        return "words"
+
+    def read(self) -> Rows_:
+        return Rows_(TEXTS, [row % 2 for row in range(N)], ("no", "yes"))
+
+
+def test_any_data_set_takes_vectors_in_the_order_of_its_rows(tmp_path: Path) -> None:
+    words, settings = Words(name="words"), written(tmp_path, "npy")
+    told = for_dataset(PrecomputedVectors(**settings), words)
+    assert vector_of(words.load(vectors=told.vectors())) == OF_EACH_TEXT
+    fewer = for_dataset(PrecomputedVectors(**written(tmp_path, "npy", VECTORS[:-1])), words)
+    with pytest.raises(UserError, match="has 11 vectors for the 12 rows of words"):
+        words.load(vectors=fewer.vectors())
+    with pytest.raises(UserError, match=r"encoder\.path is required, as the data set has no vectors of its own"):
+        for_dataset(PrecomputedVectors(), words).look()
+    with pytest.raises(UserError, match=r"encoder\.id=id names a column of a file of your own"):
+        for_dataset(PrecomputedVectors(path="v.parquet", id="id"), words).look()
+
+
+def test_without_a_data_set_there_is_nothing_to_say(tmp_path: Path) -> None:
+    encoder = PrecomputedVectors(**written(tmp_path, "npy"))
+    encoder.look()
+    for ask in (encoder.source, encoder.identity, encoder.vectors):
+        with pytest.raises(UserError, match="vectors of a data set's rows alone: choose an encoder that reads texts"):
+            ask()
 
 
 def test_other_texts_have_no_vectors(tmp_path: Path) -> None:

@@ -137,8 +137,10 @@ class PrecomputedVectors:
     def _aligned(self) -> Aligned:
         """Read everything and bring it in order; a process does so once for as long as the files stay as they are."""
         dataset = self.dataset
-        if dataset is None:
-            raise RuntimeError("for_dataset comes first")
+        if dataset is None:  # whatever has texts alone, as an external check
+            raise UserError(
+                "encoder=precomputed has vectors of a data set's rows alone: choose an encoder that reads texts"
+            )
         file = self._file(dataset)
         is_file = isinstance(dataset, FileDataset)
         content = (file.digests(), dataset.source() if is_file or self.id is not None else "")
