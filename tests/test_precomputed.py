@@ -186,6 +186,7 @@ def test_vectors_of_more_ids_than_there_are_rows_are_no_fault(tmp_path: Path) ->
 def test_normalize_gives_each_vector_length_1_and_another_identity(tmp_path: Path) -> None:
     path, settings = data(tmp_path), written(tmp_path, "npy")
     unit = loaded(path, {**settings, "normalize": True}).vectors
+    assert unit is not None
     np.testing.assert_allclose(unit, VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True), rtol=1e-6)
     assert of(path, {**settings, "normalize": True}).identity() != of(path, settings).identity()
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,11 +114,21 @@ class PrecomputedVectors:
     def vectors(self) -> RowVectors:
         """The vectors of all rows that the data set reads, in their order."""
         vectors = self._aligned().vectors
+        return replace(vectors, rows=self.scaled(vectors.rows))
+
+    def scaled(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Vectors as a run trains on them, also those of other rows: of length 1 with `normalize`, else as they are.
+
+        Parameters
+        ----------
+        rows
+            float32 `[n, d]`.
+        """
         if not self.normalize:
-            return vectors
-        norms = np.linalg.norm(vectors.rows, axis=1, keepdims=True)
-        unit = (vectors.rows / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)
-        return RowVectors(unit, vectors.lacking, vectors.where, vectors.ids)
+            return rows
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = (rows / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)
+        return unit
 
     def encode(
         self, texts: Sequence[str], progress: Callable[[int], object] = lambda done: None
@@ -174,7 +185,9 @@ class _Job:
         self.file = file
         self.dataset = dataset
         self.id = id
-        self.key = (str(file), file.column, str(id), str(file.ids), dataset.where, content)
+        table = dataset.file if isinstance(dataset, FileDataset) else None
+        reading = None if table is None else (table.separator, table.quoting, str(dataset.label))
+        self.key = (str(file), file.column, str(id), str(file.ids), dataset.where, reading, content)
 
     def __hash__(self) -> int:
         return hash(self.key)

@@ -141,6 +141,7 @@ class SentenceTransformerEncoder:
         self.max_length = max_length
         self.normalize = normalize
         self.batch_size = batch_size
+        self._models: list[Any] = []
         self.device = device
 
     def look(self) -> None:
@@ -229,19 +230,22 @@ class SentenceTransformerEncoder:
             ) from error
         return model.eval(), devices
 
-    @cached_property
-    def _models(self) -> list[Any]:
+    def _at_work(self, most: int) -> list[Any]:
         """The model on each device; on one CPU, for each of torch's threads one that shares all weights with it.
 
-        A tokenizer cannot be used by two threads at a time.
+        A tokenizer cannot be used by two threads at a time, so each has its own. There are no more than `most`.
         """
         import torch
 
         model, devices = self._loaded
-        if len(devices) > 1 or devices[0].type != "cpu":
-            return [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
-        weights = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
-        return [model, *(copy.deepcopy(model, dict(weights)) for _ in range(torch.get_num_threads() - 1))]
+        if not self._models:
+            self._models = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
+        if len(devices) == 1 and devices[0].type == "cpu":
+            weights = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
+            lacking = min(most, torch.get_num_threads()) - len(self._models)
+            self._models += [copy.deepcopy(model, dict(weights)) for _ in range(lacking)]
+            return self._models[: min(most, torch.get_num_threads())]
+        return self._models[:most]
 
     def encode(
         self, texts: Sequence[str], progress: Callable[[int], object] = lambda done: None
@@ -268,7 +272,6 @@ class SentenceTransformerEncoder:
     def _encode(self, texts: Sequence[str], progress: Callable[[int], object]) -> NDArray[np.float32]:
         from synaug.encoder.workers import share_out
 
-        models = self._models
         distinct = list(dict.fromkeys(texts)) or [""]  # of no texts, the width is asked for
         order = sorted(range(len(distinct)), key=lambda row: (-len(distinct[row]), row))
         batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
@@ -286,7 +289,7 @@ class SentenceTransformerEncoder:
             return np.asarray(rows, dtype=np.float32)
 
         blocks, done = [], []
-        for batch, block in share_out(embed, batches, models[: len(batches)]):
+        for batch, block in share_out(embed, batches, self._at_work(len(batches))):
             blocks.append(block)
             done += batch
             progress(sum(len(distinct[row]) for row in batch))
