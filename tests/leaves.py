@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
@@ -73,6 +74,13 @@ NULLABLE = {
     "encoder.sha256",
     "encoder.batch_tokens",
     "encoder.device",
+    "encoder.path",
+    "encoder.id",
+    "encoder.ids",
+    "encoder.name",
+    "encoder.prompt_name",
+    "encoder.prompt",
+    "encoder.max_length",
     "imbalance_ratio.ratio",
     "imbalance_ratio.minority",
     "augmenter.shrinkage",
@@ -90,6 +98,9 @@ ALIKE = {"ir2", "ir5", "ir20", "ir50", "ir100", "bert_base", "distilbert", "robe
 ALIKE |= {"ag_news", "emotion", "sst2", "trec", "sms_spam", "banking77", "linear"}
 GIVEN = {
     "huggingface": ["encoder.model=no/model"],
+    "static": ["encoder.model=no/model"],
+    "sentence_transformers": ["encoder.model=no/model"],
+    "precomputed": ["encoder.path=vectors.npy"],
     "files": [],
     "texts": ["augmenter.path=written.csv"],
     "wandb": ["+logger.mode=disabled"],
@@ -177,6 +188,7 @@ def _of(config: DictConfig, name: str, options: tuple[str, ...]) -> Iterator[Cas
 def attempt(case: Case, folder: Path) -> tuple[Outcome | BaseException, int]:
     """Run one case in a folder of its own; the outcome, or what was raised, and how many runs were recorded."""
     path = toy.write_csv(folder / "mine.csv", *toy.texts(30))
+    np.save(folder / "vectors.npy", np.random.RandomState(0).randn(len(toy.texts(30)[0]), 8))
     toy.written(*toy.texts(30)).to_csv(folder / "written.csv", index=False)
     arguments = [*TOY, f"dataset.path={path}", "n_folds=3", "max_steps=8"]
     arguments += ["trainer.enable_progress_bar=false", f"output_dir={folder / 'runs'}", f"cache_dir={folder / 'cache'}"]

@@ -24,6 +24,8 @@ DATA_SETS = ("rotten_tomatoes", "imdb", "sst2", "ag_news", "trec", "emotion", "s
 ASKED = {
     "files": ["dataset.path=mine.csv"],
     "huggingface": ["encoder.model=some/model"],
+    "static": ["encoder.model=some/model"],
+    "sentence_transformers": ["encoder.model=some/model"],
     "texts": ["augmenter.path=new.csv"],
 }
 
@@ -36,7 +38,10 @@ def composed(*overrides: str) -> DictConfig:
 def test_the_groups_are_those_that_were_promised() -> None:
     found = {group: {option for its, option in OPTIONS if its == group} for group in GROUPS}
     assert found["dataset"] == {*DATA_SETS, "files"}
-    assert found["encoder"] == {"minilm", "bert_base", "distilbert", "roberta_base", "huggingface"}
+    assert found["encoder"] == {
+        *("minilm", "bert_base", "distilbert", "roberta_base", "huggingface"),
+        *("static", "sentence_transformers", "precomputed"),
+    }
     assert found["imbalance_ratio"] == {"natural", "balanced", *(f"ir{ratio}" for ratio in (2, 5, 10, 20, 50, 100))}
     synthesis = {"smote", "borderline_smote", "adasyn", "vae", "vae_prior", "cvae", "flow", "smote_neighbours", "texts"}
     synthesis |= {"ge3", "eos", "mgs", "distribution_calibration", "mixup", "remix", "slerp", "gaussian"}
