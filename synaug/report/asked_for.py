@@ -66,8 +66,8 @@ def needs(results: Results) -> Table | None:
         "From the log probabilities that runs kept; nothing was trained. In each split the threshold was chosen on "
         "out-of-fold rows, and what it gives was measured on test rows, at their own class frequencies. “Kept” is the "
         "share of splits whose test rows have what was asked; “reached” is the share of splits in which the "
-        "out-of-fold rows had a threshold for it. A recall that is just reached there is missed in about half of the test folds: "
-        "ask for some more where it must hold. “Over none” compares with no augmentation under the same need, split by "
+        "out-of-fold rows had a threshold for it. A recall that is just reached there is missed in about half of the "
+        "test folds: ask for some more where it must hold. “Over none” compares with no augmentation under the same need, split by "
         "split; these intervals are not corrected for the number of methods.",
         ("scenario", "method", "need", "on test rows"),
         ("asked", f"mean, {INTERVAL} interval", "kept", "reached", "threshold", "over none"),
@@ -101,8 +101,8 @@ def abstaining(results: Results) -> Table | None:
         "Abstaining",
         "No class is decided for where the probability of the decided one, at the data set's class frequencies, is "
         "below a level. Coverage is the share of test rows decided on, risk the share of these that are wrong, "
-        "balanced risk its mean over classes. AURC is the area under the curve of risk against coverage; less is better. Means "
-        "over splits.",
+        "balanced risk its mean over classes. AURC is the area under the curve of risk against coverage; less is "
+        "better. Means over splits.",
         ("scenario", "method", "decision"),
         ("below", f"coverage (%), {INTERVAL} interval", "of minority", "risk (%)", "balanced risk", "AURC (%)"),
         lines[: limits.NEEDS_LINES],
