@@ -11,7 +11,7 @@ from synaug.comparison.labels import Method
 from synaug.comparison.significance import INTERVAL
 from synaug.files.escaping import shown
 from synaug.report import ABSTAINING, NEEDS, limits, words
-from synaug.report.later import COST, Later
+from synaug.report.later import COST, LIKELIEST, Later
 from synaug.report.results import Results
 
 
@@ -67,8 +67,8 @@ def needs(results: Results) -> Table | None:
         "out-of-fold rows, and what it gives was measured on test rows, at their own class frequencies. “Kept” is the "
         "share of splits whose test rows have what was asked; “reached” is the share of splits in which the "
         "out-of-fold rows had a threshold for it. A recall that is just reached there is missed in about half of the "
-        "test folds: ask for some more where it must hold. “Over none” compares with no augmentation under the same need, split by "
-        "split; these intervals are not corrected for the number of methods.",
+        "test folds: ask for some more where it must hold. “Over none” compares with no augmentation under the same "
+        "need, split by split; these intervals are not corrected for the number of methods.",
         ("scenario", "method", "need", "on test rows"),
         ("asked", f"mean, {INTERVAL} interval", "kept", "reached", "threshold", "over none"),
         lines[: limits.NEEDS_LINES],
@@ -142,6 +142,7 @@ def _needs_said(table: pd.DataFrame) -> Iterator[str]:
 def _abstaining_said(table: pd.DataFrame) -> Iterator[str]:
     if table.empty:
         return
+    table = table[table["decision"] == LIKELIEST]
     keys = ["scenario", "decision", "abstain_below"]
     for (scenario, decision, level), rows in table.groupby(keys, observed=True, sort=False):
         yield f"  {shown(decision)}, abstaining below {level:g}, {shown(scenario)}"

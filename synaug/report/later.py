@@ -233,23 +233,12 @@ def _scores(split: KeptSplit, decision: Decision, minority: Sequence[int]) -> It
                 yield metric, label, value
 
 
-def costs_of(need: Need, class_names: Sequence[str]) -> Array | None:
-    """The cost matrix `[n_classes, n_classes]` that a need of the kind ``costs`` stands for; None for others."""
-    if need.kind != "costs":
-        return None
-    if need.matrix is not None:
-        return need.matrix.of(class_names)
-    of_class = np.array([need.numbers.get(name, 1.0) for name in class_names])
-    matrix: Array = of_class[:, None] * (1 - np.eye(len(class_names)))
-    return matrix
-
-
 def _served(split: KeptSplit, need: Need, decision: Decision, class_names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """What a need gave on a split's test rows, measure by measure."""
     decided = decision.classes(split.log_probabilities)
     found = tally(split.labels, decided, len(class_names))
     same = {"need": need.name, "reached": decision.reached, "threshold": _threshold(split, need, decision, class_names)}
-    costs = costs_of(need, class_names)
+    costs = need.costs(class_names)
     if costs is not None:
         yield {**same, "measure": COST, "asked": np.nan, "value": float(costs[split.labels, decided].mean())}
         return

@@ -74,7 +74,7 @@ def read_csv(path: Path, said: str) -> CostMatrix:
     header, body = rows[0], rows[1:]
     named = bool(body) and all(len(row) == len(body) + 1 for row in body)
     names = header[1:] if named and len(header) == len(body) + 1 else header
-    if len(body) == len(names) - 1 and all(_number(cell, delimiter) is not None for cell in header):
+    if len(body) == len(header) - 1 and all(_number(cell, delimiter) is not None for cell in header):
         raise UserError(f"{said}: {path} has no header of class names ({header[0]} stands first): write {FORM}")
     widths = [len(row) - named for row in body]
     if len(body) < 2 or any(width != len(names) for width in widths) or len(body) != len(names):

@@ -205,15 +205,24 @@ class Need:
         frequencies = known.target if frequencies is None else np.asarray(frequencies, np.float64)
         move = prior_correction(known.target, frequencies)
         met = replace(known, log_probabilities=known.log_probabilities + move, target=frequencies)
-        if self.matrix is not None:
-            return Decision(self.name, move, self.matrix.of(class_names))
-        if self.kind == "costs":
-            return Decision(self.name, move + np.log([self.numbers.get(name, 1.0) for name in class_names]))
+        costs = self.costs(class_names)
+        if costs is not None:
+            return Decision(self.name, move, costs)
         if self.kind == "threshold":
             odds = {name: (1 - number) / number for name, number in self.numbers.items()}
             return Decision(self.name, move + np.log([odds.get(name, 1.0) for name in class_names]))
         offset, reached = self._swept(met, class_names)
         return Decision(self.name, move + offset, reached=reached)
+
+    def costs(self, class_names: Sequence[str]) -> Array | None:
+        """The cost matrix `[n_classes, n_classes]` of a need of the kind ``costs``; None of others."""
+        if self.kind != "costs":
+            return None
+        if self.matrix is not None:
+            return self.matrix.of(class_names)
+        of_class = np.array([self.numbers.get(name, 1.0) for name in class_names])
+        missed: Array = of_class[:, None] * (1 - np.eye(len(class_names)))
+        return missed
 
     def _swept(self, known: OutOfFold, class_names: Sequence[str]) -> tuple[Array, bool]:
         """The offset `[n_classes]` that thresholds choose, and whether what was asked for was reached."""

@@ -10,7 +10,7 @@ from synaug.report.results import Results
 from synaug.scores.abstaining import area_under_risk, risk_by_coverage
 
 MOST_POINTS = 200
-LEAST_COVERAGE = 0.02  # below it a curve is of a few rows, and jumps
+LEAST_COVERAGE = 0.05  # below it a curve is of a few rows, and jumps
 
 
 def _draw(results: Results, scenario: Scenario) -> Drawing | None:
@@ -24,7 +24,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     looks = colours.Looks(results.main_augmenters, results.option_of)
     areas = {}
     with style.applied():
-        figure = style.figure(4.8, 8.0)
+        figure = style.figure(5.0)
         axes = figure.add_subplot()
         for name, splits in said.items():
             log_probabilities = np.concatenate([split.as_met for split in splits])
@@ -38,8 +38,8 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
                 100 * coverage[some],
                 100 * risk[some],
                 color=colour,
-                linewidth=2.4 if name == NO_AUGMENTER else 1.5,
                 label=f"{words.short(name)} ({100 * areas[name]:.1f})",
+                **looks.line(name),
             )
             covered = np.array([(confidence >= level).sum() for level in levels])
             at = covered[covered > 0] - 1

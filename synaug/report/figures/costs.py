@@ -12,6 +12,7 @@ from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
 from synaug.report.kept import KeptSplit
 from synaug.report.results import Results
+from synaug.scores.needs import Need
 
 # Missing a row of the class costs as much as so many false alarms.
 RATIOS = np.geomspace(0.1, 1000, 81)
@@ -52,15 +53,12 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     if not shown:
         return None
     looks = colours.Looks(results.main_augmenters, results.option_of)
-    told = []
+    told, told_asked = [], False
     with style.applied():
         figure, grid = style.grid_of(len(shown), sharey=True)
         for axes, label in zip(grid.flat, shown, strict=False):
-            asked = [
-                need.numbers[names[label]]
-                for need in results.later.needs
-                if need.kind == "costs" and names[label] in need.numbers
-            ]
+            asked = [ratio for need in results.later.needs if (ratio := _ratio(need, names, label)) is not None]
+            told_asked |= bool(asked)
             even = counts.sum() / counts[label] - 1
             marks = np.array(asked or [even])
             found = {name: _curve(axes, name, splits, label, marks, looks) for name, splits in said.items()}
@@ -90,7 +88,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         "what they say. The dotted line and the signs are "
         + (
             "the costs asked for."
-            if any(need.kind == "costs" for need in results.later.needs)
+            if told_asked
             else "the ratio at which class and rest weigh alike, as in balanced accuracy."
         )
     )
@@ -109,6 +107,16 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     )
 
 
+def _ratio(need: Need, class_names: Sequence[str], label: int) -> float | None:
+    """What missing a row of the class costs in false alarms, where a need says so."""
+    if need.matrix is None or len(class_names) > 2:
+        return need.numbers.get(class_names[label]) if need.kind == "costs" else None
+    costs = need.matrix.of(class_names)
+    other = 1 - label
+    missed, alarm = costs[label, other] - costs[label, label], costs[other, label] - costs[other, other]
+    return float(missed / alarm) if missed > 0 and alarm > 0 else None
+
+
 def _curve(axes: Axes, name: str, splits: Sequence[KeptSplit], label: int, marks: Array, looks: colours.Looks) -> float:
     """Draw one method's curve and its marks; return the cost at the first mark."""
     colour = looks.colour(name)
@@ -116,8 +124,8 @@ def _curve(axes: Axes, name: str, splits: Sequence[KeptSplit], label: int, marks
         RATIOS,
         100 * relative_cost(splits, label, RATIOS),
         color=colour,
-        linewidth=2.4 if name == NO_AUGMENTER else 1.5,
         label=words.short(name),
+        **looks.line(name),
     )
     at_marks = relative_cost(splits, label, marks)
     axes.plot(

@@ -1,5 +1,6 @@
 """Precision against recall of each minority class: what a threshold can give, and what was chosen."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
-from synaug.comparison.labels import NO_AUGMENTER, Scenario
+from synaug.comparison.labels import Scenario
 from synaug.report import kept, limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
@@ -34,8 +35,10 @@ def curve(splits: Sequence[KeptSplit], label: int) -> tuple[Array, Array]:
     margin = np.concatenate([margins(split.as_met, label) for split in splits])
     is_of = np.concatenate([split.labels == label for split in splits])
     precision, recall, _ = precision_recall_curve(is_of, margin)
-    keep = recall * is_of.sum() >= FEWEST_ROWS
-    recall, precision = recall[keep][::-1], precision[keep][::-1]
+    # From the highest threshold down; of those with one recall, the first has the best precision.
+    recall, precision = recall[::-1], precision[::-1]
+    keep = (np.diff(recall, prepend=0.0) > 0) & (recall * is_of.sum() >= FEWEST_ROWS)
+    recall, precision = recall[keep], precision[keep]
     some = np.unique(np.linspace(0, len(recall) - 1, MOST_POINTS).astype(int))
     return recall[some], precision[some]
 
@@ -62,12 +65,13 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     if not shown:
         return None
     needs = [need for need in results.later.needs if set(need.classes) <= set(names)]
+    marked = list(zip(itertools.cycle(NEED_MARKERS), needs))
     looks = colours.Looks(results.main_augmenters, results.option_of)
     told = []
     with style.applied():
         figure, grid = style.grid_of(len(shown), sharey=True)
         for axes, label in zip(grid.flat, shown, strict=False):
-            own = [need for need in needs if names[label] in need.classes or need.label is None]
+            own = [(marker, need) for marker, need in marked if names[label] in need.classes or not need.classes]
             points = {name: _panel(axes, name, splits, label, own, looks, names) for name, splits in said.items()}
             share = (labels == label).mean()
             axes.axhline(100 * share, color=colours.SOFT, linewidth=1, linestyle=":")
@@ -82,12 +86,10 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         if needs:
             handles = [Line2D([], [], color=colours.SOFT, marker="o", linestyle="", label=words.decision(kept.OF))]
             handles += [
-                Line2D(
-                    [], [], color=colours.SOFT, marker=_marker(needs, need), linestyle="", label=words.short(need.name)
-                )
-                for need in needs
+                Line2D([], [], color=colours.SOFT, marker=marker, linestyle="", label=words.short(need.name))
+                for marker, need in marked
             ]
-            grid[0, 0].legend(handles=handles, loc="lower left")
+            grid[0, 0].legend(handles=handles, loc="center left")
     n_all = len(results.records_of(scenario))
     note = (
         "All test rows of all splits together, at their own class frequencies, by the threshold on the class against "
@@ -116,19 +118,26 @@ def _panel(
     name: str,
     splits: Sequence[KeptSplit],
     label: int,
-    needs: Sequence[Need],
+    needs: Sequence[tuple[str, Need]],
     looks: colours.Looks,
     class_names: Sequence[str],
 ) -> tuple[float, float]:
     """Draw one method's curve and its points; return where its own rule decides."""
     recall, precision = curve(splits, label)
     colour = looks.colour(name)
-    axes.plot(100 * recall, 100 * precision, color=colour, linewidth=1.5)
+    axes.plot(
+        100 * recall,
+        100 * precision,
+        color=colour,
+        drawstyle="steps-pre",
+        label=words.short(name),
+        **looks.line(name),
+    )
     own = point(splits, [Decision(kept.OF)] * len(splits), label)
     marks = [("o", own)]
-    for need in needs:
+    for marker, need in needs:
         decisions = [need.choose(split.known, class_names, split.frequencies) for split in splits]
-        marks.append((_marker(needs, need), point(splits, decisions, label)))
+        marks.append((marker, point(splits, decisions, label)))
     for marker, (x, y) in marks:
         axes.plot(
             [100 * x],
@@ -140,12 +149,7 @@ def _panel(
             linestyle="",
             zorder=3,
         )
-    axes.plot([], [], color=colour, label=words.short(name), linewidth=3 if name == NO_AUGMENTER else 2)
     return own
-
-
-def _marker(needs: Sequence[Need], need: Need) -> str:
-    return NEED_MARKERS[list(needs).index(need) % len(NEED_MARKERS)]
 
 
 def _told(at: tuple[float, float]) -> str:
