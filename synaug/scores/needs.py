@@ -328,7 +328,7 @@ def read_rule(text: str, said: str | None = None) -> Need:
 
 
 def _is_file(text: str) -> bool:
-    return "=" not in text or text.lower().endswith((".csv", ".tsv", ".txt")) or Path(text).is_file()
+    return text.lower().endswith((".csv", ".tsv", ".txt")) or (bool(text) and Path(text).exists())
 
 
 def _metric(text: str, said: str) -> Need:
@@ -360,7 +360,8 @@ def _numbers(kind: Kind, text: str, said: str) -> dict[str, float]:
         try:
             numbers[name] = float(number)
         except ValueError:
-            raise UserError(f"{said} must name classes with numbers, e.g. {example}") from None
+            or_file = ", or give the path of a csv" if kind == "costs" else ""
+            raise UserError(f"{said} must name classes with numbers, e.g. {example}{or_file}") from None
     limits = "above 0" if kind == "costs" else "above 0 and below 1" if kind == "threshold" else "above 0, 1 at most"
     most = np.inf if kind == "costs" else 1.0
     inside = [0 < number < most or (number == most and kind in ("recall", "precision")) for number in numbers.values()]
