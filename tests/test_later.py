@@ -176,7 +176,7 @@ def test_what_a_need_gives_is_told_over_splits_with_its_interval(tmp_path: Path)
         for name in ("none", "smote")
     }
     for name, values in of_split.items():
-        row = table.loc[(name, "recall spam=0.9", "recall[spam]")]
+        row = table.xs((name, "recall spam=0.9", "recall[spam]"))
         error = values.std(ddof=1) * np.sqrt(1 / 3 + 1 / 2)  # Nadeau and Bengio, three folds
         half = student.ppf(0.975, 2) * error
         assert row["mean"] == pytest.approx(values.mean())
@@ -184,12 +184,12 @@ def test_what_a_need_gives_is_told_over_splits_with_its_interval(tmp_path: Path)
         assert row["kept"] == pytest.approx((values >= 0.9 - 1e-9).mean())
         assert row["reached"] == 1
         assert row["gain"] == pytest.approx((values - of_split["none"]).mean())
-    costs = table.loc[("smote", "costs spam=5", "cost of a row"), "mean"]
+    cost = table.xs(("smote", "costs spam=5", "cost of a row"))["mean"]
     wrong = evidence.scores[(evidence.scores["augmenter"] == "smote") & (evidence.scores["decision"] == "costs spam=5")]
     recall = {
         of: wrong[(wrong["metric"] == "recall") & (wrong["class"] == of)]["value"].mean() for of in ("ham", "spam")
     }
-    assert costs == pytest.approx(0.5 * 5 * (1 - recall["spam"]) + 0.5 * (1 - recall["ham"]))
+    assert cost == pytest.approx(0.5 * 5 * (1 - recall["spam"]) + 0.5 * (1 - recall["ham"]))
 
 
 def test_a_matrix_decides_as_the_costs_of_classes_that_it_repeats(tmp_path: Path, run: Path) -> None:
@@ -198,7 +198,8 @@ def test_a_matrix_decides_as_the_costs_of_classes_that_it_repeats(tmp_path: Path
     both = [read_need("costs", "spam=5"), read_need("costs", str(tmp_path / "costs.csv"))]
     found = later.with_rules(evidences.read([run]), both)
     for metric in ("accuracy", "mcc", "log_loss", "auroc_macro", "balanced_accuracy"):
-        np.testing.assert_array_equal(*(value(found, need.name, metric) for need in both))
+        by_class, by_file = (value(found, need.name, metric) for need in both)
+        np.testing.assert_array_equal(by_class, by_file)
 
 
 def test_abstaining_is_told_for_each_method_and_its_curve_is_drawn(

@@ -255,7 +255,7 @@ def test_a_matrix_is_read_in_all_its_forms(tmp_path: Path, text: str) -> None:
     (tmp_path / "costs.csv").write_bytes(text.encode())
     need = read_need("costs", str(tmp_path / "costs.csv"))
     assert need.name == "costs costs.csv"
-    np.testing.assert_array_equal(need.costs(NAMES), [[0, 1], [10, 0]])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(need.costs(NAMES), [[0, 1], [10, 0]])
 
 
 @pytest.mark.parametrize(
@@ -380,7 +380,7 @@ def test_rules_of_a_run_are_decisions_with_their_offset(text: str) -> None:
     (rule,) = (each for each in CANDIDATES if each.name == text)
     assert isinstance(rule, Rule)
     decision = read_rule(text).choose(known, ("a", "b", "c"), np.array([0.8, 0.1, 0.1]))
-    np.testing.assert_array_equal(decision.offset, rule.offset(known))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(decision.offset, rule.offset(known))
     assert decision.name == text
 
 

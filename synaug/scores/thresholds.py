@@ -127,7 +127,7 @@ def sweep(log_probabilities: Array, labels: NDArray[np.int64], weights: Array, l
     other = without.argmax(1)[ascending]  # what a row is decided for below the threshold
     # From all rows decided for the class on, one row after the other goes over to the likeliest other class.
     first = np.flatnonzero(np.append(True, np.diff(ranked) > 0))  # rows of one margin go together
-    actual = np.bincount(labels, weights, n_classes)
+    actual = np.bincount(labels, weights, n_classes).astype(np.float64)
     right, called = (np.zeros((len(ranked) + 1, n_classes)) for _ in range(2))
     right[0, label], called[0, label] = actual[label], weight.sum()
     each = np.arange(1, len(ranked) + 1)
