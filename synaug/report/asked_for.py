@@ -48,12 +48,11 @@ def needs(results: Results) -> Table | None:
         return None
     lines = [
         (
-            (results.label(row["scenario"]), _method(row), row["need"], _measure(row["measure"])),
+            (*_scenario(results, row), _method(row), shown(row["need"]), _measure(row["measure"])),
             (
-                _share(row["asked"]),
                 _interval(row, "mean", "low", "high"),
                 _share(row["kept"]),
-                _share(row["reached"]),
+                _share(row["reached"]) if row["reached"] < 1 or not math.isnan(row["asked"]) else "–",
                 "–" if math.isnan(row["threshold"]) else f"{row['threshold']:.3f}",
                 _interval(row, "gain", "gain_low", "gain_high", signed=True),
             ),
@@ -69,8 +68,8 @@ def needs(results: Results) -> Table | None:
         "out-of-fold rows had a threshold for it. A recall that is just reached there is missed in about half of the "
         "test folds: ask for some more where it must hold. “Over none” compares with no augmentation under the same "
         "need, split by split; these intervals are not corrected for the number of methods.",
-        ("scenario", "method", "need", "on test rows"),
-        ("asked", f"mean, {INTERVAL} interval", "kept", "reached", "threshold", "over none"),
+        (*_several(results), "method", "need", "on test rows"),
+        (f"mean, {INTERVAL} interval", "kept", "reached", "threshold", "over none"),
         lines[: limits.NEEDS_LINES],
         max(0, len(lines) - limits.NEEDS_LINES),
         NEEDS,
@@ -84,7 +83,7 @@ def abstaining(results: Results) -> Table | None:
         return None
     lines = [
         (
-            (results.label(row["scenario"]), _method(row), row["decision"]),
+            (*_scenario(results, row), _method(row), shown(row["decision"])),
             (
                 f"{row['abstain_below']:g}",
                 _interval(row, "coverage", "coverage_low", "coverage_high"),
@@ -101,9 +100,10 @@ def abstaining(results: Results) -> Table | None:
         "Abstaining",
         "No class is decided for where the probability of the decided one, at the data set's class frequencies, is "
         "below a level. Coverage is the share of test rows decided on, risk the share of these that are wrong, "
-        "balanced risk its mean over classes. AURC is the area under the curve of risk against coverage; less is "
+        "balanced risk its mean over classes. Where a class is rare, most of its rows may be among those not "
+        "decided on: see the coverage of minority classes. AURC is the area under the curve of risk against coverage; less is "
         "better. Means over splits.",
-        ("scenario", "method", "decision"),
+        (*_several(results), "method", "decision"),
         ("below", f"coverage (%), {INTERVAL} interval", "of minority", "risk (%)", "balanced risk", "AURC (%)"),
         lines[: limits.NEEDS_LINES],
         max(0, len(lines) - limits.NEEDS_LINES),
@@ -167,6 +167,15 @@ def _in_order(results: Results, table: pd.DataFrame) -> list[dict[str, Any]]:
             row["loss"],
         ),
     )
+
+
+def _several(results: Results) -> list[str]:
+    """A column that tells scenarios apart, where there are several."""
+    return ["scenario"] if len(results.scenarios) > 1 else []
+
+
+def _scenario(results: Results, row: Any) -> list[str]:
+    return [shown(results.label(row["scenario"]))] if _several(results) else []
 
 
 def _method(row: Any) -> str:
