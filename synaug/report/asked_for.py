@@ -100,8 +100,8 @@ def abstaining(results: Results) -> Table | None:
         "Abstaining",
         "No class is decided for where the probability of the decided one, at the data set's class frequencies, is "
         "below a level. Coverage is the share of test rows decided on, risk the share of these that are wrong, "
-        "balanced risk its mean over classes. Where a class is rare, most of its rows may be among those not "
-        "decided on: see the coverage of minority classes. AURC is the area under the curve of risk against coverage; less is "
+        "balanced risk its mean over classes. Where a class is rare, most of its rows may be among those not decided "
+        "on: see the coverage of minority classes. AURC is the area under the curve of risk against coverage; less is "
         "better. Means over splits.",
         (*_several(results), "method", "decision"),
         ("below", f"coverage (%), {INTERVAL} interval", "of minority", "risk (%)", "balanced risk", "AURC (%)"),
