@@ -176,6 +176,18 @@ def test_the_digest_is_of_the_rooms_that_decide_numbers() -> None:
     assert len(record.code_sha256()) == 64
 
 
+def test_what_reads_kept_log_probabilities_is_used_by_no_code_that_decides_numbers() -> None:
+    package = Path(synaug.__file__).parent
+    readers = [*code.modules(package, code.READ_RECORDS)]
+    names = {f"synaug.{name.replace('/', '.')}" for name in code.READ_RECORDS}
+    assert all(path.is_file() for path in readers)
+    for path in set(code.modules(package, code.DECIDES_NUMBERS)) - set(readers):
+        tree = ast.parse(path.read_bytes())
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        imported |= {each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names}
+        assert not imported & names, path
+
+
 def test_the_commit_is_that_of_this_checkout_and_of_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=tmp_path, capture_output=True, text=True, check=True)

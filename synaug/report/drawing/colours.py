@@ -22,6 +22,7 @@ COLOURS = ("#0077bb", "#ee7733", "#009988", "#cc3311", "#8c7a2e", "#5b8def", "#8
 WITHOUT_SYNTHESIS = "#c0408c"
 WITH_SYNTHESIS = "#5a6470"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
+LINES = ("-", "--", "-.", ":")
 # Brown to teal over white: readable without red or green.
 DIVERGING = LinearSegmentedColormap.from_list(
     "gain", ["#7a3e06", "#b8762a", "#e5c48a", "#f8f6f1", "#97cfc8", "#3a9188", "#045046"]
@@ -53,6 +54,12 @@ class Looks:
     def marker(self, augmenter: str) -> str:
         """A marker, for who tells no colours."""
         return "*" if augmenter == NO_AUGMENTER else MARKERS[self._place(augmenter) % len(MARKERS)]
+
+    def line(self, augmenter: str) -> dict[str, Any]:
+        """Width and dashes of a curve without markers: thick without augmentation, dashed where colours come again."""
+        if augmenter == NO_AUGMENTER:
+            return {"linewidth": 2.4, "linestyle": "-"}
+        return {"linewidth": 1.5, "linestyle": LINES[self._place(augmenter) // len(COLOURS) % len(LINES)]}
 
     def _place(self, augmenter: str) -> int:
         if self._is_shipped(augmenter):
