@@ -195,6 +195,12 @@ class _Task:
         """Keep the weights that the stack has now, if any are to be kept."""
         if not self.training.keep:
             return
+        if not stack.ends_linearly or type(stack).predict_step is not Classifier.predict_step:
+            kind = type(stack)
+            raise UserError(
+                f"a classifier that computes in a way of its own ({kind.__module__}.{kind.__qualname__}) cannot be "
+                "kept, as weights are kept and no code: choose a run of classifier=mlp or linear"
+            )
         for place, member in enumerate(members):
             self.weights[rule][member] = {name: of[place].cpu().numpy().copy() for name, of in stack.weights.items()}
 
