@@ -26,6 +26,7 @@ from synaug.classifier import FittedAtOnce
 from synaug.comparison import power
 from synaug.dataset import LabelledTexts, TextSource
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
+from synaug.encoder.contract import BringsVectors, for_dataset
 from synaug.encoder.workers import torch_threads
 from synaug.errors import UserError, is_out_of_memory
 from synaug.files.digest import array_sha256
@@ -208,10 +209,11 @@ def load(config: DictConfig) -> Loaded:
     dataset, encoder, imbalance_ratio, validation = (
         instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio", "validation")
     )
+    encoder = for_dataset(encoder, dataset)
+    own = {"vectors": encoder.vectors()} if isinstance(encoder, BringsVectors) else {}
     # Where classes stay as they are, a cap takes from all of them in proportion.
     texts = dataset.load(
-        proportional=imbalance_ratio.ratio is None,
-        at_least=rows_needed(config.n_folds, validation),
+        proportional=imbalance_ratio.ratio is None, at_least=rows_needed(config.n_folds, validation), **own
     )
     return Loaded(dataset, encoder, imbalance_ratio, validation, texts)
 
@@ -258,7 +260,7 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         log.log(level, "%s", power.sentence_before(test_rows, config.n_folds, len(asked.plan.holds)))
     with cost.stage("embed"):
         cache = EmbeddingCache(encoder, cache_folder(config.cache_dir))
-        embeddings = cache.embed(texts.texts, progress_bar=config.trainer.enable_progress_bar)
+        embeddings = cache.embeddings_of(texts, progress_bar=config.trainer.enable_progress_bar)
         encoded = cache.encoded
         digest = array_sha256(embeddings)
         if augmenter.texts:

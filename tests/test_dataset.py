@@ -740,7 +740,7 @@ def test_a_column_may_be_called_anything_and_asked_for_as_yaml_reads_it(tmp_path
         content = "\n".join(json.dumps({name: text, "label": label}) for text, label in (("x", 1), ("y", 2)))
     elif ending == "parquet":
         content = {name: ["x", "y"], "label": [1, 2]}
-    typed: Any = {"0": 0, "1e3": 1000.0, "true": True, "null": None, "007": 7}.get(name, name)
+    typed: Any = {"0": 0, "1e3": 1000.0, "true": True, "007": 7}.get(name, name)
     for given_name in (name, typed):
         dataset = file(tmp_path / f"a.{ending}", content, text=given_name)
         dataset.look()

@@ -46,6 +46,9 @@ class HashEncoder:
     def encoded(self) -> list[str]:
         return [text for call in self.calls for text in call]
 
+    def source(self) -> str:
+        return f"hash:{self.settings}"
+
     def identity(self) -> dict[str, Any]:
         return {"encoder": "hash", "settings": self.settings, "layers": (1, 2)}
 

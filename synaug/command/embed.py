@@ -58,8 +58,12 @@ def fill(config: DictConfig) -> status.Ended:
     loaded = load(config)
     cache = EmbeddingCache(loaded.encoder, cache_folder(config.cache_dir))
     with torch_threads(config.threads):
-        cache.embed(loaded.texts.texts, progress_bar=config.trainer.enable_progress_bar)
-    escaping.say(f"{loaded.texts.title}: {summary(len(loaded.texts.texts), cache)}\n")
+        embeddings = cache.embeddings_of(loaded.texts, progress_bar=config.trainer.enable_progress_bar)
+    n_rows, width = embeddings.shape
+    said = summary(n_rows, cache)
+    if loaded.texts.vectors is not None:
+        said = f"nothing to embed, as all {n_rows:,} rows have vectors of their own ({width:,} numbers each)"
+    escaping.say(f"{loaded.texts.title}: {said}\n")
     return status.Ended(status.DONE)
 
 

@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from synaug import record
 from synaug.command.written import written_texts
+from synaug.encoder.contract import BringsVectors
 from synaug.files import places
 from synaug.settings import GROUPS, is_number
 
@@ -118,7 +119,10 @@ def _content(config: DictConfig, group: str) -> str:
     written = written_texts(config) if group == "augmenter" else None
     if written is not None:
         return written.digest()
-    content: str = instantiate(config[group], _convert_="all").source()
+    part = instantiate(config[group], _convert_="all")
+    if isinstance(part, BringsVectors):
+        part = part.for_dataset(instantiate(config.dataset, _convert_="all"))
+    content: str = part.source()
     return content
 
 

@@ -15,6 +15,7 @@ PLAIN_OPTION = "plain"
 NESTED = "nested"  # the default: other ways of choosing are named wherever they are shown
 CROSS_ENTROPY = {"_target_": "torch.nn.functional.cross_entropy", "label_smoothing": 0}
 FILE_TARGET = "synaug.dataset.FileDataset"
+VECTORS_TARGET = "synaug.encoder.PrecomputedVectors"
 LONGEST = 40
 
 Record = Mapping[str, Any]
@@ -105,6 +106,13 @@ def _dataset(record: Record) -> str:
     return " ".join(str(record["data"]["name"]).split()) or option
 
 
+def _encoder(record: Record) -> str:
+    """What an encoder is called: the option's name, or that of the user's own vectors."""
+    encoder = record["config"].get("encoder", {})
+    named = encoder.get("name") if encoder.get("_target_") == VECTORS_TARGET else None
+    return " ".join(str(named).split()) if named else str(record["choices"]["encoder"])
+
+
 def _scenario(record: Record, dataset: str, differing: Settings) -> Scenario:
     choices, imbalance = record["choices"], record["config"]["imbalance_ratio"]
     named = [("dataset", "name")] if dataset != choices["dataset"] else []
@@ -119,7 +127,7 @@ def _scenario(record: Record, dataset: str, differing: Settings) -> Scenario:
     ratio, profile = imbalance.get("ratio"), imbalance.get("profile", "step")
     return Scenario(
         dataset,
-        choices["encoder"],
+        _encoder(record),
         choices["imbalance_ratio"],
         choices["classifier"],
         settings=tuple(settings),

@@ -21,7 +21,7 @@ class FileDataset(TextSource):
         What the data set is called, and what enters its seeds; None: it is called by the file's name, which enters
         nothing.
     text, label
-        The columns read.
+        The columns read; of `text`, None: the rows have no texts but vectors of their own.
     path, separator, quoting
         As of `synaug.dataset.table_file.TableFile`.
     """
@@ -38,7 +38,8 @@ class FileDataset(TextSource):
         **common: Any,
     ) -> None:
         super().__init__(name=OWN_FILE if name is None else name, **common)
-        columns = {"text": text, "label": label}
+        self.has_texts = text is not None
+        columns = {"text": text, "label": label} if self.has_texts else {"label": label}
         if self.group is not None:
             columns["group"] = self.group
         self.file = TableFile(path, columns, separator=separator, quoting=quoting)
@@ -69,6 +70,33 @@ class FileDataset(TextSource):
         """
         self.file.look()
 
+    def count(self) -> int:
+        """How many rows there are.
+
+        Raises
+        ------
+        UserError
+            If there is no such file, or it cannot be parsed or lacks a column.
+        """
+        return self.file.count()
+
+    def column(self, name: Any, group: str, setting: str) -> list[Any]:
+        """The values of one more column, row by row; None where a row has none.
+
+        Parameters
+        ----------
+        name
+            What the column is called.
+        group, setting
+            Whose setting names it, for the remedies in sentences.
+
+        Raises
+        ------
+        UserError
+            If there is no such column.
+        """
+        return [row[0] for row in self.file.with_columns({setting: name, "label": self.label}, group).rows()]
+
     def read(self) -> Rows:
         """Read the columns of texts, labels and groups.
 
@@ -83,7 +111,8 @@ class FileDataset(TextSource):
         labels: list[str | None] = []
         spelt: dict[float, str] = {}
         rows = self.file.rows()
-        for row, (text, label, *_) in enumerate(rows, start=1):
+        for row, values in enumerate(rows, start=1):
+            text, label = values[:2] if self.has_texts else (None, values[0])
             if not isinstance(text, str | None):
                 raise UserError(
                     f"row {row} of {self.file} has {names.described(text)} in column {self.text!r}, "
@@ -105,8 +134,9 @@ class FileDataset(TextSource):
                         "write each number in one way, or as a string"
                     )
         if not texts:
-            raise UserError(f"{self.file} has no rows, only columns: add texts and labels")
+            what = "texts and labels" if self.has_texts else "labels"
+            raise UserError(f"{self.file} has no rows, only columns: add {what}")
         class_names = tuple(sorted({name for name in labels if name is not None}))
         index = {name: position for position, name in enumerate(class_names)}
-        groups = None if self.group is None else group_names([row[2] for row in rows], str(self.group), self.where)
+        groups = None if self.group is None else group_names([row[-1] for row in rows], str(self.group), self.where)
         return Rows(texts, [None if name is None else index[name] for name in labels], class_names, groups)

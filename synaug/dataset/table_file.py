@@ -170,7 +170,36 @@ class TableFile:
             return [tuple(map(row.get, columns)) for row in map(dict, objects)]
         table = self._table(content)
         places = [table.header.index(column) for column in self._find(table.header)]
-        return table.read(places, label=places[list(self.columns).index("label")])
+        at = list(self.columns)
+        return table.read(places, label=places[at.index("label") if "label" in at else 0])
+
+    def count(self) -> int:
+        """How many rows there are; raises as `rows` does."""
+        if self._kind != "parquet":
+            return len(self.rows())
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+
+        self.digest()
+        try:
+            with ParquetFile(self.path) as file:
+                n_rows: int = file.metadata.num_rows
+                return n_rows
+        except (ArrowException, ValueError) as error:
+            raise self._refusal(error) from error
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def with_columns(self, columns: Mapping[str, Any], group: str) -> "TableFile":
+        """Other columns of the same file, named by settings of a group."""
+        return TableFile(
+            str(self.path),
+            columns,
+            separator=self.separator,
+            quoting=self.quoting,
+            group=group,
+            otherwise=self.otherwise,
+        )
 
     def _table(self, content: str) -> delimited.Table:
         if not content.strip():

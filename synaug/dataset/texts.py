@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from synaug import settings
 from synaug.dataset.groups import connected, containing, numbered
+from synaug.dataset.vectors import RowVectors, refuse_texts_of_several_vectors
 from synaug.errors import UserError
 from synaug.files.digest import json_sha256, text_sha256
 from synaug.seeding import derive_seed
@@ -46,20 +47,27 @@ class Rows(NamedTuple):
 
 
 class Complete(NamedTuple):
-    """Rows that have all they need, stripped of surrounding white space."""
+    """Rows that have all they need, stripped of surrounding white space.
+
+    `keys` tells which of them are one: their texts or, of rows without texts, their vectors' digests. `numbers` are
+    those of the rows as they were read.
+    """
 
     texts: list[str]
     labels: list[int]
     class_names: tuple[str, ...]
     groups: list[str] | None
+    keys: list[str]
+    numbers: list[int]
 
 
 class Distinct(NamedTuple):
-    """Texts that differ, with one label each, and their groups, where there are any."""
+    """Texts that differ, with one label each, their groups, where there are any, and the first row of each as read."""
 
     texts: list[str]
     labels: NDArray[np.int64]
     groups: NDArray[np.int64] | None
+    numbers: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,9 @@ class LabelledTexts:
         What the data set is called before readers; None: its name.
     groups
         int64 `[n]`: texts of one group must not be parted; None: every text stands for itself.
+    vectors
+        float32 `[n, d]`, read-only: the texts' embeddings, where the user brought them; None: an encoder makes them.
+        A row without a text is called by its id, or by its vector's digest.
     """
 
     name: str
@@ -91,6 +102,7 @@ class LabelledTexts:
     report: dict[str, Any] = field(default_factory=dict)
     shown_as: str | None = None
     groups: NDArray[np.int64] | None = None
+    vectors: NDArray[np.float32] | None = None
 
     @property
     def title(self) -> str:
@@ -138,6 +150,7 @@ class TextSource(ABC):
 
     text: Any = None  # the columns, where a source has any
     label: Any = None
+    has_texts = True  # otherwise rows are known by the vectors that they have of their own
 
     def __init__(
         self,
@@ -191,8 +204,17 @@ class TextSource(ABC):
         """
         self.source()
 
-    def load(self, *, proportional: bool = False, at_least: int = 1) -> LabelledTexts:
+    def count(self) -> int | None:
+        """How many rows there are to read, where that is soon told; None where it is not."""
+        return None
+
+    def load(
+        self, *, proportional: bool = False, at_least: int = 1, vectors: RowVectors | None = None
+    ) -> LabelledTexts:
         """Read, check, merge identical texts, drop contradictions and small classes, cap.
+
+        Of rows with vectors of their own, those that share a text are one row all the same, with the vector of the
+        first. Where there are no texts, rows of one vector are one row.
 
         Parameters
         ----------
@@ -200,16 +222,21 @@ class TextSource(ABC):
             Let `max_per_class` cap the largest class, and thin the others in proportion to it.
         at_least
             Rows that a cap leaves each class (all, where it has fewer), even if out of proportion.
+        vectors
+            Those of the rows that `read` returns, in their order; None: an encoder is to make them of the texts.
 
         Raises
         ------
         UserError
             If a text is empty or no Unicode, two classes look like one, fewer than two classes have rows left, or
             `max_rows` is too few for them.
+        UserError
+            If there are neither texts nor vectors, not one vector for each row, or vectors of one text that differ.
         """
-        complete, report = self._complete_rows()
+        self.refuse_rows_without_content(has_vectors=vectors is not None)
+        complete, report = self._complete_rows(vectors)
         class_names = complete.class_names
-        distinct = self._merged(complete, report)
+        distinct = self._merged(complete, report, vectors)
         large = self._large_classes(distinct.labels, class_names, report)
         self._refuse_too_few_classes(distinct.labels, large, class_names, report)
         rows = np.flatnonzero(np.isin(distinct.labels, large))
@@ -219,43 +246,78 @@ class TextSource(ABC):
         report |= {"rows_over_cap": len(labels) - len(kept), "rows": len(kept)}
         groups = None if distinct.groups is None else self._tell_groups(distinct.groups[rows[kept]], report)
         texts = [distinct.texts[row] for row in rows[kept]]
-        return LabelledTexts(self.name, texts, labels[kept], class_names, report, shown_as=self.title, groups=groups)
+        own = None if vectors is None else vectors.rows[distinct.numbers[rows[kept]]]
+        if own is not None:
+            own.flags.writeable = False
+        return LabelledTexts(
+            self.name, texts, labels[kept], class_names, report, shown_as=self.title, groups=groups, vectors=own
+        )
 
-    def _merged(self, rows: Complete, report: dict[str, Any]) -> Distinct:
+    def refuse_rows_without_content(self, *, has_vectors: bool) -> None:
+        """Refuse rows that have no texts where texts are needed.
+
+        Raises
+        ------
+        UserError
+            If the rows have neither texts nor vectors, or texts are to be grouped and there are none.
+        """
+        if self.has_texts:
+            return
+        if not has_vectors:
+            raise UserError(
+                "dataset.text=null says that rows have no text, which an encoder needs: name the column of the texts, "
+                "or bring vectors with encoder=precomputed"
+            )
+        if self.group_phrases:
+            raise UserError("dataset.group_phrases=true compares texts, and with dataset.text=null there are none")
+
+    def _merged(self, rows: Complete, report: dict[str, Any], vectors: RowVectors | None) -> Distinct:
         """One row for each text; a text with two labels is dropped."""
         label_of: dict[str, int] = {}
+        first: dict[str, int] = {}
         contradicting: set[str] = set()
-        for text, label in zip(rows.texts, rows.labels, strict=True):
-            if label_of.setdefault(text, label) != label:
-                contradicting.add(text)
-        distinct = [text for text in label_of if text not in contradicting]
+        for place, (key, label) in enumerate(zip(rows.keys, rows.labels, strict=True)):
+            first.setdefault(key, place)
+            if label_of.setdefault(key, label) != label:
+                contradicting.add(key)
+        distinct = [key for key in label_of if key not in contradicting]
+        numbers = np.array(rows.numbers, dtype=np.int64)
+        if vectors is not None and self.has_texts:
+            first_of = numbers[[first[key] for key in rows.keys]] if rows.keys else numbers
+            report |= refuse_texts_of_several_vectors(vectors, numbers, first_of, self.where)
         report |= {
             "distinct_texts": len(label_of),
             "rows_merged": len(rows.texts) - len(label_of),
             "contradicting_texts_dropped": len(contradicting),
         }
         if contradicting or report["rows_merged"]:
+            what = "text" if self.has_texts else "vector"
             log.info(
-                "%s: %d rows repeat another's text and were merged; %d texts stand under two labels and were dropped",
+                "%s: %d rows repeat another's %s and were merged; %d %ss stand under two labels and were dropped",
                 self.title,
                 report["rows_merged"],
+                what,
                 len(contradicting),
+                what,
             )
-        labels = np.array([label_of[text] for text in distinct], dtype=np.int64)
-        return Distinct(distinct, labels, self._grouped(distinct, rows, report))
+        labels = np.array([label_of[key] for key in distinct], dtype=np.int64)
+        places = [first[key] for key in distinct]
+        groups = self._grouped(distinct, rows, report)
+        return Distinct([rows.texts[place] for place in places], labels, groups, numbers[places])
 
     def _grouped(self, distinct: list[str], rows: Complete, report: dict[str, Any]) -> NDArray[np.int64] | None:
-        """Groups of the distinct texts, by the column and by the texts that contain them."""
+        """Groups of the distinct texts (their keys), by the column and by the texts that contain them."""
         links = []
         if rows.groups is not None:
-            place = {text: position for position, text in enumerate(distinct)}
-            kept = [(place[text], group) for text, group in zip(rows.texts, rows.groups, strict=True) if text in place]
+            place = {key: position for position, key in enumerate(distinct)}
+            kept = [(place[key], group) for key, group in zip(rows.keys, rows.groups, strict=True) if key in place]
             groups, group_of_row = np.unique([group for _, group in kept], return_inverse=True)
             links.append((np.array([text for text, _ in kept], dtype=np.int64), group_of_row))
             joined = len(groups) - len(np.unique(connected(len(distinct), links)))
             if joined:
                 report["groups_joined"] = joined
-                log.info("%s: %d groups share a text with another and were joined with it", self.title, joined)
+                what = "text" if self.has_texts else "vector"
+                log.info("%s: %d groups share a %s with another and were joined with it", self.title, joined, what)
         if self.group_phrases:
             links.append((np.arange(len(distinct)), containing(distinct)))
         return connected(len(distinct), links) if links else None
@@ -274,7 +336,8 @@ class TextSource(ABC):
         if len(left) >= 2:
             return
         n = report["contradicting_texts_dropped"]
-        lost = [f"{n} text{'' if n == 1 else 's'} with two labels"] if n else []
+        what = "text" if self.has_texts else "vector"
+        lost = [f"{n} {what}{'' if n == 1 else 's'} with two labels"] if n else []
         lost += [f"classes of fewer than {self.min_per_class} rows"] if len(large) < len(class_names) else []
         verb = "is" if n == 1 and len(lost) == 1 else "are"
         dropped = f" once {' and '.join(lost)} {verb} dropped" if lost else ""
@@ -284,23 +347,34 @@ class TextSource(ABC):
             f"{self.title} has rows of {few}{dropped}, but classification needs two or more classes: {check}"
         )
 
-    def _complete_rows(self) -> tuple[Complete, dict[str, Any]]:
+    def _complete_rows(self, vectors: RowVectors | None) -> tuple[Complete, dict[str, Any]]:
         """Rows with all they need, stripped; what is wrong with others is said of all at once."""
         read = self.read()
-        texts = list(map(cleaned, read.texts))
+        if vectors is not None and len(vectors.rows) != len(read.labels):
+            raise UserError(
+                f"{vectors.where} has {len(vectors.rows):,} vectors for the {len(read.labels):,} rows of {self.where}, "
+                "but each row needs one: give the vectors of these rows"
+            )
+        if self.has_texts or vectors is None:
+            keys = texts = list(map(cleaned, read.texts))
+        else:
+            keys, texts = vectors.digests, vectors.names()
         report = {"rows_read": len(texts)}
         _refuse_look_alikes(read.class_names, self.where)
         lacking = {
-            "text": [row for row, text in enumerate(texts) if is_blank(text)],
+            "text": [row for row, text in enumerate(texts) if self.has_texts and is_blank(text)],
             "label": [row for row, label in enumerate(read.labels) if label is None],
             "group": [row for row, group in enumerate(read.groups or ()) if group is None],
+            "vector": [] if vectors is None else np.flatnonzero(vectors.lacking).tolist(),
         }
         empty = set().union(*lacking.values())
         if empty and not self.drop_empty:
             raise UserError(self._empty_rows(lacking, len(texts)))
         if empty:
             report["empty_rows_dropped"] = len(empty)
-            what = "no text or no label" if read.groups is None else "no text, no label or no group"
+            parts = ["text"] * self.has_texts + ["label"] + ["group"] * (read.groups is not None)
+            *others, last = [f"no {part}" for part in parts + ["vector"] * (vectors is not None)]
+            what = f"{', '.join(others)} or {last}" if others else last
             log.info("%s: %d of %d rows have %s; dropped", self.title, len(empty), len(texts), what)
         broken = [row for row, text in enumerate(texts) if row not in empty and LONE_SURROGATE.search(text)]
         if broken:
@@ -313,13 +387,15 @@ class TextSource(ABC):
         labels = [label for row in kept if (label := read.labels[row]) is not None]
         given = read.groups
         groups = None if given is None else [group for row in kept if (group := given[row]) is not None]
-        return Complete([texts[row] for row in kept], labels, read.class_names, groups), report
+        keys_kept = [keys[row] for row in kept]
+        return Complete([texts[row] for row in kept], labels, read.class_names, groups, keys_kept, kept), report
 
     def _empty_rows(self, lacking: Mapping[str, list[int]], n_rows: int) -> str:
-        columns = {"text": self.text, "label": self.label, "group": self.group}
+        columns = {"text": self.text, "label": self.label, "group": self.group, "vector": None}
         parts = {
             what: f"no {what}{'' if column is None else f' in column {column!r}'}" for what, column in columns.items()
         }
+        parts["vector"] = "no vector, or one of zeros"
         drop = "or set dataset.drop_empty=true to drop"
         if sum(map(len, lacking.values())) == 1:
             what, rows = next((what, rows) for what, rows in lacking.items() if rows)

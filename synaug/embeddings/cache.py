@@ -14,15 +14,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from synaug.dataset import LabelledTexts
 from synaug.embeddings.chunks import CachedChunks, write_chunk
 from synaug.embeddings.matrix import Matrix
+from synaug.encoder.contract import Encoder
 from synaug.errors import UserError
 from synaug.files.atomic import TEMPORARY_ENDING, files_below, is_abandoned, replacing
 from synaug.files.digest import json_sha256, text_sha256
@@ -38,16 +40,6 @@ DAY_SECONDS = 86400
 def cache_folder(cache_dir: str | None) -> Path:
     """Where embeddings are kept."""
     return Path(cache_dir).expanduser() if cache_dir else platformdirs.user_cache_path("synaug")
-
-
-class Encoder(Protocol):
-    """What the cache needs of an encoder."""
-
-    def identity(self) -> dict[str, Any]:
-        """What decides the numbers."""
-
-    def encode(self, texts: Sequence[str], progress: Any = ...) -> NDArray[np.float32]:
-        """Texts to float32 `[n, d]`."""
 
 
 @dataclass
@@ -103,6 +95,13 @@ class EmbeddingCache:
         self.identity = encoder.identity()
         self.folder = cache_dir / "embeddings" / json_sha256(self.identity)[:16]
         self.encoded = Encoded()
+
+    def embeddings_of(self, texts: LabelledTexts, *, progress_bar: bool = True) -> NDArray[np.float32]:
+        """Embeddings of a data set: the vectors that it has of its own, of which no copy is kept, or as `embed`."""
+        if texts.vectors is None:
+            return self.embed(texts.texts, progress_bar=progress_bar)
+        self.encoded = Encoded()
+        return texts.vectors
 
     def embed(self, texts: Sequence[str], *, progress_bar: bool = True) -> NDArray[np.float32]:
         """Embeddings of `texts`, encoding those that the cache lacks.

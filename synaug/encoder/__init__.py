@@ -1,5 +1,7 @@
-"""Texts to vectors."""
+"""Texts to vectors; or vectors that rows have of their own."""
 
+from synaug.encoder.contract import BringsVectors, Encoder
+from synaug.encoder.precomputed import PrecomputedVectors
 from synaug.encoder.transformer import TransformerEncoder
 
-__all__ = ["TransformerEncoder"]
+__all__ = ["BringsVectors", "Encoder", "PrecomputedVectors", "TransformerEncoder"]

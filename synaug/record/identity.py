@@ -49,8 +49,11 @@ NOT_SCIENTIFIC = {
         "default_root_dir",
     ),
 }
-# The same of an augmenter's own files, by its target.
-OWN_FILES = {"synaug.augmenter.Texts": ("path",)}
+# The same of files that a user brings, by the target that reads them: `source()` (or `digest()`) says what is in them.
+OWN_FILES = {
+    "synaug.augmenter.Texts": ("path",),
+    "synaug.encoder.PrecomputedVectors": ("path", "column", "id", "ids", "name"),
+}
 
 
 def identity(config: Mapping[str, Any], sources: Mapping[str, str]) -> str:
@@ -78,17 +81,24 @@ def science(config: Mapping[str, Any]) -> dict[str, Any]:
     for group, left_out in NOT_SCIENTIFIC.items():
         if group in decisive:
             decisive[group] = {key: value for key, value in decisive[group].items() if key not in left_out}
+    if "encoder" in decisive:
+        decisive["encoder"] = _without_own_files(decisive["encoder"])
     if "dataset" in decisive:
         decisive["dataset"] = _dataset(decisive["dataset"], config.get("imbalance_ratio", {}))
     if "augmenter" in decisive and is_idle(decisive["augmenter"]):
         replicas = decisive["augmenter"].get("replicas", 1)  # more classifiers, even where nothing is added
         decisive["augmenter"] = {"amount": 0, **({"replicas": replicas} if replicas != 1 else {})}
     elif "augmenter" in decisive:
-        left_out = OWN_FILES.get(str(decisive["augmenter"].get("_target_")), ())
-        decisive["augmenter"] = {key: value for key, value in decisive["augmenter"].items() if key not in left_out}
+        decisive["augmenter"] = _without_own_files(decisive["augmenter"])
         if not is_number(decisive["augmenter"].get("amount", 0)):
             decisive["augmenter"]["amount"] = _amount(decisive["augmenter"]["amount"])
     return {key: _whole_numbers(value) for key, value in decisive.items()}
+
+
+def _without_own_files(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A part's settings but for those that say where its files are, and how to read them."""
+    left_out = OWN_FILES.get(str(part.get("_target_")), ())
+    return {key: value for key, value in part.items() if key not in left_out}
 
 
 def _dataset(dataset: Mapping[str, Any], imbalance_ratio: Mapping[str, Any]) -> dict[str, Any]:

@@ -387,7 +387,7 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
     "synaug.dataset.FileDataset": {
         "name": NAME | NULL,  # null: the file's
         "path": WORD,
-        "text": WORD,
+        "text": WORD | NULL,  # null: rows have vectors and no texts
         "label": WORD,
         "separator": WORD | NULL,
         "quoting": one_of(*QUOTING) | NULL,
@@ -403,6 +403,14 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
         "extra": TEXT,
     },
     "synaug.encoder.TransformerEncoder": ENCODER,
+    "synaug.encoder.PrecomputedVectors": {
+        "path": WORD | NULL,
+        "column": WORD,
+        "id": WORD | NULL,
+        "ids": WORD | NULL,
+        "normalize": TRUTH,
+        "name": NAME | NULL,
+    },
     "synaug.imbalance_ratio.ImbalanceRatio": {
         "ratio": number(1, 1_000_000) | NULL,
         "profile": one_of(*PROFILES),

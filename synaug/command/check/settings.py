@@ -6,6 +6,7 @@ from typing import Any
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -13,6 +14,8 @@ from synaug.command.check.instantiation import HEAVY, LIGHT, parameters, part_pr
 from synaug.command.check.sentences import as_given, example, plain, raise_problems, several, type_said
 from synaug.command.overrides import choice
 from synaug.command.written import written_texts
+from synaug.dataset import TextSource
+from synaug.encoder.contract import BringsVectors, for_dataset
 from synaug.files import places
 from synaug.settings import (
     CHANGING_GROUPS,
@@ -108,7 +111,25 @@ def _light_problems(config: DictConfig, reference: DictConfig) -> list[str]:
             sentences += part_problems(group, config[group], needed)
     if not _touches(by_setting, "augmenter"):
         sentences += _problems_of_written_texts(config)
-    return sentences
+    return sentences or list(_problems_of_rows(config))
+
+
+def _problems_of_rows(config: DictConfig) -> Iterator[str]:
+    """What is wrong between a data set and an encoder that are sound by themselves: rows without texts or vectors."""
+    dataset, encoder = (instantiate(config[group], _convert_="all") for group in ("dataset", "encoder"))
+    brings = isinstance(encoder, BringsVectors)
+    try:
+        if isinstance(dataset, TextSource):
+            dataset.refuse_rows_without_content(has_vectors=brings)
+        if isinstance(encoder, BringsVectors):
+            for_dataset(encoder, dataset).look()
+            if written_texts(config) is not None:
+                yield (
+                    f"augmenter={config.augmenter.path} brings texts, but encoder=precomputed has vectors of the data "
+                    "set's rows alone: choose an encoder that reads texts, or another augmenter"
+                )
+    except (ValueError, OSError) as error:
+        yield refusal("encoder", error)
 
 
 def _problems_of_written_texts(config: DictConfig) -> Iterator[str]:
