@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="where files are now, if they moved: dataset.path=…, cache_dir=…; or threads=…",
     )
-    command_line.add_argument("--run", type=Path, metavar="RUN", help="folder of the run to fit, or its name; also fit.run=RUN")
+    command_line.add_argument(
+        "--run", type=Path, metavar="RUN", help="folder of the run to fit, or its name; also fit.run=RUN"
+    )
     command_line.add_argument(
         "--rule",
         metavar="RULE",
@@ -67,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folders = [Path(word) for word in given if not SETTING.match(word)]
     least, most = (1, 2) if asked.run is not None else (2, 2)
     if not least <= len(folders) <= most:
-        command_line.error("give the folder of an experiment and, behind it, that of the model (with --run, the latter)")
+        command_line.error(
+            "give the folder of an experiment and, behind it, that of the model (with --run, the latter)"
+        )
     # Not before: --help is quick.
     from synaug.command.arguments import Arguments
     from synaug.command.explain_rows import reported
@@ -166,7 +170,7 @@ def fit(
 
     for setting in settings:
         if not SETTING.match(setting):
-            raise UserError(f"{setting!r} is no setting: write key=value, e.g. \"dataset.path=...\"")
+            raise UserError(f'{setting!r} is no setting: write key=value, e.g. "dataset.path=..."')
     with as_before():
         return fit_record.fit(
             fit_record.Asked(

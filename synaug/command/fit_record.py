@@ -174,9 +174,7 @@ def _estimates(
 
 def fitted_on_all_rows(asked: Asked, source: Source) -> "Model":
     """Make the run's own training on all rows, and a model of what it keeps."""
-    wanted = Wanted(
-        source.favoured.folder, settings=asked.settings, config_dir=asked.config_dir, trust=asked.trust
-    )
+    wanted = Wanted(source.favoured.folder, settings=asked.settings, config_dir=asked.config_dir, trust=asked.trust)
     config = recorded_config(wanted, source.record)
     sources = same_sources(wanted, source.record, config)
     for sentence in remarks(source):
@@ -264,6 +262,7 @@ def decision_of(need: Need | None, fitted: "Fitted", class_names: Sequence[str],
 def _model(
     config: DictConfig, source: Source, sources: Mapping[str, str], prepared: "Prepared", fitted: "Fitted"
 ) -> "Model":
+    from synaug.encoder import BringsVectors
     from synaug.model.card import card
     from synaug.model.head import Head
     from synaug.model.model import Model
@@ -275,6 +274,7 @@ def _model(
     chosen = of_split.chosen.get(weights)
     container = OmegaConf.to_container(config, resolve=True)
     assert isinstance(container, dict)
+    encoder = instantiate(config.encoder, _convert_="all")
     about = {
         "classes": list(texts.class_names),
         "decision": decision.to_json(),
@@ -283,6 +283,7 @@ def _model(
             "settings": container["encoder"],
             "identity": dict(prepared.encoder),
             "source": sources["encoder"],
+            "reads_texts": not isinstance(encoder, BringsVectors),
         },
         "record": {
             **{key: recorded.get(key) for key in ("run", "name", "identity", "choices", "code", "git_commit")},
@@ -319,7 +320,6 @@ def _model(
         "remarks": [*remarks(source), *_of_the_decision(decision)],
     }
     about = finite(about)
-    encoder = instantiate(config.encoder, _convert_="all")
     return Model(head, about, card(about), encoder)
 
 
@@ -329,5 +329,3 @@ def _of_the_decision(decision: Decision) -> list[str]:
     said = f"{decision.name}: no threshold reaches it on the out-of-fold rows; the nearest is taken"
     log.warning("%s", said)
     return [said]
-
-

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from synaug.encoder.vector_files import Read
     from synaug.model.model import Model
 
 log = logging.getLogger(__name__)
@@ -31,10 +32,10 @@ log = logging.getLogger(__name__)
 PROGRAM = "python -m synaug.predict"
 SETTING = re.compile(r"[\w.]+=")
 OPTION = re.compile(r"predict\.(text|vectors|output|separator|quoting)=")
-ARRAYS = (".npy", ".safetensors")  # files that hold vectors and nothing else
 STDIN = "-"
 PREDICTED, PROBABILITY = "predicted", "probability"
 ROWS_AT_ONCE = 4096  # of vectors
+MOST_TOLD = 10
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
         "--separator", metavar="SIGN", help="of csv and tsv: comma, semicolon, tab, bar or one character"
     )
     command_line.add_argument("--quoting", metavar="HOW", help="of csv and tsv: double, backslash or none")
-    command_line.add_argument("--config-dir", metavar="FOLDER", help="configs of your own, where the encoder is your own")
+    command_line.add_argument(
+        "--config-dir", metavar="FOLDER", help="configs of your own, where the encoder is your own"
+    )
     return command_line
 
 
@@ -132,17 +135,22 @@ def _rows(asked: argparse.Namespace, model: "Model") -> tuple[list[str], Iterato
     if asked.file == STDIN:
         return ["text"], _of_texts(model, (([line], line) for line in _lines()), None, "line")
     from synaug.dataset.unlabelled import UnlabelledTable
+    from synaug.encoder.vector_files import ARRAYS, VectorFile
 
-    if asked.file.lower().endswith(ARRAYS):
-        vectors = _array(Path(asked.file))
-        return ["row"], _of_vectors(model, (([str(row + 1)]) for row in range(len(vectors))), vectors)
+    path = Path(asked.file)
+    if path.suffix.lower() in ARRAYS:
+        read = VectorFile(path, "--vectors", asked.vectors or "").read()
+        return ["row"], _of_vectors(model, ([str(row + 1)] for row in range(len(read.rows))), read)
     column, setting = (asked.text, "text") if asked.vectors is None else (asked.vectors, "vectors")
     table = UnlabelledTable(
         asked.file, column, setting=setting, separator=asked.separator, quoting=asked.quoting
     ).whole()
-    own = (list(map(_cell, row)) for row in table.rows)
     if setting == "vectors":
-        return [*table.header], _of_vectors(model, own, table.wanted)
+        header, others = table.without_wanted()
+        return [*header], _of_vectors(
+            model, (list(map(_cell, row)) for row in others), VectorFile(path, "--vectors", asked.vectors).read()
+        )
+    own = (list(map(_cell, row)) for row in table.rows)
     wrong = next((row for row, text in enumerate(table.wanted) if not isinstance(text, str | None)), None)
     if wrong is not None:
         raise UserError(
@@ -179,56 +187,34 @@ def _of_texts(
             empty += [number + place for place in range(len(batch)) if place not in said]
             number += len(batch)
             bar.update(len(batch))
-    if empty:
-        first = ", ".join(str(place + 1) for place in empty[:10])
-        log.warning(
-            "%s%s %s%s: no text, so nothing is predicted there",
-            what,
-            "s" if len(empty) > 1 else "",
-            first,
-            f" and {len(empty) - 10:,} more" if len(empty) > 10 else "",
-        )
+    _tell_empty(empty, what, "text")
 
 
-def _of_vectors(model: "Model", own: Iterable[Sequence[str]], vectors: Sequence[Any]) -> Iterator[Row]:
-    own = iter(own)
-    for start in range(0, len(vectors), ROWS_AT_ONCE):
-        block = vectors[start : start + ROWS_AT_ONCE]
-        missing = next((place for place, vector in enumerate(block) if vector is None), None)
-        if missing is not None:
-            raise UserError(f"row {start + missing + 1} has no vector: fill or remove it")
-        yield from zip(own, model.log_probabilities(block), strict=False)
+def _of_vectors(model: "Model", own: Iterator[Sequence[str]], read: "Read") -> Iterator[Row]:
+    """Block by block, in order; rows without a vector are told in the end."""
+    for start in range(0, len(read.rows), ROWS_AT_ONCE):
+        said = model.log_probabilities(read.rows[start : start + ROWS_AT_ONCE])
+        for of_row, absent in zip(said, read.absent[start : start + ROWS_AT_ONCE], strict=True):
+            yield next(own), None if absent else of_row
+    _tell_empty([row for row, absent in enumerate(read.absent) if absent], "row", "vector")
 
 
-def _array(path: Path) -> "NDArray[np.float32]":
-    import numpy as np
-
-    if not path.is_file():
-        raise UserError(f"{path} is not a file: give a .npy or .safetensors with vectors")
-    try:
-        if path.suffix.lower() == ".npy":
-            found = np.load(path, allow_pickle=False, mmap_mode="r")
-        else:
-            from safetensors.numpy import load_file
-
-            arrays = load_file(path)
-            if len(arrays) != 1:
-                raise UserError(f"{path} holds {len(arrays)} tensors, and one is expected, [n, d]: keep the vectors alone")
-            (found,) = arrays.values()
-    except (ValueError, OSError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path} cannot be read as an array ({' '.join(str(error).split())}): write it anew") from error
-    if found.ndim != 2:
-        raise UserError(f"{path} holds an array of shape {list(found.shape)}, and [n, d] is expected: a vector a row")
-    return found
+def _tell_empty(empty: Sequence[int], what: str, lacking: str) -> None:
+    if not empty:
+        return
+    first = ", ".join(str(place + 1) for place in empty[:MOST_TOLD])
+    more = f" and {len(empty) - MOST_TOLD:,} more" if len(empty) > MOST_TOLD else ""
+    s = "s" if len(empty) > 1 else ""
+    log.warning("%s%s %s%s: no %s, so nothing is predicted there", what, s, first, more, lacking)
 
 
 def _cell(value: Any) -> str:
     """A value of the user's own table as a cell: text is kept as it is, and what csv does not know is JSON."""
     if value is None or isinstance(value, str):
         return value or ""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else json.dumps(value, default=str)
+    return (
+        str(value) if isinstance(value, int | float) and not isinstance(value, bool) else json.dumps(value, default=str)
+    )
 
 
 def _probability_columns(model: "Model") -> list[str]:
@@ -258,5 +244,3 @@ def _to(output: Path | None) -> Iterator[TextIO]:
         yield text
         text.flush()
         text.detach()
-
-

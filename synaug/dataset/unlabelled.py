@@ -32,6 +32,11 @@ class Whole(NamedTuple):
         """The values of the column that was asked for."""
         return [row[self.place] for row in self.rows]
 
+    def without_wanted(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Header and rows without that column."""
+        at = self.place
+        return self.header[:at] + self.header[at + 1 :], [row[:at] + row[at + 1 :] for row in self.rows]
+
 
 class UnlabelledTable(TableFile):
     """A csv, tsv, jsonl or parquet of which one column is read, and the others are kept.
@@ -94,5 +99,3 @@ class UnlabelledTable(TableFile):
         note = " in its first line, which names the columns" if self._kind in ("csv", "tsv") else ""
         found = find_column(self.columns[self.setting], header, str(self.path), f"--{self.setting}", note)
         return Whole(tuple(header), rows, header.index(found))
-
-

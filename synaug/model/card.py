@@ -29,13 +29,20 @@ MOST_CLASSES = 200
 
 def card(config: Mapping[str, Any]) -> str:
     """The card of a model, from what its ``config.json`` says."""
-    return "\n".join(["---", yaml.safe_dump(_front(config), sort_keys=False, allow_unicode=True) + "---", *_body(config), ""])
+    return "\n".join(
+        ["---", yaml.safe_dump(_front(config), sort_keys=False, allow_unicode=True) + "---", *_body(config), ""]
+    )
 
 
 def promised(record: Mapping[str, Any]) -> list[str]:
     """The verdict's metric, as the outer splits estimate it: of the method, and of all that was picked."""
-    first = [f"{WORDS.get(each['metric'], each['metric'])} {_with_interval(each)}" for each in _wanted(record["estimates"], [record["metric"]])]
-    anew = [f"with the choice of the method made anew in each split {_with_interval(each)}" for each in record["picked"]]
+    first = [
+        f"{WORDS.get(each['metric'], each['metric'])} {_with_interval(each)}"
+        for each in _wanted(record["estimates"], [record["metric"]])
+    ]
+    anew = [
+        f"with the choice of the method made anew in each split {_with_interval(each)}" for each in record["picked"]
+    ]
     if not first:
         return []
     return [f"on rows that did not train: {'; '.join([*first, *anew])}"]
@@ -215,10 +222,9 @@ def _fitted(config: Mapping[str, Any], fitted: Mapping[str, Any]) -> Iterator[st
     choices, decision = config["record"]["choices"], config["decision"]
     yield f"- Encoder: {html(choices['encoder'])} (`{html(config['encoder']['source'])[:80]}`)."
     yield f"- Augmenter: {html(choices['augmenter'])}; loss: {html(choices.get('loss', 'plain'))}; classifier: {html(choices['classifier'])}."
-    yield (
-        f"- {fitted['members']} classifier{'s, whose probabilities are averaged' if fitted['members'] > 1 else ''}"
-        f"{f', after {fitted["steps"]} steps' if fitted['steps'] else ''}."
-    )
+    averaged = "s, whose probabilities are averaged" if fitted["members"] > 1 else ""
+    steps = f", trained for {fitted['steps']} steps" if fitted["steps"] else ""
+    yield f"- {fitted['members']} classifier{averaged}{steps}."
     yield (
         f"- All rows together are {fitted['real']:,} real ones, and {fitted['synthetic']:,} synthetic ones where all train."
     )

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from synaug.errors import UserError
 from synaug.model import folder as folders
 from synaug.model.head import Head
-from synaug.model.vectors import Encoder, as_vectors, made, refuse_another
+from synaug.model.vectors import as_vectors, made, refuse_another
 
 if TYPE_CHECKING:
+    from synaug.encoder import Encoder
     from synaug.scores.needs import Decision
 
 # Texts that are encoded at a time: what is held beside the texts is a batch.
@@ -55,7 +56,7 @@ class Model:
         head: Head,
         config: Mapping[str, Any],
         card: str = "",
-        encoder: Encoder | None = None,
+        encoder: "Encoder | None" = None,
         places: Mapping[str, Any] | None = None,
     ) -> None:
         self.head = head
@@ -76,7 +77,7 @@ class Model:
         return Decision.from_json(self.config["decision"])
 
     @cached_property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> "Encoder":
         """What turns texts into vectors, which is known to be the one that the model was fitted with.
 
         Raises
@@ -85,17 +86,15 @@ class Model:
             If the model was fitted on vectors that no encoder made, or the encoder is another one.
         """
         about = self.config["encoder"]
+        if not about["reads_texts"]:
+            raise UserError(
+                "the model was fitted on vectors that somebody brought, and nothing here can make such vectors of texts: "
+                f"give vectors [n, {self.head.n_features}] (python -m synaug.predict takes .npy, .safetensors, and "
+                "--vectors COLUMN)"
+            )
         encoder = made(about["settings"], self._places) if self._given is None else self._given
-        if not callable(getattr(encoder, "encode", None)):
-            raise self._vectors_alone()
         refuse_another(encoder, about["identity"])
         return encoder
-
-    def _vectors_alone(self) -> UserError:
-        return UserError(
-            "the model was fitted on vectors that were brought, so nothing here can make them of texts: give vectors "
-            f"[n, {self.head.n_features}]"
-        )
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Name the class of each text or vector, `[n]`; None where the rule abstains.

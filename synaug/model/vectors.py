@@ -1,13 +1,16 @@
 """Texts to vectors, by the encoder that a model was fitted with and by no other."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synaug.errors import UserError
+
+if TYPE_CHECKING:
+    from synaug.encoder import Encoder
 
 ROOM = "synaug.encoder"  # whose encoders a model may make by itself: all others are code that somebody brings
 Vectors = NDArray[np.float32]
@@ -15,17 +18,7 @@ Vectors = NDArray[np.float32]
 PLACES = ("model", "revision", "package", "device", "batch_tokens")
 
 
-class Encoder(Protocol):
-    """What turns texts into vectors."""
-
-    def identity(self) -> Mapping[str, Any]:
-        """What decides the numbers."""
-
-    def encode(self, texts: Sequence[str], progress: Callable[[int], object] = ...) -> Vectors:
-        """Texts to float32 `[n, d]`."""
-
-
-def made(settings: Mapping[str, Any], places: Mapping[str, Any]) -> Encoder:
+def made(settings: Mapping[str, Any], places: Mapping[str, Any]) -> "Encoder":
     """Make the encoder of a model; it loads nothing yet.
 
     Parameters
@@ -53,11 +46,11 @@ def made(settings: Mapping[str, Any], places: Mapping[str, Any]) -> Encoder:
             f"{', '.join(f'encoder.{key}' for key in PLACES)} alone, or fit another model"
         )
     arguments = {key: value for key, value in {**settings, **places}.items() if not key.startswith("_")}
-    encoder: Encoder = getattr(import_module(ROOM), name)(**arguments)
+    encoder: "Encoder" = getattr(import_module(ROOM), name)(**arguments)
     return encoder
 
 
-def refuse_another(encoder: Encoder, identity: Mapping[str, Any]) -> None:
+def refuse_another(encoder: "Encoder", identity: Mapping[str, Any]) -> None:
     """See that an encoder is the one that a model was fitted with.
 
     Raises
