@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from synaug.comparison.compare import Comparison
     from synaug.comparison.evidence import Evidence
     from synaug.report.draw import Failed
+    from synaug.report.later import Later
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +23,17 @@ PAGE, ERRORS = "index.html", "errors.log"
 COMPARISONS, SCORES, SCORES_CSV, README = "comparisons.csv", "scores.parquet", "scores.csv.gz", "README.md"
 QUALITY, GEOMETRY = "quality.csv", "geometry.csv"
 EXCHANGE = "exchange.csv"
+NEEDS, ABSTAINING = "needs.csv", "abstaining.csv"
 
 
-def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *, csv: bool = False) -> Path:
+def write(
+    evidence: "Evidence",
+    comparison: "Comparison",
+    folder: str | Path,
+    *,
+    csv: bool = False,
+    later: "Later | None" = None,
+) -> Path:
     """Write ``index.html``, scores, comparisons and audits, what their columns are, LaTeX tables and figures.
 
     A figure that cannot be drawn is missing, and named on the page, in the log and in ``errors.log``, which has its
@@ -36,6 +45,8 @@ def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *,
         Files of an earlier report are replaced, each whole or not at all, and its figures go; others stay.
     csv
         Write the long table as compressed CSV, too.
+    later
+        What was asked of decisions that no run recorded, and what they gave.
 
     Returns
     -------
@@ -47,7 +58,7 @@ def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *,
     from synaug.report.results import Results
 
     folder = Path(folder)
-    results = Results(evidence, comparison)
+    results = Results(evidence, comparison) if later is None else Results(evidence, comparison, later)
     _forget(folder, figures.names())
     sections = draw.sections(results)
     for drawn in (drawn for section in sections for drawn in section.drawn):
@@ -69,7 +80,12 @@ def write(evidence: "Evidence", comparison: "Comparison", folder: str | Path, *,
     for name, table in audits.items():
         if len(table):
             _write(folder / name, data_files.audit_csv(table))
-    _write(folder / README, data_files.readme(comparison, [name for name in audits if len(audits[name])]).encode())
+    asked = {NEEDS: results.later.needs_table, ABSTAINING: results.later.abstaining_table}
+    for name, table in asked.items():
+        if len(table):
+            _write(folder / name, data_files.later_csv(table))
+    there = [name for name, table in {**audits, **asked}.items() if len(table)]
+    _write(folder / README, data_files.readme(comparison, there).encode())
     for name, text in latex.tables(results).items():
         _write(folder / "tables" / name, text.encode())
     _write(folder / PAGE, page.render(results, sections).encode())
@@ -95,7 +111,7 @@ def _forget(folder: Path, kinds: Iterable[str]) -> None:
     for path in folder.glob("figures/*"):
         if of_a_report.fullmatch(path.name):
             path.unlink()
-    for name in (ERRORS, SCORES_CSV, "scores.csv", EXCHANGE, QUALITY, GEOMETRY):
+    for name in (ERRORS, SCORES_CSV, "scores.csv", EXCHANGE, QUALITY, GEOMETRY, NEEDS, ABSTAINING):
         with suppress(FileNotFoundError, NotADirectoryError):
             (folder / name).unlink()
 

@@ -6,12 +6,20 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from synaug.errors import UserError, user_sentence
 from synaug.files.escaping import console, make_console_safe, say
 from synaug.report import limits
 from synaug.scores.metrics import CLASS_METRICS, METRICS
 
+# Kinds of needs that have an option of their own.
+OPTIONS: tuple[Literal["costs", "threshold", "recall", "precision"], ...] = (
+    "costs",
+    "threshold",
+    "recall",
+    "precision",
+)
 OF_ONE_CLASS = [f"{name}[CLASS]" for name in CLASS_METRICS]
 
 
@@ -26,23 +34,34 @@ def parser() -> argparse.ArgumentParser:
     command_line.add_argument(
         "--metric",
         metavar="A,B,…",
-        help=f"metrics, the one that the verdict speaks of first; of: {', '.join([*METRICS, *OF_ONE_CLASS])}",
+        help=f"metrics, the one that the verdict speaks of first; of: {', '.join([*METRICS, *OF_ONE_CLASS])}; "
+        "f1[CLASS] is also judged under the thresholds that are best for it on out-of-fold rows",
     )
-    command_line.add_argument(
-        "--costs",
+    needs = command_line.add_argument_group(
+        "what decisions shall serve",
+        "Each is one more decision rule, judged from the log probabilities that runs kept: nothing is trained. "
+        "Thresholds are chosen on out-of-fold rows and judged on test rows. Costs, thresholds, precisions and "
+        "--abstain hold at the class frequencies of the data set, which test rows have, too, whatever the run's "
+        "target_prior is.",
+    )
+    for option, metavar, text in (
+        (
+            ("--costs", "--cost"),
+            "FILE|CLASS=NUMBER,…",
+            "the least expected cost: a csv with a header of class names and a row of costs for each true class, or "
+            "what missing a row of a class costs, 1 for other classes",
+        ),
+        (("--threshold",), "CLASS=NUMBER", "of two classes, the probability from which this one is decided for"),
+        (("--recall",), "CLASS=NUMBER", "the best precision of a class with at least this recall, e.g. spam=0.95"),
+        (("--precision",), "CLASS=NUMBER", "the best recall of a class with at least this precision, e.g. spam=0.9"),
+    ):
+        needs.add_argument(*option, action="append", default=[], metavar=metavar, help=text)
+    needs.add_argument(
+        "--abstain",
         action="append",
         default=[],
-        metavar="CLASS=NUMBER,…",
-        help="judge one more rule, which no run recorded: what missing a row of a class costs; 1 for other classes; "
-        "costs and thresholds hold where classes are as frequent as the run's target_prior has them",
-    )
-    command_line.add_argument(
-        "--threshold",
-        action="append",
-        default=[],
-        metavar="CLASS=NUMBER",
-        help="judge one more rule: with two classes, the probability from which this class is chosen, where classes "
-        "are as frequent as target_prior has them",
+        metavar="NUMBER",
+        help="decide for no class where its probability is below this: coverage, risk, and the curve of both",
     )
     command_line.add_argument(
         "--output", type=Path, metavar="FOLDER", help="where to write; FOLDER/report of the first folder if not given"
@@ -80,7 +99,7 @@ def metrics_asked_for(text: str | None) -> tuple[str, ...] | None:
 
 def as_options(arguments: Sequence[str]) -> list[str]:
     """Take ``metric=f1[spam]``, as a run has it, for ``--metric=f1[spam]``."""
-    settings = re.compile("(metric|rope|output|costs|threshold)=")
+    settings = re.compile("(metric|rope|output|costs?|threshold|recall|precision|abstain)=")
     return [f"--{each}" if settings.match(each) else each for each in arguments]
 
 
@@ -123,17 +142,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from synaug.comparison import compare as comparisons
         from synaug.comparison import evidence as evidences
         from synaug.comparison.significance import ROPE
-        from synaug.report import later
+        from synaug.report import asked_for, later
+        from synaug.scores.abstaining import read_level
+        from synaug.scores.needs import read_need
 
         rope = ROPE if asked.rope is None else asked.rope
         comparisons.check_metrics(metrics or ())
         comparisons.check_rope(rope)
-        rules = [later.read_rule(kind, text) for kind in ("costs", "threshold") for text in getattr(asked, kind)]
-        evidence = later.with_rules(evidences.read(folders), rules)
+        needs = [read_need(kind, text) for kind in OPTIONS for text in getattr(asked, kind)]
+        levels = [read_level(text) for text in dict.fromkeys(asked.abstain)]
+        evidence = evidences.read(folders)
+        evidence, served = later.judge(evidence, [*needs, *later.of_metrics(evidence, metrics or ())], levels)
         if len(evidence.runs) > limits.LARGE:
             sys.stderr.write(f"comparing {len(evidence.runs):,} runs, then drawing: this may take minutes\n")
         comparison = comparisons.compare(evidence, metrics=metrics, rope=rope, mixed=asked.mixed)
-        page = report.write(evidence, comparison, output, csv=asked.csv)
+        page = report.write(evidence, comparison, output, csv=asked.csv, later=served)
     except (UserError, OSError, MemoryError) as error:
         said = user_sentence(error, "choose another place with --output")
         if said is None:
@@ -143,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command writes the report anew\n")
         return 1
-    say(f"{comparison.verdict}\n\nreport: {page}\n")
+    say("\n\n".join([str(comparison.verdict), *asked_for.lines(served), f"report: {page}"]) + "\n")
     return 0 if len(evidence.runs) else 1
 
 

@@ -14,8 +14,9 @@ from synaug.comparison.compare import Comparison
 from synaug.comparison.evidence import CHOICES, Evidence
 from synaug.comparison.labels import as_text
 from synaug.files import escaping
-from synaug.report import COMPARISONS, EXCHANGE, GEOMETRY, QUALITY, SCORES, SCORES_CSV
+from synaug.report import ABSTAINING, COMPARISONS, EXCHANGE, GEOMETRY, NEEDS, QUALITY, SCORES, SCORES_CSV
 from synaug.report.audited import OF_GEOMETRY, OF_QUALITY
+from synaug.report.later import OF_ABSTAINING, OF_NEEDS
 
 TEST, OUT_OF_FOLD = "test", "out_of_fold"
 OF_SCORES = {
@@ -105,11 +106,18 @@ def audit_csv(table: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def readme(comparison: Comparison, audits: Sequence[str] = ()) -> str:
-    """What the columns of the files are, as Markdown; of the files of audits those that are there."""
-    notes_of = {QUALITY: OF_QUALITY, GEOMETRY: OF_GEOMETRY}
+def later_csv(table: pd.DataFrame) -> bytes:
+    """What was asked of decisions, and what they gave."""
+    buffer = io.BytesIO()
+    escaping.csv_frame(as_text(table)).to_csv(buffer, index=False, float_format="%.6g")
+    return buffer.getvalue()
+
+
+def readme(comparison: Comparison, others_there: Sequence[str] = ()) -> str:
+    """What the columns of the files are, as Markdown; of the files that some reports lack those that are there."""
+    notes_of = {QUALITY: OF_QUALITY, GEOMETRY: OF_GEOMETRY, NEEDS: OF_NEEDS, ABSTAINING: OF_ABSTAINING}
     others = {} if comparison.exchange.empty else {EXCHANGE: exchange.NOTES}
-    others |= {file: notes_of[file] for file in notes_of if file in audits}
+    others |= {file: notes_of[file] for file in notes_of if file in others_there}
     return (
         f"# {COMPARISONS}\n\n{columns.readme(_comparisons(comparison).columns, comparison.rope)}\n"
         f"# {SCORES}, and {SCORES_CSV} where it was asked for\n\n{_listed(OF_SCORES)}"

@@ -18,12 +18,17 @@ RATIO_AUGMENTERS = 10
 CURVE_AUGMENTERS = 6  # of training curves and reliability diagrams
 RECALL_CLASSES = 24
 RECALL_METHODS = 16
+MINORITY_PANELS = 6  # classes whose precision or cost is drawn
 CONFUSION_LABELS = 30  # classes: of more, the axes name none
 CONFUSION_NUMBERS = 10  # classes: of more, the cells hold none
 
 # Maps of a page, those drawn last.
 MAPS = 8
 MAPS_BYTES = 6_000_000  # together
+
+# What was asked of decisions: lines on the console, and of each table of the page.
+NEEDS_SAID = 24
+NEEDS_LINES = 300
 
 # Examples of synthetic rows.
 EXPLAINED_METHODS = 20  # of a scenario

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,8 @@ from synaug.comparison.evidence import Evidence
 from synaug.comparison.labels import METHOD, NO_AUGMENTER, SEPARATOR, Method, Scenario
 from synaug.comparison.surfaces import surface
 from synaug.report import limits
+from synaug.report.kept import KeptSplit, is_there, splits
+from synaug.report.later import Later
 from synaug.scores.metrics import LOSSES
 
 # In the order in which figures show them, and in which they get their colours.
@@ -40,10 +43,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Results:
-    """Evidence and comparison, with what is derived from both."""
+    """Evidence and comparison, with what was asked for later, and what is derived from them."""
 
     evidence: Evidence
     comparison: Comparison
+    later: Later = field(default_factory=Later)
 
     @property
     def metric(self) -> str:
@@ -172,6 +176,13 @@ class Results:
         """Those of `records_of` that are of `main_augmenters`, as many as a figure can hold."""
         records = self.records_of(scenario)
         return {name: records[name] for name in [each for each in self.main_augmenters if each in records][:most]}
+
+    def kept(self, scenario: Scenario, most: int) -> dict[str, list[KeptSplit]]:
+        """What runs of `main_records` kept, by augmenter; those that kept nothing are left out."""
+        folders = dict(zip(self.evidence.runs["identity"], map(Path, self.evidence.runs["folder"]), strict=True))
+        records = self.main_records(scenario, most)
+        there = {name: record for name, record in records.items() if is_there(folders[record["identity"]], record)}
+        return {name: list(splits(folders[record["identity"]], record)) for name, record in there.items()}
 
     def most_taken(self, scenario: Scenario, picked: Method) -> Method | None:
         """The method that is taken in most splits for the best without synthesis, or with it."""

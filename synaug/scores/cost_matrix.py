@@ -26,7 +26,7 @@ class CostMatrix:
     classes
         The order of rows and columns.
     costs
-        `[c, c]`: rows the true class, columns the class decided for; 0 or more, and nothing in a row below its diagonal.
+        `[c, c]`: rows the true class, columns the class decided for; 0 or more, the diagonal the least of its row.
     """
 
     classes: tuple[str, ...]

@@ -21,7 +21,7 @@ from synaug.scores import cost_matrix
 from synaug.scores.cost_matrix import CostMatrix
 from synaug.scores.decision import CANDIDATES, OutOfFold, shift
 from synaug.scores.prior_correction import prior_correction
-from synaug.scores.thresholds import OF_ALL, OF_ONE, Sweep, metric, sweep
+from synaug.scores.thresholds import OF_ALL, Sweep, sweep
 from synaug.settings import did_you_mean
 
 Array = NDArray[np.float64]
@@ -74,7 +74,9 @@ class Decision:
     def classes(self, log_probabilities: Array) -> NDArray[np.int64]:
         """What is decided for, int64 `[n]`; −1 where it abstains. Of equals, the first class."""
         probabilities = self.probabilities(log_probabilities)
-        decided = probabilities.argmax(1) if self.costs is None else (probabilities @ self.costs).argmin(1)
+        decided: NDArray[np.int64] = (
+            probabilities.argmax(1) if self.costs is None else (probabilities @ self.costs).argmin(1)
+        )
         if self.abstain_below is None:
             return decided
         sure = probabilities[np.arange(len(decided)), decided] >= self.abstain_below
@@ -106,9 +108,9 @@ class Need:
     Attributes
     ----------
     kind
-        ``costs``: the least expected cost (Elkan 2001). A number for a class is what missing a row of it costs, whatever
-        it is taken for; a matrix tells each mistake's cost. Of two classes whose right decisions cost nothing, the
-        threshold is c_FP / (c_FP + c_FN).
+        ``costs``: the least expected cost (Elkan 2001). A number for a class is what missing a row of it costs,
+        whatever it is taken for; a matrix tells each mistake's cost. Of two classes whose right decisions cost
+        nothing, the threshold is c_FP / (c_FP + c_FN).
         ``threshold``: of two classes, one is decided for where its probability reaches the number.
         ``recall``: the best precision of a class among thresholds with this recall or more.
         ``precision``: the best recall of a class among thresholds with this precision or more.
@@ -123,11 +125,11 @@ class Need:
 
     Notes
     -----
-    With more than two classes, `recall`, `precision` and ``metric f1[CLASS]`` set one class against the rest: one offset
-    is added to the log probability of that class, so it is decided for where its log probability and the offset exceed
-    the largest of the others; where they do not, the likeliest of the others is. A metric of all classes has an offset
-    for each class: one after the other is set to its best, the rest held, until none gains (for at most 20 rounds).
-    What is found so need not be the best of all, but is never worse than no offset.
+    With more than two classes, `recall`, `precision` and ``metric f1[CLASS]`` set one class against the rest: one
+    offset is added to the log probability of that class, so it is decided for where its log probability and the offset
+    reach the largest of the others; where they do not, the likeliest of the others is. A metric of all classes has an
+    offset for each class: one after the other is set to its best, the rest held, until none gains (for at most 20
+    rounds). What is found so need not be the best of all, but on the out-of-fold rows is never worse than no offset.
 
     Elkan, "The foundations of cost-sensitive learning", IJCAI 2001.
     """
@@ -217,22 +219,23 @@ class Need:
         """The offset `[n_classes]` that thresholds choose, and whether what was asked for was reached."""
         n_classes = len(class_names)
         nothing = np.zeros(n_classes)
+        if not len(known.labels) or n_classes < 2:
+            return nothing, False
         if self.kind == "metric" and self.label is None:
-            return _best_of_all(known, cast(str, self.metric)), bool(len(known.labels))
+            return _best_of_all(known, cast(str, self.metric)), True
         (label,) = map([*class_names].index, self.classes)
-        if not (known.labels == label).any() or n_classes < 2:
+        if not (known.labels == label).any():
             return nothing, False
         found = sweep(known.log_probabilities, known.labels, known.weights, label)
         if self.kind == "metric":
-            place, reached = _first_best(metric(OF_ONE, label, found)), True
+            place, reached = _first_best(found.metric("f1", label)), True
         else:
-            place, reached = _place(
-                found, label, cast(Literal["recall", "precision"], self.kind), *self.numbers.values()
-            )
+            (least,) = self.numbers.values()
+            place, reached = _place(found, label, self.kind, least)
         return np.where(np.arange(n_classes) == label, -found.thresholds[place], nothing), reached
 
 
-def _place(found: Sweep, label: int, kind: Literal["recall", "precision"], least: float) -> tuple[int, bool]:
+def _place(found: Sweep, label: int, kind: Kind, least: float) -> tuple[int, bool]:
     """Which threshold: the best of the other one among those that reach `least`; of equals, the best of this one."""
     recall, precision = found.recall(label), found.precision(label)
     asked, wanted = (recall, precision) if kind == "recall" else (precision, recall)
@@ -254,8 +257,6 @@ def _best_of_all(known: OutOfFold, name: str) -> Array:
     """Offsets `[n_classes]` for a metric of all classes, one class after the other."""
     n_classes = known.log_probabilities.shape[1]
     offset, best = np.zeros(n_classes), -np.inf
-    if not len(known.labels):
-        return offset
     weights = known.weights
     # Of two classes one offset does; the thresholds are then those of the second class, as in scikit-learn.
     order = [1] if n_classes == 2 else range(n_classes)
@@ -263,7 +264,7 @@ def _best_of_all(known: OutOfFold, name: str) -> Array:
         before = best
         for label in order:
             found = sweep(known.log_probabilities + offset, known.labels, weights, label)
-            values = metric(name, None, found)
+            values = found.metric(name)
             place = _first_best(values)
             if values[place] > best + ROUNDING:
                 best = float(values[place])
@@ -300,7 +301,7 @@ def read_need(kind: Kind, text: str, said: str | None = None) -> Need:
 
 
 def read_rule(text: str, said: str | None = None) -> Need:
-    """Read ``KIND:TEXT`` (``recall:spam=0.95``, ``costs:costs.csv``, ``metric:f1[spam]``), or a rule's name (``tuned``).
+    """Read ``KIND:TEXT`` (``recall:spam=0.95``, ``costs:costs.csv``, ``metric:f1[spam]``), or a rule (``tuned``).
 
     Raises
     ------
@@ -314,7 +315,7 @@ def read_rule(text: str, said: str | None = None) -> Need:
     kinds = [each for each in KINDS if each != "rule"]
     if kind not in kinds:
         raise UserError(f"{said} must begin with one of {', '.join(kinds)}{did_you_mean(kind, kinds, '')}")
-    return read_need(kind, rest, said)  # type: ignore[arg-type]
+    return read_need(kind, rest, said)
 
 
 def _is_file(text: str) -> bool:
@@ -323,7 +324,7 @@ def _is_file(text: str) -> bool:
 
 def _metric(text: str, said: str) -> Need:
     name, bracket, rest = text.strip().partition("[")
-    if bracket and rest.endswith("]") and name == OF_ONE and rest[:-1]:
+    if bracket and rest.endswith("]") and name == "f1" and rest[:-1]:
         return Need("metric", text.strip(), metric=name, label=rest[:-1])
     if not bracket and name in OF_ALL:
         return Need("metric", name, metric=name)

@@ -9,31 +9,23 @@ Array = NDArray[np.float64]
 
 # Metrics of decisions that a threshold can be chosen for: of all classes, and of one.
 OF_ALL = ("balanced_accuracy", "f1_macro", "geometric_mean", "accuracy", "precision_macro", "recall_macro", "mcc")
-OF_ONE = "f1"
+OF_ONE = ("f1", "recall", "precision")
 # How far beyond the outermost rows a threshold stands under which all, or none, are of the class (nats).
 BEYOND = 1.0
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """What each threshold would give, from the one under which all rows are decided for the class to that for none.
-
-    A row is decided for the class where its margin (its log probability of the class, less the largest of the others;
-    of two classes, the log odds) reaches the threshold; otherwise for the likeliest of the others. This is one offset
-    on the class, of minus the threshold.
+class Tally:
+    """What some ways of deciding give, `t` of them.
 
     Attributes
     ----------
-    thresholds
-        `[t]`, ascending, in nats of margin: halfway between neighbouring margins, so that rounding moves no row over
-        one, and one beyond either end.
     right, called
         Weight of the rows rightly decided for each class, and of those decided for it, `[t, n_classes]`.
     actual
         Weight of each class's rows, `[n_classes]`.
     """
 
-    thresholds: Array
     right: Array
     called: Array
     actual: Array
@@ -47,6 +39,66 @@ class Sweep:
     def precision(self, label: int) -> Array:
         """Share of the rows decided for a class that are of it, `[t]`; 0 where none are decided for it."""
         return _ratio(self.right[:, label], self.called[:, label])
+
+    def metric(self, name: str, label: int | None = None) -> Array:
+        """A metric of each way, `[t]`, as `synaug.scores.metrics` defines it.
+
+        Parameters
+        ----------
+        name, label
+            One of `OF_ALL` without a label, or of `OF_ONE` with the class that it is of.
+        """
+        if label is not None and name != "f1":
+            return self.recall(label) if name == "recall" else self.precision(label)
+        has_rows = self.actual > 0
+        recall = _ratio(self.right, np.broadcast_to(self.actual, self.right.shape))
+        f1 = _ratio(2 * self.right, self.called + self.actual)
+        if label is not None:
+            return f1[:, label]
+        if name == "geometric_mean":
+            with np.errstate(divide="ignore"):
+                roots: Array = np.exp(np.log(recall[:, has_rows]).mean(1))
+            return roots
+        if name == "accuracy":
+            shares: Array = self.right.sum(1) / self.actual.sum()
+            return shares
+        if name == "mcc":
+            return self._mcc()
+        of_classes = {"f1_macro": f1, "precision_macro": _ratio(self.right, self.called)}.get(name, recall)
+        means: Array = of_classes[:, has_rows].mean(1)
+        return means
+
+    def _mcc(self) -> Array:
+        """Of several classes (Gorodkin 2004); 0 where all rows are decided alike."""
+        total = self.actual.sum()
+        called, actual, right = self.called / total, self.actual / total, self.right.sum(1) / total
+        spread = np.sqrt(np.maximum(1 - (called**2).sum(1), 0) * (1 - (actual**2).sum()))
+        return _ratio(right - called @ actual, spread)
+
+
+@dataclass(frozen=True)
+class Sweep(Tally):
+    """What each threshold would give, from the one under which all rows are decided for the class to that for none.
+
+    A row is decided for the class where its margin (its log probability of the class, less the largest of the others;
+    of two classes, the log odds) reaches the threshold; otherwise for the likeliest of the others. This is one offset
+    on the class, of minus the threshold.
+
+    Attributes
+    ----------
+    thresholds
+        `[t]`, ascending, in nats of margin: halfway between neighbouring margins, so that rounding moves no row over
+        one, and one beyond either end.
+    """
+
+    thresholds: Array
+
+
+def tally(labels: NDArray[np.int64], decided: NDArray[np.int64], n_classes: int) -> Tally:
+    """Count what was decided for some rows, int64 `[n]` each, of equal weights; `t` is 1."""
+    right = np.bincount(labels[labels == decided], minlength=n_classes).astype(np.float64)
+    called, actual = (np.bincount(of, minlength=n_classes).astype(np.float64) for of in (decided, labels))
+    return Tally(right[None], called[None], actual)
 
 
 def margins(log_probabilities: Array, label: int) -> Array:
@@ -91,42 +143,7 @@ def sweep(log_probabilities: Array, labels: NDArray[np.int64], weights: Array, l
     sums = [np.cumsum(changes, axis=0)[kept] for changes in (right, called)]
     for found in sums:
         found[np.abs(found) < crumb] = 0.0
-    return Sweep(thresholds, sums[0], sums[1], actual)
-
-
-def metric(name: str, label: int | None, found: Sweep) -> Array:
-    """A metric at every threshold, `[t]`, as `synaug.scores.metrics` defines it.
-
-    Parameters
-    ----------
-    name, label
-        One of `OF_ALL` without a label, or `OF_ONE` with the class that it is of.
-    """
-    has_rows = found.actual > 0
-    recall = _ratio(found.right, np.broadcast_to(found.actual, found.right.shape))
-    f1 = _ratio(2 * found.right, found.called + found.actual)
-    if label is not None:
-        return f1[:, label]
-    if name == "geometric_mean":
-        with np.errstate(divide="ignore"):
-            roots: Array = np.exp(np.log(recall[:, has_rows]).mean(1))
-        return roots
-    if name == "accuracy":
-        shares: Array = found.right.sum(1) / found.actual.sum()
-        return shares
-    if name == "mcc":
-        return _mcc(found)
-    of_classes = {"f1_macro": f1, "precision_macro": _ratio(found.right, found.called)}.get(name, recall)
-    means: Array = of_classes[:, has_rows].mean(1)
-    return means
-
-
-def _mcc(found: Sweep) -> Array:
-    """Of several classes (Gorodkin 2004); 0 where all rows are decided alike."""
-    total = found.actual.sum()
-    called, actual, right = found.called / total, found.actual / total, found.right.sum(1) / total
-    spread = np.sqrt(np.maximum(1 - (called**2).sum(1), 0) * (1 - (actual**2).sum()))
-    return _ratio(right - called @ actual, spread)
+    return Sweep(right=sums[0], called=sums[1], actual=actual, thresholds=thresholds)
 
 
 def _ratio(part: Array, whole: Array) -> Array:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from synaug.comparison import columns
 from synaug.comparison.significance import DEFINITIONS, INTERVAL
 from synaug.files.escaping import console, shown
-from synaug.report import audited, limits, words
+from synaug.report import asked_for, audited, limits, words
 from synaug.report.draw import Section
 from synaug.report.page import audits, chosen_amounts, explained, label_noise, maps, reproduction, scenarios, tables
 from synaug.report.results import Results
@@ -96,6 +96,8 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "geometry": audits.geometry(results),
         "faults": audits.faults(results),
         "geometry_measures": audited.GEOMETRY,
+        "needs": asked_for.needs(results),
+        "abstaining": asked_for.abstaining(results),
         "calibration": [words.metric(name) for name in scenarios.CALIBRATION],
     }
     return environment.get_template("page.html.jinja").render(context)

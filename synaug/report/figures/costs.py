@@ -1,0 +1,141 @@
+"""Expected cost against the ratio of costs: which method is cheapest, and whether any is worth using."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from synaug.comparison.labels import NO_AUGMENTER, Scenario
+from synaug.report import limits, words
+from synaug.report.drawing import colours, style
+from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
+from synaug.report.kept import KeptSplit
+from synaug.report.results import Results
+
+# Missing a row of the class costs as much as so many false alarms.
+RATIOS = np.geomspace(0.1, 1000, 81)
+FEWEST_ROWS = 3
+
+Array = NDArray[np.float64]
+
+
+def relative_cost(splits: Sequence[KeptSplit], label: int, ratios: Array) -> Array:
+    """Mean cost of a test row, in shares of what is cheaper: calling all rows of the class, or none, `[ratios]`.
+
+    A missed row of the class costs `ratio`, a false alarm 1. A row is called of the class where its probability, at
+    the data set's class frequencies, is at least 1 / (1 + ratio), which has the least expected cost (Elkan 2001). All
+    splits together. After Drummond and Holte, "Cost curves", Machine Learning 65, 2006, with the ratio as the axis.
+    """
+    probability = np.concatenate([np.exp(split.as_met[:, label]) for split in splits])
+    is_of = np.concatenate([split.labels == label for split in splits])
+    thresholds = 1 / (1 + ratios)
+    of_class, of_rest = np.sort(probability[is_of]), np.sort(probability[~is_of])
+    missed = np.searchsorted(of_class, thresholds, side="left")
+    alarms = len(of_rest) - np.searchsorted(of_rest, thresholds, side="left")
+    found: Array = (ratios * missed + alarms) / np.minimum(ratios * len(of_class), len(of_rest))
+    return found
+
+
+def _draw(results: Results, scenario: Scenario) -> Drawing | None:
+    """Draw one panel for each minority class that has test rows."""
+    said = results.kept(scenario, limits.CURVE_AUGMENTERS)
+    if not said:
+        return None
+    record = next(iter(results.records_of(scenario).values()))
+    names = record["data"]["class_names"]
+    labels = np.concatenate([split.labels for split in next(iter(said.values()))])
+    counts = np.bincount(labels, minlength=len(names))
+    minority = [names.index(name) for name in record["data"]["minority"]]
+    minority = [label for label in minority if FEWEST_ROWS <= counts[label] < len(labels)]
+    shown = sorted(minority, key=lambda label: counts[label])[: limits.MINORITY_PANELS]
+    if not shown:
+        return None
+    looks = colours.Looks(results.main_augmenters, results.option_of)
+    told = []
+    with style.applied():
+        figure, grid = style.grid_of(len(shown), sharey=True)
+        for axes, label in zip(grid.flat, shown, strict=False):
+            asked = [
+                need.numbers[names[label]]
+                for need in results.later.needs
+                if need.kind == "costs" and names[label] in need.numbers
+            ]
+            even = counts.sum() / counts[label] - 1
+            marks = np.array(asked or [even])
+            found = {name: _curve(axes, name, splits, label, marks, looks) for name, splits in said.items()}
+            for mark in marks:
+                axes.axvline(mark, color=colours.SOFT, linewidth=1, linestyle=":")
+            axes.axhline(100, color=colours.SOFT, linewidth=1)
+            axes.set_xscale("log")
+            axes.set_xlim(RATIOS[0], RATIOS[-1])
+            axes.set_ylim(0, 125)
+            axes.set_xticks([0.1, 1, 10, 100, 1000], ["1:10", "1", "10", "100", "1000"])
+            axes.minorticks_off()
+            axes.set_title(words.short(names[label], 34))
+            axes.set_xlabel("cost of missing one, in false alarms")
+            style.rule_grid(axes)
+            told.append(
+                f"{names[label]}, where missing one costs {marks[0]:.3g} false alarms: "
+                + ", ".join(f"{name} {100 * value:.0f} %" for name, value in found.items())
+            )
+        for row in grid:
+            row[0].set_ylabel("cost (% of deciding blindly)")
+        style.legend_of(figure, grid[:1])
+    n_all = len(results.records_of(scenario))
+    note = (
+        "All test rows of all splits together, at their own class frequencies. At each ratio a row is called of the "
+        "class where the method's probability makes that cheaper. 100 is the cost of calling all rows of the class, or "
+        "none, whichever is cheaper: above it, deciding blindly is better. Where curves rise, probabilities are not "
+        "what they say. The dotted line and the signs are "
+        + (
+            "the costs asked for."
+            if any(need.kind == "costs" for need in results.later.needs)
+            else "the ratio at which class and rest weigh alike, as in balanced accuracy."
+        )
+    )
+    if n_all > len(said):
+        note += f" {len(said)} of {n_all} augmenters are drawn."
+    if len(minority) > len(shown):
+        note += f" Of {len(minority)} minority classes the {len(shown)} with fewest rows are drawn."
+    return Drawing(
+        figure=figure,
+        title=f"Expected cost on {words.short(results.label(scenario), 60)}",
+        alt=(
+            f"Curves of expected cost against the ratio of costs on {results.label(scenario)}, in shares of the cost "
+            f"of deciding blindly. {'; '.join(told)}."
+        ),
+        note=note,
+    )
+
+
+def _curve(axes: Axes, name: str, splits: Sequence[KeptSplit], label: int, marks: Array, looks: colours.Looks) -> float:
+    """Draw one method's curve and its marks; return the cost at the first mark."""
+    colour = looks.colour(name)
+    axes.plot(
+        RATIOS,
+        100 * relative_cost(splits, label, RATIOS),
+        color=colour,
+        linewidth=2.4 if name == NO_AUGMENTER else 1.5,
+        label=words.short(name),
+    )
+    at_marks = relative_cost(splits, label, marks)
+    axes.plot(
+        marks,
+        100 * at_marks,
+        color=colour,
+        marker=looks.marker(name),
+        markersize=10 if name == NO_AUGMENTER else 7,
+        markeredgecolor=colours.PAGE,
+        linestyle="",
+        zorder=3,
+    )
+    return float(at_marks[0])
+
+
+FIGURE = FigureKind(
+    74,
+    "Expected cost",
+    "Which method is cheapest, by what missing a row of a minority class costs.",
+    for_each_example(_draw),
+)
