@@ -49,6 +49,7 @@ INTEGRATION_MODULES = {
     "test_fit_model",
     "test_label_noise",
     "test_latex",
+    "test_library_encoders",
     "test_launchers",
     "test_maps",
     "test_older_records",

@@ -37,6 +37,10 @@ class ModelFiles:
         What ``model.safetensors`` must hash to, where that is pinned.
     """
 
+    library = "transformers"  # whose models these are
+    option = "huggingface"  # which reads any of them
+    first_file = "config.json"  # by which one of them is known
+
     def __init__(
         self, model: str, revision: str | None = None, package: str | None = None, sha256: str | None = None
     ) -> None:
@@ -77,7 +81,7 @@ class ModelFiles:
         return self._snapshot()
 
     @property
-    def _is_local(self) -> bool:
+    def is_local(self) -> bool:
         """Whether the model's files are here, or should be: what cannot be a hub id is a path."""
         is_id = re.fullmatch(HUB_ID, self.model) is not None
         return bool(self.package) or not is_id or Path(self.model).expanduser().is_dir()
@@ -91,7 +95,7 @@ class ModelFiles:
             If there is no such folder or package, its files are not those of a model, or the hub would be needed
             and is out of reach.
         """
-        if self._is_local:
+        if self.is_local:
             self._require_files()
         elif not self._is_cached() and not sources.hub_answers():
             raise UserError(self._out_of_reach())
@@ -102,23 +106,23 @@ class ModelFiles:
         from huggingface_hub.errors import HFValidationError
 
         try:
-            return isinstance(try_to_load_from_cache(self.model, "config.json", revision=self.revision), str)
+            return isinstance(try_to_load_from_cache(self.model, self.first_file, revision=self.revision), str)
         except HFValidationError:  # whoever loads it will say so
             return False
 
     def _require_files(self) -> None:
-        if not (self.folder / "config.json").is_file():
-            raise UserError(f"{self.folder} holds no config.json: give the folder of a transformers model")
+        if not (self.folder / self.first_file).is_file():
+            raise UserError(f"{self.folder} holds no {self.first_file}: give the folder of a {self.library} model")
         if not any(self.folder.glob("*.safetensors")):
             raise UserError(
                 f"{self.folder} holds no *.safetensors, and other weights may run code when loaded: "
-                "convert them (transformers' save_pretrained writes safetensors)"
+                f"convert them (save_pretrained of {self.library} writes safetensors)"
             )
 
     def _out_of_reach(self) -> str:
         return (
             f"the hub is out of reach and {self.model} is not in its cache: connect, or use a local copy with "
-            "encoder=huggingface encoder.model=FOLDER, or encoder=minilm, which needs no network "
+            f"encoder={self.option} encoder.model=FOLDER, or encoder=minilm, which needs no network "
             "(data sets have their own mirror, SYNAUG_DATA)"
         )
 

@@ -120,7 +120,7 @@ class TransformerEncoder:
 
         self.files.digests()  # fails here, in one sentence, where the weights are not safetensors or not those pinned
         try:
-            with _transformers_quiet():
+            with transformers_quiet():
                 # Not None, the default: transformers would then ask on a terminal whether to run the code.
                 tokenizer = AutoTokenizer.from_pretrained(self.files.folder, trust_remote_code=False)
                 model, loading = AutoModel.from_pretrained(
@@ -209,7 +209,7 @@ class TransformerEncoder:
         ndarray
             float32 `[n, d]`, in the order of `texts`.
         """
-        with _transformers_quiet():
+        with transformers_quiet():
             return self._encode(texts, progress)
 
     def _encode(self, texts: Sequence[str], progress: Callable[[int], object]) -> NDArray[np.float32]:
@@ -278,7 +278,7 @@ class TransformerEncoder:
 
 
 @contextmanager
-def _transformers_quiet() -> Iterator[None]:
+def transformers_quiet() -> Iterator[None]:
     """Keep transformers' advice and bars from the console for the block; afterwards both are as they were."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
     from transformers.utils import logging as transformers_logging

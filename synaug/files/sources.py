@@ -1,6 +1,7 @@
 """Where files come from that are not the user's own: installed packages, and the Hugging Face hub if it answers."""
 
 import http.client
+import importlib.metadata
 import importlib.util
 import os
 import time
@@ -35,6 +36,27 @@ def package_path(package: str, file: str, *, extra: str) -> Path:
     if not path.exists():
         raise UserError(f"the package {package} has no {file}: pip install --force-reinstall 'synaug[{extra}]'")
     return path
+
+
+def require_package(package: str, *, extra: str) -> None:
+    """See, without importing it, that a package of an extra is there.
+
+    Raises
+    ------
+    UserError
+        If it is not.
+    """
+    try:
+        missing = importlib.util.find_spec(package) is None
+    except (ImportError, ValueError):  # ValueError: somebody has put None in its place
+        missing = True
+    if missing:
+        raise UserError(f"the package {package} is not installed: pip install 'synaug[{extra}]'")
+
+
+def release(package: str) -> str:
+    """The release of an installed package, ``6.2`` of 6.2.0: versions that differ in less give the same numbers."""
+    return ".".join(importlib.metadata.version(package).split(".")[:2])
 
 
 def hub_answers() -> bool:

@@ -53,6 +53,8 @@ NOT_SCIENTIFIC = {
 OWN_FILES = {
     "synaug.augmenter.Texts": ("path",),
     "synaug.encoder.PrecomputedVectors": ("path", "column", "id", "ids", "name"),
+    # No file, but not meant to change numbers either.
+    "synaug.encoder.SentenceTransformerEncoder": ("batch_size",),
 }
 
 

@@ -403,6 +403,22 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
         "extra": TEXT,
     },
     "synaug.encoder.TransformerEncoder": ENCODER,
+    "synaug.encoder.StaticEncoder": {
+        "model": TEXT,
+        "revision": TEXT | NULL,
+        "max_length": whole(1, 1_000_000) | NULL,
+        "normalize": TRUTH,
+    },
+    "synaug.encoder.SentenceTransformerEncoder": {
+        "model": TEXT,
+        "revision": TEXT | NULL,
+        "prompt_name": TEXT | NULL,
+        "prompt": Kind("text", lambda value: isinstance(value, str) and "\0" not in value, is_text=True) | NULL,
+        "max_length": whole(3, 1_000_000) | NULL,
+        "normalize": TRUTH,
+        "batch_size": whole(1, 100_000),
+        "device": DEVICE | list_of(DEVICE, "a list of them", least=1, distinct=False) | NULL,
+    },
     "synaug.encoder.PrecomputedVectors": {
         "path": WORD | NULL,
         "column": WORD,

@@ -15,6 +15,9 @@ from synaug.command.check.trial_step import classifier_problems
 from synaug.errors import UserError
 from synaug.settings import did_you_mean, written
 
+# Encoders of ours that name devices.
+WITH_DEVICES = ("synaug.encoder.TransformerEncoder", "synaug.encoder.SentenceTransformerEncoder")
+
 
 def check_parts(config: DictConfig, reference: DictConfig) -> None:
     """Find what only the heavy libraries can say, by making the parts; to be called after `check_settings`.
@@ -88,7 +91,7 @@ def _device_problems(config: DictConfig) -> Iterator[str]:
     import torch
 
     given = config.get("device")
-    if config.get("_target_") != "synaug.encoder.TransformerEncoder" or given is None:
+    if str(config.get("_target_")) not in WITH_DEVICES or given is None:
         return
     for name in [given] if isinstance(given, str) else given:
         try:

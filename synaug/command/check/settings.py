@@ -121,6 +121,10 @@ def _problems_of_rows(config: DictConfig) -> Iterator[str]:
     try:
         if isinstance(dataset, TextSource):
             dataset.refuse_rows_without_content(has_vectors=brings)
+    except ValueError as error:
+        yield refusal("dataset", error)
+        return
+    try:
         if isinstance(encoder, BringsVectors):
             for_dataset(encoder, dataset).look()
             if written_texts(config) is not None:
