@@ -112,9 +112,7 @@ def told(config: Any) -> list[str]:
     lines = [f"{shown(record['method'])}, fitted on all {fitted['rows']:,} rows of {shown(config['data']['name'])}"]
     if record["verdict"]:
         lines.append(f"verdict: {record['verdict']}")
-    lines += promised(record)
-    lines += [f"! {shown(remark)}" for remark in config["remarks"]]
-    return lines
+    return [*lines, *promised(record)]
 
 
 def fit(

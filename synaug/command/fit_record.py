@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from synaug.pipeline import Prepared
     from synaug.training.amounts import Fitted
     from synaug.training.predictions import OfSplit
-    from synaug.training.watch import SplitJudge
+    from synaug.training.looks import SplitJudge
 
 log = logging.getLogger(__name__)
 
@@ -159,10 +159,13 @@ def _estimates(
     from synaug.comparison.significance import BETTER
 
     n_folds = recorded["config"]["n_folds"]
-    if need is None or need.kind == "rule":
-        scores = estimate.of_rule(evidence.scores[evidence.scores["identity"] == found.identity], rule)
-    else:
-        scores = estimate.of_need(found.folder, recorded, need)
+    scored, name = evidence.scores[evidence.scores["identity"] == found.identity], rule
+    if need is not None and need.kind != "rule":
+        from synaug.comparison import evidence as evidences
+        from synaug.report import later
+
+        scored, name = later.judge(evidences.read([found.folder]), [need])[0].scores, need.name
+    scores = estimate.of_rule(scored, name)
     picked: list[Estimate] = []
     if comparison is not None and found.outcome is not None and rule in CANDIDATE_RULES:
         kind = BEST_WITH_SYNTHESIS if found.outcome == BETTER else BEST_WITHOUT_SYNTHESIS
@@ -264,7 +267,7 @@ def _model(
 ) -> "Model":
     from synaug.encoder import BringsVectors
     from synaug.model.card import card
-    from synaug.model.head import Head
+    from synaug.model.head import STACKED, Head
     from synaug.model.model import Model
 
     texts, found, recorded = prepared.texts, source.favoured, source.record
@@ -309,9 +312,9 @@ def _model(
         "fitted": {
             "rows": int(texts.rows_per_class.sum()),
             "real": len(fitted.data.whole[0].real),
-            "synthetic": int(len(fitted.data.whole[0].augmented.labels)),
-            "steps": container["max_steps"] if chosen is None else chosen.step,
-            "amount": float(fitted.amounts[int(fitted.chosen[0])]),
+            "synthetic": len(fitted.data.whole[0].augmented.labels),
+            "steps": chosen.step if chosen is not None else container["max_steps"] if head.kind == STACKED else 0,
+            "amount": fitted.amounts[fitted.chosen[0]],
             "members": head.n_members,
             "code": record.code_sha256(),
             "git_commit": record.git_commit(),

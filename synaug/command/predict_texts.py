@@ -1,13 +1,12 @@
 """``python -m synaug.predict model/ new.csv --text body``: a class and probabilities for each row, as csv.
 
-Rows come out in order, a batch at a time: beside the table that is read, memory holds one batch. A file is written whole
-or not at all; what goes to the console comes as it is known.
+Rows come out in order, a batch at a time: beside the table that is read, memory holds one batch. A file is written
+whole or not at all; what goes to the console comes as it is known.
 """
 
 import argparse
 import csv
 import json
-import logging
 import os
 import re
 import sys
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
     from synaug.encoder.vector_files import Read
     from synaug.model.model import Model
-
-log = logging.getLogger(__name__)
 
 PROGRAM = "python -m synaug.predict"
 SETTING = re.compile(r"[\w.]+=")
@@ -205,7 +202,7 @@ def _tell_empty(empty: Sequence[int], what: str, lacking: str) -> None:
     first = ", ".join(str(place + 1) for place in empty[:MOST_TOLD])
     more = f" and {len(empty) - MOST_TOLD:,} more" if len(empty) > MOST_TOLD else ""
     s = "s" if len(empty) > 1 else ""
-    log.warning("%s%s %s%s: no %s, so nothing is predicted there", what, s, first, more, lacking)
+    sys.stderr.write(f"{what}{s} {first}{more}: no {lacking}, so nothing is predicted there\n")
 
 
 def _cell(value: Any) -> str:

@@ -274,6 +274,7 @@ def same_sources(wanted: Wanted, recorded: Mapping[str, Any], config: DictConfig
 
 
 def same_data(wanted: Wanted, recorded: Mapping[str, Any], fingerprint: str, embeddings_sha256: str) -> None:
+    """See that texts, labels and vectors are those of the record; raises `UserError` where they are not."""
     data = recorded["data"]
     if fingerprint != data["fingerprint"]:
         raise UserError(f"the texts or labels are not those that {wanted.folder} was made from: {ANEW}")
@@ -307,6 +308,7 @@ def _same_counts(wanted: Wanted, recorded: Mapping[str, Any], data: "TrainingDat
 
 
 def other_versions(recorded: Mapping[str, Any]) -> str | None:
+    """The sentence for packages that have other versions than the record's; None where all are the same."""
     then, now = recorded["versions"], record.versions()
     names = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
     if not names:

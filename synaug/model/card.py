@@ -84,12 +84,12 @@ def _front(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _body(config: Mapping[str, Any]) -> Iterator[str]:
     record, data, fitted = config["record"], config["data"], config["fitted"]
-    yield f"# {html(data['name'])}: {html(record['method'])}"
+    yield f"# {_text(data['name'])}: {_text(record['method'])}"
     yield ""
     yield (
         f"This classifier tells {len(config['classes'])} classes of texts apart. It was fitted by "
         "[synaug](https://arxiv.org/abs/2501.06434) on all rows of the data set. What it was judged on is the run "
-        f"`{html(record['run'])}`, in which no row that tests has trained."
+        f"{_code(record['run'])}, in which no row that tests has trained."
     )
     yield ""
     yield "## Verdict"
@@ -101,7 +101,7 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _scores(config)
     yield ""
     if config["remarks"]:
-        yield from (f"- {html(remark[:1].upper() + remark[1:])}." for remark in config["remarks"])
+        yield from (f"- {_text(remark[:1].upper() + remark[1:])}." for remark in config["remarks"])
         yield ""
     yield "## Calibration"
     yield ""
@@ -119,10 +119,10 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "## Data and licence"
     yield ""
-    yield f"- Data set: {html(data['name'])}, {fitted['rows']:,} rows, fingerprint `{html(data['fingerprint'])[:16]}`."
-    yield f"- Licence of the data: {html(data.get('licence') or 'not stated in the configuration')}."
+    yield f"- Data set: {_text(data['name'])}, {fitted['rows']:,} rows, fingerprint {_code(data['fingerprint'][:16])}."
+    yield f"- Licence of the data: {_text(data.get('licence') or 'not stated in the configuration')}."
     if data.get("paper"):
-        yield f"- Source: {html(data['paper'])}."
+        yield f"- Source: {_text(data['paper'])}."
     yield "- The encoder has a licence of its own, and so have the data: both hold for what is made of them."
     yield ""
     yield "## What it is not for"
@@ -131,7 +131,7 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
     yield "- Texts of none of these classes: one of them is always named, unless a rule abstains."
     yield "- Decisions about people without somebody who looks at each."
     if data.get("embeddings_sha256"):
-        yield "- Vectors of another encoder, or of the same one with another pooling: these are refused where it can be told."
+        yield "- Vectors of another encoder, or of the same one with another pooling."
     yield ""
     yield "## Use"
     yield ""
@@ -148,15 +148,15 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _verdict(record: Mapping[str, Any]) -> Iterator[str]:
-    yield f"Scenario: {html(record['scenario'])}."
+    yield f"Scenario: {_text(record['scenario'])}."
     if record["outcome"] is None:
         yield "There is no verdict: this run was fitted by itself, or methods of one kind alone were compared."
         return
-    yield f"{html(record['verdict'])[:1].upper()}{html(record['verdict'])[1:]}."
+    yield f"{_text(record['verdict'][:1].upper() + record['verdict'][1:])}."
     kind = "with" if record["outcome"] == "better" else "without"
     yield (
-        f"So the method is one {kind} synthesis: of these, it has the lowest mean loss on out-of-fold rows. No test score "
-        "has chosen it."
+        f"So the method is one {kind} synthesis. Of these, it has the lowest mean loss on out-of-fold rows: no test "
+        "score has chosen among them."
     )
 
 
@@ -164,9 +164,9 @@ def _scores(config: Mapping[str, Any]) -> Iterator[str]:
     record = config["record"]
     n_splits = max((each["n_splits"] for each in record["estimates"]), default=0)
     yield (
-        f"Means over {n_splits} splits ({len(record['seeds'])} × {record['n_folds']} folds) of rows that did not train, "
-        "with 95 % intervals (Nadeau and Bengio 2003). These are scores of the procedure that fitted the model, on "
-        "training sets one fold smaller; the model's own score on its training rows says nothing and is not given."
+        f"Means over {n_splits} splits ({len(record['seeds'])} × {record['n_folds']} folds) of rows that did not "
+        "train, with 95 % intervals (Nadeau and Bengio 2003). These are scores of the procedure that fitted the model, "
+        "on training sets one fold smaller; the model's own score on its training rows says nothing and is not given."
     )
     yield ""
     yield from _table(_wanted(record["estimates"], dict.fromkeys([record["metric"], *FIRST])))
@@ -201,7 +201,7 @@ def _classes(config: Mapping[str, Any]) -> Iterator[str]:
             _with_interval(by_class[metric, name]) if (metric, name) in by_class else "–"
             for metric in ("recall", "precision")
         ]
-        yield f"| {_cell(name)} | {rows:,} | {' | '.join(cells)} |"
+        yield f"| {_text(name)} | {rows:,} | {' | '.join(cells)} |"
     if len(config["classes"]) > MOST_CLASSES:
         yield ""
         yield f"… and {len(config['classes']) - MOST_CLASSES} more in `config.json`."
@@ -213,23 +213,22 @@ def _prior(config: Mapping[str, Any]) -> str:
     if config["target_prior"] == "natural":
         return "Probabilities are corrected to the class frequencies of the data set."
     return (
-        "Before the rule, probabilities are corrected to classes that are equally frequent. So a probability is that of a "
-        "text drawn from classes of equal size, and not from the data set as it came."
+        "Before the rule, probabilities are corrected to classes that are equally frequent. So a probability is that "
+        "of a text drawn from classes of equal size, and not from the data set as it came."
     )
 
 
 def _fitted(config: Mapping[str, Any], fitted: Mapping[str, Any]) -> Iterator[str]:
     choices, decision = config["record"]["choices"], config["decision"]
-    yield f"- Encoder: {html(choices['encoder'])} (`{html(config['encoder']['source'])[:80]}`)."
-    yield f"- Augmenter: {html(choices['augmenter'])}; loss: {html(choices.get('loss', 'plain'))}; classifier: {html(choices['classifier'])}."
+    yield f"- Encoder: {_text(choices['encoder'])} ({_code(config['encoder']['source'][:80])})."
+    parts = {name: choices.get(name, "plain") for name in ("augmenter", "loss", "classifier")}
+    yield f"- Method: {'; '.join(f'{name}: {_text(option)}' for name, option in parts.items())}."
     averaged = "s, whose probabilities are averaged" if fitted["members"] > 1 else ""
     steps = f", trained for {fitted['steps']} steps" if fitted["steps"] else ""
     yield f"- {fitted['members']} classifier{averaged}{steps}."
-    yield (
-        f"- All rows together are {fitted['real']:,} real ones, and {fitted['synthetic']:,} synthetic ones where all train."
-    )
-    yield f"- Rule: {html(decision['name'])}{_abstains(decision)}."
-    yield f"- Class names, offsets, versions and digests: `config.json`. Weights: `head.safetensors`, which holds no code."
+    yield f"- A fit on all rows has {fitted['real']:,} real ones and {fitted['synthetic']:,} synthetic ones."
+    yield f"- Rule: {_text(decision['name'])}{_abstains(decision)}."
+    yield "- Class names, offsets, versions and digests: `config.json`. Weights: `head.safetensors`; it holds no code."
 
 
 def _abstains(decision: Mapping[str, Any]) -> str:
@@ -252,6 +251,11 @@ def _number(value: float) -> str:
     return f"{value:.3f}"
 
 
-def _cell(text: str) -> str:
-    """A name in a table of Markdown, in which nothing of it is markup."""
+def _text(text: object) -> str:
+    """Text that others chose, in Markdown: nothing of it is markup."""
     return "".join(f"\\{sign}" if sign in r"\`*_{}[]()#+-.!|~" else sign for sign in html(text))
+
+
+def _code(text: object) -> str:
+    """The same as code, in which a backtick would end it."""
+    return f"`{html(text).replace('`', '')}`"

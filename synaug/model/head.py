@@ -93,8 +93,8 @@ class Head:
             weights = [each for each in fitted if isinstance(each, Mapping)]
             return cls(STACKED, *size, {**shared, **{name: np.stack([of[name] for of in weights]) for name in first}})
         raise UserError(
-            f"a classifier that is fitted by {type(first).__module__}.{type(first).__qualname__} cannot be kept: choose "
-            "a run of classifier=mlp, linear, nearest_class_mean, knn or sklearn"
+            f"what {type(first).__module__}.{type(first).__qualname__} says cannot be kept: choose a "
+            "run of classifier=mlp, linear, nearest_class_mean, knn or sklearn"
         )
 
     def log_probabilities(self, vectors: NDArray[np.float32]) -> Array:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from synaug.errors import UserError
 from synaug.model import folder as folders
 from synaug.model.head import Head
-from synaug.model.vectors import as_vectors, made, refuse_another
+from synaug.model.vectors import as_vectors, made, refuse_another, refuse_decisive
 
 if TYPE_CHECKING:
     from synaug.encoder import Encoder
@@ -88,8 +88,8 @@ class Model:
         about = self.config["encoder"]
         if not about["reads_texts"]:
             raise UserError(
-                "the model was fitted on vectors that somebody brought, and nothing here can make such vectors of texts: "
-                f"give vectors [n, {self.head.n_features}] (python -m synaug.predict takes .npy, .safetensors, and "
+                "the model was fitted on vectors that somebody brought, and nothing here can make such vectors of texts"
+                f": give vectors [n, {self.head.n_features}] (python -m synaug.predict takes .npy, .safetensors, and "
                 "--vectors COLUMN)"
             )
         encoder = made(about["settings"], self._places) if self._given is None else self._given
@@ -122,7 +122,7 @@ class Model:
         return logarithms
 
     def log_probabilities(self, X: Any) -> Array:
-        """Log probabilities `[n, n_classes]` before the rule: corrected to the target, as a run's record keeps them."""
+        """Log probabilities `[n, n_classes]` before the rule, corrected to the target: a run's record keeps these."""
         if isinstance(X, str):
             raise UserError("one text is given where several are expected: give a list, [text]")
         if _are_vectors(X):
@@ -183,8 +183,8 @@ def load_model(folder: str | Path, encoder: Any = None) -> Model:
     folder
         That `Model.save` or ``python -m synaug.fit`` wrote.
     encoder
-        An encoder of your own, with `identity()` and `encode(texts)`; or where the model's own lies now and how it runs,
-        ``{"model": "/models/minilm", "device": "cuda"}``.
+        An encoder of your own, with `identity()` and `encode(texts)`; or where the model's own lies now and how it
+        runs, ``{"model": "/models/minilm", "device": "cuda"}``.
 
     Raises
     ------
@@ -194,12 +194,13 @@ def load_model(folder: str | Path, encoder: Any = None) -> Model:
     stored = folders.read(Path(folder))
     config = {key: value for key, value in stored.config.items() if key not in folders.OF_THE_FOLDER}
     places = encoder if isinstance(encoder, Mapping) else None
+    refuse_decisive(places or {})
     return Model(stored.head, config, stored.card, None if places is not None else encoder, places)
 
 
 @contextmanager
 def in_bar(total: int | None) -> Iterator[Any]:
-    """A bar on a terminal, none in a log, should it take more than `BAR_SECONDS`; of so many texts, if that is known."""
+    """A bar on a terminal, none in a log, should it take more than `BAR_SECONDS`; `total` texts, if that is known."""
     from tqdm.auto import tqdm
 
     with tqdm(total=total, desc="predicting", unit="text", disable=None, delay=BAR_SECONDS) as bar:

@@ -31,7 +31,7 @@ def made(settings: Mapping[str, Any], places: Mapping[str, Any]) -> "Encoder":
     Raises
     ------
     UserError
-        If it is none of synaug's own, or a setting is given that says more than where it lies and how it runs.
+        If it is none of synaug's own.
     """
     room, _, name = str(settings["_target_"]).rpartition(".")
     if room != ROOM:
@@ -39,15 +39,19 @@ def made(settings: Mapping[str, Any], places: Mapping[str, Any]) -> "Encoder":
             f"the model's encoder is {settings['_target_']}, which is none of synaug's: make it yourself, and give it "
             "as encoder=... to synaug.load_model, or name its configs with --config-dir"
         )
+    arguments = {key: value for key, value in {**settings, **places}.items() if not key.startswith("_")}
+    encoder: Encoder = getattr(import_module(ROOM), name)(**arguments)
+    return encoder
+
+
+def refuse_decisive(places: Mapping[str, Any]) -> None:
+    """Refuse settings of an encoder that say more than where it lies and how it runs; raises `UserError`."""
     others = [key for key in places if key not in PLACES]
     if others:
         raise UserError(
             f"encoder.{others[0]} decides what vectors are, so a model has it for good: give "
             f"{', '.join(f'encoder.{key}' for key in PLACES)} alone, or fit another model"
         )
-    arguments = {key: value for key, value in {**settings, **places}.items() if not key.startswith("_")}
-    encoder: "Encoder" = getattr(import_module(ROOM), name)(**arguments)
-    return encoder
 
 
 def refuse_another(encoder: "Encoder", identity: Mapping[str, Any]) -> None:

@@ -118,12 +118,12 @@ class TrainingAtOnce:
             )
             for rule in CANDIDATES
         }
-        members: dict[str, list[Member]] = {}
+        kept: dict[str, list[Member]] = {}
         if self.keep:
-            members[ARGMAX] = [_member(data.training_sets[member], fitted[member], None) for member in whole]
+            kept[ARGMAX] = [_member(data.training_sets[member], fitted[member], None) for member in whole]
             corrects = [_member(data.training_sets[member], fitted[member], carried[member]) for member in final]
-            members |= dict.fromkeys(chosen, corrects)
-        return OfSplit(pooled([test[member] for member in whole]), chosen, members=members)
+            kept |= dict.fromkeys(chosen, corrects)
+        return OfSplit(pooled([test[member] for member in whole]), chosen, members=kept)
 
 
 def _member(training_set: TrainingSet, says: Says, carried: Array | None) -> Member:
