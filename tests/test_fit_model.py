@@ -16,6 +16,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 from safetensors.numpy import load_file, save_file
+from sklearn.preprocessing import FunctionTransformer
 
 import synaug
 from synaug import pipeline, record
@@ -442,3 +443,53 @@ def test_hostile_class_names_stay_names(program: Program, tmp_path: Path) -> Non
     header, *found = rows_of(outcome.out)
     assert not any(cell.startswith("=") for row in [header, *found] for cell in row[1:])
     assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "files"),
+    [
+        (("classifier=knn", "standardize=true"), []),
+        (("classifier=nearest_class_mean",), []),
+        (("classifier=sklearn",), [f"member-{member}.skops" for member in range(5)]),
+        (
+            ("classifier=sklearn", "classifier.estimator._target_=sklearn.ensemble.HistGradientBoostingClassifier"),
+            [f"member-{member}.skops" for member in range(5)],
+        ),
+    ],
+    ids=["knn", "nearest_class_mean", "logistic", "boosting"],
+)
+def test_classifiers_without_steps_are_kept_to_the_bit_and_without_a_pickle(
+    program: Program, tmp_path: Path, settings: tuple[str, ...], files: list[str]
+) -> None:
+    model = fitted(made(program, of_classes(tmp_path), "augmenter=random", *settings))
+    texts = toy.texts(20, seed=7)[0]
+    place = model.save(tmp_path / "model")
+    assert sorted(path.name for path in place.iterdir()) == ["README.md", "config.json", "head.safetensors", *files]
+    np.testing.assert_array_equal(load_model(place, ENCODER).predict_log_proba(texts), model.predict_log_proba(texts))
+    if files:
+        (place / files[0]).write_bytes((place / files[1]).read_bytes()[:-1])
+        with pytest.raises(UserError, match=r"member-0.skops was altered"):
+            load_model(place)
+
+
+def test_a_part_that_might_run_code_is_not_kept(tmp_path: Path, model: Model) -> None:
+    estimator = FunctionTransformer(subprocess.run)
+    head = replace(model.head, kind="sklearn", estimators=[estimator])
+    with pytest.raises(UserError, match="not among those that are known to run no code"):
+        Model(head, model.config).save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_of_vectors_that_were_brought_it_predicts_from_vectors_alone(program: Program, tmp_path: Path) -> None:
+    rows, labels = toy.texts(40)
+    path = toy.write_csv(tmp_path / "mine.csv", rows, labels)
+    np.save(tmp_path / "mine.npy", ENCODER.encode(rows))
+    words = (*TOY, f"dataset.path={path}", "encoder=precomputed", f"encoder.path={tmp_path / 'mine.npy'}")
+    outcome = program(*words, "augmenter=smote")
+    assert outcome.code == 0, outcome.err
+    place = fitted(program.run_folders[-1]).save(tmp_path / "model")
+    with pytest.raises(UserError, match="vectors that somebody brought"):
+        load_model(place).predict(rows)
+    outcome = predict_command(str(place), str(tmp_path / "mine.npy"))
+    assert outcome.code == 0, outcome.err
+    assert np.mean([row[1] == label for row, label in zip(rows_of(outcome.out)[1:], labels, strict=True)]) > 0.6
