@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from synaug.model.model import Model
     from synaug.pipeline import Prepared
     from synaug.training.amounts import Fitted
-    from synaug.training.predictions import OfSplit
     from synaug.training.looks import SplitJudge
+    from synaug.training.predictions import OfSplit
 
 log = logging.getLogger(__name__)
 

@@ -252,8 +252,8 @@ def _number(value: float) -> str:
 
 
 def _text(text: object) -> str:
-    """Text that others chose, in Markdown: nothing of it is markup."""
-    return "".join(f"\\{sign}" if sign in r"\`*_{}[]()#+-.!|~" else sign for sign in html(text))
+    """Text that others chose, in Markdown and never at the start of a line: nothing of it is markup."""
+    return "".join(f"\\{sign}" if sign in r"\`*_[]|~" else sign for sign in html(text))
 
 
 def _code(text: object) -> str:

@@ -129,7 +129,7 @@ class Model:
             vectors = as_vectors(X, self.head.n_features)
             return self.head.log_probabilities(vectors) if len(vectors) else np.zeros((0, self.head.n_classes))
         found = [np.zeros((0, self.head.n_classes))]
-        texts = _checked(X)
+        texts = checked(X)
         with in_bar(len(texts)) as bar:
             for batch in self.batches(texts):
                 found.append(self.log_probabilities_of(batch))
@@ -215,8 +215,14 @@ def _are_vectors(X: Any) -> bool:
     return first is not None and not isinstance(first, str) and hasattr(first, "__len__")
 
 
-def _checked(texts: Any) -> list[str]:
-    """Texts as the data set's are cleaned; none may be empty."""
+def checked(texts: Any) -> list[str]:
+    """Texts cleaned as a data set's are.
+
+    Raises
+    ------
+    UserError
+        If one is empty, or is no text.
+    """
     from synaug.dataset.texts import cleaned, is_blank, rows_said
 
     given = list(texts)
