@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +48,7 @@ from synaug.splits import (
     minority_by_seed,
     rows_needed,
     said_of_unjudged,
+    split_of_all_rows,
     unjudged_by_seed,
 )
 from synaug.splits.near_copies import near_copies, said_of_near_copies, warn_of_near_copies
@@ -286,9 +287,15 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
     )
 
 
-def augment_and_fit(config: DictConfig, prepared: Prepared, cost: Cost) -> Fitted:
-    """Make the synthetic rows and train on them; with several amounts to choose from, with each of these."""
-    augmenters, training = prepared.augmenters, make_training(config, prepared)
+def augment_and_fit(config: DictConfig, prepared: Prepared, cost: Cost, *, keep: bool = False) -> Fitted:
+    """Make the synthetic rows and train on them; with several amounts to choose from, with each of these.
+
+    Parameters
+    ----------
+    keep
+        Whether to return the fitted classifiers, too (`OfSplit.members`).
+    """
+    augmenters, training = prepared.augmenters, make_training(config, prepared, keep=keep)
     graphs = neighbours(config, prepared)
 
     def fitted(augmenter: Augmenter) -> Fitted:
@@ -302,6 +309,21 @@ def augment_and_fit(config: DictConfig, prepared: Prepared, cost: Cost) -> Fitte
         warn_of_rows(prepared, best.data)
         log.info("%s", best.sentence())
     return best
+
+
+def on_all_rows(prepared: Prepared, seed: int) -> Prepared:
+    """The same data, for one classifier that is to be used: all rows train (`synaug.splits.split_of_all_rows`)."""
+    texts = prepared.texts
+    split = split_of_all_rows(
+        texts.name,
+        texts.labels,
+        texts.class_names,
+        prepared.imbalance_ratio,
+        seed=seed,
+        validation=prepared.validation,
+        groups=texts.groups,
+    )
+    return replace(prepared, splits=[split])
 
 
 def neighbours(config: DictConfig, prepared: Prepared) -> Graphs:
@@ -574,11 +596,11 @@ def make_loss(config: DictConfig, class_names: Sequence[str]) -> Loss:
     return loss
 
 
-def make_training(config: DictConfig, prepared: Prepared) -> Fits:
-    """The classifier with all of its settings."""
+def make_training(config: DictConfig, prepared: Prepared, *, keep: bool = False) -> Fits:
+    """The classifier with all of its settings; it keeps what it fits, if it is told to."""
     classifier = instantiate(config.classifier, _convert_="all")
     if isinstance(classifier, FittedAtOnce):
-        return TrainingAtOnce(classifier, prepared.validation.final, config.trainer.enable_progress_bar)
+        return TrainingAtOnce(classifier, prepared.validation.final, config.trainer.enable_progress_bar, keep)
     return StackedTraining(
         classifier,
         prepared.loss,
@@ -586,6 +608,7 @@ def make_training(config: DictConfig, prepared: Prepared) -> Fits:
         max_steps=config.max_steps,
         trainer=OmegaConf.to_container(config.trainer, resolve=True),  # type: ignore[arg-type]
         final=prepared.validation.final,
+        keep=keep,
     )
 
 

@@ -46,6 +46,8 @@ INTEGRATION_MODULES = {
     "test_faults",
     "test_from_python",
     "test_fit",
+    "test_estimator",
+    "test_fit_model",
     "test_label_noise",
     "test_latex",
     "test_library_encoders",

@@ -16,11 +16,11 @@ from imblearn.under_sampling import RandomUnderSampler
 from numpy.typing import NDArray
 
 from synaug.augmenter import VAE, Augmenter
-from synaug.classifier.batch import StackedBatch
+from synaug.classifier.batch import EVALUATION_ROWS, StackedBatch
 from synaug.dataset import LabelledTexts
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.splits import Validation, make_splits
-from synaug.training.batches import EVALUATION_ROWS, RowPool, Steps
+from synaug.training.batches import RowPool, Steps
 from synaug.training.datamodule import EmbeddingDataModule
 from synaug.training.training_sets import TrainingData, TrainingSet, augment, neighbour_graphs
 from synaug.validation import Holdout, Nested, Oracle

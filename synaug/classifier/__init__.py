@@ -1,6 +1,23 @@
-"""The classifiers that are trained on embeddings."""
+"""The classifiers that are trained on embeddings; imported when they are asked for, as Lightning takes seconds."""
 
-from synaug.classifier.at_once import FittedAtOnce, NearestClassMean, NearestNeighbours, ScikitLearn
-from synaug.classifier.module import Classifier, WithoutBiases
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from synaug.classifier.at_once import FittedAtOnce as FittedAtOnce
+    from synaug.classifier.at_once import NearestClassMean as NearestClassMean
+    from synaug.classifier.at_once import NearestNeighbours as NearestNeighbours
+    from synaug.classifier.at_once import ScikitLearn as ScikitLearn
+    from synaug.classifier.module import Classifier as Classifier
+    from synaug.classifier.module import WithoutBiases as WithoutBiases
 
 __all__ = ["Classifier", "FittedAtOnce", "NearestClassMean", "NearestNeighbours", "ScikitLearn", "WithoutBiases"]
+
+_OF_MODULE = ("Classifier", "WithoutBiases")
+
+
+def __getattr__(name: str) -> Any:
+    """What is not imported yet (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{'module' if name in _OF_MODULE else 'at_once'}"), name)

@@ -3,6 +3,8 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,79 @@ SET_FREQUENCIES: dict[str, tuple[object, ...]] = {
 RESAMPLES = "sampling_strategy"  # as all of imbalanced-learn's ensembles and samplers call it
 # exp of it is looked for: embeddings of norm 1 need some tens, those of a norm of 100 some thousandths.
 LOG_SHARPNESS = (-20.0, 20.0)
+
+
+@dataclass(frozen=True)
+class SaysByMeans:
+    """What a fitted `NearestClassMean` says.
+
+    Attributes
+    ----------
+    means
+        float64 `[C, d]`.
+    sharpness
+        Its β.
+    """
+
+    means: Array
+    sharpness: float
+
+    def __call__(self, rows: Rows) -> Array:
+        """Log probabilities `[r, C]`."""
+        # Half the squared distance less the square of the row, which is the same for all classes.
+        closeness = rows.astype(np.float64) @ self.means.T - (self.means**2).sum(1) / 2
+        found: Array = log_softmax(self.sharpness * closeness, axis=1)
+        return found
+
+
+@dataclass(frozen=True)
+class SaysByNeighbours:
+    """What a fitted `NearestNeighbours` says.
+
+    Attributes
+    ----------
+    X, y
+        float32 `[n, d]` and int64 `[n]`: the rows trained on; each class has one.
+    k, metric
+        As of `NearestNeighbours`.
+    """
+
+    X: Rows
+    y: Labels
+    k: int
+    metric: str
+
+    @cached_property
+    def _search(self) -> NearestNeighbors:
+        k = min(self.k, len(self.X))
+        return NearestNeighbors(n_neighbors=k, metric=self.metric, algorithm="brute").fit(self.X)
+
+    def __call__(self, rows: Rows) -> Array:
+        """Log probabilities `[r, C]`."""
+        n_classes = int(self.y.max()) + 1
+        shares = np.bincount(self.y) / len(self.y)
+        near = self.y[self._search.kneighbors(rows, return_distance=False)]
+        votes = (near[:, :, None] == np.arange(n_classes)).sum(1)
+        found: Array = np.log((votes + shares) / (min(self.k, len(self.X)) + 1))
+        return found
+
+
+@dataclass(frozen=True)
+class SaysAsFitted:
+    """What a fitted `ScikitLearn` says.
+
+    Attributes
+    ----------
+    estimator
+        Fitted.
+    """
+
+    estimator: Any
+
+    def __call__(self, rows: Rows) -> Array:
+        """Log probabilities `[r, C]`."""
+        found: Array = np.log(np.maximum(self.estimator.predict_proba(rows).astype(np.float64), SMALLEST))
+        return found
 
 
 class FittedAtOnce(ABC):
@@ -95,15 +170,7 @@ class NearestClassMean(FittedAtOnce):
 
     def fit(self, X: Rows, y: Labels, n_real: int, seed: int) -> Says:
         """See `FittedAtOnce.fit`."""
-        means = _means(X, y)
-
-        def closeness(rows: Rows) -> Array:
-            # Half the squared distance less the square of the row, which is the same for all classes.
-            found: Array = rows.astype(np.float64) @ means.T - (means**2).sum(1) / 2
-            return found
-
-        sharpness = _sharpness(X[:n_real], y[:n_real])
-        return lambda rows: log_softmax(sharpness * closeness(rows), axis=1)
+        return SaysByMeans(_means(X, y), _sharpness(X[:n_real], y[:n_real]))
 
     def carried_prior(self, counts: NDArray[np.int64]) -> Array:
         """Uniform."""
@@ -166,18 +233,7 @@ class NearestNeighbours(FittedAtOnce):
 
     def fit(self, X: Rows, y: Labels, n_real: int, seed: int) -> Says:
         """See `FittedAtOnce.fit`."""
-        n_classes = int(y.max()) + 1
-        shares = np.bincount(y) / len(y)
-        k = min(self.k, len(X))
-        search = NearestNeighbors(n_neighbors=k, metric=self.metric, algorithm="brute").fit(X)
-
-        def says(rows: Rows) -> Array:
-            near = y[search.kneighbors(rows, return_distance=False)]
-            votes = (near[:, :, None] == np.arange(n_classes)).sum(1)
-            found: Array = np.log((votes + shares) / (k + 1))
-            return found
-
-        return says
+        return SaysByNeighbours(X, y, self.k, self.metric)
 
 
 class ScikitLearn(FittedAtOnce):
@@ -208,12 +264,7 @@ class ScikitLearn(FittedAtOnce):
         states = [path for path in fitted.get_params(deep=True) if path.rpartition("__")[2] == "random_state"]
         fitted.set_params(**dict.fromkeys(states, seed))
         fitted.fit(X, y)
-
-        def says(rows: Rows) -> Array:
-            found: Array = np.log(np.maximum(fitted.predict_proba(rows).astype(np.float64), SMALLEST))
-            return found
-
-        return says
+        return SaysAsFitted(fitted)
 
     def carried_prior(self, counts: NDArray[np.int64]) -> Array:
         """Those of the rows trained on, or uniform frequencies."""

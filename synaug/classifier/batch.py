@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 import torch
 
+# Rows are evaluated in blocks of one shape, so that a member's numbers do not depend on how many
+# rows the others of its stack have.
+EVALUATION_ROWS = 256
+
 
 @dataclass(frozen=True)
 class StackedBatch:

@@ -91,6 +91,20 @@ def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -
         place = str(config_dir)
         given = Arguments(given.overrides, (f"--config-dir={place}",), place)
     attempt = Attempt(task)
+    perform(given, attempt)
+    assert attempt.folder is not None
+    assert attempt.ended is not None
+    return Run(attempt.folder, attempt.ended.how, record.read(attempt.folder))
+
+
+def perform(given: Arguments, attempt: Attempt) -> None:
+    """Do one job as the command line would, and leave the process as it was.
+
+    Raises
+    ------
+    UserError
+        What the command would say.
+    """
     with _turn, sweep.set_aside(), as_before(), interrupts.terminable():
         try:
             given = app.with_texts_quoted(given)
@@ -112,9 +126,6 @@ def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -
             if not isinstance(stop.code, str):
                 raise
             raise UserError(stop.code) from None  # where a folder cannot be called so
-    assert attempt.folder is not None
-    assert attempt.ended is not None
-    return Run(attempt.folder, attempt.ended.how, record.read(attempt.folder))
 
 
 def _override(text: str) -> str:

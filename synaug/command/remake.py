@@ -121,7 +121,7 @@ def remake(wanted: Wanted) -> Remade:
             f"check that state out, or {ANEW}"
         )
     config = recorded_config(wanted, recorded)
-    sources = _same_sources(wanted, recorded, config)
+    sources = same_sources(wanted, recorded, config)
     # Not before: these import torch.
     from synaug import pipeline
     from synaug.encoder.workers import torch_threads
@@ -137,7 +137,7 @@ def remake(wanted: Wanted) -> Remade:
     )
     with torch_threads(config.threads):
         prepared = pipeline.prepare(config, wanted.folder.name, asked, cost := Cost())
-        _same_data(wanted, recorded, prepared.texts.fingerprint, prepared.embeddings_sha256)
+        same_data(wanted, recorded, prepared.texts.fingerprint, prepared.embeddings_sha256)
         split = next(split for split in prepared.splits if split.fold == wanted.fold)
         if wanted.inner is not None and not 0 <= wanted.inner < len(split.inner):
             raise UserError(
@@ -154,7 +154,7 @@ def remake(wanted: Wanted) -> Remade:
     )
     _same_counts(wanted, recorded, data, place)
     written = _written(augmenter.sampler, data, place) if augmenter.brings_texts else None
-    return Remade(recorded, prepared.texts, data, place, written, _other_versions(recorded))
+    return Remade(recorded, prepared.texts, data, place, written, other_versions(recorded))
 
 
 def _written(sampler: Any, data: "TrainingData", place: int) -> list[str]:
@@ -254,7 +254,7 @@ def _chosen(augmenters: Sequence["Augmenter"], recorded: Mapping[str, Any], seed
     return next((each for each in augmenters if each.amount in chosen), augmenters[0])
 
 
-def _same_sources(wanted: Wanted, recorded: Mapping[str, Any], config: DictConfig) -> dict[str, str]:
+def same_sources(wanted: Wanted, recorded: Mapping[str, Any], config: DictConfig) -> dict[str, str]:
     """What data and weights are now: the record's own."""
     sources = scientific_sources(config)
     resolved = OmegaConf.to_container(config, resolve=True)
@@ -273,7 +273,8 @@ def _same_sources(wanted: Wanted, recorded: Mapping[str, Any], config: DictConfi
     )
 
 
-def _same_data(wanted: Wanted, recorded: Mapping[str, Any], fingerprint: str, embeddings_sha256: str) -> None:
+def same_data(wanted: Wanted, recorded: Mapping[str, Any], fingerprint: str, embeddings_sha256: str) -> None:
+    """See that texts, labels and vectors are those of the record; raises `UserError` where they are not."""
     data = recorded["data"]
     if fingerprint != data["fingerprint"]:
         raise UserError(f"the texts or labels are not those that {wanted.folder} was made from: {ANEW}")
@@ -306,7 +307,8 @@ def _same_counts(wanted: Wanted, recorded: Mapping[str, Any], data: "TrainingDat
         )
 
 
-def _other_versions(recorded: Mapping[str, Any]) -> str | None:
+def other_versions(recorded: Mapping[str, Any]) -> str | None:
+    """The sentence for packages that have other versions than the record's; None where all are the same."""
     then, now = recorded["versions"], record.versions()
     names = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
     if not names:

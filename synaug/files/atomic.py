@@ -3,6 +3,7 @@
 import fnmatch
 import os
 import secrets
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,40 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         # An error of write() does not name the file.
+        if isinstance(error, OSError) and (error.errno in OF_THE_DISK or error.filename == str(temporary)):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give a new folder beside `path` that takes its place once the block ends well.
+
+    When the block raises, `path` is left as it was, and the new folder goes. A folder that stands there already is
+    moved aside, and removed once the new one has its name; whoever calls has looked whether it may go. What a SIGKILL
+    leaves behind starts with a dot and ends in ``.tmp``.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written; it names `path`.
+    """
+    path = path.absolute()
+    temporary, aside = (
+        path.with_name(f".{path.name}.{secrets.token_hex(4)}{ending}{TEMPORARY_ENDING}") for ending in ("", ".old")
+    )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        yield temporary
+        if path.exists():
+            os.replace(path, aside)
+        os.replace(temporary, path)
+        shutil.rmtree(aside, ignore_errors=True)
+    except BaseException as error:
+        if aside.exists() and not path.exists():
+            os.replace(aside, path)
+        shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, OSError) and (error.errno in OF_THE_DISK or error.filename == str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise

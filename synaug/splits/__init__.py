@@ -2,10 +2,11 @@
 
 from synaug.splits.account import minority_by_seed, said_of_unjudged, unjudged_by_seed
 from synaug.splits.draws import first_of_each_class, permuted
-from synaug.splits.make import make_splits, rows_needed
+from synaug.splits.make import ALL_ROWS, make_splits, rows_needed, split_of_all_rows
 from synaug.splits.split import InnerFold, Outside, Rows, Split, Validation, misuse
 
 __all__ = [
+    "ALL_ROWS",
     "InnerFold",
     "Outside",
     "Rows",
@@ -18,5 +19,6 @@ __all__ = [
     "permuted",
     "rows_needed",
     "said_of_unjudged",
+    "split_of_all_rows",
     "unjudged_by_seed",
 ]

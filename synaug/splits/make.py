@@ -10,7 +10,9 @@ from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.seeding import derive_seed
 from synaug.settings import names
 from synaug.splits.draws import first_of_each_class
-from synaug.splits.split import Outside, Rows, Split, Validation, held_back, misuse
+from synaug.splits.split import InnerFold, Outside, Rows, Split, Validation, held_back, misuse
+
+ALL_ROWS = -1  # in the place of a fold's number, where no fold is left out
 
 
 def make_splits(
@@ -68,21 +70,58 @@ def make_splits(
             outside = Outside(dataset, seed, fold, rest, labels, n_classes, groups)
             thin = _thinner(outside, imbalance_ratio, minority, class_names)
             train, inner = validation.divide(outside, thin)
-            if (wrong := misuse(outside, train, inner)) is not None:
-                kind = type(validation)
-                raise UserError(
-                    f"validation._target_={kind.__module__}.{kind.__qualname__} {wrong} in {outside.where}: mend it, "
-                    "as synaug.splits.Validation says, or choose nested"
-                )
+            _require_sound(validation, outside, train, inner)
             removed = held_back(outside, train, inner)
             splits.append(Split(seed, fold, tuple(sorted(minority)), train, inner, test, removed))
     return splits
+
+
+def split_of_all_rows(
+    dataset: str,
+    labels: NDArray[np.int64],
+    class_names: Sequence[str],
+    imbalance_ratio: ImbalanceRatio,
+    *,
+    seed: int,
+    validation: Validation,
+    groups: NDArray[np.int64] | None = None,
+) -> Split:
+    """The split of a classifier that is to be used: every row trains, none is taken away, and none tests.
+
+    Parameters
+    ----------
+    dataset, labels, class_names, imbalance_ratio, validation, groups
+        As of `make_splits`; the imbalance ratio says which classes are the minority, and no more.
+    seed
+        What the draws depend on, together with the number `ALL_ROWS` in the place of a fold's.
+
+    Raises
+    ------
+    UserError
+        As `make_splits` does.
+    """
+    n_classes = len(class_names)
+    rows_per_class = np.bincount(labels, minlength=n_classes)
+    minority = imbalance_ratio.minority_classes(class_names, rows_per_class, seed)
+    outside = Outside(dataset, seed, ALL_ROWS, np.arange(len(labels)), labels, n_classes, groups)
+    train, inner = validation.divide(outside, lambda rows: rows)
+    _require_sound(validation, outside, train, inner)
+    return Split(seed, ALL_ROWS, tuple(sorted(minority)), train, inner, np.zeros(0, np.int64))
 
 
 def rows_needed(n_folds: int, validation: Validation) -> int:
     """Rows that a class needs: one in each fold, and outside any fold as many as the validation asks for."""
     # Outside the fold that has most of them, n rows are n - ceil(n / n_folds) = floor(n * (n_folds - 1) / n_folds).
     return max(n_folds, -(-validation.least_outside * n_folds // (n_folds - 1)))
+
+
+def _require_sound(validation: Validation, outside: Outside, train: Rows, inner: Sequence[InnerFold]) -> None:
+    if (wrong := misuse(outside, train, inner)) is not None:
+        kind = type(validation)
+        raise UserError(
+            f"validation._target_={kind.__module__}.{kind.__qualname__} {wrong} in {outside.where}: mend it, "
+            "as synaug.splits.Validation says, or choose nested"
+        )
 
 
 def _folds(

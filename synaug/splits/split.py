@@ -100,6 +100,8 @@ class Outside:
     @property
     def where(self) -> str:
         """Which split this is, in words."""
+        if self.fold < 0:
+            return "all rows"
         return f"seed {self.seed} fold {self.fold}"
 
     def count(self, rows: Rows) -> Rows:

@@ -8,12 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from synaug.augmenter import interpolate
-from synaug.classifier.batch import StackedBatch
+from synaug.classifier.batch import EVALUATION_ROWS, StackedBatch
 from synaug.training.training_sets import TrainingSet
 
-# Rows are evaluated in blocks of one shape, so that a member's numbers do not depend on how many
-# rows the others of its stack have.
-EVALUATION_ROWS = 256
 # Optimiser steps in one of Lightning's batches: its own work for each batch costs half as much as a step.
 BLOCK_STEPS = 10
 

@@ -18,7 +18,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment  # type:
 from synaug.classifier import Classifier, WithoutBiases
 from synaug.errors import UserError
 from synaug.loss import Loss
-from synaug.scores.decision import CANDIDATE_RULES, CANDIDATES
+from synaug.scores.decision import ARGMAX, CANDIDATE_RULES, CANDIDATES
 from synaug.scores.prior_correction import corrected
 from synaug.scores.tau_norm import LinearEnd, choose
 from synaug.seeding import derive_seed
@@ -26,7 +26,7 @@ from synaug.settings import REFIT
 from synaug.training.batches import EvaluationBatches, RowPool
 from synaug.training.datamodule import EmbeddingDataModule
 from synaug.training.looks import SplitJudge, looks, pooled
-from synaug.training.predictions import Chosen, Curves, OfSplit, Predictions, TauNorm
+from synaug.training.predictions import Chosen, Curves, Member, OfSplit, Predictions, TauNorm
 from synaug.training.progress import StepsBar
 from synaug.training.training_sets import TrainingData, member_seeds
 from synaug.training.watch import InnerWatch, Watch, WholeWatch, by_row, out_of_fold
@@ -34,6 +34,7 @@ from synaug.training.watch import InnerWatch, Watch, WholeWatch, by_row, out_of_
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
+MemberWeights = dict[str, NDArray[np.float32]]
 # Weights, gradients and Adam's two moments of a stack must fit the caches of a core. Larger stacks save few calls
 # and are slowed down by memory.
 STACK_BYTES = 8 << 20
@@ -68,6 +69,8 @@ class StackedTraining:
     final
         ``bagged``: the mean of the inner members is the classifier; ``refit``: the member that trains on all rows, at
         the step that the inner ones chose.
+    keep
+        Whether to return the fitted classifiers, too.
     """
 
     classifier: Callable[..., Classifier]
@@ -76,6 +79,7 @@ class StackedTraining:
     max_steps: int
     trainer: Mapping[str, Any]
     final: str
+    keep: bool = False
 
     def fit(self, data: TrainingData) -> Predictions:
         """Train all members, and predict with the weights that each rule chose.
@@ -123,6 +127,8 @@ class _Task:
         # The same at the step of `TAU_NORM_OF`, without biases; of classifiers that end in a linear layer.
         self.ends_on_test: dict[int, LinearEnd] = {}
         self.ends_on_left_out: dict[int, LinearEnd] = {}
+        # By rule and member, the weights that said it, where they are to be kept.
+        self.weights: dict[str, dict[int, MemberWeights]] = {rule: {} for rule in (ARGMAX, *CANDIDATE_RULES)}
         self.flops = 0.0
 
     def stacks(self, members: Sequence[int]) -> list[list[int]]:
@@ -153,6 +159,7 @@ class _Task:
             self.on_left_out[rule] |= _said(trainer, stack, module.left_out_rows(), members)
             if self.training.final != REFIT:
                 self.on_test[rule] |= _said(trainer, stack, module.test_rows(), members)
+                self._keep(rule, stack, members)
             if rule == TAU_NORM_OF and stack.ends_linearly:
                 self.ends_on_left_out |= _linear_ends(trainer, stack, module.left_out_rows(), members)
                 if self.training.final != REFIT:
@@ -176,11 +183,26 @@ class _Task:
         trainer, stack = self._trained(module, watch, bar)
         self.last |= _said(trainer, stack, module.test_rows(), members)
         self._check_last(members)
+        self._keep(ARGMAX, stack, members)
         for rule in of_refits:
             stack.load(watch.kept[rule].weights)
             self.on_test[rule] |= _said(trainer, stack, module.test_rows(), members)
+            self._keep(rule, stack, members)
             if rule == TAU_NORM_OF and stack.ends_linearly:
                 self.ends_on_test |= _linear_ends(trainer, stack, module.test_rows(), members)
+
+    def _keep(self, rule: str, stack: Classifier, members: Sequence[int]) -> None:
+        """Keep the weights that the stack has now, if any are to be kept."""
+        if not self.training.keep:
+            return
+        if not stack.ends_linearly or type(stack).predict_step is not Classifier.predict_step:
+            kind = type(stack)
+            raise UserError(
+                f"a classifier that computes in a way of its own ({kind.__module__}.{kind.__qualname__}) cannot be "
+                "kept, as weights are kept and no code: choose a run of classifier=mlp or linear"
+            )
+        for place, member in enumerate(members):
+            self.weights[rule][member] = {name: of[place].cpu().numpy().copy() for name, of in stack.weights.items()}
 
     def _check_last(self, members: Sequence[int]) -> None:
         """Refuse to score what is not finite: members on all rows go on after the inner ones have stopped."""
@@ -235,7 +257,24 @@ class _Task:
         ]
         last = pooled([self.last[member] for member in of_split if member in self.last])
         chosen = {rule: self._chosen(rule, place, of_split) for rule in CANDIDATE_RULES}
-        return OfSplit(last, chosen, self._tau_norm(place, of_split))
+        kept = self._members(of_split) if self.training.keep else {}
+        return OfSplit(last, chosen, self._tau_norm(place, of_split), kept)
+
+    def _members(self, of_split: Sequence[int]) -> dict[str, list[Member]]:
+        """The classifiers behind what is said of one split's test rows, by rule."""
+        kept: dict[str, list[Member]] = {}
+        for rule, weights in self.weights.items():
+            kept[rule] = [
+                Member(
+                    weights[member],
+                    None if rule == ARGMAX else self.carried[member],
+                    self.data.training_sets[member].mean,
+                    self.data.training_sets[member].scale,
+                )
+                for member in of_split
+                if member in weights
+            ]
+        return kept
 
     def _chosen(self, rule: str, place: int, of_split: Sequence[int]) -> Chosen:
         """What the models of the step that a rule chose say, in one split."""

@@ -66,7 +66,7 @@ class SplitJudge:
 
     def known(self, log_probabilities: Array) -> OutOfFold:
         """Corrected log probabilities `[n, n_classes]`, as rules may look at them."""
-        return OutOfFold(log_probabilities, self.labels, _parts(self.labels, self.inner), self.target)
+        return OutOfFold(log_probabilities, self.labels, parts_of(self.labels, self.inner), self.target)
 
     def look(self, step: int, log_probabilities: Array) -> list[str]:
         """Take the losses after a step; by which rules they are the lowest so far. If by none, it is time to stop."""
@@ -82,7 +82,7 @@ class SplitJudge:
         return improved
 
 
-def _parts(labels: NDArray[np.int64], inner: NDArray[np.int64]) -> NDArray[np.int64]:
+def parts_of(labels: NDArray[np.int64], inner: NDArray[np.int64]) -> NDArray[np.int64]:
     """Parts for what is fitted on out-of-fold rows: the inner folds; of one fold alone, rows dealt by class."""
     if len(np.unique(inner)) > 1:
         return inner

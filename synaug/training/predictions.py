@@ -1,6 +1,6 @@
 """What fitted classifiers say of the rows that they did not train on, whoever fitted them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,6 +57,26 @@ class TauNorm:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A classifier behind a split's predictions, kept so that it can be asked about other rows.
+
+    Attributes
+    ----------
+    fitted
+        Of a stack's member its weights by name, `[...]` each, float32; of others what says log probabilities.
+    carried
+        Class frequencies `[n_classes]` that its probabilities follow; None where a rule takes them as they are.
+    mean, scale
+        float32 `[d]`: as of `synaug.training.training_sets.TrainingSet`.
+    """
+
+    fitted: Mapping[str, NDArray[np.float32]] | Callable[[NDArray[np.float32]], Array]
+    carried: Array | None
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class OfSplit:
     """What is predicted in one split.
 
@@ -68,11 +88,15 @@ class OfSplit:
         By rule.
     tau_norm
         None of a classifier that does not end in a linear layer.
+    members
+        By rule (those of `chosen`, and argmax), the classifiers whose mean says `Chosen.test`, or `last`; empty where
+        they are not to be kept.
     """
 
     last: Array
     chosen: Mapping[str, Chosen]
     tau_norm: TauNorm | None = None
+    members: Mapping[str, Sequence[Member]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -260,6 +260,8 @@ def _judged(split: Split, inner: int | None) -> NDArray[np.int64]:
 
 
 def _where(split: Split, inner: int | None) -> str:
+    if split.fold < 0:
+        return f"all rows{'' if inner is None else f', inner fold {inner}'}"
     return f"seed {split.seed} fold {split.fold}{'' if inner is None else f', inner fold {inner}'}"
 
 

@@ -145,7 +145,8 @@ class WholeWatch(Watch):
             labels = data.labels[data.splits[place].test]
             self.n_judged += len(positions) * len(labels)
             said = pooled(list(log_probabilities[positions, : len(labels)]))
-            self.argmax_test[place].append(balanced_accuracy(labels, said.argmax(1)))
+            of_test = balanced_accuracy(labels, said.argmax(1)) if len(labels) else np.nan
+            self.argmax_test[place].append(of_test)
             for rule, steps in self.chosen.items():
                 if steps[place] == step:
                     self.kept[rule].keep(stack, running, positions)

@@ -1,0 +1,261 @@
+"""The model card: what a model is, what it promises, and what it is not for; as the Hugging Face hub shows it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from synaug.files.escaping import html, shown
+
+FIRST = ("balanced_accuracy", "f1_macro", "minority_recall", "minority_precision", "accuracy")
+CALIBRATION = ("log_loss", "brier_score", "calibration_error")
+WORDS = {
+    "balanced_accuracy": "balanced accuracy",
+    "f1_macro": "macro F1",
+    "minority_recall": "recall of the minority",
+    "minority_precision": "precision of the minority",
+    "accuracy": "accuracy",
+    "log_loss": "log loss (nats)",
+    "brier_score": "Brier score",
+    "calibration_error": "expected calibration error",
+    "recall": "recall",
+    "precision": "precision",
+    "f1": "F1",
+}
+# What the hub calls a metric that it knows.
+OF_THE_HUB = {"accuracy": "accuracy", "f1_macro": "f1", "brier_score": "brier_score"}
+MOST_CLASSES = 200
+
+
+def card(config: Mapping[str, Any]) -> str:
+    """The card of a model, from what its ``config.json`` says."""
+    return "\n".join(
+        ["---", yaml.safe_dump(_front(config), sort_keys=False, allow_unicode=True) + "---", *_body(config), ""]
+    )
+
+
+def promised(record: Mapping[str, Any]) -> list[str]:
+    """The verdict's metric, as the outer splits estimate it: of the method, and of all that was picked."""
+    first = [
+        f"{WORDS.get(each['metric'], each['metric'])} {_with_interval(each)}"
+        for each in _wanted(record["estimates"], [record["metric"]])
+    ]
+    anew = [
+        f"with the choice of the method made anew in each split {_with_interval(each)}" for each in record["picked"]
+    ]
+    if not first:
+        return []
+    return [f"on rows that did not train: {'; '.join([*first, *anew])}"]
+
+
+def _front(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the hub reads."""
+    data, record = config["data"], config["record"]
+    encoder = config["encoder"]["settings"]
+    by_name = {each["metric"]: each for each in record["estimates"] if each["label"] is None}
+    metrics = [
+        {"type": OF_THE_HUB.get(name, name), "name": WORDS.get(name, name), "value": by_name[name]["value"]}
+        for name in dict.fromkeys([record["metric"], *FIRST, *CALIBRATION])
+        if name in by_name
+    ]
+    dataset = {"name": shown(data["name"]), "type": data.get("hub_id") or "own-file"}
+    result = {
+        "task": {"type": "text-classification", "name": "text classification"},
+        "dataset": dataset,
+        "metrics": metrics,
+    }
+    front: dict[str, Any] = {
+        "library_name": "synaug",
+        "pipeline_tag": "text-classification",
+        "license": "other",
+        "license_name": "see-below",
+        "tags": ["text-classification", "imbalanced-learning", "synaug"],
+        "metrics": [metric["type"] for metric in metrics],
+    }
+    if data.get("hub_id"):
+        front["datasets"] = [data["hub_id"]]
+    model = str(encoder.get("model", ""))
+    if model.count("/") == 1 and not model.startswith((".", "/", "~")):
+        front["base_model"] = model
+    if metrics:
+        front["model-index"] = [{"name": shown(record["run"]), "results": [result]}]
+    return front
+
+
+def _body(config: Mapping[str, Any]) -> Iterator[str]:
+    record, data, fitted = config["record"], config["data"], config["fitted"]
+    yield f"# {_text(data['name'])}: {_text(record['method'])}"
+    yield ""
+    yield (
+        f"This classifier tells {len(config['classes'])} classes of texts apart. It was fitted by "
+        "[synaug](https://arxiv.org/abs/2501.06434) on all rows of the data set. What it was judged on is the run "
+        f"{_code(record['run'])}, in which no row that tests has trained."
+    )
+    yield ""
+    yield "## Verdict"
+    yield ""
+    yield from _verdict(record)
+    yield ""
+    yield "## What it promises"
+    yield ""
+    yield from _scores(config)
+    yield ""
+    if config["remarks"]:
+        yield from (f"- {_text(remark[:1].upper() + remark[1:])}." for remark in config["remarks"])
+        yield ""
+    yield "## Calibration"
+    yield ""
+    yield from _table(_wanted(record["estimates"], CALIBRATION))
+    yield ""
+    yield _prior(config)
+    yield ""
+    yield "## Classes"
+    yield ""
+    yield from _classes(config)
+    yield ""
+    yield "## How it was fitted"
+    yield ""
+    yield from _fitted(config, fitted)
+    yield ""
+    yield "## Data and licence"
+    yield ""
+    yield f"- Data set: {_text(data['name'])}, {fitted['rows']:,} rows, fingerprint {_code(data['fingerprint'][:16])}."
+    yield f"- Licence of the data: {_text(data.get('licence') or 'not stated in the configuration')}."
+    if data.get("paper"):
+        yield f"- Source: {_text(data['paper'])}."
+    yield "- The encoder has a licence of its own, and so have the data: both hold for what is made of them."
+    yield ""
+    yield "## What it is not for"
+    yield ""
+    yield "- Texts unlike those of the data set: of another language, source, length or time. Nothing was tested there."
+    yield "- Texts of none of these classes: one of them is always named, unless a rule abstains."
+    yield "- Decisions about people without somebody who looks at each."
+    if data.get("embeddings_sha256"):
+        yield "- Vectors of another encoder, or of the same one with another pooling."
+    yield ""
+    yield "## Use"
+    yield ""
+    yield "```python"
+    yield "import synaug"
+    yield ""
+    yield 'model = synaug.load_model("this/folder")'
+    yield "model.predict(texts), model.predict_proba(texts), model.classes_"
+    yield "```"
+    yield ""
+    yield "```"
+    yield "python -m synaug.predict this/folder new.csv --text body --output predicted.csv"
+    yield "```"
+
+
+def _verdict(record: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Scenario: {_text(record['scenario'])}."
+    if record["outcome"] is None:
+        yield "There is no verdict: this run was fitted by itself, or methods of one kind alone were compared."
+        return
+    yield f"{_text(record['verdict'][:1].upper() + record['verdict'][1:])}."
+    kind = "with" if record["outcome"] == "better" else "without"
+    yield (
+        f"So the method is one {kind} synthesis. Of these, it has the lowest mean loss on out-of-fold rows: no test "
+        "score has chosen among them."
+    )
+
+
+def _scores(config: Mapping[str, Any]) -> Iterator[str]:
+    record = config["record"]
+    n_splits = max((each["n_splits"] for each in record["estimates"]), default=0)
+    yield (
+        f"Means over {n_splits} splits ({len(record['seeds'])} × {record['n_folds']} folds) of rows that did not "
+        "train, with 95 % intervals (Nadeau and Bengio 2003). These are scores of the procedure that fitted the model, "
+        "on training sets one fold smaller; the model's own score on its training rows says nothing and is not given."
+    )
+    yield ""
+    yield from _table(_wanted(record["estimates"], dict.fromkeys([record["metric"], *FIRST])))
+    if record["picked"]:
+        (picked,) = record["picked"]
+        yield ""
+        yield (
+            "Choosing this method among others is not in these numbers. With the choice made anew in each split, "
+            f"{WORDS.get(picked['metric'], picked['metric'])} is {_with_interval(picked)}: where the two differ, "
+            "believe this one."
+        )
+
+
+def _wanted(estimates: Sequence[Mapping[str, Any]], names: Any) -> list[Mapping[str, Any]]:
+    by_name = {each["metric"]: each for each in estimates if each["label"] is None}
+    return [by_name[name] for name in names if name in by_name]
+
+
+def _table(estimates: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield "| score | mean | 95 % interval |"
+    yield "|---|---|---|"
+    for each in estimates:
+        yield f"| {WORDS.get(each['metric'], each['metric'])} | {_number(each['value'])} | {_interval(each)} |"
+
+
+def _classes(config: Mapping[str, Any]) -> Iterator[str]:
+    by_class = {(each["metric"], each["label"]): each for each in config["record"]["estimates"]}
+    yield "| class | rows | recall | precision |"
+    yield "|---|---|---|---|"
+    for name, rows in list(zip(config["classes"], config["data"]["rows_per_class"], strict=True))[:MOST_CLASSES]:
+        cells = [
+            _with_interval(by_class[metric, name]) if (metric, name) in by_class else "–"
+            for metric in ("recall", "precision")
+        ]
+        yield f"| {_text(name)} | {rows:,} | {' | '.join(cells)} |"
+    if len(config["classes"]) > MOST_CLASSES:
+        yield ""
+        yield f"… and {len(config['classes']) - MOST_CLASSES} more in `config.json`."
+
+
+def _prior(config: Mapping[str, Any]) -> str:
+    if config["decision"]["name"] == "argmax":
+        return "Probabilities are as the classifier says them, at the class frequencies that it was trained on."
+    if config["target_prior"] == "natural":
+        return "Probabilities are corrected to the class frequencies of the data set."
+    return (
+        "Before the rule, probabilities are corrected to classes that are equally frequent. So a probability is that "
+        "of a text drawn from classes of equal size, and not from the data set as it came."
+    )
+
+
+def _fitted(config: Mapping[str, Any], fitted: Mapping[str, Any]) -> Iterator[str]:
+    choices, decision = config["record"]["choices"], config["decision"]
+    yield f"- Encoder: {_text(choices['encoder'])} ({_code(config['encoder']['source'][:80])})."
+    parts = {name: choices.get(name, "plain") for name in ("augmenter", "loss", "classifier")}
+    yield f"- Method: {'; '.join(f'{name}: {_text(option)}' for name, option in parts.items())}."
+    averaged = "s, whose probabilities are averaged" if fitted["members"] > 1 else ""
+    steps = f", trained for {fitted['steps']} steps" if fitted["steps"] else ""
+    yield f"- {fitted['members']} classifier{averaged}{steps}."
+    yield f"- A fit on all rows has {fitted['real']:,} real ones and {fitted['synthetic']:,} synthetic ones."
+    yield f"- Rule: {_text(decision['name'])}{_abstains(decision)}."
+    yield "- Class names, offsets, versions and digests: `config.json`. Weights: `head.safetensors`; it holds no code."
+
+
+def _abstains(decision: Mapping[str, Any]) -> str:
+    below = decision.get("abstain_below")
+    return "" if below is None else f", which names no class where its probability is below {below:g}"
+
+
+def _with_interval(each: Mapping[str, Any]) -> str:
+    interval = _interval(each)
+    return _number(each["value"]) + ("" if interval == "–" else f" [{interval}]")
+
+
+def _interval(each: Mapping[str, Any]) -> str:
+    if each["low"] is None:
+        return "–"
+    return f"{_number(each['low'])} to {_number(each['high'])}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _text(text: object) -> str:
+    """Text that others chose, in Markdown and never at the start of a line: nothing of it is markup."""
+    return "".join(f"\\{sign}" if sign in r"\`*_[]|~" else sign for sign in html(text))
+
+
+def _code(text: object) -> str:
+    """The same as code, in which a backtick would end it."""
+    return f"`{html(text).replace('`', '')}`"

@@ -1,0 +1,101 @@
+"""Texts to vectors, by the encoder that a model was fitted with and by no other."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synaug.errors import UserError
+
+if TYPE_CHECKING:
+    from synaug.encoder import Encoder
+
+ROOM = "synaug.encoder"  # whose encoders a model may make by itself: all others are code that somebody brings
+Vectors = NDArray[np.float32]
+# What of an encoder's settings says where it is and how it runs, and decides no number.
+PLACES = ("model", "revision", "package", "device", "batch_tokens")
+
+
+def made(settings: Mapping[str, Any], places: Mapping[str, Any]) -> "Encoder":
+    """Make the encoder of a model; it loads nothing yet.
+
+    Parameters
+    ----------
+    settings
+        As a run's config has them, with ``_target_``.
+    places
+        Some of `PLACES`: where it lies now.
+
+    Raises
+    ------
+    UserError
+        If it is none of synaug's own.
+    """
+    room, _, name = str(settings["_target_"]).rpartition(".")
+    if room != ROOM:
+        raise UserError(
+            f"the model's encoder is {settings['_target_']}, which is none of synaug's: make it yourself, and give it "
+            "as encoder=... to synaug.load_model, or name its configs with --config-dir"
+        )
+    arguments = {key: value for key, value in {**settings, **places}.items() if not key.startswith("_")}
+    encoder: Encoder = getattr(import_module(ROOM), name)(**arguments)
+    return encoder
+
+
+def refuse_decisive(places: Mapping[str, Any]) -> None:
+    """Refuse settings of an encoder that say more than where it lies and how it runs; raises `UserError`."""
+    others = [key for key in places if key not in PLACES]
+    if others:
+        raise UserError(
+            f"encoder.{others[0]} decides what vectors are, so a model has it for good: give "
+            f"{', '.join(f'encoder.{key}' for key in PLACES)} alone, or fit another model"
+        )
+
+
+def refuse_another(encoder: "Encoder", identity: Mapping[str, Any]) -> None:
+    """See that an encoder is the one that a model was fitted with.
+
+    Raises
+    ------
+    UserError
+        If it is not; the sentence names what differs.
+    """
+    now = dict(encoder.identity())
+    differing = sorted(key for key in {*now, *identity} if now.get(key) != identity.get(key))
+    if differing:
+        key = differing[0]
+        raise UserError(
+            f"the encoder is not the one that the model was fitted with: its {key} is {_short(now.get(key))}, and was "
+            f"{_short(identity.get(key))}: give the encoder that it was fitted with (encoder.model=...), or fit the "
+            "model again"
+        )
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"
+
+
+def as_vectors(given: Any, n_features: int) -> Vectors:
+    """Vectors as a head takes them, float32 `[n, d]`.
+
+    Raises
+    ------
+    UserError
+        If they are no numbers, of another width, or not finite.
+    """
+    try:
+        vectors = np.asarray(given, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"vectors must be numbers of one width ({error}): give an array [n, {n_features}]") from error
+    if vectors.ndim != 2 or vectors.shape[1] != n_features:
+        raise UserError(
+            f"vectors of shape {list(vectors.shape)} are given, but the model was fitted on vectors of {n_features} "
+            f"numbers: give an array [n, {n_features}] of the same encoder's"
+        )
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        raise UserError(f"the vector in row {bad[0] + 1} holds NaN or infinity: mend or remove it")
+    return vectors
