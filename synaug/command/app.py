@@ -17,7 +17,6 @@ from synaug.command.arguments import Arguments
 from synaug.command.callbacks import AllRecorded
 from synaug.command.check.command_line import check_command_line
 from synaug.command.explain import explained
-from synaug.command.help import help_text
 from synaug.command.job import Attempt, Job, task
 from synaug.command.overrides import as_written
 from synaug.command.process import as_before
@@ -35,27 +34,29 @@ OmegaConf.register_new_resolver("synaug.threads", launchers.threads, replace=Tru
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
-def main(job: Job = task, first: Sequence[str] = ()) -> None:
-    """Run the command line; exit with 1 where a job failed.
+def main(words: Sequence[str] | None = None, job: Job = task, first: Sequence[str] = ()) -> int:
+    """Run a command line, and return 0; exit with 1 where a job failed.
 
     Parameters
     ----------
+    words
+        The command line without the program's name; the process's own if not given.
     job
         What each job does.
     first
         Overrides that stand before the user's, which win.
     """
     make_console_safe()
-    given = arguments.parsed(sys.argv[1:])
-    if given.help:  # Hydra's own would compose the config, list groups without their lines, and take a second
-        sys.stdout.write(f"{help_text(given.config_dir)}\n")
-        return
+    given = arguments.parsed(sys.argv[1:] if words is None else words)
     attempt = Attempt(job)
     try:
         with interrupts.terminable(), as_before():
+            if words is not None:
+                sys.argv = [*sys.argv[:1], *words]  # what a sweep notes as its command
             _perform_and_finish(given, attempt, first)
     except (KeyboardInterrupt, Terminated) as late:  # while the process was put back
         _interrupted(late)
+    return 0
 
 
 def _perform_and_finish(given: Arguments, attempt: Attempt, first: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""``python -m synaug.report FOLDER…``: tables, figures, one page, and a verdict in words."""
+"""``synaug report FOLDER…``: tables, figures, one page, and a verdict in words."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from synaug.errors import UserError, user_sentence
 from synaug.files.escaping import console, make_console_safe, say
 from synaug.report import limits
-from synaug.scores.metrics import CLASS_METRICS, METRICS
+from synaug.scores.names import CLASS_METRICS, METRICS
 
 OF_ONE_CLASS = [f"{name}[CLASS]" for name in CLASS_METRICS]
 
@@ -18,7 +18,7 @@ OF_ONE_CLASS = [f"{name}[CLASS]" for name in CLASS_METRICS]
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     command_line = argparse.ArgumentParser(
-        prog="python -m synaug.report", description="Compare all runs below some folders, and write a report of them."
+        prog="synaug report", description="Compare all runs below some folders, and write a report of them."
     )
     command_line.add_argument(
         "folders", nargs="+", type=Path, metavar="FOLDER", help="of an experiment, e.g. multirun/paper"
