@@ -1,11 +1,16 @@
 """``python -m synaug`` and the command ``synaug``."""
 
+import os
 import sys
 
 
 def main() -> int:
     """Run the command line, and return its exit code; see `synaug.command.subcommands`."""
     try:
+        if "_ARGCOMPLETE" in os.environ:  # a tab in a shell
+            from synaug.command.completion import answer
+
+            answer()
         from synaug.command.subcommands import perform
 
         return perform(sys.argv[1:])

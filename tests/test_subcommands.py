@@ -54,7 +54,7 @@ def test_help_lists_every_command_on_one_screen(words: list[str], monkeypatch: p
     assert len(lines) <= SCREEN
     assert max(map(len, lines)) <= COLUMNS
     for name, each in SUBCOMMANDS.items():
-        assert f"  {name:<9}  {each.line}" in lines
+        assert f"  {name:<10}  {each.line}" in lines
     assert any("run --help" in line and "groups" in line for line in lines)
 
 

@@ -9,7 +9,7 @@ from importlib import import_module
 from synaug.errors import UserError
 from synaug.files.escaping import console, make_console_safe
 
-RUN, HELP = "run", "help"
+RUN, COMPLETION, HELP = "run", "completion", "help"
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ SUBCOMMANDS = {
     "embed": Subcommand("synaug.command.embed:main", "fill the cache of embeddings and stop"),
     "check": Subcommand("synaug.command.external_checks:main", "compare synaug with what others have published"),
     "dashboard": Subcommand("synaug.tracking.dashboard_command:main", "build a W&B workspace and a W&B report"),
+    COMPLETION: Subcommand("synaug.command.completion:main", "print what makes bash, zsh or fish complete all of this"),
 }
 
 OVERVIEW = """\
