@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from synaug.command.remake import Remade, Wanted, makes_rows, of_first_loss, remake
 from synaug.errors import UserError
-from synaug.files.escaping import console, say, shown
+from synaug.files.escaping import say, shown, wrapped
+from synaug.files.sign_of_life import busy
 from synaug.record import maps as map_files
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ def draw(asked: argparse.Namespace) -> None:
         nothing = f"no run below {asked.folder} made synthetic rows{of}, so there is nothing to draw: choose other runs"
         raise UserError("; ".join(without) or nothing)
     for sentence in without:
-        sys.stderr.write(console(f"{sentence}\n"))
-    say(f"python -m synaug.report {asked.folder} puts them on its page\n")
+        sys.stderr.write(wrapped(f"{sentence}\n"))
+    say(f"synaug report {asked.folder} puts them on its page\n")
 
 
 def _common_seed(runs: "pd.DataFrame", records: Mapping[str, Mapping[str, Any]]) -> int | None:
@@ -88,9 +89,10 @@ def _map(asked: argparse.Namespace, kinds: Sequence[str], runs: "pd.DataFrame", 
 
     remade: dict[str, tuple[str, Remade]] = {}
     for label, identity, folder in runs[["augmenter", "identity", "folder"]].itertuples(index=False):
-        sys.stderr.write(console(f"making {label} again\n"))
+        sys.stderr.write(wrapped(f"making {label} again\n"))
         wanted = Wanted(Path(folder), seed, asked.fold, None, asked.settings, asked.config_dir, asked.trust)
-        remade[identity] = (label, remake(wanted))
+        with busy(f"making {label} again"):
+            remade[identity] = (label, remake(wanted))
     first = next(iter(remade.values()))[1]
     split, embeddings, labels = first.training_set.split, first.data.embeddings, first.data.labels
     some, parents = {}, {}
@@ -109,7 +111,8 @@ def _map(asked: argparse.Namespace, kinds: Sequence[str], runs: "pd.DataFrame", 
     places: dict[str, list[list[int]]] = {}
     for kind in kinds:
         sys.stderr.write(f"projecting by {kind}\n")
-        fitted, applied = project(kind, embeddings[real], points)
+        with busy(f"projecting by {kind}"):
+            fitted, applied = project(kind, embeddings[real], points)
         places[kind] = _on_a_square([fitted, *applied])
     drawn_real: dict[str, Any] = {
         "total": len(first.training_set.rows) + len(split.held_back),

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from synaug.command.arguments import Arguments
 from synaug.errors import UserError, user_sentence
 from synaug.files.atomic import replacing
-from synaug.files.escaping import console, csv_cell, make_console_safe, say, shown
+from synaug.files.escaping import csv_cell, make_console_safe, say, shown, wrapped
+from synaug.files.sign_of_life import busy
 from synaug.sweep import interrupts
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def reported(work: Any, given: Arguments) -> int:
         said = user_sentence(error, "choose another place") or explained(error, given, of_a_job=True)
         if said is None:
             raise
-        sys.stderr.write(console(f"{said}\n"))
+        sys.stderr.write(wrapped(f"{said}\n"))
         return 1
     return 0
 
@@ -153,8 +154,10 @@ def explain(asked: argparse.Namespace) -> None:
     from synaug.command.remake import Wanted, described_rows, remake
 
     (run,) = asked.runs
-    remade = remake(Wanted(run, asked.seed, asked.fold, asked.inner, asked.settings, asked.config_dir, asked.trust))
-    described = described_rows(remade, asked.nearest)
+    with busy("making the split again"):
+        remade = remake(Wanted(run, asked.seed, asked.fold, asked.inner, asked.settings, asked.config_dir, asked.trust))
+    with busy("looking for the nearest real rows"):
+        described = described_rows(remade, asked.nearest)
     n = len(described.lineage)
     if not n:
         raise UserError(f"{run} made no synthetic row in {_where(remade)}: choose a run whose augmenter adds rows")
@@ -179,7 +182,7 @@ def explain(asked: argparse.Namespace) -> None:
     lines = list(_told(remade, described, rows, whole=not asked.row))
     if asked.csv is not None:
         lines.append(f"\nall {n} rows: {asked.csv}")
-    say("\n".join(lines) + "\n")
+    say(wrapped("\n".join(lines) + "\n"))
 
 
 def _examples_alone(asked: argparse.Namespace) -> None:

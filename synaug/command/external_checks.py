@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from synaug.errors import UserError
-from synaug.files.escaping import console, make_console_safe, say
+from synaug.files.escaping import make_console_safe, say, wrapped
+from synaug.files.sign_of_life import busy
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -55,15 +56,16 @@ class Outcome:
         """Make the comparisons of one kind, and print them."""
         from synaug.check.comparison import table
 
-        sys.stderr.write(console(f"checking: {title}\n"))
-        made = list(comparisons)
+        sys.stderr.write(wrapped(f"checking: {title}\n"))
+        with busy(f"checking: {title}"):
+            made = list(comparisons)
         self.comparisons += made
         say(f"\n{table(title, made)}\n")
 
     def leave_out(self, title: str, error: UserError) -> None:
         """Say what could not be checked, and why."""
         self.not_checked += 1
-        say(f"\nnot checked: {title}: {error}\n")
+        say(wrapped(f"\nnot checked: {title}: {error}\n"))
 
     def line(self) -> str:
         """``31 of 31 values agree``."""
@@ -86,7 +88,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         task = _task(own, others)
     except UserError as error:
-        sys.stderr.write(console(f"{error}\n"))
+        sys.stderr.write(wrapped(f"{error}\n"))
         return 1
     from synaug.command import app
 

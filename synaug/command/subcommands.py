@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from synaug.errors import UserError
-from synaug.files.escaping import console, make_console_safe
+from synaug.files.escaping import make_console_safe, wrapped
 
 RUN, COMPLETION, HELP = "run", "completion", "help"
 
@@ -75,7 +75,7 @@ def perform(words: Sequence[str]) -> int:
     try:
         name, rest = parted([*words[1:], "--help"] if words[:1] == [HELP] else words)
     except UserError as error:
-        sys.stderr.write(console(f"{error}\n"))
+        sys.stderr.write(wrapped(f"{error}\n"))
         return 1
     module, _, function = SUBCOMMANDS[name].entrance.partition(":")
     code: int = getattr(import_module(module), function)(rest)

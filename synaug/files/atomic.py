@@ -4,7 +4,6 @@ import fnmatch
 import os
 import secrets
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EINVAL
@@ -14,8 +13,10 @@ from typing import BinaryIO
 
 from synaug.errors import OF_THE_DISK
 
-if sys.platform != "win32":
+try:
     import fcntl
+except ImportError:  # Windows, which lets nobody remove a file that is open
+    fcntl = None  # type: ignore[assignment]
 
 TEMPORARY_ENDING = ".tmp"
 
@@ -102,7 +103,7 @@ def is_abandoned(temporary: Path) -> bool:
 
 
 def _lock(file: BinaryIO) -> bool:
-    if sys.platform == "win32":  # which lets nobody remove a file that is open
+    if fcntl is None:
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

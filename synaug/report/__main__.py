@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synaug.errors import UserError, user_sentence
-from synaug.files.escaping import console, make_console_safe, say
+from synaug.files.escaping import make_console_safe, say, wrapped
+from synaug.files.sign_of_life import busy
 from synaug.report import limits
 from synaug.scores.names import CLASS_METRICS, METRICS
 
@@ -118,27 +119,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metrics = metrics_asked_for(asked.metric)
         folders = distinct(asked.folders)
         output = place_for(asked.output or asked.folders[0] / "report")
-        # After what needs none of them, as they take seconds.
-        from synaug import report
-        from synaug.comparison import compare as comparisons
-        from synaug.comparison import evidence as evidences
-        from synaug.comparison.significance import ROPE
-        from synaug.report import later
+        with busy("importing what compares"):  # after what needs none of it, as it takes seconds
+            from synaug import report
+            from synaug.comparison import compare as comparisons
+            from synaug.comparison import evidence as evidences
+            from synaug.comparison.significance import ROPE
+            from synaug.report import later
 
         rope = ROPE if asked.rope is None else asked.rope
         comparisons.check_metrics(metrics or ())
         comparisons.check_rope(rope)
         rules = [later.read_rule(kind, text) for kind in ("costs", "threshold") for text in getattr(asked, kind)]
-        evidence = later.with_rules(evidences.read(folders), rules)
+        with busy("reading runs"):
+            evidence = later.with_rules(evidences.read(folders), rules)
         if len(evidence.runs) > limits.LARGE:
             sys.stderr.write(f"comparing {len(evidence.runs):,} runs, then drawing: this may take minutes\n")
-        comparison = comparisons.compare(evidence, metrics=metrics, rope=rope, mixed=asked.mixed)
-        page = report.write(evidence, comparison, output, csv=asked.csv)
+        with busy(f"comparing {len(evidence.runs):,} runs"):
+            comparison = comparisons.compare(evidence, metrics=metrics, rope=rope, mixed=asked.mixed)
+        with busy("drawing figures and writing the page"):
+            page = report.write(evidence, comparison, output, csv=asked.csv)
     except (UserError, OSError, MemoryError) as error:
         said = user_sentence(error, "choose another place with --output")
         if said is None:
             raise
-        sys.stderr.write(console(f"{said}\n"))
+        sys.stderr.write(wrapped(f"{said}\n"))
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command writes the report anew\n")

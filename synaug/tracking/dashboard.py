@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from synaug.comparison.labels import NO_AUGMENTER, PICKED, REFERENCE_LABELS, WITH
 from synaug.errors import UserError
+from synaug.files.sign_of_life import busy
 from synaug.record import tables
 from synaug.scores.decision import RULES
 from synaug.settings import GROUPS, conf_dir
@@ -210,7 +211,8 @@ def send(options: argparse.Namespace) -> None:
     except UserError as error:
         sys.exit(str(error))
     try:
-        boards = {"report": report(*place), "workspace": workspace(*place)}
+        with busy("building them"):
+            boards = {"report": report(*place), "workspace": workspace(*place)}
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("wandb_workspaces"):
             raise
@@ -254,7 +256,9 @@ def _send(boards: Mapping[str, Workspace | Report]) -> Iterator[tuple[str, str]]
         raise UserError(f"a dashboard needs an account ({wandb_run.first_line(error)}): {HOW_TO_LOG_IN}") from error
     for name, board in boards.items():
         try:
-            yield name, board.save().url
+            with busy(f"sending the {name}"):
+                address = board.save().url
+            yield name, address
         except wandb_run.server_trouble() as error:
             reason = wandb_run.first_line(error)
             raise UserError(f"{settings.base_url} did not take the {name} ({reason}): {HOW_TO_LOG_IN}") from error
