@@ -10,8 +10,9 @@ from benchmarks import process
 from benchmarks.measure import Arrays, Differs, Row, Run, interleave
 from benchmarks.stage import Stage
 from benchmarks.sweep import NAIVE, Sweeps, require_alike
+from synaug.command.subcommands import SUBCOMMANDS
 
-HELP_TARGET = 1.0
+HELP_TARGET = 0.5
 HEAVY = ("torch", "pytorch_lightning", "transformers", "sklearn", "imblearn", "pandas")
 IMPORTED = re.compile(r"^import time:\s+\d+ \|\s+\d+ \| *([\w.]+)$", re.MULTILINE)
 # A tiny job learns little, and from few rows.
@@ -19,8 +20,10 @@ SCORE_NOISE = 0.15
 
 
 def measure(args: argparse.Namespace) -> list[Row]:
-    """Time whole processes by turns: two that only print, one skipped job, one tiny job and the naive program's."""
-    require_light("--help", process.command(["-X", "importtime", "-m", "synaug", "--help"]).output)
+    """Time whole processes by turns: those that only print, one skipped job, one tiny job and the naive program's."""
+    helps = {"--help": ["--help"], **{f"{name} --help": [name, "--help"] for name in SUBCOMMANDS}}
+    for name, words in helps.items():
+        require_light(name, process.command(["-X", "importtime", "-m", "synaug", *words]).output)
     with tempfile.TemporaryDirectory(prefix="synaug-benchmarks-") as folder:
         sweeps = Sweeps(args, Path(folder))
         recorded = Path(folder, "recorded")
@@ -29,7 +32,7 @@ def measure(args: argparse.Namespace) -> list[Row]:
         sweeps.synaug("cache", recorded)
         runs = interleave(
             {
-                "help": _command(["-m", "synaug", "--help"]),
+                **{name: _command(["-m", "synaug", *words]) for name, words in helps.items()},
                 "cfg": _command(["-m", "synaug", "--cfg", "job"]),
                 "skipped": lambda: sweeps.synaug("cache", recorded),
                 "naive": lambda: sweeps.naive("embeddings.npy"),
@@ -40,7 +43,7 @@ def measure(args: argparse.Namespace) -> list[Row]:
         )
     tiny = f"one job of {args.folds} folds, {args.steps} steps"
     return [
-        Row.of("--help", runs, synaug="help", target=HELP_TARGET, kind="seconds"),
+        *(Row.of(name, runs, synaug=name, target=HELP_TARGET, kind="seconds") for name in helps),
         Row.of("--cfg job", runs, synaug="cfg", kind="seconds"),
         Row.of("one job that is recorded already", runs, synaug="skipped", kind="seconds"),
         Row.of(f"{tiny}: embeddings cached", runs, "naive", called=NAIVE, synaug="tiny"),

@@ -1,19 +1,25 @@
 """``python -m synaug`` and the command ``synaug``."""
 
+import os
 import sys
 
 
-def main() -> None:
-    """Run the command line of `synaug.command.app`, which takes half a second to import."""
+def main() -> int:
+    """Run the command line, and return its exit code; see `synaug.command.subcommands`."""
     try:
-        from synaug.command.app import main as entrance
+        if "_ARGCOMPLETE" in os.environ:  # a tab in a shell
+            from synaug.command.completion import answer
 
-        entrance()
-    except KeyboardInterrupt:  # before `synaug.command.app` could see it, or after
+            answer()
+        from synaug.command.subcommands import perform
+
+        return perform(sys.argv[1:])
+    except KeyboardInterrupt:  # before a command could see it, or after
         from synaug.errors import INTERRUPTED
 
-        sys.exit(INTERRUPTED)
+        sys.stderr.write(f"{INTERRUPTED}\n")
+        return 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

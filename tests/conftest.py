@@ -19,6 +19,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="synaug-tests-huggingface-")
 os.environ["WANDB_MODE"] = "disabled"
+os.environ["SYNAUG_COLUMNS"] = "0"  # sentences in one piece; how they are broken is tests/test_console.py's
 
 # Whatever starts the tests may ignore signals (nohup, a script's background), and processes hand that on to their own.
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
@@ -36,6 +37,7 @@ INTEGRATION_MODULES = {
     "test_app",
     "test_benchmarks",
     "test_classifier",
+    "test_completion",
     "test_conf",
     "test_dashboard",
     "test_embed",
@@ -60,6 +62,7 @@ INTEGRATION_MODULES = {
     "test_report_browser",
     "test_run",
     "test_studies",
+    "test_subcommands",
     "test_sweep",
     "test_tau_norm",
     "test_tracking",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from synaug.command.app import main
+from synaug.command.run import main
 
 TOY = [
     f"--config-dir={Path(__file__).parent / 'conf'}",
@@ -66,7 +66,7 @@ def run(*arguments: str) -> Outcome:
         contextlib.redirect_stderr(err),
     ):
         try:
-            main()
+            code = main()
         except SystemExit as stop:
             code = stop.code
     if isinstance(code, str):

@@ -96,8 +96,8 @@ def test_help_lists_augmenters_of_the_user_s_own_by_family_too(tmp_path: Path) -
 def test_help_and_completion_import_nothing_heavy() -> None:
     heavy = ("torch", "transformers", "pytorch_lightning", "wandb", "sklearn", "imblearn", "datasets", "pandas")
     program = (
-        "import sys; sys.argv = ['synaug', '--help']\n"
-        "from synaug.command.app import main\n"
+        "import sys; sys.argv = ['synaug', 'run', '--help']\n"
+        "from synaug.__main__ import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         f"sys.exit(','.join(name for name in {heavy} if name in sys.modules) or 0)"

@@ -18,11 +18,12 @@ from synaug.comparison import evidence, stats
 from synaug.comparison.columns import readme
 from synaug.comparison.formatting import Unit, signed, words_for_p
 from synaug.comparison.labels import BASELINE, BEST_WITHOUT_SYNTHESIS, PICKED, WITH, WITHOUT, Method
-from synaug.comparison.layout import MOST_LINES, WIDTH
+from synaug.comparison.layout import MOST_LINES
 from synaug.comparison.multiplicity import holm
 from synaug.comparison.significance import DEFINITIONS, OUTCOMES, outcomes
 from synaug.comparison.told import effect
 from synaug.errors import UserError
+from synaug.files.escaping import WIDTH
 from synaug.scores.decision import CANDIDATE_RULES
 from synaug.scores.metrics import LOSSES
 from tests import fabricated

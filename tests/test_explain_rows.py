@@ -204,7 +204,7 @@ def test_examples_for_the_page_stand_beside_the_runs_with_texts_only_if_asked(pr
     folder = program.folder / "multirun" / "default"
     outcome = explain(str(folder), "--page", "--examples", "2")
     assert outcome.code == 0, outcome.err
-    assert f"python -m synaug.report {folder}" in outcome.out
+    assert f"synaug report {folder}" in outcome.out
     found = {found["identity"]: found for found in explained_files.below([folder])}
     records = {record["identity"]: record for record in program.records()}
     augmenters = [records[identity]["choices"]["augmenter"] for identity in found]

@@ -119,8 +119,7 @@ def become(arguments: list[str], said: str, last_rename: int) -> NoReturn:
         sys.argv = ["synaug", *arguments]
         if last_rename:
             _die_at(last_rename)
-        main()
-        code = 0
+        code = main()
     except SystemExit as stop:
         code = stop.code or 0
         if isinstance(code, str):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from synaug.command import draw_maps
+from synaug.command import draw_maps, drawn_rows
 from synaug.errors import UserError
 from synaug.quality.maps import project
 from synaug.record import maps as map_files
@@ -63,23 +63,23 @@ def test_a_projection_repeats_itself_and_others_decide_nothing(kind: str) -> Non
 
 def test_small_classes_are_drawn_whole_and_large_ones_alike() -> None:
     labels = np.repeat([0, 1, 2, 3], [900, 700, 40, 5])
-    chosen = draw_maps.chosen_rows(labels, 401)
+    chosen = drawn_rows.chosen_rows(labels, 401)
     assert np.bincount(labels[chosen]).tolist() == [178, 178, 40, 5]
     assert np.diff(chosen[:178]).max() <= 6  # evenly, over all of the class
-    assert draw_maps.chosen_rows(labels, 5000).tolist() == list(range(len(labels)))
-    assert len(draw_maps.chosen_rows(labels, 3)) == 3  # of more classes than places
-    assert len(draw_maps.chosen_rows(labels[:0], 3)) == 0
+    assert drawn_rows.chosen_rows(labels, 5000).tolist() == list(range(len(labels)))
+    assert len(drawn_rows.chosen_rows(labels, 3)) == 3  # of more classes than places
+    assert len(drawn_rows.chosen_rows(labels[:0], 3)) == 0
 
 
 def test_parents_of_drawn_rows_are_drawn_as_far_as_there_is_room() -> None:
     labels = np.repeat([0, 1], [500, 500])
     times = np.zeros(1000, int)
     times[1:1000:11] = 1  # 91 rows that an even choice would mostly miss
-    assert set(np.flatnonzero(times)) <= set(draw_maps.chosen_rows(labels, 100, times))
+    assert set(np.flatnonzero(times)) <= set(drawn_rows.chosen_rows(labels, 100, times))
     # Of more parents than room, those used most; other classes keep a part.
     times[500:] = 1
     times[900:920] = 9
-    chosen = draw_maps.chosen_rows(labels, 100, times)
+    chosen = drawn_rows.chosen_rows(labels, 100, times)
     assert len(chosen) == 100
     assert set(range(900, 920)) <= set(chosen)
     assert 25 <= (labels[chosen] == 0).sum() <= 75

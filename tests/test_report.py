@@ -540,7 +540,7 @@ def test_the_page_carries_the_maps_drawn_last_and_names_the_others(
         os.utime(path, (age, age))
     maps, (sentence,) = page_maps.maps(results)
     assert [each["scenario"] for each in maps] == [results.label(scenario) for scenario in scenarios[2:]]
-    assert f"{scenarios[0]} and {scenarios[1]}. To see them, draw them again (python -m synaug.maps FOLDER)" in sentence
+    assert f"{scenarios[0]} and {scenarios[1]}. To see them, draw them again (synaug maps FOLDER)" in sentence
     monkeypatch.setattr(limits, "MAPS", 2)
     maps, (first, second) = page_maps.maps(results)
     assert [each["scenario"] for each in maps] == [results.label(scenario) for scenario in scenarios[4:]]

@@ -130,7 +130,7 @@ def test_a_report_that_cannot_be_written_loses_nothing(
     assert len(program.records()) == 2
     folder = program.folder / "multirun" / "default"
     assert "no report: page: No space left on device: make room there, or choose another place" in outcome.err
-    assert f"; then: python -m synaug.report {folder}" in outcome.err
+    assert f"; then: synaug report {folder}" in outcome.err
 
 
 def test_a_fault_of_the_report_keeps_its_traceback(program: Program, csv: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ def test_an_interruption_while_the_report_is_written_is_said(
     monkeypatch.setattr("synaug.report.write", lambda *_: signal.raise_signal(number))
     outcome = program("--multirun", *TOY, csv, "augmenter=none,smote", "report=true")
     assert outcome.code == 1
-    assert "interrupted while the report was written; the runs are recorded (python -m synaug.report" in outcome.err
+    assert "interrupted while the report was written; the runs are recorded (synaug report" in outcome.err
     assert "Traceback" not in outcome.err
 
 

@@ -17,12 +17,11 @@ from synaug.command.arguments import Arguments
 from synaug.command.callbacks import AllRecorded
 from synaug.command.check.command_line import check_command_line
 from synaug.command.explain import explained
-from synaug.command.help import help_text
 from synaug.command.job import Attempt, Job, task
 from synaug.command.overrides import as_written
 from synaug.command.process import as_before
 from synaug.errors import INTERRUPTED
-from synaug.files.escaping import console, make_console_safe, say
+from synaug.files.escaping import make_console_safe, say, wrapped
 from synaug.settings import conf_dir
 from synaug.sweep import interrupts, launchers, sweep
 from synaug.sweep.interrupts import Terminated
@@ -35,27 +34,29 @@ OmegaConf.register_new_resolver("synaug.threads", launchers.threads, replace=Tru
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
-def main(job: Job = task, first: Sequence[str] = ()) -> None:
-    """Run the command line; exit with 1 where a job failed.
+def main(words: Sequence[str] | None = None, job: Job = task, first: Sequence[str] = ()) -> int:
+    """Run a command line, and return 0; exit with 1 where a job failed.
 
     Parameters
     ----------
+    words
+        The command line without the program's name; the process's own if not given.
     job
         What each job does.
     first
         Overrides that stand before the user's, which win.
     """
     make_console_safe()
-    given = arguments.parsed(sys.argv[1:])
-    if given.help:  # Hydra's own would compose the config, list groups without their lines, and take a second
-        sys.stdout.write(f"{help_text(given.config_dir)}\n")
-        return
+    given = arguments.parsed(sys.argv[1:] if words is None else words)
     attempt = Attempt(job)
     try:
         with interrupts.terminable(), as_before():
+            if words is not None:
+                sys.argv = [*sys.argv[:1], *words]  # what a sweep notes as its command
             _perform_and_finish(given, attempt, first)
     except (KeyboardInterrupt, Terminated) as late:  # while the process was put back
         _interrupted(late)
+    return 0
 
 
 def _perform_and_finish(given: Arguments, attempt: Attempt, first: Sequence[str]) -> None:
@@ -136,7 +137,8 @@ def _summarise(attempt: Attempt) -> None:
 
     assert attempt.folder is not None
     recorded = record.read(attempt.folder)
-    say(f"\n{attempt.folder.name}\n{summary(recorded)}\n\nrecord: {attempt.folder / record.RECORD}\n")
+    said = f"{attempt.folder.name}\n{summary(recorded)}\n\nrecord: {attempt.folder / record.RECORD}"
+    say(wrapped(f"\n{said}\n"))
 
 
 def _failed(error: Exception, given: Arguments, attempt: Attempt, full: bool) -> None:
@@ -150,7 +152,7 @@ def _failed(error: Exception, given: Arguments, attempt: Attempt, full: bool) ->
     if said is None or full:
         return
     if error is not attempt.error:  # else the job has said it
-        sys.stderr.write(console(f"{said}\n"))
+        sys.stderr.write(wrapped(f"{said}\n"))
     sys.stderr.write(f"{FULL_ERROR}=1 shows the traceback.\n")
     sys.exit(1)
 
@@ -161,8 +163,8 @@ def _interrupted(interruption: KeyboardInterrupt | Terminated) -> NoReturn:
         sys.stderr.write(f"{INTERRUPTED}\n")
         sys.exit(interruption.exit_code if isinstance(interruption, Terminated) else 1)
     if running.finished:
-        again = f"python -m synaug.report {running.folder}"
-        sys.exit(f"interrupted while the report was written; the runs are recorded ({again} writes it)")
+        again = f"synaug report {running.folder}"
+        sys.exit(wrapped(f"interrupted while the report was written; the runs are recorded ({again} writes it)"))
     if running.progress is not None and running.progress.gave_up:
         _launcher_failed(
             running, f"SLURM runs nothing more of this sweep, but some of its jobs never ended: {launchers.REST}"
@@ -170,14 +172,15 @@ def _interrupted(interruption: KeyboardInterrupt | Terminated) -> NoReturn:
     ended = len(running.jobs()) + len(running.recorded)
     of = "" if running.n_jobs is None else f" of {running.n_jobs}"
     sweep.finish(running, interrupted=True)
-    then = f" (python -m synaug.report {running.folder} compares what there is)" if ended else ""
+    then = f" (synaug report {running.folder} compares what there is)" if ended else ""
     if running.queue is not None and running.queue.numbers:
         then += f"; what SLURM has of it goes on unless you scancel {running.queue.numbers}"
-    sys.exit(f"interrupted after {ended}{of} jobs; what is recorded is kept, and the same command does the rest{then}")
+    rest = f"what is recorded is kept, and the same command does the rest{then}"
+    sys.exit(wrapped(f"interrupted after {ended}{of} jobs; {rest}"))
 
 
 def _launcher_failed(running: sweep.Sweep, said: str) -> NoReturn:
-    sys.stderr.write(console(f"{said}\n"))
+    sys.stderr.write(wrapped(f"{said}\n"))
     launchers.stop()
     if running.queue is not None:
         running.queue.outlast()

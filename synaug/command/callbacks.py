@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from synaug.command import recorded
 from synaug.command.overrides import given
 from synaug.errors import UserError
+from synaug.files.escaping import wrapped
 from synaug.settings import OF_A_METHOD
 from synaug.sweep import interrupts, launchers, status, sweep
 from synaug.sweep.slurm import SlurmQueue
@@ -70,7 +71,7 @@ class SweepCallback(Callback):
         make_room(config)
         running.grid = running.whole_grid = jobs_of(config)
         if running.grid is not None and running.report and not sweep.has_reference(running.grid, folder):
-            sys.stderr.write(f"{NO_REFERENCE}\n")
+            sys.stderr.write(wrapped(f"{NO_REFERENCE}\n"))
         if running.grid is not None and not config.force:
             leave_out_recorded(running, config)
         launcher = config.hydra.launcher
@@ -153,7 +154,7 @@ def make_room(config: DictConfig) -> None:
     if not left_out:
         return
     said = " ".join(f"{key}={params[key]}" for key in left_out)
-    sys.stderr.write(f"left out of the experiment, as the command line chooses it otherwise: {said}\n")
+    sys.stderr.write(wrapped(f"left out of the experiment, as the command line chooses it otherwise: {said}\n"))
     with read_write(config), open_dict(config):
         for key in left_out:
             del config.hydra.sweeper.params[key]
@@ -181,7 +182,7 @@ def leave_out_recorded(running: sweep.Sweep, config: DictConfig) -> None:
     ]
     if running.recorded:
         said = f"{len(running.recorded)} of {running.n_jobs} jobs are already recorded and are not started"
-        sys.stderr.write(f"{said} (force=true runs them again)\n")
+        sys.stderr.write(wrapped(f"{said} (force=true runs them again)\n"))
     if not wanted:
         raise AllRecorded
 

@@ -8,12 +8,12 @@ from synaug.files import escaping
 
 
 class ConsoleFormatter(logging.Formatter):
-    """Messages without their traceback, which stands in the log file."""
+    """Messages without their traceback, which stands in the log file, in lines that fit a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format the message alone, with its level where it is a warning or worse."""
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        return level + escaping.console(record.getMessage())
+        return escaping.wrapped(level + record.getMessage())
 
 
 class LogFile(logging.FileHandler):

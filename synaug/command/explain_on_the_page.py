@@ -1,4 +1,4 @@
-"""Examples of synthetic rows for a report's page: ``python -m synaug.explain multirun/mine --page``."""
+"""Examples of synthetic rows for a report's page: ``synaug explain multirun/mine --page``."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 from synaug.command.remake import Remade, Wanted, described_rows, makes_rows, of_first_loss, remake
 from synaug.errors import UserError
-from synaug.files.escaping import console, say, shown
+from synaug.files.escaping import say, shown, wrapped
 from synaug.record import explained as explained_files
 
 NEAREST = 3  # one of them is no parent
@@ -33,7 +33,7 @@ def write_examples(asked: argparse.Namespace) -> None:
             run = Path(folder)
             if not makes_rows(run):
                 continue
-            sys.stderr.write(console(f"making {label} again\n"))
+            sys.stderr.write(wrapped(f"making {label} again\n"))
             remade = remake(Wanted(run, asked.seed, asked.fold, None, asked.settings, asked.config_dir, asked.trust))
             found = examples(remade, asked.examples, texts=asked.texts)
             if found is not None:
@@ -46,7 +46,7 @@ def write_examples(asked: argparse.Namespace) -> None:
         raise UserError(f"no run below {named} made synthetic rows: give a run whose augmenter adds some")
     folders = list(dict.fromkeys(str(path.parent.parent) for path in written))
     for folder in folders:
-        say(f"python -m synaug.report {folder} puts them on its page\n")
+        say(f"synaug report {folder} puts them on its page\n")
 
 
 def examples(remade: Remade, of_each_class: int, *, texts: bool) -> dict[str, Any] | None:

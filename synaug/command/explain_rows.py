@@ -1,4 +1,4 @@
-"""Synthetic rows in words: ``python -m synaug.explain multirun/mine/<run> --row 17``.
+"""Synthetic rows in words: ``synaug explain multirun/mine/<run> --row 17``.
 
 One split of a recorded run is made again (`synaug.command.remake`); nothing is trained. With ``--page``, some rows of
 each of several runs are written beside them, for the next report (`synaug.command.explain_on_the_page`).
@@ -16,18 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synaug.command.arguments import Arguments
-from synaug.command.explain import explained
-from synaug.command.process import as_before
-from synaug.command.remake import Remade, Wanted, described_rows, remake
 from synaug.errors import UserError, user_sentence
 from synaug.files.atomic import replacing
-from synaug.files.escaping import console, csv_cell, make_console_safe, say, shown
+from synaug.files.escaping import csv_cell, make_console_safe, say, shown, wrapped
+from synaug.files.sign_of_life import busy
 from synaug.sweep import interrupts
 
 if TYPE_CHECKING:
+    from synaug.command.remake import Remade
     from synaug.quality.described import Described
 
-PROGRAM = "python -m synaug.explain"
 NEAREST, EXAMPLES = 5, 3
 SETTING = re.compile(r"[\w.]+=")  # of a folder that looks like one, write ./
 CSV_COLUMNS = (
@@ -40,7 +38,7 @@ CSV_COLUMNS = (
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     command_line = argparse.ArgumentParser(
-        prog=PROGRAM,
+        prog="synaug explain",
         description="Say what the synthetic rows of a recorded run were made of, and which real texts lie nearest.",
     )
     of_a_split(command_line)
@@ -83,7 +81,7 @@ def of_a_split(command_line: argparse.ArgumentParser) -> None:
 
 def where_from(command_line: argparse.ArgumentParser) -> None:
     """Add what says which parts may be made."""
-    command_line.add_argument("--config-dir", metavar="FOLDER", help="configs of your own, as for python -m synaug")
+    command_line.add_argument("--config-dir", metavar="FOLDER", help="configs of your own, as for a run")
     command_line.add_argument(
         "--trust",
         action="store_true",
@@ -106,6 +104,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def reported(work: Any, given: Arguments) -> int:
     """Do something, say in a sentence what a user can mend, and return the exit code."""
+    from synaug.command.explain import explained
+    from synaug.command.process import as_before
+
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         with interrupts.terminable(), as_before():
@@ -119,7 +120,7 @@ def reported(work: Any, given: Arguments) -> int:
         said = user_sentence(error, "choose another place") or explained(error, given, of_a_job=True)
         if said is None:
             raise
-        sys.stderr.write(console(f"{said}\n"))
+        sys.stderr.write(wrapped(f"{said}\n"))
         return 1
     return 0
 
@@ -150,9 +151,13 @@ def explain(asked: argparse.Namespace) -> None:
         raise UserError("--texts goes with --page: leave it out, as texts are always shown without --page")
     if len(asked.runs) > 1:
         raise UserError(f"{len(asked.runs)} runs are given: give one, or add --page to put examples of all on a report")
+    from synaug.command.remake import Wanted, described_rows, remake
+
     (run,) = asked.runs
-    remade = remake(Wanted(run, asked.seed, asked.fold, asked.inner, asked.settings, asked.config_dir, asked.trust))
-    described = described_rows(remade, asked.nearest)
+    with busy("making the split again"):
+        remade = remake(Wanted(run, asked.seed, asked.fold, asked.inner, asked.settings, asked.config_dir, asked.trust))
+    with busy("looking for the nearest real rows"):
+        described = described_rows(remade, asked.nearest)
     n = len(described.lineage)
     if not n:
         raise UserError(f"{run} made no synthetic row in {_where(remade)}: choose a run whose augmenter adds rows")
@@ -177,7 +182,7 @@ def explain(asked: argparse.Namespace) -> None:
     lines = list(_told(remade, described, rows, whole=not asked.row))
     if asked.csv is not None:
         lines.append(f"\nall {n} rows: {asked.csv}")
-    say("\n".join(lines) + "\n")
+    say(wrapped("\n".join(lines) + "\n"))
 
 
 def _examples_alone(asked: argparse.Namespace) -> None:
@@ -187,12 +192,12 @@ def _examples_alone(asked: argparse.Namespace) -> None:
             raise UserError(f"--{name} is for a single run: leave out --{name} or --page")
 
 
-def _where(remade: Remade) -> str:
+def _where(remade: "Remade") -> str:
     split, inner = remade.training_set.split, remade.training_set.inner
     return f"seed {split.seed} fold {split.fold}{'' if inner is None else f', inner fold {inner}'}"
 
 
-def _told(remade: Remade, described: "Described", rows: Sequence[Mapping[str, Any]], *, whole: bool) -> Iterator[str]:
+def _told(remade: "Remade", described: "Described", rows: Sequence[Mapping[str, Any]], *, whole: bool) -> Iterator[str]:
     from synaug.quality.described import LONG, SHORT, told
 
     real = len(remade.training_set.real)

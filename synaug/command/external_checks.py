@@ -1,6 +1,6 @@
-"""Compare synaug with outside values: ``python -m synaug.check``, or one task of MTEB's with ``task=Banking77``.
+"""Compare synaug with outside values: ``synaug check``, or one task of MTEB's with ``task=Banking77``.
 
-Its own words are `OWN`; all others are settings of ``python -m synaug``, of which it needs the encoder, the data set
+Its own words are `OWN`; all others are settings of a run, of which it needs the encoder, the data set
 and the cache's folder.
 """
 
@@ -11,39 +11,38 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig, OmegaConf
-
-from synaug.command import app
-from synaug.command.check.parts import check_parts
-from synaug.command.check.settings import check_settings
 from synaug.errors import UserError
-from synaug.files.escaping import console, make_console_safe, say
-from synaug.sweep.status import DONE, Ended
+from synaug.files.escaping import make_console_safe, say, wrapped
+from synaug.files.sign_of_life import busy
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from synaug.check.comparison import Comparison
     from synaug.check.mteb import Task
+    from synaug.sweep.status import Ended
 
 OWN = ("task", "k", "published")
 DEFAULT_TASK = "EmotionClassification"
 SCRATCH = "SYNAUG_CHECK_FOLDER"  # of Hydra's own files, gone when the command ends
 OVERRIDES = ("report=false", "hydra.output_subdir=null", f"hydra.run.dir='${{oc.env:{SCRATCH}}}'")
 HELP = """\
-python -m synaug.check: does synaug compute what others have published or derived?
+synaug check: does synaug compute what others have published or derived?
 
-  python -m synaug.check                        all checks, in about a minute
-  python -m synaug.check task=Banking77         one task of MTEB's alone
-  python -m synaug.check task=NAME k=16 dataset=... published=FILE encoder=...
+  synaug check                        all checks, in about a minute
+  synaug check task=Banking77         one task of MTEB's alone
+  synaug check task=NAME k=16 dataset=... published=FILE encoder=...
 
-task=NAME         one of {tasks}; of any other, k, dataset and published are needed
+task=NAME         one of MTEB's: {tasks};
+                  of any other, k, dataset and published are needed
 k=K               training rows of each class
 published=FILE    the scores to compare with: the JSON of this task from MTEB's results
-dataset=..., encoder=..., cache_dir=..., threads=...   as for python -m synaug
+dataset=..., encoder=..., cache_dir=..., threads=...   as for a run (synaug run --help)
 
-The checks: MTEB's {default} from the texts on; our linear model and MLP beside scikit-learn's; our
-samplers beside imbalanced-learn's; two Gaussian classes, for which there is a formula. Each line says how far
-apart two values may lie. The exit code is 0 if all that was checked agrees, and 1 otherwise. A check whose data
-are out of reach is left out; a line says so."""
+The checks: MTEB's {default} from the texts on; our linear model and MLP beside
+scikit-learn's; our samplers beside imbalanced-learn's; two Gaussian classes, for which there is a
+formula. Each line says how far apart two values may lie. The exit code is 0 if all that was checked
+agrees, and 1 otherwise. A check whose data are out of reach is left out; a line says so."""
 
 
 @dataclass
@@ -57,15 +56,16 @@ class Outcome:
         """Make the comparisons of one kind, and print them."""
         from synaug.check.comparison import table
 
-        sys.stderr.write(console(f"checking: {title}\n"))
-        made = list(comparisons)
+        sys.stderr.write(wrapped(f"checking: {title}\n"))
+        with busy(f"checking: {title}"):
+            made = list(comparisons)
         self.comparisons += made
         say(f"\n{table(title, made)}\n")
 
     def leave_out(self, title: str, error: UserError) -> None:
         """Say what could not be checked, and why."""
         self.not_checked += 1
-        say(f"\nnot checked: {title}: {error}\n")
+        say(wrapped(f"\nnot checked: {title}: {error}\n"))
 
     def line(self) -> str:
         """``31 of 31 values agree``."""
@@ -74,32 +74,34 @@ class Outcome:
         return f"{agree} of {len(self.comparisons)} values agree{missing}"
 
 
-def main() -> None:
-    """Run the command line; exit with 0 if all that was checked agrees, else with 1."""
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line, and return its exit code: 0 if all that was checked agrees, else 1."""
     make_console_safe()
-    words = sys.argv[1:]
+    words = sys.argv[1:] if words is None else words
     if {"-h", "--help"} & set(words):
-        from synaug.check.mteb import TASKS
+        from synaug.check.tasks import TASKS
 
         say(HELP.format(tasks=", ".join(task.name for task in TASKS), default=DEFAULT_TASK) + "\n")
-        return
+        return 0
     own = dict(word.split("=", 1) for word in words if word.partition("=")[0] in OWN and "=" in word)
     others = [word for word in words if not ("=" in word and word.partition("=")[0] in OWN)]
     try:
         task = _task(own, others)
     except UserError as error:
-        sys.exit(console(str(error)))
+        sys.stderr.write(wrapped(f"{error}\n"))
+        return 1
+    from synaug.command import app
+
     outcome = Outcome()
     first = [*OVERRIDES, *([f"dataset={task.dataset}"] if task.dataset else [])]
     with tempfile.TemporaryDirectory() as folder:
         os.environ[SCRATCH] = os.path.join(folder, "check")  # sentences name it
-        sys.argv = [sys.argv[0], *others]
         try:
-            app.main(_job(outcome, task, alone="task" in own), first=first)
+            app.main(others, _job(outcome, task, alone="task" in own), first=first)
         finally:
             del os.environ[SCRATCH]
     say(f"\n{outcome.line()}\n")
-    sys.exit(0 if outcome.comparisons and all(each.agrees for each in outcome.comparisons) else 1)
+    return 0 if outcome.comparisons and all(each.agrees for each in outcome.comparisons) else 1
 
 
 def _task(own: dict[str, str], others: Sequence[str]) -> "Task":
@@ -114,10 +116,14 @@ def _task(own: dict[str, str], others: Sequence[str]) -> "Task":
     return mteb.asked_for(name, own.get("k"), own.get("published"), has_dataset=has_dataset)
 
 
-def _job(outcome: Outcome, task: "Task", *, alone: bool) -> Callable[[DictConfig], Ended]:
+def _job(outcome: Outcome, task: "Task", *, alone: bool) -> "Callable[[DictConfig], Ended]":
     """What Hydra calls with the composed config."""
 
-    def job(config: DictConfig) -> Ended:
+    def job(config: "DictConfig") -> "Ended":
+        from synaug.command.check.parts import check_parts
+        from synaug.command.check.settings import check_settings
+        from synaug.sweep.status import DONE, Ended
+
         check_parts(config, check_settings(config))
         from synaug.check import gaussians, peers
         from synaug.encoder.workers import torch_threads
@@ -141,7 +147,7 @@ def _job(outcome: Outcome, task: "Task", *, alone: bool) -> Callable[[DictConfig
     return job
 
 
-def mteb_comparisons(config: DictConfig, task: "Task") -> "Iterator[Comparison]":
+def mteb_comparisons(config: "DictConfig", task: "Task") -> "Iterator[Comparison]":
     """Follow MTEB's protocol with the encoder and the data set of a config.
 
     Raises
@@ -151,6 +157,7 @@ def mteb_comparisons(config: DictConfig, task: "Task") -> "Iterator[Comparison]"
     """
     import numpy as np
     from hydra.utils import instantiate
+    from omegaconf import OmegaConf
 
     from synaug.check import mteb
     from synaug.embeddings.cache import EmbeddingCache, cache_folder
@@ -182,10 +189,6 @@ def mteb_comparisons(config: DictConfig, task: "Task") -> "Iterator[Comparison]"
     yield from mteb.compare(scores, task.published)
 
 
-def _model(config: DictConfig) -> str:
+def _model(config: "DictConfig") -> str:
     """What the encoder is called before readers."""
     return str(config.encoder.get("model") or config.encoder._target_)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,11 +1,10 @@
-"""What ``--help`` prints."""
+"""What ``synaug run --help`` prints."""
 
 import re
 from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
 
-from synaug.command import user_configs
 from synaug.settings import conf_dir
 
 # What an augmenter makes rows from, as the second line of its file says; in this order.
@@ -23,7 +22,7 @@ NAME_WIDTH = 17
 
 
 def help_text(config_dir: str | None = None) -> str:
-    """What ``--help`` prints: each group, its options, and the first comment line of each option's file.
+    """What ``synaug run --help`` prints: each group, its options, and the first comment line of each option's file.
 
     Augmenters stand by family, which a line ``# family: ...`` of their file names.
 
@@ -35,8 +34,8 @@ def help_text(config_dir: str | None = None) -> str:
     lines = [
         "synaug: do synthetic minority embeddings help, which method, and does it beat the best without synthesis?",
         "",
-        "  python -m synaug augmenter=adasyn dataset=ag_news",
-        "  python -m synaug --multirun augmenter=none,smote,adasyn dataset=rotten_tomatoes,trec",
+        "  synaug augmenter=adasyn dataset=ag_news",
+        "  synaug --multirun augmenter=none,smote,adasyn dataset=rotten_tomatoes,trec",
         "",
     ]
     roots = [conf_dir(), *([Path(config_dir)] if config_dir else [])]
@@ -50,7 +49,10 @@ def help_text(config_dir: str | None = None) -> str:
         setting = re.match(r"(\w+): *(\S.*?) +# (.*)", line)
         if setting:
             lines.append("  {:<36}{}".format(f"{setting[1]}={setting[2]}", setting[3]))
-    lines += ["", "Configs of your own: --config-dir FOLDER. Hydra's own flags: --hydra-help."]
+    lines += [
+        "",
+        "Configs of your own: --config-dir FOLDER. Hydra's own flags: --hydra-help. Other commands: synaug --help.",
+    ]
     return "\n".join(lines)
 
 
@@ -73,7 +75,7 @@ def _by_family(options: Mapping[str, Path]) -> list[str]:
 
 def family(path: Path) -> str:
     """What a line ``# family: ...`` among the comments that an augmenter's file begins with says; else "other"."""
-    if user_configs.problem_of(path) is not None:
+    if _problem_of(path) is not None:
         return WITHOUT_FAMILY
     for line in takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines()):
         said = re.match(r"#\s*family:\s*(\S.*?)\s*$", line)
@@ -82,8 +84,17 @@ def family(path: Path) -> str:
     return WITHOUT_FAMILY
 
 
+def _problem_of(path: Path) -> str | None:
+    """What is wrong with a file of the user's; those that synaug brings are right, and need no YAML to be imported."""
+    if path.is_relative_to(conf_dir()):
+        return None
+    from synaug.command import user_configs
+
+    return user_configs.problem_of(path)
+
+
 def _first_comment(path: Path) -> str:
-    if (problem := user_configs.problem_of(path)) is not None:
+    if (problem := _problem_of(path)) is not None:
         return f"(cannot be used: {problem})"
     with path.open(encoding="utf-8") as file:
         lines = (line for line in file if not line.startswith("# @"))  # Hydra's own header

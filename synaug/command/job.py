@@ -22,6 +22,7 @@ from synaug.command.recorded import configs_sha256
 from synaug.errors import UserError, user_sentence
 from synaug.files import garbage_collection
 from synaug.files.escaping import console
+from synaug.files.sign_of_life import busy
 from synaug.record.cost import Cost
 from synaug.sweep import interrupts, sweep
 from synaug.sweep.interrupts import Terminated
@@ -53,7 +54,7 @@ def task(config: DictConfig) -> Ended:
         if plan.remark is not None:
             log.log(logging.INFO if plan.extends else logging.WARNING, "%s: %s", folder, plan.remark)
         started = time.monotonic()
-        with garbage_collection.paused():  # a fifth of the time that imports take
+        with busy("importing what a run needs"), garbage_collection.paused():  # a fifth of the time that imports take
             check_parts(config, reference)
             from synaug.pipeline import Asked, run
         freeze()

@@ -122,7 +122,7 @@ class Comparison:
 def compare_folders(
     *folders: str | Path, metric: str | Sequence[str] | None = None, rope: float = ROPE, mixed: bool = False
 ) -> Comparison:
-    """Compare all runs below some folders, as ``python -m synaug.report`` does.
+    """Compare all runs below some folders, as ``synaug report`` does.
 
     Parameters
     ----------

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from synaug.comparison.formatting import counted
-from synaug.files.escaping import shown
+from synaug.files.escaping import WIDTH, shown
 
-WIDTH = 110
 # Of the verdict on one scenario.
 MOST_LINES = 15
 # Lines of it that cautions have, if there are as many, and if the table has room for its first rows all the same: the
@@ -15,6 +14,7 @@ MOST_LINES = 15
 OF_CAUTIONS = 3
 ALWAYS_SHOWN = 3
 MOST_SCENARIOS = 24
+LEAST_OF_A_NAME = 24
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,20 @@ class Table:
         if not self.rows:
             return []
         note = self.note_lines()
-        room = max(most - 1 - len(note), 1)
+        headings = [list(self.columns)]
+        if _width(_widths([*headings, *self.rows])) > WIDTH:  # then in two lines, of two words each
+            parts = [heading.partition(" ") for heading in self.columns]
+            headings = [
+                [first if last else "" for first, _, last in parts],
+                [last or first for first, _, last in parts],
+            ]
+        room = max(most - len(headings) - len(note), 1)
         rows = self.rows if len(self.rows) <= room else self.rows[: room - 1]
-        cells = [[shown(cell) for cell in row] for row in (self.columns, *rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        cells = [[shown(cell) for cell in row] for row in (*headings, *rows)]
+        widths = _widths(cells)
+        widths[0] = max(widths[0] - max(_width(widths) - WIDTH, 0), LEAST_OF_A_NAME)
         lines = [
-            "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in cells
+            "  " + "  ".join([_cut(row[0], widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in cells
         ]
         cut = len(self.rows) - len(rows)
         return [*lines, *([f"  … and {cut} more in the report"] if cut else []), *note]
@@ -97,6 +105,21 @@ class Verdict:
         least = 1 + ALWAYS_SHOWN + 1 + len(self.table.note_lines())
         table = self.table.lines(max(left - min(OF_CAUTIONS, len(_joined(warned))), least))
         return "\n".join([*lines, *table, *advice, *_fitted(warned, left - len(table))])
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Of each column of a table, the longest cell's."""
+    return [max(len(shown(cell)) for cell in column) for column in zip(*rows, strict=True)]
+
+
+def _width(widths: Sequence[int]) -> int:
+    """Of a line of such columns."""
+    return sum(widths) + 2 * len(widths)
+
+
+def _cut(name: str, width: int) -> str:
+    """A name in the first column; the end of a long one is left to the report."""
+    return name.ljust(width) if len(name) <= width else f"{name[: width - 1]}…"
 
 
 def _filled(sentence: str, bullet: str = "") -> list[str]:

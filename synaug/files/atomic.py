@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EINVAL
@@ -15,8 +14,10 @@ from typing import BinaryIO
 
 from synaug.errors import OF_THE_DISK
 
-if sys.platform != "win32":
+try:
     import fcntl
+except ImportError:  # Windows, which lets nobody remove a file that is open
+    fcntl = None  # type: ignore[assignment]
 
 TEMPORARY_ENDING = ".tmp"
 
@@ -137,7 +138,7 @@ def is_abandoned(temporary: Path) -> bool:
 
 
 def _lock(file: BinaryIO) -> bool:
-    if sys.platform == "win32":  # which lets nobody remove a file that is open
+    if fcntl is None:
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +22,8 @@ if TYPE_CHECKING:  # whoever only prints a sentence must not wait for pandas
     import pandas as pd
 
 log = logging.getLogger(__name__)
+
+WIDTH, COLUMNS = 100, "SYNAUG_COLUMNS"  # of lines on the console, and what says otherwise
 
 # Neither controls nor signs: letters and marks that leave nothing to see.
 INVISIBLE = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
@@ -72,6 +75,23 @@ def shown(text: object) -> str:
 def console(text: object) -> str:
     """Text for a terminal or a log, which keeps its lines and their indentation."""
     return "\n".join(map(_visible, str(text).expandtabs(4).split("\n")))
+
+
+def wrapped(text: object) -> str:
+    """Text for a terminal as `console` has it, lines broken at spaces; what goes on is indented by two more.
+
+    Lines have at most `WIDTH` characters, or as many as the environment's `COLUMNS` says; 0 leaves them whole, for what
+    reads them line by line. Paths and names are never broken.
+    """
+    width = int(said) if (said := os.environ.get(COLUMNS, "")).isdecimal() else WIDTH
+    lines: list[str] = []
+    for line in console(text).split("\n"):
+        if not width or len(line) <= width:
+            lines.append(line)
+            continue
+        indent = line[: len(line) - len(line.lstrip())] + "  "
+        lines += textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
 
 
 def html(text: object) -> str:

@@ -49,7 +49,7 @@ def locked(path: Path, *, wait: bool) -> Iterator[bool]:
             _said.add(str(error))
             log.warning(
                 "%s has no file locks (%s): processes may do the same work twice, "
-                "so fill the cache with one process first (python -m synaug.embed)",
+                "so fill the cache with one process first (synaug embed)",
                 path.parent,
                 error,
             )

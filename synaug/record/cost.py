@@ -2,12 +2,22 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from synaug.files.sign_of_life import busy
+
 # What is counted in a stage, for the reader of a line; a stage without counts seconds alone.
 COUNTED = {"embed": "texts", "augment": "synthetic rows", "train": "rows", "score": "rows"}
+
+# What is being done in a stage that shows no bar of its own.
+QUIET = {
+    "load": "reading the data",
+    "augment": "augmenting",
+    "audit": "auditing synthetic rows",
+    "score": "scoring",
+}
 
 
 @dataclass
@@ -32,9 +42,10 @@ class Cost:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a block."""
+        """Time a block; a long one gives signs of life."""
         start = time.perf_counter()
-        yield
+        with busy(QUIET[name]) if name in QUIET else nullcontext():
+            yield
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 4)
 
     def count(self, name: str, rows: int, flops: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Files of synthetic rows in words, which `python -m synaug.explain --page` writes beside runs for a report."""
+"""Files of synthetic rows in words, which `synaug explain --page` writes beside runs for a report."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Files of maps, which `python -m synaug.maps` writes beside runs and a report draws: how they look, read with care."""
+"""Files of maps, which `synaug maps` writes beside runs and a report draws: how they look, read with care."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -49,8 +49,10 @@ def git_commit() -> str | None:
 
 
 def peak_memory() -> int:
-    """Most bytes this process ever held (earlier jobs of a multirun included)."""
-    import resource  # which Windows lacks
-
+    """Most bytes this process ever held (earlier jobs of a multirun included); 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,4 +1,4 @@
-"""``python -m synaug.report FOLDER…``: tables, figures, one page, and a verdict in words."""
+"""``synaug report FOLDER…``: tables, figures, one page, and a verdict in words."""
 
 import argparse
 import os
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from synaug.errors import UserError, user_sentence
-from synaug.files.escaping import console, make_console_safe, say
+from synaug.files.escaping import make_console_safe, say, wrapped
+from synaug.files.sign_of_life import busy
 from synaug.report import limits
-from synaug.scores.metrics import CLASS_METRICS, METRICS
+from synaug.scores.names import CLASS_METRICS, METRICS
 
 # Kinds of needs that have an option of their own.
 OPTIONS: tuple[Literal["costs", "threshold", "recall", "precision"], ...] = (
@@ -26,7 +27,7 @@ OF_ONE_CLASS = [f"{name}[CLASS]" for name in CLASS_METRICS]
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     command_line = argparse.ArgumentParser(
-        prog="python -m synaug.report", description="Compare all runs below some folders, and write a report of them."
+        prog="synaug report", description="Compare all runs below some folders, and write a report of them."
     )
     command_line.add_argument(
         "folders", nargs="+", type=Path, metavar="FOLDER", help="of an experiment, e.g. multirun/paper"
@@ -137,31 +138,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metrics = metrics_asked_for(asked.metric)
         folders = distinct(asked.folders)
         output = place_for(asked.output or asked.folders[0] / "report")
-        # After what needs none of them, as they take seconds.
-        from synaug import report
-        from synaug.comparison import compare as comparisons
-        from synaug.comparison import evidence as evidences
-        from synaug.comparison.significance import ROPE
-        from synaug.report import asked_for, later
-        from synaug.scores.abstaining import read_level
-        from synaug.scores.needs import read_need
+        with busy("importing what compares"):  # after what needs none of it, as it takes seconds
+            from synaug import report
+            from synaug.comparison import compare as comparisons
+            from synaug.comparison import evidence as evidences
+            from synaug.comparison.significance import ROPE
+            from synaug.report import asked_for, later
+            from synaug.scores.abstaining import read_level
+            from synaug.scores.needs import read_need
 
         rope = ROPE if asked.rope is None else asked.rope
         comparisons.check_metrics(metrics or ())
         comparisons.check_rope(rope)
         needs = [read_need(kind, text) for kind in OPTIONS for text in getattr(asked, kind)]
         levels = [read_level(text) for text in dict.fromkeys(asked.abstain)]
-        evidence = evidences.read(folders)
-        evidence, served = later.judge(evidence, [*needs, *later.of_metrics(evidence, metrics or ())], levels)
+        with busy("reading runs"):
+            evidence = evidences.read(folders)
+            evidence, served = later.judge(evidence, [*needs, *later.of_metrics(evidence, metrics or ())], levels)
         if len(evidence.runs) > limits.LARGE:
             sys.stderr.write(f"comparing {len(evidence.runs):,} runs, then drawing: this may take minutes\n")
-        comparison = comparisons.compare(evidence, metrics=metrics, rope=rope, mixed=asked.mixed)
-        page = report.write(evidence, comparison, output, csv=asked.csv, later=served)
+        with busy(f"comparing {len(evidence.runs):,} runs"):
+            comparison = comparisons.compare(evidence, metrics=metrics, rope=rope, mixed=asked.mixed)
+        with busy("drawing figures and writing the page"):
+            page = report.write(evidence, comparison, output, csv=asked.csv, later=served)
     except (UserError, OSError, MemoryError) as error:
         said = user_sentence(error, "choose another place with --output")
         if said is None:
             raise
-        sys.stderr.write(console(f"{said}\n"))
+        sys.stderr.write(wrapped(f"{said}\n"))
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command writes the report anew\n")

@@ -16,29 +16,11 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
+from synaug.scores.names import CLASS_METRICS as CLASS_METRICS
+from synaug.scores.names import LOSSES as LOSSES
+from synaug.scores.names import METRICS as METRICS
+
 CALIBRATION_BINS = 15
-# The order of tables; scores that ignore the prior come first.
-METRICS = (
-    "balanced_accuracy",
-    "f1_macro",
-    "geometric_mean",
-    "minority_recall",
-    "minority_precision",
-    "majority_recall",
-    "accuracy",
-    "precision_macro",
-    "recall_macro",
-    "mcc",
-    "auroc_macro",
-    "auprc_macro",
-    "log_loss",
-    "balanced_log_loss",
-    "brier_score",
-    "calibration_error",
-)
-CLASS_METRICS = ("precision", "recall", "f1")
-# The metrics of which less is better.
-LOSSES = ("log_loss", "balanced_log_loss", "brier_score", "calibration_error")
 # How many probabilities are ranked at once: a few megabytes for each array that it takes.
 RANKED_AT_ONCE = 2**19
 

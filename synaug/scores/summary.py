@@ -27,17 +27,17 @@ def summary(record: Mapping[str, Any]) -> str:
     grouped = overall.groupby(["metric", "decision"])["value"]
     mean, std = grouped.mean().unstack(), grouped.std(ddof=1).unstack()
     metrics = [name for name in TABLE_METRICS if name in mean.index]
-    table = pd.DataFrame(
-        {
-            rule: [f"{mean[rule][name]:.3f} ± {std[rule][name]:.3f}" for name in metrics]
-            for rule in RULES
-            if rule in mean  # which one of them is not, where the classifier does not allow it
-        },
-        index=metrics,
-    )
+    columns = [["", *metrics]]
+    for rule in RULES:
+        if rule in mean:  # which one of them is not, where the classifier does not allow it
+            columns.append([rule, *(f"{mean[rule][name]:.3f} ± {std[rule][name]:.3f}" for name in metrics)])
+    widths = [max(map(len, column)) for column in columns]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in zip(*columns, strict=True)
+    ]
     n_splits = len(overall[["seed", "fold"]].drop_duplicates())
     heading = f"mean ± standard deviation over {n_splits} splits (seeds × folds)"
-    return f"{heading}\n{table.to_string()}\n{_minority_rows(record)}"
+    return "\n".join([heading, *lines, _minority_rows(record)])
 
 
 def _minority_rows(record: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """What ends the program from outside: Ctrl-C, a container's stop, a preemption, a closed terminal."""
 
+import _thread
 import os
 import signal
 import sys
@@ -65,7 +66,7 @@ def terminable() -> Iterator[None]:
             return
         listen()
         number = error.number if isinstance(error, Terminated) else signal.SIGINT
-        timers.append(threading.Timer(MOMENT_SECONDS, os.kill, (os.getpid(), number)))
+        timers.append(threading.Timer(MOMENT_SECONDS, _ask, (number,)))
         timers[-1].daemon = True
         timers[-1].start()
 
@@ -80,6 +81,14 @@ def terminable() -> Iterator[None]:
         for number, handler in before.items():
             if handler is not None:  # else it was not set by Python, and cannot be
                 signal.signal(number, handler)
+
+
+def _ask(number: int) -> None:
+    """Send this process a signal; on Windows `os.kill` would end it, and only Python is told."""
+    if os.name == "posix":
+        os.kill(os.getpid(), number)  # also wakes the main thread where it waits
+    else:
+        _thread.interrupt_main(number)
 
 
 def die_by_signals() -> None:

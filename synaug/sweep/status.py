@@ -19,6 +19,7 @@ from typing import Any
 from synaug import record
 from synaug.errors import UserError
 from synaug.files.atomic import replacing
+from synaug.files.escaping import wrapped
 from synaug.sweep.slurm import QUEUE_SECONDS, SlurmQueue
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class Progress(threading.Thread):
             if job["status"] != STARTED and job["number"] not in known:
                 self._said.append(job)
                 line = progress_line(self._said, self.n_jobs, time.monotonic() - self._started_at, self.n_recorded)
-                sys.stderr.write(f"{line}\n")
+                sys.stderr.write(wrapped(f"{line}\n"))
 
 
 def progress_line(ended: Sequence[dict[str, Any]], n_jobs: int | None, elapsed: float, n_recorded: int = 0) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 from synaug import record
 from synaug.errors import UserError, user_sentence
 from synaug.files.atomic import replacing
-from synaug.files.escaping import console, say
+from synaug.files.escaping import say, wrapped
+from synaug.files.sign_of_life import busy
 from synaug.sweep import status
 from synaug.sweep.run_lock import claim
 from synaug.sweep.slurm import SlurmQueue
@@ -143,6 +144,9 @@ def clear_away(folder: Path) -> None:
 
 
 def _is_alive(pid: int) -> bool:
+    """Whether a process may still be there; True where asking would end it, as on Windows."""
+    if os.name != "posix":
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -188,7 +192,7 @@ def finish(sweep: Sweep, interrupted: bool = False) -> bool:
     if failed or listed:
         n_recorded = len(jobs) - len(failed) + len(sweep.recorded)
         table = status.missing_table(failed, listed, n_recorded, n_recorded + len(failed) + len(lost))
-        say(f"\n{table}\n", sys.stderr)
+        say(wrapped(f"\n{table}\n"), sys.stderr)
     if failed:
         sys.stderr.write(f"Logs: {sweep.folder}/<run>/synaug.log\n")
     # By their places in the whole grid.
@@ -227,7 +231,8 @@ def _note(sweep: Sweep, jobs: Sequence[dict[str, Any]], lost: Sequence[dict[str,
             file.write(json.dumps(note, indent=1).encode())
     except OSError as error:
         place = f"{error.filename}: {error.strerror}"
-        sys.stderr.write(f"{place}: sweep.json could not be written; the runs' records are not affected\n")
+        said = f"{place}: sweep.json could not be written; the runs' records are not affected"
+        sys.stderr.write(wrapped(f"{said}\n"))
     shutil.rmtree(sweep.status_folder, ignore_errors=True)
 
 
@@ -238,14 +243,16 @@ def _report(sweep: Sweep) -> bool:
     from synaug.comparison import evidence as evidences
 
     try:
-        evidence = evidences.read([sweep.folder])
-        comparison = comparisons.compare(evidence, sweep.metric and [sweep.metric])
-        page = report.write(evidence, comparison, sweep.folder / "report")
+        with busy("comparing the runs"):
+            evidence = evidences.read([sweep.folder])
+            comparison = comparisons.compare(evidence, sweep.metric and [sweep.metric])
+        with busy("drawing figures and writing the page"):
+            page = report.write(evidence, comparison, sweep.folder / "report")
     except (UserError, OSError, MemoryError) as error:
         said = user_sentence(error)
         if said is None:
             raise
-        sys.stderr.write(console(f"no report: {said}; then: python -m synaug.report {sweep.folder}\n"))
+        sys.stderr.write(wrapped(f"no report: {said}; then: synaug report {sweep.folder}\n"))
         return False
     say(f"\n{comparison.verdict}\n\nreport: {page}\n")
     if sweep.wandb is not None:

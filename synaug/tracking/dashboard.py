@@ -1,6 +1,6 @@
 """Dashboards as code: a W&B workspace and a W&B report over a project's runs and the reports of its sweeps.
 
-``python -m synaug.tracking.dashboard ENTITY/PROJECT`` sends both, as new ones; ``--print`` shows what it would send.
+``synaug dashboard ENTITY/PROJECT`` sends both, as new ones; ``--print`` shows what it would send.
 """
 
 from __future__ import annotations
@@ -11,22 +11,24 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from synaug.comparison.labels import NO_AUGMENTER, PICKED, REFERENCE_LABELS, WITH
 from synaug.errors import UserError
+from synaug.files.sign_of_life import busy
 from synaug.record import tables
 from synaug.scores.decision import RULES
 from synaug.settings import GROUPS, conf_dir
 from synaug.tracking import wandb_report, wandb_run
+from synaug.tracking.dashboard_command import TITLE
+from synaug.tracking.dashboard_command import main as main
 
 if TYPE_CHECKING:
     from wandb_workspaces.reports.v2 import CustomChart, Report, Runset
     from wandb_workspaces.reports.v2.interface import PanelTypes
     from wandb_workspaces.workspaces import Workspace
 
-TITLE = "Does augmentation help"
 WORDS = {
     "Verdict": "What the report of each sweep says, and every comparison behind it.",
     "Gains": "Of each method, over both references; below, the scores themselves under each decision rule.",
@@ -202,21 +204,15 @@ def specification(board: Workspace | Report) -> dict[str, Any]:
     return numbered
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; exit with 1 and one sentence where nothing could be sent."""
-    parser = argparse.ArgumentParser(
-        prog="python -m synaug.tracking.dashboard", description="Build a W&B workspace and report."
-    )
-    parser.add_argument("place", metavar="ENTITY/PROJECT", help="whose runs they show, and where they go")
-    parser.add_argument("--title", default=TITLE, help="of both (default: %(default)s)")
-    parser.add_argument("--print", action="store_true", help="write what would be sent as JSON, without an account")
-    options = parser.parse_args(arguments)
+def send(options: argparse.Namespace) -> None:
+    """Do what a command line asks for; exit with 1 and one sentence where nothing could be sent."""
     try:
         place = (*_place(options.place), _title(options.title))
     except UserError as error:
         sys.exit(str(error))
     try:
-        boards = {"report": report(*place), "workspace": workspace(*place)}
+        with busy("building them"):
+            boards = {"report": report(*place), "workspace": workspace(*place)}
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("wandb_workspaces"):
             raise
@@ -260,7 +256,9 @@ def _send(boards: Mapping[str, Workspace | Report]) -> Iterator[tuple[str, str]]
         raise UserError(f"a dashboard needs an account ({wandb_run.first_line(error)}): {HOW_TO_LOG_IN}") from error
     for name, board in boards.items():
         try:
-            yield name, board.save().url
+            with busy(f"sending the {name}"):
+                address = board.save().url
+            yield name, address
         except wandb_run.server_trouble() as error:
             reason = wandb_run.first_line(error)
             raise UserError(f"{settings.base_url} did not take the {name} ({reason}): {HOW_TO_LOG_IN}") from error
@@ -296,4 +294,4 @@ def _ids(content: Any) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
