@@ -78,11 +78,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Tick:
-    """A number below the axis: a gain and, of one scenario, the score that it stands for."""
+    """A number below the axis: a gain and, of one scenario, the score that it stands for.
+
+    A narrow screen has no room for those between two others.
+    """
 
     at: float
     gain: str
     score: str = ""
+    is_between: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,7 @@ def _of_methods(rows: pd.DataFrame, unit: Unit) -> Answer:
         Line(
             BEST_WITHOUT_SYNTHESIS.label,
             words.level(reference, unit.metric),
-            outcome="what the others are compared with",
+            outcome="the reference",
             dots=sorted(map(axis, bare_gains)),
             baseline=None,
             is_strong=True,
@@ -339,8 +343,9 @@ def _ticks(axis: _Axis, unit: Unit, reference: float | None = None) -> list[Tick
             shown = f"{tick:+.4g}".replace("-", "−") if abs(tick) > 1e-9 else "0"
             score = -gain if unit.metric in LOSSES else gain
             value = "" if reference is None else words.level(reference + score, unit.metric)
-            ticks.append(Tick(axis(gain), shown, value))
-    return ticks
+            ticks.append((axis(gain), shown, value))
+    zero = [shown for _, shown, _ in ticks].index("0")  # which the axis always has
+    return [Tick(*tick, is_between=bool((place - zero) % 2)) for place, tick in enumerate(ticks)]
 
 
 def _fitting(named: Sequence[tuple[str, Any]], most: int) -> tuple[list[tuple[str, Any]], int]:
