@@ -44,8 +44,8 @@ INTEGRATION_MODULES = {
     "test_explain_rows",
     "test_external_checks",
     "test_faults",
-    "test_from_python",
     "test_fit",
+    "test_from_python",
     "test_label_noise",
     "test_latex",
     "test_launchers",
@@ -61,6 +61,7 @@ INTEGRATION_MODULES = {
     "test_tracking",
     "test_twice",
     "test_vae",
+    "test_wandb_sweep",
 }
 # Of other modules: simulations, and those that start a process.
 INTEGRATION_TESTS = {

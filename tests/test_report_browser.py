@@ -331,10 +331,15 @@ SHAPES: dict[str, dict[str, Any]] = {
         "class_names": [f"customers' intent number {index}, told at length" for index in range(151)],
     },
     "words without spaces": {
-        "datasets": ["d" * 120, "a data set whose name has " + "word " * 20],
+        "datasets": ["d" * 120],
+        "ratios": [10.0],
+        "augmenters": ["none", "smote"],
+        "class_names": ["c" * 120, "neg", "pos"],
+    },
+    "a long method": {
+        "datasets": ["reviews", "d" * 60],
         "ratios": [10.0],
         "augmenters": ["none", "m" * 120, "smote"],
-        "class_names": ["c" * 120, "neg", "pos"],
     },
     "long methods": {
         "datasets": ["reviews", "LONG_NAMES_WITHOUT_ANY_SPACE_" * 3],

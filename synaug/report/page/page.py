@@ -46,7 +46,7 @@ def render(results: Results, sections: Sequence[Section]) -> str:
     sections
         Of figures, and of those that could not be drawn, which are named where they would stand.
     """
-    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    sheet, script = style(), (HERE / "page.js").read_text(encoding="utf-8")
     all_tables = tables.all_tables(results)
     by_scenario = scenarios.tables(results)
     drawn_maps, maps_not_shown = maps.maps(results)
@@ -55,9 +55,9 @@ def render(results: Results, sections: Sequence[Section]) -> str:
     amounts = chosen_amounts.sentences(results)
     asked = {section.kind.question for section in sections} | ({Question.HOW_MUCH} if amounts else set())
     context: dict[str, Any] = {
-        "style": Markup(style),  # noqa: S704 (a file of ours)
+        "style": Markup(sheet),  # noqa: S704 (a file of ours)
         "script": Markup(script),  # noqa: S704 (a file of ours)
-        "policy": policy(style, script),
+        "policy": policy(sheet, script),
         "data": json_for_script(data),
         "tables": all_tables,
         "metrics": results.comparison.metrics,
@@ -92,6 +92,20 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "calibration": [words.metric(name) for name in scenarios.CALIBRATION],
     }
     return _environment().get_template("page.html.jinja").render(context)
+
+
+def first_figure(results: Results) -> str:
+    """The figure of the first screen as HTML, for another page that has this page's `style`; empty if there is none."""
+    answer = answers.answer(results)
+    if answer is None:
+        return ""
+    module: Any = _environment().get_template("answer.html.jinja").module
+    return str(module.figure(answer))
+
+
+def style() -> str:
+    """The page's style sheet."""
+    return (HERE / "page.css").read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:
