@@ -25,6 +25,7 @@ from synaug.comparison import evidence
 from synaug.comparison.evidence import Evidence
 from synaug.comparison.labels import as_text
 from synaug.comparison.layout import Table, Verdict
+from synaug.files import escaping
 from synaug.tracking import wandb_report, wandb_run
 from tests import fabricated
 from tests.wandb_runs import clean_session, inspect, media, run_folder, tables, wandb_command

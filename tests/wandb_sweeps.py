@@ -105,7 +105,7 @@ def sweeps_before(behind: str) -> Iterator[Sweeps]:
             except urllib.error.HTTPError as error:
                 self.reply(error.code, error.read(), dict(error.headers))
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_HEAD = handle_any
+        do_GET = do_POST = do_PUT = do_PATCH = do_HEAD = handle_any  # noqa: N815 (called by these names)
 
         def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             body = body.replace(behind.encode(), sweeps.url.encode())  # addresses of files, which lead here again

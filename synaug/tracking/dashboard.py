@@ -34,8 +34,8 @@ WORDS = {
     "Gains": "Of each method, over both references; below, the scores themselves under each decision rule.",
     "Classes": "Who gains and who pays, and what the probabilities mean.",
     "Confusion matrices": "Summed over splits, under each decision rule.",
-    "Choices": "One line a run: its choices, the out-of-fold loss by which synaug chooses, and test scores, which choose "
-    "nothing.",
+    "Choices": "One line a run: its choices, the out-of-fold loss by which synaug chooses, and test scores, which "
+    "choose nothing.",
     "Curves": "Mean over splits at each look. The losses of the decision rules choose the step: they are of the rows "
     "that inner models were not trained on. argmax on test rows is described, and chooses nothing.",
     "Whole report": "The page; figures that a sweep does not have stay empty above, and the page has all.",
@@ -49,7 +49,8 @@ DRAWN = {
     "Classes": ("classes-1", "reliability-1"),
 }
 CURVES = tuple(map(wandb_run.curve_key, tables.CURVES))
-COLUMNS_OF = {"Verdict": 1, "How sure": 1, "Whole report": 1, "Confusion matrices": len(RULES)}  # of a section of the workspace, where not 2
+# Of a section of the workspace, where not 2.
+COLUMNS_OF = {"Verdict": 1, "How sure": 1, "Whole report": 1, "Confusion matrices": len(RULES)}
 LEVELS = ("dataset", "imbalance_ratio", "augmenter")  # below the sweep, in the workspace's table of runs
 COLUMNS = tuple(f"summary:{key}" for key in (wandb_run.OBJECTIVE, *COORDINATES))
 MOST_RUNS = 100  # of one chart, where W&B's default is 10
@@ -106,7 +107,7 @@ def report(entity: str, project: str, title: str = TITLE) -> Report:
 
     reports, runs = wandb_report.JOB_TYPE, wandb_run.JOB_TYPE
     of_reports = ("Verdict", "How sure", "Classes", "Whole report")
-    shown = {**dict.fromkeys(of_reports, [reports]), "Gains": [reports, runs]}
+    shown = {**{name: [reports] for name in of_reports}, "Gains": [reports, runs]}
     blocks: list[Any] = [wr.TableOfContents()]
     for name, of_section in panels().items():
         runsets = [_runs(project, job_type) for job_type in shown.get(name, [runs])]
@@ -131,7 +132,8 @@ def panels() -> dict[str, list[PanelTypes]]:
     by_method = {"groupby": wr.Config(_choice("augmenter")), "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax"}
     gains = wandb_report.GAIN_TITLES.items()
     choices = [wr.ParallelCoordinatesPlotColumn(wr.Config(_choice(group)), _words(group)) for group in GROUPS]
-    scores = [wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(key), _words(key)) for key in (wandb_run.OBJECTIVE, *COORDINATES)]
+    keys = (wandb_run.OBJECTIVE, *COORDINATES)
+    scores = [wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(key), _words(key)) for key in keys]
     of_scores = [f"{rule}/{score}" for score in SCORES for rule in RULES]
     confusion = {name: name for name in wandb_run.CONFUSION_COLUMNS}
     drawn = {

@@ -203,8 +203,8 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
     """Log a finished run's record; a dead W&B server costs a warning, never an error.
 
     Every logger gets each decision rule's scores, mean and standard deviation over splits; W&B
-    also the config, the out-of-fold scores, each split's scores, the steps that were chosen and how often nothing was learned by then, the
-    curves, the balance contract and the summed confusion matrices.
+    also the config, the out-of-fold scores, each split's scores, the steps that were chosen and how often nothing was
+    learned by then, the curves, the balance contract and the summed confusion matrices.
 
     Parameters
     ----------

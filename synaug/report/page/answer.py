@@ -139,9 +139,10 @@ class _Axis:
 
     def bar(self, row: "pd.Series[Any]", unit: Unit) -> Bar:
         low, high = _interval(row, unit)
-        tested = math.isfinite(low) and math.isfinite(high)
-        places = (self(low), self(high)) if tested else (None, None)
-        return Bar(self(float(row["gain"])), *places, _outcome(row))
+        at, outcome = self(float(row["gain"])), _outcome(row)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            return Bar(at, None, None, outcome)
+        return Bar(at, self(low), self(high), outcome)
 
 
 def answer(results: Results) -> Answer | None:
