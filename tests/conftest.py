@@ -46,10 +46,10 @@ INTEGRATION_MODULES = {
     "test_explain_rows",
     "test_external_checks",
     "test_faults",
-    "test_from_python",
     "test_fit",
     "test_estimator",
     "test_fit_model",
+    "test_from_python",
     "test_label_noise",
     "test_latex",
     "test_library_encoders",
@@ -68,6 +68,7 @@ INTEGRATION_MODULES = {
     "test_tracking",
     "test_twice",
     "test_vae",
+    "test_wandb_sweep",
 }
 # Of other modules: simulations, and those that start a process.
 INTEGRATION_TESTS = {

@@ -237,7 +237,8 @@ def test_charts_are_those_that_logging_makes(sent: Sent, boards: dict[str, Any],
 
 def test_both_boards_have_the_same_sections(boards: dict[str, Any]) -> None:
     workspace, of_report = (sections(boards[name]) for name in ("workspace", "report"))
-    assert list(workspace) == ["Verdict", "Gains", "Figures", "Groups", "Curves", "Confusion matrices"]
+    of_the_answer = ["Verdict", "How sure", "Gains", "Classes", "Confusion matrices"]
+    assert list(workspace) == [*of_the_answer, "Choices", "Curves", "Whole report"]
     assert list(of_report) == [*workspace, "Runs"]
     for name, panels in workspace.items():
         assert [panel["viewType"] for panel in of_report[name]] == [panel["viewType"] for panel in panels]

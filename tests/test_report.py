@@ -660,7 +660,7 @@ def figure_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 
 def titles(text: str) -> list[str]:
     """Headings of the page's sections."""
-    return re.findall("<h2[^>]*>(.*?)</h2>", text)
+    return re.findall("<h3[^>]*>(.*?)</h3>", text)
 
 
 def test_a_file_added_is_a_figure_added_and_a_file_removed_a_figure_removed(tmp_path: Path, figure_files: Path) -> None:

@@ -330,6 +330,17 @@ SHAPES: dict[str, dict[str, Any]] = {
         "n_folds": 2,
         "class_names": [f"customers' intent number {index}, told at length" for index in range(151)],
     },
+    "words without spaces": {
+        "datasets": ["d" * 120],
+        "ratios": [10.0],
+        "augmenters": ["none", "smote"],
+        "class_names": ["c" * 120, "neg", "pos"],
+    },
+    "a long method": {
+        "datasets": ["reviews", "d" * 60],
+        "ratios": [10.0],
+        "augmenters": ["none", "m" * 120, "smote"],
+    },
     "long methods": {
         "datasets": ["reviews", "LONG_NAMES_WITHOUT_ANY_SPACE_" * 3],
         "ratios": [10.0, 50.0],
@@ -359,7 +370,7 @@ COLLISIONS = """() => [...document.querySelectorAll('figure:not([hidden]) svg')]
 # Elements that stick out of the page although nothing around them scrolls.
 CUT = """() => [...document.querySelectorAll('main *, header *, .bar *')].filter((each) => {
   const box = each.getBoundingClientRect();
-  if (!box.width || each.closest('.skip, svg *')) return false;
+  if (!box.width || each.closest('.skip, .unseen, svg *')) return false;
   const scrolls = each.closest('.grid, .scroll, pre, nav');
   const room = scrolls && scrolls !== each ? scrolls.getBoundingClientRect().left + scrolls.scrollWidth
     : document.documentElement.clientWidth;
@@ -381,7 +392,7 @@ def shaped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return path
 
 
-@pytest.mark.parametrize("width", [1000, 1400, 1920])
+@pytest.mark.parametrize("width", [390, 1000, 1400, 1920])
 def test_nothing_is_cut_or_lies_upon_another(browser: Browser, shaped: Path, width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion="reduce")
     page.goto(shaped.as_uri())
@@ -401,6 +412,74 @@ def test_nothing_is_cut_or_lies_upon_another(browser: Browser, shaped: Path, wid
             " - grid.getBoundingClientRect().right"
         )
         assert last <= 2
+    page.close()
+
+
+def test_the_first_screen_answers(browser: Browser, shaped: Path) -> None:
+    """Headline, figure and advice stand whole on it, and no number lies upon another."""
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(shaped.as_uri())
+    for name in (".headline", ".answer", ".advice"):
+        assert page.locator(name).count() == 1
+        box = page.locator(name).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["y"] >= 0
+        assert box["x"] + box["width"] <= 1400
+        assert box["y"] + box["height"] <= 900, f"{name} ends at {box['y'] + box['height']}"
+    axis = COLLISIONS.replace("figure:not([hidden]) svg", ".answer .axis svg").replace("svg.closest('figure').id", "''")
+    assert "\n".join(page.evaluate(axis)) == ""
+    page.close()
+
+
+def test_the_figure_of_the_first_screen_has_a_mark_where_its_numbers_say(browser: Browser, shaped: Path) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(shaped.as_uri())
+    ticks = page.evaluate(
+        "[...document.querySelectorAll('.answer .axis g')].map((tick) => tick.querySelector('text'))"
+        ".map((text) => [text.textContent, parseFloat(text.getAttribute('x'))])"
+    )
+    (zero, at_zero), (gain, at_gain) = ticks[-2:]
+    number = {text: float(text.replace("−", "-")) for text, _ in ticks}
+    of_one = (at_gain - at_zero) / (number[gain] - number[zero])
+    lines = page.evaluate(
+        "[...document.querySelectorAll('.answer tbody tr')].filter((row) => row.querySelector('.gain')).map((row) =>"
+        " [row.querySelector('.gain').textContent, [...row.querySelectorAll('.bars g circle')]"
+        ".map((mark) => parseFloat(mark.getAttribute('cx')))])"
+    )
+    assert lines
+    for written, marks in lines:
+        middle = sorted(marks)[len(marks) // 2] if len(marks) % 2 else sum(sorted(marks)[len(marks) // 2 - 1 :][:2]) / 2
+        at = at_zero + of_one * (float(written.replace("−", "-")) - number[zero])
+        assert middle == pytest.approx(at, abs=0.06 * abs(of_one) + 0.1)
+    page.close()
+
+
+# What sticks out of the paper, where nothing scrolls.
+OFF_PAPER = """() => [...document.querySelectorAll('main *')].filter((each) => {
+  const box = each.getBoundingClientRect();
+  return box.width && !each.closest('.unseen, svg *') && box.right > document.documentElement.clientWidth + 2;
+}).map((each) => `${each.tagName} ${each.className} ${each.textContent.slice(0, 40)}`)"""
+PAPER = {"width": 1039, "height": 710}  # pixels of A4 across, less its margins
+
+
+def test_a_print_is_whole(browser: Browser, shaped: Path, tmp_path: Path) -> None:
+    """All that is folded opens, nothing is cut at the side, all is dark on white, and every section has its place."""
+    page = browser.new_page(viewport=PAPER, color_scheme="dark")
+    page.goto(shaped.as_uri())
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate("[...document.querySelectorAll('main details')].every((each) => each.open)")
+    assert "\n".join(page.evaluate(OFF_PAPER)) == ""
+    assert not is_dark(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert is_dark(page.evaluate("getComputedStyle(document.body).color"))
+    hidden = "[...document.querySelectorAll('main section, main .part')].filter((each) => !each.offsetHeight)"
+    assert page.evaluate(f"{hidden}.map((each) => each.id)") == []
+    for grid in page.locator(".grid").all():
+        assert grid.evaluate("(grid) => grid.scrollHeight <= grid.clientHeight + 2")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("[...document.querySelectorAll('main details')].some((each) => !each.open)")
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
     page.close()
 
 

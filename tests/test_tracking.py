@@ -25,6 +25,7 @@ from synaug.comparison import evidence
 from synaug.comparison.evidence import Evidence
 from synaug.comparison.labels import as_text
 from synaug.comparison.layout import Table, Verdict
+from synaug.files import escaping
 from synaug.tracking import wandb_report, wandb_run
 from tests import fabricated
 from tests.wandb_runs import clean_session, inspect, media, run_folder, tables, wandb_command
@@ -451,6 +452,10 @@ def test_a_report_is_one_run_in_the_group_of_its_sweep(
     assert len(shown["scores"]) == len(sweep.scores)
     pages = {key: path.read_text() for key, path in media(logged, "html", ".html").items()}
     assert pages["page"] == (folder / "index.html").read_text()
+    # What the first screen of the report shows, in its order.
+    marks = (escaping.html(compared.verdict.headline), escaping.html(compared.verdict.advice[0]), 'class="answer"')
+    places = [pages["verdict"].index(mark) for mark in marks]
+    assert places == sorted(places)
     assert "<svg" in pages["figures/forest"]
     assert "<?xml" not in pages["figures/forest"]
 

@@ -92,7 +92,7 @@ def sections(results: Results) -> list[Section]:
         elif outcome is not None:
             section.drawn.append(outcome)
     there = [section for section in sections if section.drawn or section.failed]
-    return sorted(there, key=lambda section: (section.kind.place, section.name))
+    return sorted(there, key=lambda section: (section.kind.question.place, section.kind.place, section.name))
 
 
 def _section(name: str) -> Section:

@@ -29,28 +29,32 @@ if TYPE_CHECKING:
     from wandb_workspaces.reports.v2.interface import PanelTypes
     from wandb_workspaces.workspaces import Workspace
 
+# In the order of the report's page: what answers, how sure it is, against what, which classes, and how it came about.
 WORDS = {
-    "Verdict": "What the report of each sweep says, and every comparison behind it.",
+    "Verdict": "What the report of each sweep says.",
+    "How sure": "Each difference with its interval, and every comparison behind the verdict.",
     "Gains": "Of each method, over both references; below, the scores themselves under each decision rule.",
-    "Figures": "Of the report; those that a sweep does not have stay empty, and the page above has all.",
-    "Groups": "One line a run: its five choices, and what they led to.",
+    "Classes": "Who gains and who pays, and what the probabilities mean.",
+    "Confusion matrices": "Summed over splits, under each decision rule.",
+    "Choices": "One line a run: its choices, the out-of-fold loss by which synaug chooses, and test scores, which "
+    "choose nothing.",
     "Curves": "Mean over splits at each look. The losses of the decision rules choose the step: they are of the rows "
     "that inner models were not trained on. argmax on test rows is described, and chooses nothing.",
-    "Confusion matrices": "Summed over splits, under each decision rule.",
+    "Whole report": "The page; figures that a sweep does not have stay empty above, and the page has all.",
 }
 SCORES = ("balanced_accuracy", "minority_recall")
 COORDINATES = ("argmax/balanced_accuracy", "prior_corrected/balanced_accuracy", "argmax/minority_recall")
-DRAWN = (  # of the report's figures
-    *(f"gains-{SCORES[0]}-over-{reference}" for reference in REFERENCE_LABELS),
-    f"ratio-{SCORES[0]}",
-    f"forest-{SCORES[0]}-1",
-    "classes-1",
-    "reliability-1",
-)
+# Of the report's figures, by section.
+DRAWN = {
+    "How sure": (f"forest-{SCORES[0]}-1",),
+    "Gains": (*(f"gains-{SCORES[0]}-over-{reference}" for reference in REFERENCE_LABELS), f"ratio-{SCORES[0]}"),
+    "Classes": ("classes-1", "reliability-1"),
+}
 CURVES = tuple(map(wandb_run.curve_key, tables.CURVES))
-COLUMNS_OF = {"Confusion matrices": len(RULES)}  # of a section of the workspace, where not 2
+# Of a section of the workspace, where not 2.
+COLUMNS_OF = {"Verdict": 1, "How sure": 1, "Whole report": 1, "Confusion matrices": len(RULES)}
 LEVELS = ("dataset", "imbalance_ratio", "augmenter")  # below the sweep, in the workspace's table of runs
-COLUMNS = tuple(f"summary:{key}" for key in COORDINATES)
+COLUMNS = tuple(f"summary:{key}" for key in (wandb_run.OBJECTIVE, *COORDINATES))
 MOST_RUNS = 100  # of one chart, where W&B's default is 10
 MOST = {"max_runs_to_show": MOST_RUNS, "max_bars_to_show": MOST_RUNS}
 LONGEST_TITLE = 128  # that W&B takes
@@ -104,7 +108,8 @@ def report(entity: str, project: str, title: str = TITLE) -> Report:
     import wandb_workspaces.reports.v2 as wr
 
     reports, runs = wandb_report.JOB_TYPE, wandb_run.JOB_TYPE
-    shown = {"Verdict": [reports], "Gains": [reports, runs], "Figures": [reports]}
+    of_reports = ("Verdict", "How sure", "Classes", "Whole report")
+    shown = {**{name: [reports] for name in of_reports}, "Gains": [reports, runs]}
     blocks: list[Any] = [wr.TableOfContents()]
     for name, of_section in panels().items():
         runsets = [_runs(project, job_type) for job_type in shown.get(name, [runs])]
@@ -129,16 +134,19 @@ def panels() -> dict[str, list[PanelTypes]]:
     by_method = {"groupby": wr.Config(_choice("augmenter")), "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax"}
     gains = wandb_report.GAIN_TITLES.items()
     choices = [wr.ParallelCoordinatesPlotColumn(wr.Config(_choice(group)), _words(group)) for group in GROUPS]
-    scores = [wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(key), _words(key)) for key in COORDINATES]
+    keys = (wandb_run.OBJECTIVE, *COORDINATES)
+    scores = [wr.ParallelCoordinatesPlotColumn(wr.SummaryMetric(key), _words(key)) for key in keys]
     of_scores = [f"{rule}/{score}" for score in SCORES for rule in RULES]
     confusion = {name: name for name in wandb_run.CONFUSION_COLUMNS}
+    drawn = {
+        section: [wr.MediaBrowser(title=_words(name), media_keys=[f"{wandb_report.FIGURES}/{name}"]) for name in names]
+        for section, names in DRAWN.items()
+    }
+    verdict, page = (wr.MediaBrowser(title=key, media_keys=[key]) for key in (wandb_report.VERDICT, wandb_report.PAGE))
+    comparisons = wr.WeavePanelSummaryTable(table_name=wandb_report.COMPARISONS)
     return {
-        "Verdict": [
-            *_placed(
-                2, [wr.MediaBrowser(title=key, media_keys=[key]) for key in (wandb_report.VERDICT, wandb_report.PAGE)]
-            ),
-            *_placed(1, [wr.WeavePanelSummaryTable(table_name=wandb_report.COMPARISONS)], below=1),
-        ],
+        "Verdict": _placed(1, [verdict], rows=2),
+        "How sure": _placed(1, [*drawn["How sure"], comparisons], rows=2),
         "Gains": [
             *_placed(2, [wr.BarPlot(title=title, metrics=gain_keys(gain), **MOST) for gain, title in gains]),
             *_placed(
@@ -149,23 +157,14 @@ def panels() -> dict[str, list[PanelTypes]]:
                 ],
                 below=1,
             ),
+            *_placed(2, drawn["Gains"], below=2),
             *_placed(
                 len(RULES),
                 [wr.BarPlot(title=_words(key), metrics=[key], **by_method, **MOST) for key in of_scores],
-                below=2,
+                below=4,
             ),
         ],
-        "Figures": _placed(
-            2, [wr.MediaBrowser(title=_words(name), media_keys=[f"{wandb_report.FIGURES}/{name}"]) for name in DRAWN]
-        ),
-        "Groups": _placed(1, [wr.ParallelCoordinatesPlot(title="choices and scores", columns=choices + scores)]),
-        "Curves": _placed(
-            2,
-            [
-                wr.LinePlot(title=_words(key), x=wandb_run.STEP, y=[key], max_runs_to_show=MOST_RUNS, **by_method)
-                for key in CURVES
-            ],
-        ),
+        "Classes": _placed(2, drawn["Classes"]),
         "Confusion matrices": _placed(
             len(RULES),
             [
@@ -173,17 +172,26 @@ def panels() -> dict[str, list[PanelTypes]]:
                 for rule in RULES
             ],
         ),
+        "Choices": _placed(1, [wr.ParallelCoordinatesPlot(title="choices and scores", columns=choices + scores)]),
+        "Curves": _placed(
+            2,
+            [
+                wr.LinePlot(title=_words(key), x=wandb_run.STEP, y=[key], max_runs_to_show=MOST_RUNS, **by_method)
+                for key in CURVES
+            ],
+        ),
+        "Whole report": _placed(1, [page], rows=2),
     }
 
 
-def _placed(columns: int, row_by_row: list[Any], below: int = 0) -> list[PanelTypes]:
-    """Give panels their places in a grid that is 24 units wide, below so many rows."""
+def _placed(columns: int, row_by_row: list[Any], below: int = 0, rows: int = 1) -> list[PanelTypes]:
+    """Give panels their places in a grid that is 24 units wide, below so many rows, each so many rows high."""
     import wandb_workspaces.reports.v2 as wr
 
     width = 24 // columns
     for index, panel in enumerate(row_by_row):
         row, column = divmod(index, columns)
-        panel.layout = wr.Layout(x=column * width, y=(below + row) * ROW, w=width, h=ROW)
+        panel.layout = wr.Layout(x=column * width, y=(below + row * rows) * ROW, w=width, h=rows * ROW)
     return row_by_row
 
 

@@ -109,7 +109,7 @@ def _log(run: wandb.Run, evidence: Evidence, comparison: Comparison, folder: Pat
         chart_key(key): _bars(gains[gains["reference"] == reference], f"{GAIN_TITLES[key]}: {primary}")
         for reference, key in GAINS.items()
     }
-    run.log({**charts, **_pages(comparison.verdict, folder), **_tables(comparison, folder)})
+    run.log({**charts, **_pages(evidence, comparison, folder), **_tables(comparison, folder)})
 
 
 def mean_gains(comparisons: pd.DataFrame) -> pd.DataFrame:
@@ -135,31 +135,40 @@ def mean_gains(comparisons: pd.DataFrame) -> pd.DataFrame:
     return gains.dropna().sort_values("gain", ascending=False, ignore_index=True)
 
 
-def verdict_page(verdict: Verdict) -> str:
-    """The verdict's words and its table as HTML, escaped."""
+def verdict_page(verdict: Verdict, figure: str = "", style: str = "") -> str:
+    """What the report's first screen says, then the verdict's other words and its table, as HTML, escaped.
+
+    Parameters
+    ----------
+    figure, style
+        Of the report's page: `synaug.report.page.page.first_figure` and its style sheet.
+    """
     sections = [
-        ("Advice", verdict.advice),
+        ("", verdict.advice[1:]),
         ("Cautions", verdict.cautions),
         ("Overall", verdict.overall),
         *verdict.datasets.items(),
     ]
-    parts = [f"<h1>{escaping.html(verdict.headline)}</h1>"]
-    if verdict.table.rows:
-        rows = [_row("th", verdict.table.columns), *(_row("td", row) for row in verdict.table.rows)]
-        parts.append(f"<table>{''.join(rows)}</table><p>{escaping.html(verdict.table.note)}</p>")
+    first = [f'<p class="headline">{escaping.html(verdict.headline)}</p>']
+    first += [f'<p class="advice">{escaping.html(sentence)}</p>' for sentence in verdict.advice[:1]]
+    parts = [f'<section id="verdict"><div class="first">{"".join(first)}{figure}</div></section>']
     for heading, sentences in sections:
         if sentences:
             items = "".join(f"<li>{escaping.html(sentence)}</li>" for sentence in sentences)
-            parts.append(f"<h2>{escaping.html(heading)}</h2><ul>{items}</ul>")
-    return _html_around("Verdict", "".join(parts))
+            parts.append(f"{f'<h3>{escaping.html(heading)}</h3>' if heading else ''}<ul>{items}</ul>")
+    if verdict.table.rows:
+        rows = [_row("th", verdict.table.columns), *(_row("td", row) for row in verdict.table.rows)]
+        table = f'<div class="scroll"><table>{"".join(rows)}</table></div>'
+        parts.append(f"<h3>In numbers</h3>{table}<p>{escaping.html(verdict.table.note)}</p>")
+    return _html_around("Verdict", f'<main class="wide">{"".join(parts)}</main>', style)
 
 
 def _row(tag: str, cells: Sequence[str]) -> str:
     return f"<tr>{''.join(f'<{tag}>{escaping.html(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
-def _html_around(title: str, body: str) -> str:
-    style = (
+def _html_around(title: str, body: str, style: str = "") -> str:
+    style = style or (
         "body{font:16px/1.5 sans-serif;margin:1em;background:#fff;color:#111}svg{max-width:100%;height:auto}"
         "td,th{padding:.2em .7em;text-align:left}"
     )
@@ -169,10 +178,14 @@ def _html_around(title: str, body: str) -> str:
     )
 
 
-def _pages(verdict: Verdict, folder: Path) -> dict[str, wandb.Html]:
+def _pages(evidence: Evidence, comparison: Comparison, folder: Path) -> dict[str, wandb.Html]:
     import wandb
 
-    pages = {VERDICT: verdict_page(verdict)}
+    from synaug.report.page import page as report_page
+    from synaug.report.results import Results
+
+    figure = report_page.first_figure(Results(evidence, comparison))
+    pages = {VERDICT: verdict_page(comparison.verdict, figure, report_page.style())}
     for path in sorted(folder.glob("figures/*.svg")):
         _, tag, drawing = path.read_text(encoding="utf-8").partition("<svg")  # without its XML declaration
         pages[f"{FIGURES}/{path.stem}"] = _html_around(path.stem, tag + drawing)

@@ -17,6 +17,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from synaug.comparison import choices
+from synaug.comparison.evidence import CHOOSE_BY
+from synaug.comparison.labels import METHOD
 from synaug.errors import UserError
 from synaug.files.escaping import shown, shown_frame, shown_tree
 from synaug.settings import did_you_mean, written
@@ -31,6 +34,8 @@ CONFUSION_CHART = "wandb/confusion_matrix/v1"  # W&B's own, which names the colu
 CONFUSION_COLUMNS = ("Actual", "Predicted", "nPredictions")
 STEP = "trainer/global_step"
 JOB_TYPE = "train"
+# In a run's summary; less is better. By it a search may choose, as synaug does: a test score would no longer be one.
+OBJECTIVE = "out_of_fold/loss"
 # Set where a server was out of reach: the later jobs of a sweep should not wait for it again. The environment is put
 # back when a command has ended (`synaug.command.process`).
 OUT_OF_REACH = "SYNAUG_WANDB_OUT_OF_REACH"
@@ -198,8 +203,8 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
     """Log a finished run's record; a dead W&B server costs a warning, never an error.
 
     Every logger gets each decision rule's scores, mean and standard deviation over splits; W&B
-    also the config, each split's scores, the steps that were chosen and how often nothing was learned by then, the
-    curves, the balance contract and the summed confusion matrices.
+    also the config, the out-of-fold scores, each split's scores, the steps that were chosen and how often nothing was
+    learned by then, the curves, the balance contract and the summed confusion matrices.
 
     Parameters
     ----------
@@ -224,8 +229,11 @@ def log_result(logger: Logger | None, record: Mapping[str, Any]) -> None:
     run = logger.experiment
     identity = {"run": record["run"], "choices": record["choices"]}
     try:
-        run.config.update(shown_tree({**record["config"], **identity}), allow_val_change=True)
-        run.summary.update({**_over_splits(scores), **_learned_nothing(record)})
+        # A sweep that W&B drives has set some itself, and warns of each that is set again.
+        of_sweep = set(run.config.keys()) if run.sweep_id else set()
+        settings = {name: value for name, value in record["config"].items() if name not in of_sweep}
+        run.config.update(shown_tree({**settings, **identity}), allow_val_change=True)
+        run.summary.update({**_over_splits(scores), **_learned_nothing(record), **out_of_fold(record)})
         as_recorded = {name: wandb.Table(**shown_tree(record[name])) for name in ("best", "curves", "balance")}
         run.log({"splits": shown_frame(_by_split(scores)), **as_recorded, **_confusion_charts(record)})
     except server_trouble() as error:  # an online run asks the server before it takes a table
@@ -320,6 +328,41 @@ def _learned_nothing(record: Mapping[str, Any]) -> dict[str, int]:
     best = pd.DataFrame(**record["best"])
     without = (~best["learned"].astype(bool)).groupby(best["decision"]).sum()
     return {f"{rule}/learned_nothing": int(number) for rule, number in without.items()}
+
+
+def out_of_fold(record: Mapping[str, Any]) -> dict[str, float]:
+    """What a search over settings may optimise: scores of training rows, each by the inner model that was not given it.
+
+    They are of the rule that is chosen for each split, as the report chooses it, and means over splits. No test row
+    takes part in the score of its split.
+
+    Parameters
+    ----------
+    record
+        As it is written to ``record.json``.
+
+    Returns
+    -------
+    dict
+        `OBJECTIVE`, the loss by which synaug itself chooses, and `objective_key` of each metric; empty where no
+        inner fold judged anything.
+    """
+    scores = pd.DataFrame(**record["validation_scores"])
+    loss = CHOOSE_BY[record["config"].get("target_prior", "uniform")]
+    known = scores[scores["metric"] == loss]
+    if known.empty:
+        return {}
+    chosen = choices.choose(known.assign(scenario="", augmenter="", loss="", with_synthesis=False))
+    taken = dict(zip(choices.TAKEN, METHOD, strict=True))
+    rules = chosen[[*choices.SPLIT, *choices.TAKEN]].rename(columns=taken).drop_duplicates()
+    of_chosen = scores.merge(rules, on=[*choices.SPLIT, "decision"])
+    means = of_chosen.astype({"value": float}).groupby("metric", sort=False)["value"].mean().dropna()
+    return {OBJECTIVE: float(means[loss]), **{objective_key(str(name)): float(mean) for name, mean in means.items()}}
+
+
+def objective_key(metric: str) -> str:
+    """Key of a metric of the rows that inner models were not given, in a run's summary."""
+    return f"out_of_fold/{metric}"
 
 
 def _by_split(scores: pd.DataFrame) -> pd.DataFrame:

@@ -2,12 +2,31 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 
 from matplotlib.figure import Figure
 
 from synaug.comparison.labels import Scenario
 from synaug.report.results import Results
+
+
+class Question(Enum):
+    """What a reader asks below the verdict, in this order; each is a part of the page."""
+
+    HOW_SURE = "How sure is it?"
+    AGAINST_WHAT = "Compared with what?"
+    WHICH_CLASSES = "Which classes gain, and which pay?"
+    NEEDS = "What if I need a certain recall, or mistakes cost differently?"
+    HOW_MUCH = "How much synthesis, and what is it worth?"
+    WHICH_NEIGHBOURS = "Which neighbours?"
+    WHAT_ROWS = "What are the synthetic rows like?"
+    WHAT_COST = "What did it cost?"
+
+    @property
+    def place(self) -> int:
+        """In the order of the page."""
+        return list(Question).index(self)
 
 
 @dataclass(frozen=True)
@@ -58,13 +77,15 @@ class FigureKind:
     Attributes
     ----------
     place
-        In the order of the page; of equals the name decides.
+        In the order of its question's part of the page; of equals the name decides.
     title, lead
         The section's heading, and the sentence below it.
     plans
         The figures of this kind that these results call for: none, one, or several.
     shows_minority
         Whether to say in the section where there is no minority to show.
+    question
+        In whose part of the page it stands.
     """
 
     place: int
@@ -72,6 +93,7 @@ class FigureKind:
     lead: str
     plans: Callable[[Results], Iterable[Plan]]
     shows_minority: bool = False
+    question: Question = Question.AGAINST_WHAT
 
 
 def for_each_example(draw: Callable[[Results, Scenario], Drawing | None]) -> Callable[[Results], Iterator[Plan]]:

@@ -5,7 +5,7 @@ import numpy as np
 from synaug.comparison.labels import NO_AUGMENTER, Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
+from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
 from synaug.report.results import Results
 from synaug.scores.abstaining import area_under_risk, risk_by_coverage
 
@@ -78,5 +78,6 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
 
 
 FIGURE = FigureKind(
-    92, "Risk and coverage", "What abstaining where no class is sure would give.", for_each_example(_draw)
+    92, "Risk and coverage", "What abstaining where no class is sure would give.", for_each_example(_draw),
+    question=Question.NEEDS,
 )

@@ -11,7 +11,7 @@ from synaug.comparison.labels import NO_AUGMENTER
 from synaug.comparison.significance import INTERVAL
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.drawing.contract import Drawing, FigureKind, Plan, Question
 from synaug.report.results import Results
 
 FEWEST_AMOUNTS = 3  # of one augmenter: fewer are no line
@@ -24,7 +24,7 @@ def plans(results: Results) -> Iterator[Plan]:
         yield Plan(words.in_a_file_name(results.metric), partial(_draw, results, results.metric, gains), results.metric)
 
 
-FIGURE = FigureKind(50, "Amount of synthesis", "What an augmenter's amount changes.", plans)
+FIGURE = FigureKind(50, "Amount of synthesis", "What an augmenter's amount changes.", plans, question=Question.HOW_MUCH)
 
 
 def _draw(results: Results, metric: str, gains: pd.DataFrame) -> Drawing:

@@ -7,7 +7,7 @@ from matplotlib.colors import Normalize
 from synaug.comparison.labels import ARGMAX, BASELINE, NO_AUGMENTER, Method, Scenario, methods_of
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
+from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
 from synaug.report.results import Results
 from synaug.scores.decision import RULES
 
@@ -90,4 +90,6 @@ def _alt(results: Results, scenario: Scenario, table: pd.DataFrame) -> str:
     )
 
 
-FIGURE = FigureKind(70, "Recall of each class", "Who gains and who pays.", for_each_example(_draw))
+FIGURE = FigureKind(
+    70, "Recall of each class", "Who gains and who pays.", for_each_example(_draw), question=Question.WHICH_CLASSES
+)

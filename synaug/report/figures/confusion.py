@@ -9,7 +9,7 @@ from matplotlib.colors import Normalize
 from synaug.comparison.labels import BASELINE, BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS, Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
+from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
 from synaug.report.results import Results
 
 
@@ -88,4 +88,6 @@ def _largest_error(shares: np.ndarray, classes: list[str]) -> str:
     return f"{100 * shares[row, column]:.0f} % of {classes[row]} taken for {classes[column]}"
 
 
-FIGURE = FigureKind(80, "Confusion", "What is taken for what.", for_each_example(_draw))
+FIGURE = FigureKind(
+    80, "Confusion", "What is taken for what.", for_each_example(_draw), question=Question.WHICH_CLASSES
+)

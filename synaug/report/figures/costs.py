@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from synaug.comparison.labels import NO_AUGMENTER, Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
+from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
 from synaug.report.kept import KeptSplit
 from synaug.report.results import Results
 from synaug.scores.needs import Need
@@ -146,4 +146,5 @@ FIGURE = FigureKind(
     "Expected cost",
     "Which method is cheapest, by what missing a row of a minority class costs.",
     for_each_example(_draw),
+    question=Question.NEEDS,
 )

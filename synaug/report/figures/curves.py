@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from synaug.comparison.labels import Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
+from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
 from synaug.report.results import Results
 from synaug.scores.decision import CANDIDATE_RULES
 
@@ -107,5 +107,9 @@ def _with_markers(axes: Axes, curve: pd.Series, name: str, looks: colours.Looks)
 
 
 FIGURE = FigureKind(
-    100, "Training", "By which loss the steps were chosen, and what argmax did.", for_each_example(_draw)
+    100,
+    "Training",
+    "By which loss the steps were chosen, and what argmax did.",
+    for_each_example(_draw),
+    question=Question.WHAT_COST,
 )

@@ -15,7 +15,7 @@ from synaug.comparison.significance import INTERVAL
 from synaug.comparison.stats import corrected_t_test, intervals
 from synaug.report import EXCHANGE, limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.drawing.contract import Drawing, FigureKind, Plan, Question
 from synaug.report.results import Results
 
 MOST_METHODS = 6  # of each ratio
@@ -38,6 +38,7 @@ FIGURE = FigureKind(
     "Worth in real texts",
     "How many more real texts of a minority class the best without synthesis needs to score as each method does.",
     plans,
+    question=Question.HOW_MUCH,
 )
 
 

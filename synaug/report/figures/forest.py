@@ -21,7 +21,7 @@ from synaug.comparison.labels import (
 from synaug.comparison.significance import BETTER, INTERVAL, WORSE
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.drawing.contract import Drawing, FigureKind, Plan, Question
 from synaug.report.results import Panel, Results
 
 # What each row shows: decision, how far it stands off the middle of the row, and whether its marker is filled.
@@ -45,7 +45,9 @@ def plans(results: Results) -> Iterator[Plan]:
             )
 
 
-FIGURE = FigureKind(30, "Differences with intervals", "How sure each gain is, over both references.", plans)
+FIGURE = FigureKind(
+    30, "Differences with intervals", "How sure each gain is, over both references.", plans, question=Question.HOW_SURE
+)
 
 
 def _rows(results: Results, metric: str) -> pd.DataFrame:

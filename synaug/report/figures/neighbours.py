@@ -12,7 +12,7 @@ from synaug.comparison.significance import INTERVAL
 from synaug.comparison.surfaces import KEYS
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.drawing.contract import Drawing, FigureKind, Plan, Question
 from synaug.report.results import Results
 
 K = ("augmenter.k_neighbors.k", "augmenter.k_neighbors", "augmenter.n_neighbors")
@@ -33,7 +33,13 @@ def plans(results: Results) -> Iterator[Plan]:
         yield Plan(words.in_a_file_name(results.metric), partial(_draw, results, results.metric, gains), results.metric)
 
 
-FIGURE = FigureKind(60, "Neighbours", "How the gain depends on the number of neighbours and on their metric.", plans)
+FIGURE = FigureKind(
+    60,
+    "Neighbours",
+    "How the gain depends on the number of neighbours and on their metric.",
+    plans,
+    question=Question.WHICH_NEIGHBOURS,
+)
 
 
 def _n_numbers(column: pd.Series) -> int:

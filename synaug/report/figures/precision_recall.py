@@ -12,7 +12,7 @@ from sklearn.metrics import precision_recall_curve
 from synaug.comparison.labels import Scenario
 from synaug.report import kept, limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
+from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
 from synaug.report.kept import KeptSplit
 from synaug.report.results import Results
 from synaug.scores.needs import Decision, Need
@@ -161,4 +161,5 @@ FIGURE = FigureKind(
     "Precision against recall",
     "What another threshold would give, for each minority class.",
     for_each_example(_draw),
+    question=Question.NEEDS,
 )

@@ -5,7 +5,7 @@ import math
 from synaug.comparison.labels import Scenario
 from synaug.report import audited, limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
+from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
 from synaug.report.results import Results
 
 # Of `audited.MEASURES`, those that say most in least room, each with the shortest of titles.
@@ -94,4 +94,5 @@ FIGURE = FigureKind(
     "Synthetic rows beside real ones",
     "What the synthetic rows of each method are like, and what real rows are like.",
     for_each_example(_draw),
+    question=Question.WHAT_ROWS,
 )

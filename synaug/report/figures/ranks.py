@@ -13,7 +13,7 @@ from synaug.comparison.labels import BASELINE, BEST_WITH_SYNTHESIS, BEST_WITHOUT
 from synaug.comparison.ranking import Ranking
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, Plan
+from synaug.report.drawing.contract import Drawing, FigureKind, Plan, Question
 from synaug.report.results import Results
 
 ROW = 0.42  # inches, of a name or a bar
@@ -26,7 +26,13 @@ def plans(results: Results) -> Iterator[Plan]:
         yield Plan(words.in_a_file_name(metric), partial(_draw, results, metric), metric)
 
 
-FIGURE = FigureKind(40, "Ranks over all scenarios", "Which methods rank first across data sets and ratios.", plans)
+FIGURE = FigureKind(
+    40,
+    "Ranks over all scenarios",
+    "Which methods rank first across data sets and ratios.",
+    plans,
+    question=Question.HOW_SURE,
+)
 
 
 def _draw(results: Results, metric: str) -> Drawing | None:

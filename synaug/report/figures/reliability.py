@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from synaug.comparison.labels import NO_AUGMENTER, Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
-from synaug.report.drawing.contract import Drawing, FigureKind, for_each_example
+from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
 from synaug.report.results import Results
 from synaug.scores.decision import RULES
 
@@ -85,4 +85,5 @@ FIGURE = FigureKind(
     "Reliability",
     "Whether probabilities mean what they say, before and after each decision rule.",
     for_each_example(_draw),
+    question=Question.WHICH_CLASSES,
 )

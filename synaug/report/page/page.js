@@ -203,7 +203,7 @@
     const target = document.getElementById(id);
     if (!target) return;
     target.scrollIntoView();
-    const heading = target.querySelector("h2");
+    const heading = target.querySelector("h2, h3");
     if (heading) { heading.tabIndex = -1; heading.focus({ preventScroll: true }); }
   };
   const read = () => {
@@ -254,7 +254,7 @@
       const drawn = method.labels.length < method.total ? `, ${method.labels.length} of them drawn` : "";
       const name = `${method.label}: ${method.total} synthetic rows${drawn}`;
       this.canvas = element("canvas", { tabindex: 0, role: "img", "aria-label": `${name}, among ${real.labels.length} real rows` });
-      this.place = element("div", {}, element("h4", {}, name), this.canvas);
+      this.place = element("div", {}, element("h5", {}, name), this.canvas);
       this.canvas.addEventListener("pointermove", (event) => this.choose(this.nearest(event)));
       this.canvas.addEventListener("pointerleave", () => this.choose(-1));
       this.canvas.addEventListener("keydown", (event) => {
@@ -356,6 +356,14 @@
     const where = element("p", {}, `seed ${map.seed}, fold ${map.fold}${drawn}; `, element("label", {}, "projection ", kinds));
     place.append(where, key, more, element("div", { class: "panels" }, ...own.map((each) => each.place)), told);
   }
+
+  // On paper nothing can be opened.
+  let opened = [];
+  window.addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("main details:not([open])")];
+    for (const each of opened) each.open = true;
+  });
+  window.addEventListener("afterprint", () => { for (const each of opened) each.open = false; });
 
   const toggle = document.getElementById("theme");
   const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";

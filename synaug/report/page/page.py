@@ -15,6 +15,8 @@ from synaug.comparison.significance import DEFINITIONS, INTERVAL
 from synaug.files.escaping import console, shown
 from synaug.report import asked_for, audited, limits, words
 from synaug.report.draw import Section
+from synaug.report.drawing.contract import Question
+from synaug.report.page import answer as answers
 from synaug.report.page import audits, chosen_amounts, explained, label_noise, maps, reproduction, scenarios, tables
 from synaug.report.results import Results
 
@@ -44,34 +46,28 @@ def render(results: Results, sections: Sequence[Section]) -> str:
     sections
         Of figures, and of those that could not be drawn, which are named where they would stand.
     """
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_visible,
-    )
-    environment.filters |= {
-        "shown": shown,
-        "metric": words.metric,
-        "counted": words.counted,
-        "inline": Markup,  # of a figure, as serialised by ElementTree
-    }
-    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    sheet, script = style(), (HERE / "page.js").read_text(encoding="utf-8")
     all_tables = tables.all_tables(results)
     by_scenario = scenarios.tables(results)
     drawn_maps, maps_not_shown = maps.maps(results)
     explained_rows, explained_not_shown = explained.scenarios(results)
     data = {"tables": all_tables, "maps": drawn_maps, "metrics": [_metric(name) for name in results.comparison.metrics]}
+    amounts = chosen_amounts.sentences(results)
+    needs, abstaining = asked_for.needs(results), asked_for.abstaining(results)
+    asked = {section.kind.question for section in sections}
+    asked |= {Question.HOW_MUCH} if amounts else set()
+    asked |= {Question.NEEDS} if needs or abstaining else set()
     context: dict[str, Any] = {
-        "style": Markup(style),  # noqa: S704 (a file of ours)
+        "style": Markup(sheet),  # noqa: S704 (a file of ours)
         "script": Markup(script),  # noqa: S704 (a file of ours)
-        "policy": policy(style, script),
+        "policy": policy(sheet, script),
         "data": json_for_script(data),
         "tables": all_tables,
         "metrics": results.comparison.metrics,
         "verdict": results.comparison.verdict,
+        "answer": answers.answer(results),
+        "questions": {question.name: question.value for question in Question},
+        "asked": [question.name for question in asked],
         "summary": summary(results),
         "sections": sections,
         "without_minority": without_minority(results),
@@ -81,7 +77,7 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "maps_not_shown": maps_not_shown,
         "explained": explained_rows,
         "explained_not_shown": explained_not_shown,
-        "chosen_amounts": chosen_amounts.sentences(results),
+        "chosen_amounts": amounts,
         "label_noise": label_noise.sentences(results),
         "commands": reproduction.commands(results),
         "facts": reproduction.facts(results),
@@ -96,11 +92,43 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "geometry": audits.geometry(results),
         "faults": audits.faults(results),
         "geometry_measures": audited.GEOMETRY,
-        "needs": asked_for.needs(results),
-        "abstaining": asked_for.abstaining(results),
+        "needs": needs,
+        "abstaining": abstaining,
         "calibration": [words.metric(name) for name in scenarios.CALIBRATION],
     }
-    return environment.get_template("page.html.jinja").render(context)
+    return _environment().get_template("page.html.jinja").render(context)
+
+
+def first_figure(results: Results) -> str:
+    """The figure of the first screen as HTML, for another page that has this page's `style`; empty if there is none."""
+    answer = answers.answer(results)
+    if answer is None:
+        return ""
+    module: Any = _environment().get_template("answer.html.jinja").module
+    return str(module.figure(answer))
+
+
+def style() -> str:
+    """The page's style sheet."""
+    return (HERE / "page.css").read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_visible,
+    )
+    environment.filters |= {
+        "shown": shown,
+        "metric": words.metric,
+        "counted": words.counted,
+        "inline": Markup,  # of a figure, as serialised by ElementTree
+    }
+    return environment
 
 
 def policy(style: str, script: str) -> str:
