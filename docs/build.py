@@ -1,6 +1,7 @@
 """Pages, generated pages and pictures → a site without a server."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -65,9 +66,14 @@ def build(site: Path) -> None:
         ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
         said = ran.stdout + ran.stderr
         if ran.returncode:
-            raise BuildError(said)
+            raise BuildError(without_colours(said).partition("Traceback")[0])
         shutil.rmtree(site, ignore_errors=True)
         shutil.copytree(folder / "site", site)
+
+
+def without_colours(text: str) -> str:
+    """What a program said, without the codes that colour it on a console."""
+    return re.sub(r"\x1b\[[\d;]*m", "", text)
 
 
 def _put(path: Path, content: str | bytes) -> None:

@@ -187,7 +187,9 @@ def _record_page() -> str:
         "geometry": tables.GEOMETRY_COLUMNS,
         "faults": tables.FAULT_COLUMNS,
     }
-    parts.append(_rows(("table", "columns"), [(f"`{k}`", ", ".join(f"`{c}`" for c in v)) for k, v in of_tables.items()]))
+    parts.append(
+        _rows(("table", "columns"), [(f"`{k}`", ", ".join(f"`{c}`" for c in v)) for k, v in of_tables.items()])
+    )
     return "".join(parts)
 
 

@@ -38,6 +38,7 @@ INTEGRATION_MODULES = {
     "test_classifier",
     "test_conf",
     "test_dashboard",
+    "test_docs",
     "test_embed",
     "test_embeddings",
     "test_encoder",
