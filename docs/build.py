@@ -21,7 +21,7 @@ BROUGHT = {
     "assets": ROOT / "docs" / "assets",
 }
 # Of those folders, what a browser opens.
-OPENED = {".svg", ".png", ".html", ".css"}
+OPENED = {".svg", ".png", ".html", ".css", ".js", ".txt"}
 # Reports that are files of this project and not of the site: they become pages of it.
 AS_PAGES = {
     "examples/why.md": ROOT / "examples" / "why.md",
@@ -29,6 +29,10 @@ AS_PAGES = {
     "benchmarks/smote_variants.md": ROOT / "benchmarks" / "results" / "smote_variants.md",
     "changelog.md": ROOT / "CHANGELOG.md",
 }
+# Zensical has a page that opens from a folder fetch this script, which lets its search work there. It comes with the site
+# instead: version 1.0.4 of the npm package iframe-worker (MIT).
+SHIM = "https://unpkg.com/iframe-worker/shim"
+OUR_SHIM = "assets/iframe-worker/shim.js"
 
 
 class BuildError(RuntimeError):
@@ -67,6 +71,9 @@ def build(site: Path) -> None:
         said = ran.stdout + ran.stderr
         if ran.returncode:
             raise BuildError(without_colours(said).partition("Traceback")[0])
+        for page in (folder / "site").rglob("*.html"):
+            up = "../" * (len(page.relative_to(folder / "site").parts) - 1)
+            page.write_text(page.read_text(encoding="utf-8").replace(SHIM, up + OUR_SHIM), encoding="utf-8")
         shutil.rmtree(site, ignore_errors=True)
         shutil.copytree(folder / "site", site)
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from playwright.sync_api import sync_playwright
 
 from docs import build as building
 from docs import checks, reference
@@ -15,6 +16,7 @@ from synaug.settings import conf_dir
 from tests import documented
 from tests.conftest import composed
 from tests.documented import Block, Command
+from tests.test_report_browser import ARGUMENTS
 
 ROOT = documented.ROOT
 README = ROOT / "README.md"
@@ -110,6 +112,26 @@ def test_a_command_that_is_not_known_is_found(line: str, said: str) -> None:
 
 def test_the_site_is_sound_and_fetches_nothing_from_other_servers(site: Path) -> None:
     assert checks.problems(site) == []
+
+
+def test_the_site_opens_from_a_folder_and_its_search_works(site: Path) -> None:
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.fail("the site is tested in Chromium, and there is none: apt-get install chromium, and run again")
+    asked: list[str] = []
+    failed: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("requestfailed", lambda request: failed.append(request.url))
+        page.goto((site / "index.html").as_uri())
+        page.keyboard.press("Control+k")
+        page.keyboard.type("exchange")
+        page.get_by_role("link", name="Files of a report").first.wait_for()
+        browser.close()
+    assert not failed
+    assert {urlsplit(url).scheme for url in asked} <= {"file", "data", "blob"}
 
 
 def test_each_page_of_the_site_can_be_reached_from_the_first(site: Path) -> None:
