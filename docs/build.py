@@ -29,8 +29,8 @@ AS_PAGES = {
     "benchmarks/smote_variants.md": ROOT / "benchmarks" / "results" / "smote_variants.md",
     "changelog.md": ROOT / "CHANGELOG.md",
 }
-# Zensical has a page that opens from a folder fetch this script, which lets its search work there. It comes with the site
-# instead: version 1.0.4 of the npm package iframe-worker (MIT).
+# With its plugin offline, Zensical has each page fetch this script, by which the search works from a folder. It comes
+# with the site instead: version 1.0.4 of the npm package iframe-worker (MIT).
 SHIM = "https://unpkg.com/iframe-worker/shim"
 OUR_SHIM = "assets/iframe-worker/shim.js"
 

@@ -13,6 +13,7 @@ from unittest import mock
 
 import yaml
 
+from docs.parameters import of_target
 from docs.words import OF_A_RECORD, OF_COMMANDS, OF_GROUPS, OF_TABLES
 from synaug.command.help import FAMILIES, family, help_text
 from synaug.comparison import columns, exchange
@@ -96,7 +97,8 @@ def _settings(path: Path, prefix: str = "") -> Iterator[Setting]:
         yield from _leaves(node, prefix, None, text.splitlines())
 
 
-def _leaves(node: yaml.MappingNode, prefix: str, target: str | None, lines: Sequence[str]) -> Iterator[Setting]:
+def _leaves(node: yaml.Node, prefix: str, target: str | None, lines: Sequence[str]) -> Iterator[Setting]:
+    assert isinstance(node, yaml.MappingNode)
     own = next((value.value for key, value in node.value if key.value == "_target_"), target)
     for key, value in node.value:
         name = f"{prefix}{key.value}"
@@ -107,7 +109,8 @@ def _leaves(node: yaml.MappingNode, prefix: str, target: str | None, lines: Sequ
             continue
         _, mark, comment = lines[value.start_mark.line].partition(" #")
         plain = yaml.safe_load(yaml.serialize(value))
-        yield Setting(name, "needed" if plain == "???" else f"`{written(plain)}`", own, comment.strip() if mark else "")
+        said = comment.strip() if mark else of_target(str(own)).get(key.value, "")
+        yield Setting(name, "needed" if plain == "???" else f"`{written(plain)}`", own, said)
 
 
 def _table(settings: Sequence[Setting]) -> str:

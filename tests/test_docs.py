@@ -172,7 +172,7 @@ def test_a_page_with_a_broken_link_is_not_built(tmp_path: Path, monkeypatch: pyt
     shutil.copytree(building.PAGES, pages)
     (pages / "limits.md").write_text("# Limits\n\n[a page](nowhere.md)\n\n[a heading](tutorial.md#nowhere)\n")
     monkeypatch.setattr(building, "PAGES", pages)
-    with pytest.raises(building.BuildError, match="(?s)page does not exist.*anchor does not exist"):
+    with pytest.raises(building.BuildError, match=r"(?s)page does not exist.*anchor does not exist"):
         building.build(tmp_path / "site")
     assert not (tmp_path / "site").exists()
 
