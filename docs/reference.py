@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_type_hints
 from unittest import mock
@@ -198,10 +199,19 @@ def _record_page() -> str:
 
 def _commands_page() -> str:
     parts = ["# Commands\n\nWhat each command says of itself under `--help`. Commands start in well under a second.\n"]
-    for name, (about, entrance) in OF_COMMANDS.items():
+    for name, (about, entrance) in commands().items():
         said = help_text() if entrance is None else _help(entrance)
         parts.append(f"## {name}\n\n{about}\n\n```text\n{said.strip()}\n```\n")
     return "\n".join(parts)
+
+
+def commands() -> dict[str, tuple[str, str | None]]:
+    """Each command: what it is for, and its entrance; None for the help of runs."""
+    if find_spec("synaug.command.subcommands") is None:  # merge: remove this branch, and OF_COMMANDS
+        return OF_COMMANDS
+    of_synaug = import_module("synaug.command.subcommands").SUBCOMMANDS
+    known = {f"synaug {name}": (_sentence(each.line), each.entrance) for name, each in of_synaug.items()}
+    return known | {"synaug run": (known["synaug run"][0] + " `run` may be left out.", None)}
 
 
 def _help(entrance: str) -> str:

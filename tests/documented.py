@@ -6,7 +6,7 @@ All blocks of a page happen in one folder, in their order. An HTML comment above
 - ``<!-- test: tiny -->``: few rows, folds and steps are added to each run or sweep (`TINY`);
 - ``<!-- test: add a=1 b=2 -->``: these settings are added instead;
 - ``<!-- test: not run: REASON -->``: the commands are only looked at: that they exist, and that their settings do;
-- ``<!-- merge: REASON -->``: it needs what is not here yet, and is left out.
+- ``<!-- merge: MODULE -->``: it needs this module; where that is not here yet, the block is left out.
 """
 
 import ast
@@ -22,6 +22,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -88,6 +89,14 @@ def documents() -> list[Path]:
     return [ROOT / "README.md", *sorted(PAGES.rglob("*.md"))]
 
 
+def exists(module: str) -> bool:
+    """Whether there is a module of this name."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 def blocks(page: Path) -> Iterator[Block]:
     """The fenced blocks of a page."""
     lines = page.read_text(encoding="utf-8").splitlines()
@@ -100,11 +109,10 @@ def blocks(page: Path) -> Iterator[Block]:
         end = next(at for at in range(number + 1, len(lines)) if lines[at].strip() == opened[1])
         indent = len(lines[number]) - len(lines[number].lstrip())
         text = "\n".join(line[indent:] for line in lines[number + 1 : end]) + "\n"
-        above = next((line for line in reversed(lines[:number]) if line.strip()), "")
-        comment = COMMENT.fullmatch(above.strip())
-        said = comment[2] if comment and comment[1] == "test" else None
-        waits = comment is not None and comment[1] == "merge"
-        yield Block(page, number + 1, opened[2], opened[3], text, said, waits)
+        before = (COMMENT.fullmatch(line.strip()) for line in reversed(lines[:number]) if line.strip())
+        above = {comment[1]: comment[2] for comment in takewhile(bool, before) if comment}
+        waits = "merge" in above and not all(map(exists, above["merge"].split(", ")))
+        yield Block(page, number + 1, opened[2], opened[3], text, above.get("test"), waits)
         number = end + 1
 
 
@@ -154,7 +162,7 @@ class Command:
         """Why nobody knows this command; None for one that is known."""
         program = self.words[0]
         if self.module is not None:
-            return None if find_spec(self.module) else f"there is no {self.module}"
+            return None if exists(self.module) else f"there is no {self.module}"
         if program not in ONLY_LOOKED_AT:
             return f"nobody knows {program}"
         if program == "make":
@@ -183,8 +191,13 @@ def perform(line: str, added: Sequence[str] = ()) -> Outcome:
     command = Command.of(line)
     assert command.module is not None, line
     arguments = expanded(command.arguments)
+    module, words = command.module, arguments
+    if command.words[0] == "synaug" and exists(
+        "synaug.command.subcommands"
+    ):  # merge: always, and SUBCOMMANDS from there
+        module, words = "synaug", expanded(command.words[1:])
     runs = command.module in ("synaug", "synaug.embed") and not {"--help", "--cfg"} & set(arguments)
-    argv = [command.module, *arguments, *(added if runs else ())]
+    argv = ["synaug", *words, *(added if runs else ())]
     out, err = io.StringIO(), io.StringIO()
     given = io.StringIO(command.given or "")
     code: Any = 0
@@ -196,7 +209,7 @@ def perform(line: str, added: Sequence[str] = ()) -> Outcome:
         contextlib.redirect_stderr(err),
     ):
         try:
-            runpy.run_module(command.module, run_name="__main__", alter_sys=False)
+            runpy.run_module(module, run_name="__main__", alter_sys=False)
         except SystemExit as stop:
             code = stop.code
     if isinstance(code, str):

@@ -11,7 +11,6 @@ from playwright.sync_api import sync_playwright
 
 from docs import build as building
 from docs import checks, reference
-from docs.words import OF_COMMANDS
 from synaug.settings import conf_dir
 from tests import documented
 from tests.conftest import composed
@@ -93,7 +92,7 @@ def test_the_settings_of_commands_that_are_not_run_exist(block: Block) -> None:
                 # A launcher's own settings need its package, which knows them.
                 if not override.key_or_group.startswith("hydra"):
                     value = next(override.sweep_string_iterator()) if override.is_sweep_override() else None
-                    first.append(override.input_line if value is None else f"{override.key_or_group}={value}")
+                    first.append(str(override.input_line) if value is None else f"{override.key_or_group}={value}")
             composed(*first)
 
 
@@ -187,7 +186,7 @@ def test_the_reference_has_every_option_and_every_setting() -> None:
     assert "| `n_folds` | `10` | a whole number of at least 2" in pages["reference/settings/run.md"]
     assert "| `augmenter.k_neighbors` | `5` |" in pages["reference/settings/augmenter.md"]
     assert "| `dataset.path` | needed |" in pages["reference/settings/dataset.md"]
-    for name in OF_COMMANDS:
+    for name in reference.commands():
         assert f"\n## {name}\n" in pages["reference/commands.md"]
     assert "--metric A,B" in pages["reference/commands.md"]
 
