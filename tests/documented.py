@@ -33,6 +33,7 @@ from tests.program import Outcome
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "pages"
+EXAMPLE = ROOT / "examples" / "own_augmenter"
 TINY = ("dataset.max_per_class=60", "n_folds=2", "max_steps=16", "seeds=[0]", "trainer.enable_progress_bar=false")
 # Commands beside `synaug` itself, by the module that `python -m` takes.
 SUBCOMMANDS = {
@@ -85,8 +86,8 @@ class Block:
 
 
 def documents() -> list[Path]:
-    """README and every page, as they are written."""
-    return [ROOT / "README.md", *sorted(PAGES.rglob("*.md"))]
+    """README, the example's, and every page, as they are written."""
+    return [ROOT / "README.md", EXAMPLE / "README.md", *sorted(PAGES.rglob("*.md"))]
 
 
 def exists(module: str) -> bool:
