@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo install test lint types tests unit versions bench openwandb smote-variants clean
+.PHONY: demo install test lint types tests unit docs versions bench openwandb smote-variants clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m synaug --multirun experiment=demo
@@ -41,6 +41,10 @@ tests: $(VENV)/.dev openwandb
 unit: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m unit
 
+# The documentation, site/index.html: built strictly, from a folder, without a server.
+docs: $(VENV)/.dev
+	$(BIN)/python -m docs
+
 # The unit tests with the oldest packages that pyproject.toml allows, and under another Python.
 versions:
 	benchmarks/versions.sh lowest $(PYTHON)
@@ -76,4 +80,4 @@ $(SMOTE_VARIANTS_VENV)/bin/python:
 	mv $(SMOTE_VARIANTS_VENV).making $(SMOTE_VARIANTS_VENV)
 
 clean:
-	rm -rf $(VENV) $(OPENWANDB_VENV) $(SMOTE_VARIANTS_VENV) dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(OPENWANDB_VENV) $(SMOTE_VARIANTS_VENV) dist site .mypy_cache .ruff_cache .pytest_cache

@@ -40,6 +40,7 @@ INTEGRATION_MODULES = {
     "test_completion",
     "test_conf",
     "test_dashboard",
+    "test_docs",
     "test_embed",
     "test_embeddings",
     "test_encoder",

@@ -1,0 +1,1 @@
+"""The documentation site: pages as Markdown, and what builds them (``make docs``, or ``python -m docs``)."""
