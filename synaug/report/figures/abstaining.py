@@ -78,6 +78,9 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
 
 
 FIGURE = FigureKind(
-    92, "Risk and coverage", "What abstaining where no class is sure would give.", for_each_example(_draw),
+    92,
+    "Risk and coverage",
+    "What abstaining where no class is sure would give.",
+    for_each_example(_draw),
     question=Question.NEEDS,
 )
