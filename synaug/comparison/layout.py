@@ -15,6 +15,7 @@ OF_CAUTIONS = 3
 ALWAYS_SHOWN = 3
 MOST_SCENARIOS = 24
 LEAST_OF_A_NAME = 24
+LONG_HEADING = 10  # characters; a longer one may be broken
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,24 @@ class Table:
         """The note as it stands below the table."""
         return textwrap.wrap(shown(self.note), WIDTH, initial_indent="  ", subsequent_indent="  ")
 
+    def _headings(self) -> list[list[str]]:
+        """The heading, in two lines where the table would be too wide with one."""
+        whole = [list(self.columns)]
+        if _width(_widths([*whole, *self.rows])) <= WIDTH:
+            return whole
+        parts = [name.partition(" ") if len(name) > LONG_HEADING else (name, "", "") for name in self.columns]
+        return [[first if last else "" for first, _, last in parts], [last or first for first, _, last in parts]]
+
+    def least(self) -> int:
+        """Lines that show its first rows at least: with a heading, a line that counts the others, and the note."""
+        return len(self._headings()) + ALWAYS_SHOWN + 1 + len(self.note_lines())
+
     def lines(self, most: int) -> list[str]:
         """The table in at most so many lines, with a heading; what is cut is counted."""
         if not self.rows:
             return []
         note = self.note_lines()
-        headings = [list(self.columns)]
-        if _width(_widths([*headings, *self.rows])) > WIDTH:  # then in two lines, of two words each
-            parts = [heading.partition(" ") for heading in self.columns]
-            headings = [
-                [first if last else "" for first, _, last in parts],
-                [last or first for first, _, last in parts],
-            ]
+        headings = self._headings()
         room = max(most - len(headings) - len(note), 1)
         rows = self.rows if len(self.rows) <= room else self.rows[: room - 1]
         cells = [[shown(cell) for cell in row] for row in (*headings, *rows)]
@@ -101,9 +108,7 @@ class Verdict:
         if self.n_scenarios != 1:
             return "\n".join([*lines, *self.table.lines(MOST_SCENARIOS), *advice, *_joined(warned)])
         left = MOST_LINES - len(lines) - len(advice)
-        # A heading, those rows, a line that counts the others, and the note.
-        least = 1 + ALWAYS_SHOWN + 1 + len(self.table.note_lines())
-        table = self.table.lines(max(left - min(OF_CAUTIONS, len(_joined(warned))), least))
+        table = self.table.lines(max(left - min(OF_CAUTIONS, len(_joined(warned))), self.table.least()))
         return "\n".join([*lines, *table, *advice, *_fitted(warned, left - len(table))])
 
 
