@@ -290,7 +290,7 @@ def test_a_number_in_a_file_where_text_is_wanted_is_named(tmp_path: Path, csv: s
         f"_target_: synaug.dataset.FileDataset\nname: x\npath: {csv[13:]}\ntext: 0\nlabel: topic\n"
     )
     err = said(Program(tmp_path)(f"--config-dir={tmp_path / 'own'}", "dataset=mine"))
-    assert "dataset.text=0 must be text: put it between quotes" in err
+    assert "dataset.text=0 must be text, or null: put it between quotes" in err
 
 
 # ---- files of the user's own
