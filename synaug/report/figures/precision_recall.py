@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
@@ -82,14 +81,9 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
             told.append(f"{names[label]}: " + ", ".join(f"{name} {_told(at)}" for name, at in points.items()))
         for row in grid:
             row[0].set_ylabel("precision (%)")
+        for marker, name in [("o", words.decision(kept.OF)), *((marker, need.name) for marker, need in marked)]:
+            grid[0, 0].plot([], [], color=colours.SOFT, marker=marker, linestyle="", label=words.short(name))
         style.legend_of(figure, grid[:1])
-        if needs:
-            handles = [Line2D([], [], color=colours.SOFT, marker="o", linestyle="", label=words.decision(kept.OF))]
-            handles += [
-                Line2D([], [], color=colours.SOFT, marker=marker, linestyle="", label=words.short(need.name))
-                for marker, need in marked
-            ]
-            grid[0, 0].legend(handles=handles, loc="center left")
     n_all = len(results.records_of(scenario))
     note = (
         "All test rows of all splits together, at their own class frequencies, by the threshold on the class against "
