@@ -96,6 +96,12 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def _no_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine must not add lines to what a test reads."""
+    monkeypatch.setattr("synaug.files.sign_of_life.FIRST_SECONDS", 3600.0)
+
+
 @pytest.fixture
 def mirror() -> Path:
     """The mirror of data sets that SYNAUG_DATA names."""

@@ -277,7 +277,7 @@ def test_several_scenarios_are_counted_and_have_a_line_each(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("losses", [["plain"], ["plain", "class_weighted", ("focal", {"gamma": 2.0})]])
 @pytest.mark.parametrize("effect_size", [0.0, 1.0])
-def test_of_one_scenario_the_console_has_a_headline_a_table_advice_and_cautions_in_fifteen_lines(
+def test_of_one_scenario_the_console_has_a_headline_a_table_advice_and_cautions_in_few_lines(
     tmp_path: Path, losses: Sequence[fabricated.Loss], effect_size: float
 ) -> None:
     with_new_points = {"smote", "borderline_smote", "adasyn", "vae"}

@@ -5,15 +5,20 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
+import synaug
+from synaug.command.subcommands import SUBCOMMANDS
 from tests import toy
 from tests.program import TOY
 
 CHECKOUT = Path(__file__).parents[1]
+MOST_BYTES = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +64,45 @@ def test_the_wheel_carries_the_configs(built: Path) -> None:
         assert f"synaug/conf/{path.relative_to(CHECKOUT / 'conf')}" in names
     assert "synaug/py.typed" in names
     assert not any(name.startswith(("tests/", "conf/")) for name in names)
+
+
+def test_the_wheel_is_small_and_holds_the_package_alone(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    assert wheel.stat().st_size < MOST_BYTES
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert tops == {"synaug", f"synaug-{synaug.__version__}.dist-info"}
+    assert {Path(name).suffix for name in names if name.startswith("synaug/")} <= {
+        ".py",
+        ".yaml",
+        ".typed",
+        ".js",
+        ".css",
+        ".jinja",
+    }
+    metadata = zipfile.ZipFile(wheel).read(f"synaug-{synaug.__version__}.dist-info/METADATA").decode()
+    for version in ("3.11", "3.12", "3.13"):
+        assert f"Classifier: Programming Language :: Python :: {version}" in metadata
+    assert "Requires-Python: >=3.11" in metadata
+
+
+def test_the_installed_command_lists_its_commands_without_a_checkout(installed: Path, tmp_path: Path) -> None:
+    shown = away(installed, tmp_path, "--help")
+    assert shown.returncode == 0, shown.stderr
+    assert all(f"  {name}" in shown.stdout for name in SUBCOMMANDS)
+    groups = away(installed, tmp_path, "run", "--help")
+    assert "augmenter=" in groups.stdout
+
+
+def test_the_citation_names_this_version_and_the_paper() -> None:
+    citation = yaml.safe_load((CHECKOUT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= citation.keys()  # what the format requires
+    assert citation["version"] == synaug.__version__
+    assert citation["license"] == tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["license"]
+    (paper,) = citation["references"]
+    assert paper["url"].endswith("2501.06434")
+    assert len(paper["authors"]) == 3
 
 
 def test_the_source_distribution_holds_what_building_needs(built: Path) -> None:

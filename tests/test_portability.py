@@ -112,7 +112,7 @@ def test_the_check_itself_tells_guarded_from_unguarded(source: str, found: list[
 ELSEWHERE = f"""
 import importlib.abc, os, signal, subprocess, sys, tempfile, shutil, multiprocessing, asyncio, selectors, ctypes, uuid
 import numpy, torch, pandas, sklearn, filelock, pytorch_lightning, transformers  # theirs is not ours to judge
-import hydra
+import hydra, platformdirs.unix
 class Missing(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name in {sorted(MODULES - {"posix", "termios", "tty"})!r}:
@@ -123,8 +123,8 @@ for name in {sorted(MODULES - {"posix", "termios", "tty"})!r}:
 for name in ("fork", "getuid", "geteuid", "sched_getaffinity", "statvfs", "uname", "getloadavg", "nice", "setsid"):
     if hasattr(os, name):
         delattr(os, name)
-for name in ("SIGHUP", "SIGUSR1", "SIGUSR2"):
-    delattr(signal, name)
+if hasattr(signal, "SIGHUP"):
+    del signal.SIGHUP  # Lightning needs SIGUSR1 unless the whole platform is another
 sys.argv = ["synaug", *sys.argv[1:]]
 from synaug.__main__ import main
 code = main()
