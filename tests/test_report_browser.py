@@ -432,6 +432,23 @@ def test_the_first_screen_answers(browser: Browser, shaped: Path) -> None:
     page.close()
 
 
+def test_eighteen_scenarios_have_a_row_each_on_the_first_screen(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draw, "sections", lambda results: [])
+    datasets = ["ag_news", "imdb", "rotten_tomatoes"]
+    write_runs(tmp_path / "runs", datasets, [2.0, 5.0, 10.0, 20.0, 50.0, 100.0], ["none", "smote"], n_folds=3)
+    evidence = evidences.read([tmp_path / "runs"])
+    path = report.write(evidence, comparisons.compare(evidence), tmp_path / "report")
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(path.as_uri())
+    assert page.locator(".answer tbody th").count() == 18
+    box = page.locator(".answer").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 900
+    page.close()
+
+
 def test_the_figure_of_the_first_screen_has_a_mark_where_its_numbers_say(browser: Browser, shaped: Path) -> None:
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     page.goto(shaped.as_uri())
