@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
 
 from synaug import report
 from synaug.comparison import compare as comparisons
@@ -477,7 +477,7 @@ OFF_PAPER = """() => [...document.querySelectorAll('main *')].filter((each) => {
   const box = each.getBoundingClientRect();
   return box.width && !each.closest('.unseen, svg *') && box.right > document.documentElement.clientWidth + 2;
 }).map((each) => `${each.tagName} ${each.className} ${each.textContent.slice(0, 40)}`)"""
-PAPER = {"width": 1039, "height": 710}  # pixels of A4 across, less its margins
+PAPER: ViewportSize = {"width": 1039, "height": 710}  # pixels of A4 across, less its margins
 
 
 def test_a_print_is_whole(browser: Browser, shaped: Path, tmp_path: Path) -> None:
