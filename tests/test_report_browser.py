@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, sync_playwright
 
 from synaug import report
 from synaug.comparison import compare as comparisons
@@ -432,6 +432,23 @@ def test_the_first_screen_answers(browser: Browser, shaped: Path) -> None:
     page.close()
 
 
+def test_eighteen_scenarios_have_a_row_each_on_the_first_screen(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draw, "sections", lambda results: [])
+    datasets = ["ag_news", "imdb", "rotten_tomatoes"]
+    write_runs(tmp_path / "runs", datasets, [2.0, 5.0, 10.0, 20.0, 50.0, 100.0], ["none", "smote"], n_folds=3)
+    evidence = evidences.read([tmp_path / "runs"])
+    path = report.write(evidence, comparisons.compare(evidence), tmp_path / "report")
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(path.as_uri())
+    assert page.locator(".answer tbody th").count() == 18
+    box = page.locator(".answer").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 900
+    page.close()
+
+
 def test_the_figure_of_the_first_screen_has_a_mark_where_its_numbers_say(browser: Browser, shaped: Path) -> None:
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     page.goto(shaped.as_uri())
@@ -460,7 +477,7 @@ OFF_PAPER = """() => [...document.querySelectorAll('main *')].filter((each) => {
   const box = each.getBoundingClientRect();
   return box.width && !each.closest('.unseen, svg *') && box.right > document.documentElement.clientWidth + 2;
 }).map((each) => `${each.tagName} ${each.className} ${each.textContent.slice(0, 40)}`)"""
-PAPER = {"width": 1039, "height": 710}  # pixels of A4 across, less its margins
+PAPER: ViewportSize = {"width": 1039, "height": 710}  # pixels of A4 across, less its margins
 
 
 def test_a_print_is_whole(browser: Browser, shaped: Path, tmp_path: Path) -> None:

@@ -57,9 +57,8 @@ def composed(*words: str) -> dict[str, Any]:
     """The config that synaug makes of a command line."""
     shown = run(*words, "--cfg", "job")
     assert (shown.code, shown.err) == (0, "")
-    found = OmegaConf.to_container(OmegaConf.create(shown.out))
-    assert isinstance(found, dict)
-    return found
+    found: Any = OmegaConf.to_container(OmegaConf.create(shown.out))
+    return dict(found)
 
 
 def test_the_example_optimises_what_a_run_logs_and_no_test_score(tmp_path: Path) -> None:

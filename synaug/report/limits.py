@@ -4,7 +4,8 @@ LARGE = 300  # runs: of more, fewer figures are drawn, lest the report take minu
 
 # Of the figure on the first screen.
 ANSWER_LINES = 13
-ANSWER_LETTERS = 23  # of a name, in one line
+ANSWER_SCENARIOS = 18  # lines, which are tighter
+ANSWER_LETTERS = 24  # of a name, in one line
 ANSWER_BARS = 380  # pixels, of all bars of a row for each outcome
 ANSWER_PITCH = 9  # pixels from one of them to the next, at most
 

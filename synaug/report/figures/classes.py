@@ -11,6 +11,8 @@ from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_ea
 from synaug.report.results import Results
 from synaug.scores.decision import RULES
 
+LETTERS, WIDE = 20, 0.17  # of a method's name, without more room; inches of a wide letter beyond them
+
 
 def recalls(results: Results, scenario: Scenario) -> pd.DataFrame:
     """Mean recall over splits, `[method, class]`: no augmentation with each rule, then augmenters with argmax."""
@@ -43,7 +45,9 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     with style.applied():
         labels = [f"{words.short(name, 18)}{'*' if name in minority else ''}" for name in shown.columns]
         upright = shown.shape[1] > 6 or style.inches(labels) > 1.2
-        width = min(style.WIDTH, 3.4 + 1.3 * shown.shape[1])
+        names = [words.short(method, 34) for method in shown.index]
+        long = max(0, max(map(words.width, names)) - LETTERS)
+        width = min(style.WIDTH, 3.4 + 1.3 * shown.shape[1] + WIDE * long)
         figure = style.figure(0.36 * len(shown) + 0.9 + (style.inches(labels) if upright else 0.5), width)
         axes = figure.add_subplot()
         values = shown.to_numpy(dtype=float) * 100
@@ -54,7 +58,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
             colour = colours.text_on(colours.SEQUENTIAL(norm(values[row, column])))
             style.cell(axes, column + 0.5, row + 0.5, f"{values[row, column]:.0f}", colour)
         axes.set_xticks(np.arange(len(labels)) + 0.5, labels, rotation=90 if upright else 0)
-        axes.set_yticks(np.arange(len(shown)) + 0.5, [words.short(method, 34) for method in shown.index])
+        axes.set_yticks(np.arange(len(shown)) + 0.5, names)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     note = f"Recall in per cent, {results.over_splits(scenario)}."

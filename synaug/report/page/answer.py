@@ -121,6 +121,11 @@ class Answer:
         """Whether rows have scores."""
         return bool(self.score)
 
+    @property
+    def is_tight(self) -> bool:
+        """Whether its rows must stand closely."""
+        return sum(map(_lines_of, (line.name for line in self.lines))) > limits.ANSWER_LINES
+
 
 @dataclass(frozen=True)
 class _Axis:
@@ -216,7 +221,7 @@ def _of_scenarios(
     of_best = table[table["reference"] == OVER_BEST]
     baselines = {scenario: _baseline(table[table["scenario"] == scenario]) for scenario in scenarios}
     named = [(results.label(scenario), scenario) for scenario in scenarios]
-    _, left_out = _fitting(named, limits.ANSWER_LINES)
+    _, left_out = _fitting(named, limits.ANSWER_SCENARIOS)
     primary = list(of_scenario.values())
     caption = f"Gain in {unit.name} of the best with synthesis over the best without"
     if left_out:
@@ -354,11 +359,15 @@ def _fitting(named: Sequence[tuple[str, Any]], most: int) -> tuple[list[tuple[st
     kept: list[tuple[str, Any]] = []
     used = 0
     for name, content in named:
-        used += -(-words.width(name) // limits.ANSWER_LETTERS)
+        used += _lines_of(name)
         if used > most:
             break
         kept.append((name, content))
     return kept, len(named) - len(kept)
+
+
+def _lines_of(name: str) -> int:
+    return -(-words.width(name) // limits.ANSWER_LETTERS)
 
 
 def _how_to_read(rows: "Sequence[pd.Series[Any]]", unit: Unit) -> str:
