@@ -14,9 +14,11 @@ from typing import BinaryIO
 from synaug.errors import OF_THE_DISK
 
 try:
-    import fcntl
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
+    HAS_LOCKS = True
 except ImportError:  # Windows, which lets nobody remove a file that is open
-    fcntl = None  # type: ignore[assignment]
+    HAS_LOCKS = False
 
 TEMPORARY_ENDING = ".tmp"
 
@@ -103,10 +105,10 @@ def is_abandoned(temporary: Path) -> bool:
 
 
 def _lock(file: BinaryIO) -> bool:
-    if fcntl is None:
+    if not HAS_LOCKS:
         return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        flock(file, LOCK_EX | LOCK_NB)
     except OSError:
         return False
     return True
