@@ -14,7 +14,7 @@ from typing import BinaryIO
 from synaug.errors import OF_THE_DISK
 
 try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
+    import fcntl
 
     HAS_LOCKS = True
 except ImportError:  # Windows, which lets nobody remove a file that is open
@@ -108,7 +108,7 @@ def _lock(file: BinaryIO) -> bool:
     if not HAS_LOCKS:
         return True
     try:
-        flock(file, LOCK_EX | LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
