@@ -1,4 +1,4 @@
-"""``python -m synaug.fit multirun/mine model/``: the classifier that a verdict favours, fitted on all rows and kept."""
+"""``synaug fit multirun/mine model/``: the classifier that a verdict favours, fitted on all rows and kept."""
 
 import argparse
 import re
@@ -13,7 +13,7 @@ from synaug.files.escaping import make_console_safe, say, shown
 if TYPE_CHECKING:
     from synaug.model.model import Model
 
-PROGRAM = "python -m synaug.fit"
+PROGRAM = "synaug fit"
 OPTION = re.compile(r"fit\.(run|rule|scenario|metric)=")
 SETTING = re.compile(r"[\w.]+=")  # of a folder that looks like one, write ./
 
@@ -126,7 +126,7 @@ def fit(
     config_dir: str | Path | None = None,
     trust: bool = False,
 ) -> "Model":
-    """Fit the method that a verdict favours on all rows of its data set, as ``python -m synaug.fit`` does.
+    """Fit the method that a verdict favours on all rows of its data set, as ``synaug fit`` does.
 
     Of the method the run's own procedure is applied to all rows: inner folds choose steps, rule and amount. What it
     promises is the run's outer estimate, which stands in `Model.card` with its interval.

@@ -1,4 +1,4 @@
-"""``python -m synaug.predict model/ new.csv --text body``: a class and probabilities for each row, as csv.
+"""``synaug predict model/ new.csv --text body``: a class and probabilities for each row, as csv.
 
 Rows come out in order, a batch at a time: beside the table that is read, memory holds one batch. A file is written
 whole or not at all; what goes to the console comes as it is known.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from synaug.encoder.vector_files import Read
     from synaug.model.model import Model
 
-PROGRAM = "python -m synaug.predict"
+PROGRAM = "synaug predict"
 SETTING = re.compile(r"[\w.]+=")
 OPTION = re.compile(r"predict\.(text|vectors|output|separator|quoting)=")
 STDIN = "-"
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     command_line = argparse.ArgumentParser(
         prog=PROGRAM, description="Predict the classes of new texts, or of vectors, with a model that was fitted."
     )
-    command_line.add_argument("model", type=Path, metavar="MODEL", help="folder that python -m synaug.fit wrote")
+    command_line.add_argument("model", type=Path, metavar="MODEL", help="folder that synaug fit wrote")
     command_line.add_argument(
         "file", metavar="FILE", help="csv, tsv, jsonl or parquet; .npy or .safetensors of vectors; - reads lines"
     )

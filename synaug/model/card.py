@@ -143,7 +143,7 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
     yield "```"
     yield ""
     yield "```"
-    yield "python -m synaug.predict this/folder new.csv --text body --output predicted.csv"
+    yield "synaug predict this/folder new.csv --text body --output predicted.csv"
     yield "```"
 
 

@@ -89,7 +89,7 @@ class Model:
         if not about["reads_texts"]:
             raise UserError(
                 "the model was fitted on vectors that somebody brought, and nothing here can make such vectors of texts"
-                f": give vectors [n, {self.head.n_features}] (python -m synaug.predict takes .npy, .safetensors, and "
+                f": give vectors [n, {self.head.n_features}] (synaug predict takes .npy, .safetensors, and "
                 "--vectors COLUMN)"
             )
         encoder = made(about["settings"], self._places) if self._given is None else self._given
@@ -181,7 +181,7 @@ def load_model(folder: str | Path, encoder: Any = None) -> Model:
     Parameters
     ----------
     folder
-        That `Model.save` or ``python -m synaug.fit`` wrote.
+        That `Model.save` or ``synaug fit`` wrote.
     encoder
         An encoder of your own, with `identity()` and `encode(texts)`; or where the model's own lies now and how it
         runs, ``{"model": "/models/minilm", "device": "cuda"}``.
