@@ -274,6 +274,14 @@ def test_curves_are_those_of_scikit_learn_and_of_brute_force(run: Path) -> None:
         assert found == pytest.approx(cost / min(ratio * (labels == SPAM).sum(), (labels == HAM).sum()))
 
 
+def test_a_split_without_a_test_row_of_the_class_says_nothing_of_what_was_kept() -> None:
+    where = {"scenario": "a", "augmenter": "smote", "loss": "", "need": "recall spam=0.9", "measure": "recall[spam]"}
+    rest = {"asked": 0.9, "seed": 0, "n_folds": 3, "reached": True, "threshold": 0.5}
+    rows = [{**where, **rest, "fold": fold, "value": value} for fold, value in enumerate((0.95, 0.8, np.nan))]
+    (kept_in,) = later.Later((), pd.DataFrame(rows)).needs_table["kept"]
+    assert kept_in == 0.5
+
+
 @pytest.mark.parametrize(
     ("text", "names", "label", "ratio"),
     [
