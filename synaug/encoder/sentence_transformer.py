@@ -57,13 +57,12 @@ class SentenceTransformerFiles(ModelFiles):
         if not isinstance(modules, list) or not all(isinstance(each, dict) for each in modules):
             raise UserError(f"{path} is no list of modules: save the model again with its save_pretrained")
         for module in modules:
-            if not str(module.get("type")).startswith(OWN_MODULES):
-                raise UserError(
-                    f"{path} names {module.get('type')}, code that is not sentence-transformers' own and is never run: "
-                    "use a model of its own modules"
-                )
+            _refuse_foreign(path, module.get("type"))
             if not _stays_inside(str(module.get("path", ""))):
                 raise UserError(f"{path} leads out of its folder ({module['path']}): use a model that is whole")
+        for each in sorted(each for each in self._decisive() if each.name.endswith("config.json")):
+            for named in _classes_named(_json(each)):
+                _refuse_foreign(each, named)
         for folder in self._folders():
             if any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors")):
                 raise UserError(
@@ -303,6 +302,24 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as JSON ({error}): save the model again") from error
+
+
+def _refuse_foreign(path: Path, named: object) -> None:
+    if not str(named).startswith(OWN_MODULES):
+        raise UserError(
+            f"{path} names {named}, code that is not sentence-transformers' own and is never run: use a model of its "
+            "own modules"
+        )
+
+
+def _classes_named(content: Any) -> list[Any]:
+    """Classes that a module's config names, which the library loads: not every release asks whose they are."""
+    if not isinstance(content, dict):
+        return []
+    types = content.get("types") if "structure" in content else None  # of a router's own modules
+    tokenizer = content.get("tokenizer_class")  # of word embeddings; those of transformers are names without a dot
+    found = [] if not types else list(types.values()) if isinstance(types, dict) else [types]
+    return [*found, *([tokenizer] if isinstance(tokenizer, str) and "." in tokenizer else [])]
 
 
 def _stays_inside(path: str) -> bool:
