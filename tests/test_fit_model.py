@@ -488,7 +488,7 @@ def test_of_vectors_that_were_brought_it_predicts_from_vectors_alone(program: Pr
     outcome = program(*words, "augmenter=smote")
     assert outcome.code == 0, outcome.err
     place = fitted(program.run_folders[-1]).save(tmp_path / "model")
-    with pytest.raises(UserError, match="vectors that somebody brought"):
+    with pytest.raises(UserError, match="fitted on vectors of your own"):
         load_model(place).predict(rows)
     outcome = predict_command(str(place), str(tmp_path / "mine.npy"))
     assert outcome.code == 0, outcome.err

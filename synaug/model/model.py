@@ -88,9 +88,8 @@ class Model:
         about = self.config["encoder"]
         if not about["reads_texts"]:
             raise UserError(
-                "the model was fitted on vectors that somebody brought, and nothing here can make such vectors of texts"
-                f": give vectors [n, {self.head.n_features}] (python -m synaug.predict takes .npy, .safetensors, and "
-                "--vectors COLUMN)"
+                "the model was fitted on vectors of your own, and synaug cannot make such vectors from texts: give "
+                f"vectors [n, {self.head.n_features}] (synaug predict takes .npy, .safetensors and --vectors COLUMN)"
             )
         encoder = made(about["settings"], self._places) if self._given is None else self._given
         refuse_another(encoder, about["identity"])
@@ -181,7 +180,7 @@ def load_model(folder: str | Path, encoder: Any = None) -> Model:
     Parameters
     ----------
     folder
-        That `Model.save` or ``python -m synaug.fit`` wrote.
+        That `Model.save` or ``synaug fit`` wrote.
     encoder
         An encoder of your own, with `identity()` and `encode(texts)`; or where the model's own lies now and how it
         runs, ``{"model": "/models/minilm", "device": "cuda"}``.

@@ -44,13 +44,13 @@ def scenarios(results: Results) -> tuple[list[dict[str, Any]], list[str]]:
     if further:
         sentences.append(
             f"{words.counted(len(further), 'further scenario')}: {words.listed(map(shown, further))}. "
-            "python -m synaug.explain RUN describes each run."
+            "synaug explain RUN describes each run."
         )
     if outdated:
         sentences.append(
             "Not shown, because another state of synaug's code has made these runs again since: "
             f"{words.listed(map(shown, outdated))}. To see them, write the examples again "
-            "(python -m synaug.explain FOLDER --page), then the report."
+            "(synaug explain FOLDER --page), then the report."
         )
     return tables, sentences
 

@@ -44,13 +44,13 @@ def maps(results: Results) -> tuple[list[dict[str, Any]], list[str]]:
         sentences.append(
             f"The page has room for {words.counted(limits.MAPS, 'map')} and {limits.MAPS_BYTES // 1_000_000} MB of "
             f"them, and shows those that were drawn last. Not shown: {_listed(results, without)}. To see one of them, "
-            "draw it again (python -m synaug.maps FOLDER --scenario TEXT; a large one with fewer rows, --most N) and "
+            "draw it again (synaug maps FOLDER --scenario TEXT; a large one with fewer rows, --most N) and "
             "write the report again."
         )
     if outdated:
         sentences.append(
             "Not shown, because the state of synaug's code that drew these maps is not the one that made the runs: "
-            f"{_listed(results, outdated)}. To see them, draw them again (python -m synaug.maps FOLDER) and write the "
+            f"{_listed(results, outdated)}. To see them, draw them again (synaug maps FOLDER) and write the "
             "report again."
         )
     return [carried[scenario] for scenario in results.scenarios if scenario in carried], sentences
