@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_type_hints
 from unittest import mock
@@ -15,7 +14,7 @@ from unittest import mock
 import yaml
 
 from docs.parameters import of_target
-from docs.words import OF_A_RECORD, OF_COMMANDS, OF_GROUPS, OF_TABLES
+from docs.words import OF_A_RECORD, OF_GROUPS, OF_TABLES
 from synaug.command.help import FAMILIES, family, help_text
 from synaug.comparison import columns, exchange
 from synaug.record import shapes, tables
@@ -207,8 +206,6 @@ def _commands_page() -> str:
 
 def commands() -> dict[str, tuple[str, str | None]]:
     """Each command: what it is for, and its entrance; None for the help of runs."""
-    if find_spec("synaug.command.subcommands") is None:  # merge: remove this branch, and OF_COMMANDS
-        return OF_COMMANDS
     of_synaug = import_module("synaug.command.subcommands").SUBCOMMANDS
     known = {f"synaug {name}": (_sentence(each.line), each.entrance) for name, each in of_synaug.items()}
     return known | {"synaug run": (known["synaug run"][0] + " `run` may be left out.", None)}

@@ -1,4 +1,4 @@
-"""What the generated pages say that the code does not: one line for each group, file, key of a record and command."""
+"""What the generated pages say that the code does not: one line for each group, file and key of a record."""
 
 OF_GROUPS = {
     "augmenter": "Makes synthetic rows for classes that have fewer rows than the largest. Each is a sampler with "
@@ -58,28 +58,4 @@ OF_A_RECORD = {
     "probabilities_sha256": "digest of the file with the log probabilities of all test and out-of-fold rows",
     "overrides": "the command line",
     "configs_sha256": "digest of the configs of your own that the run used",
-}
-# Each command: what it is for, and its entrance; None for the command itself.
-OF_COMMANDS: dict[str, tuple[str, str | None]] = {
-    "synaug": ("One run, or with `--multirun` a sweep. `synaug run` and `python -m synaug` are the same.", None),
-    "synaug report": (
-        "Compares the runs below folders and writes a report. Also `python -m synaug.report`.",
-        "synaug.report.__main__:main",
-    ),
-    "synaug explain": (
-        "Says of which real texts a synthetic row was made. Also `python -m synaug.explain`.",
-        "synaug.command.explain_rows:main",
-    ),
-    "synaug maps": (
-        "Draws real and synthetic rows as a picture. Also `python -m synaug.maps`.",
-        "synaug.command.draw_maps:main",
-    ),
-    "synaug check": (
-        "Compares synaug with published and derived values. Also `python -m synaug.check`.",
-        "synaug.command.external_checks:main",
-    ),
-    "synaug dashboard": (
-        "Sends a workspace and a report to W&B. Also `python -m synaug.tracking.dashboard`.",
-        "synaug.tracking.dashboard:main",
-    ),
 }

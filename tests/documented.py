@@ -6,7 +6,6 @@ All blocks of a page happen in one folder, in their order. An HTML comment above
 - ``<!-- test: tiny -->``: few rows, folds and steps are added to each run or sweep (`TINY`);
 - ``<!-- test: add a=1 b=2 -->``: these settings are added instead;
 - ``<!-- test: not run: REASON -->``: the commands are only looked at: that they exist, and that their settings do;
-- ``<!-- merge: MODULE -->``: it needs this module; where that is not here yet, the block is left out.
 """
 
 import ast
@@ -44,7 +43,7 @@ SUBCOMMANDS = {
 OURS = {"synaug", "benchmarks", "docs", "tests"}
 # What these do to the machine is not done here: their words are looked at.
 ONLY_LOOKED_AT = {"make", "pip", "python", ".", "wandb", "eval"}
-COMMENT = re.compile(r"<!--\s*(test|merge):\s*(.*?)\s*-->")
+COMMENT = re.compile(r"<!--\s*(test):\s*(.*?)\s*-->")
 FENCE = re.compile(r"^(`{3,})\s*(\w*)\s*(?:title=\"([^\"]+)\")?\s*$")
 
 
@@ -58,7 +57,6 @@ class Block:
     title: str | None
     text: str
     said: str | None = None
-    waits: bool = False
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
@@ -112,8 +110,7 @@ def blocks(page: Path) -> Iterator[Block]:
         text = "\n".join(line[indent:] for line in lines[number + 1 : end]) + "\n"
         before = (COMMENT.fullmatch(line.strip()) for line in reversed(lines[:number]) if line.strip())
         above = {comment[1]: comment[2] for comment in takewhile(bool, before) if comment}
-        waits = "merge" in above and not all(map(exists, above["merge"].split(", ")))
-        yield Block(page, number + 1, opened[2], opened[3], text, above.get("test"), waits)
+        yield Block(page, number + 1, opened[2], opened[3], text, above.get("test"))
         number = end + 1
 
 
@@ -193,9 +190,7 @@ def perform(line: str, added: Sequence[str] = ()) -> Outcome:
     assert command.module is not None, line
     arguments = expanded(command.arguments)
     module, words = command.module, arguments
-    if command.words[0] == "synaug" and exists(
-        "synaug.command.subcommands"
-    ):  # merge: always, and SUBCOMMANDS from there
+    if command.words[0] == "synaug":
         module, words = "synaug", expanded(command.words[1:])
     runs = command.module in ("synaug", "synaug.embed") and not {"--help", "--cfg"} & set(arguments)
     argv = ["synaug", *words, *(added if runs else ())]
@@ -222,8 +217,6 @@ def happen(page: Path) -> None:
     """Do everything that a page says, in the current folder."""
     names: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):
-        if block.waits:
-            continue
         if block.title is not None:
             Path(block.title).parent.mkdir(parents=True, exist_ok=True)
             Path(block.title).write_text(block.text, encoding="utf-8")
