@@ -1,4 +1,4 @@
-"""What the generated pages say that the code does not: one line for each group, file, key of a record and command."""
+"""What the generated pages say that the code does not: one line for each group, file and key of a record."""
 
 OF_GROUPS = {
     "augmenter": "Makes synthetic rows for classes that have fewer rows than the largest. Each is a sampler with "

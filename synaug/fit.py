@@ -1,4 +1,4 @@
-"""``python -m synaug.fit multirun/mine model/``: fit what a verdict favours; see `synaug.command.fit_model`.
+"""``synaug fit multirun/mine model/``: fit what a verdict favours; see `synaug.command.fit_model`.
 
 Importing a module binds its name in the package, where the function `synaug.fit` is found. So the module can be called,
 too, and does what the function does: whatever has imported it, ``synaug.fit("multirun/mine")`` works.

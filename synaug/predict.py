@@ -1,4 +1,4 @@
-"""``python -m synaug.predict model/ new.csv --text body``: classes of new texts; see `synaug.command.predict_texts`."""
+"""``synaug predict model/ new.csv --text body``: classes of new texts; see `synaug.command.predict_texts`."""
 
 import sys
 

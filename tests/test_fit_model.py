@@ -492,7 +492,7 @@ def test_of_vectors_that_were_brought_it_predicts_from_vectors_alone(
     outcome = program(*words, "augmenter=smote", f"encoder.normalize={normalize}")
     assert outcome.code == 0, outcome.err
     place = fitted(program.run_folders[-1]).save(tmp_path / "model")
-    with pytest.raises(UserError, match="vectors that somebody brought"):
+    with pytest.raises(UserError, match="fitted on vectors of your own"):
         load_model(place).predict(rows)
     # Vectors are brought as the run's were: what scaled those scales these.
     trained_on = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if normalize else vectors

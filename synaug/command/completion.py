@@ -31,11 +31,12 @@ def parser() -> argparse.ArgumentParser:
     """Describe the command line of ``synaug completion``."""
     command_line = argparse.ArgumentParser(
         prog="synaug completion",
-        description="Print what makes a shell complete synaug at a tab. "
-        'bash and zsh: eval "$(synaug completion bash)", in ~/.bashrc or ~/.zshrc for every shell to come; '
+        description="Print what sets up tab completion of synaug in a shell. "
+        'bash: eval "$(synaug completion bash)", in ~/.bashrc for every new shell; '
+        'zsh: eval "$(synaug completion zsh)", in ~/.zshrc after compinit; '
         "fish: synaug completion fish | source.",
     )
-    command_line.add_argument("shell", choices=SHELLS, help="that is to complete")
+    command_line.add_argument("shell", choices=SHELLS, help="the shell to set up")
     return command_line
 
 

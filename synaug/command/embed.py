@@ -14,7 +14,7 @@ HELP = """\
 synaug embed: fill the cache of embeddings and stop; runs then find all vectors there.
 
   synaug embed dataset=ag_news encoder=minilm
-  synaug embed --multirun dataset=ag_news,trec encoder=minilm,bert
+  synaug embed --multirun dataset=ag_news,trec encoder=minilm,bert_base
   synaug embed dataset=files dataset.path=mine.csv dataset.text=body dataset.label=topic
 
 dataset=..., encoder=...   as for a run, with all of their settings (synaug run --help lists them)
@@ -22,8 +22,8 @@ cache_dir=FOLDER           where the cache is, if not in your own cache folder
 threads=N                  torch's threads
 hydra/launcher=...         with --multirun: processes or machines that share the work
 
-What the cache has already is not encoded again. Several processes, on all machines that share the
-cache, may be given one command: they share the texts out."""
+What the cache has already is not encoded again. You may give the same command to several processes,
+on all machines that share the cache: they share the work."""
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synaug.errors import UserError
-from synaug.files.escaping import make_console_safe, say, shown
+from synaug.files.escaping import make_console_safe, say, shown, wrapped
 
 if TYPE_CHECKING:
     from synaug.model.model import Model
@@ -22,19 +22,20 @@ def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     command_line = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="Fit the method that a verdict favours on all rows, and write it as a model that predicts.",
+        description="Fit the method that the verdict favours on all rows, and save it as a model that predicts.",
     )
     command_line.add_argument(
         "folders",
         nargs="*",
         metavar="FOLDER",
-        help="of the experiment, multirun/mine, and then of the model, which is made; with --run, of the model alone",
+        help="first the experiment's (multirun/mine), then the model's, which is made; with --run, the model's is "
+        "enough",
     )
     command_line.add_argument(
         "settings",
         nargs="*",
         metavar="KEY=VALUE",
-        help="where files are now, if they moved: dataset.path=…, cache_dir=…; or threads=…",
+        help="where files are now, if they were moved: dataset.path=…, cache_dir=…; also threads=…",
     )
     command_line.add_argument(
         "--run", type=Path, metavar="RUN", help="folder of the run to fit, or its name; also fit.run=RUN"
@@ -42,18 +43,21 @@ def parser() -> argparse.ArgumentParser:
     command_line.add_argument(
         "--rule",
         metavar="RULE",
-        help="prior_corrected, tuned, argmax, or a need, e.g. recall:spam=0.95, costs:costs.csv; also fit.rule=RULE",
+        help="prior_corrected, tuned, argmax, or what you need, e.g. recall:spam=0.95, costs:costs.csv; also "
+        "fit.rule=RULE",
     )
     command_line.add_argument(
-        "--scenario", metavar="NAME", help="where there are several: a part of its name; also fit.scenario=NAME"
+        "--scenario",
+        metavar="NAME",
+        help="which scenario, where there are several: a part of its name; also fit.scenario=NAME",
     )
-    command_line.add_argument("--metric", metavar="NAME", help="that the verdict speaks of (balanced_accuracy)")
+    command_line.add_argument("--metric", metavar="NAME", help="the verdict's metric (balanced_accuracy)")
     command_line.add_argument("--mixed", action="store_true", help="compare runs of different versions of the code")
-    command_line.add_argument("--config-dir", metavar="FOLDER", help="configs of your own, as for python -m synaug")
+    command_line.add_argument("--config-dir", metavar="FOLDER", help="configs of your own, as for synaug run")
     command_line.add_argument(
         "--trust",
         action="store_true",
-        help="make parts that no config names, too; they may run any code, so only for a record that you trust",
+        help="also make parts that no config names; they may run any code, so use it only for a record that you trust",
     )
     return command_line
 
@@ -69,9 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folders = [Path(word) for word in given if not SETTING.match(word)]
     least, most = (1, 2) if asked.run is not None else (2, 2)
     if not least <= len(folders) <= most:
-        command_line.error(
-            "give the folder of an experiment and, behind it, that of the model (with --run, the latter)"
-        )
+        command_line.error("give two folders, the experiment's and the model's (with --run, the model's is enough)")
     # Not before: --help is quick.
     from synaug.command.arguments import Arguments
     from synaug.command.explain_rows import reported
@@ -101,7 +103,8 @@ def _fit(asked: argparse.Namespace, source: Path | None, place: Path) -> None:
         )
     )
     model.save(place)
-    say("\n".join([*told(model.config), f"model: {place} (its card is {place / 'README.md'})", ""]))
+    said = [*told(model.config), f"model: {place} (its card is {place / 'README.md'})"]
+    say(wrapped("\n".join(said)) + "\n")
 
 
 def told(config: Any) -> list[str]:
@@ -128,31 +131,31 @@ def fit(
 ) -> "Model":
     """Fit the method that a verdict favours on all rows of its data set, as ``synaug fit`` does.
 
-    Of the method the run's own procedure is applied to all rows: inner folds choose steps, rule and amount. What it
-    promises is the run's outer estimate, which stands in `Model.card` with its interval.
+    The run's own procedure is applied to all rows: inner folds choose the steps, the offsets of the rule and the
+    amount. `Model.card` quotes the scores of the run's outer splits, with intervals.
 
     Parameters
     ----------
     folder
-        Of an experiment that has run, ``"multirun/mine"``, or of one of its runs.
+        Of a recorded experiment, ``"multirun/mine"``, or of one of its runs.
     *settings
-        ``"dataset.path=..."``: where files lie now, if they moved.
+        ``"dataset.path=..."``: where files are now, if they were moved.
     run
-        A run to fit, in the place of the one that the verdict favours: its folder, or its name.
+        A run to fit instead of the one that the verdict favours: its folder, or its name.
     rule
-        ``"prior_corrected"``, ``"tuned"``, ``"argmax"``, or what decisions shall serve: ``"recall:spam=0.95"``,
+        ``"prior_corrected"``, ``"tuned"``, ``"argmax"``, or what you need: ``"recall:spam=0.95"``,
         ``"precision:spam=0.9"``, ``"costs:spam=10"``, ``"costs:costs.csv"``, ``"threshold:spam=0.3"``,
         ``"metric:f1[spam]"``. None: what out-of-fold rows favour.
     scenario
-        A scenario's label, or a part that no other has; needed where there are several.
+        Name of a scenario, or a part of it that no other has; needed where there are several.
     metric
-        That the verdict speaks of; None: balanced accuracy.
+        The verdict's; None: balanced accuracy.
     mixed
         Compare runs of different versions of the code all the same.
     config_dir
         A folder of configs of your own, as ``--config-dir``.
     trust
-        Make parts that no config names, too; they may run any code.
+        Also make parts that no config names; they may run any code.
 
     Returns
     -------
@@ -161,7 +164,7 @@ def fit(
     Raises
     ------
     UserError
-        What you can mend, in a sentence.
+        If something is wrong that you can mend; the sentence says what.
     """
     from synaug.command import fit_record
     from synaug.command.process import as_before

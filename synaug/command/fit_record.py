@@ -142,7 +142,7 @@ def _place(asked: Asked) -> tuple[Path, bool]:
             )
         return folder, True
     if asked.folder is None:
-        raise UserError("nothing is given to fit: give the folder of an experiment, or fit.run=<folder of a run>")
+        raise UserError("there is nothing to fit: give the folder of an experiment, or fit.run=<folder of a run>")
     return asked.folder, (asked.folder / record.RECORD).is_file()
 
 
@@ -215,13 +215,13 @@ def _same_texts(source: Source, prepared: "Prepared") -> None:
     data, folder = source.record["data"], source.favoured.folder
     if prepared.texts.fingerprint != data["fingerprint"]:
         raise UserError(
-            f"the texts or labels are not those that {folder} was made from: give dataset.path=... of these, or run it "
-            "again with force=true"
+            f"the texts or labels are not those that {folder} was made from: give dataset.path=FILE with those, or "
+            "make the run again with force=true"
         )
     if prepared.embeddings_sha256 != data.get("embeddings_sha256"):
         log.warning(
-            "the vectors of the texts differ from the run's, as another machine or library made them: the model is "
-            "fitted on those of now"
+            "the vectors of the texts differ from the run's, as vectors of another machine or library may: the model "
+            "is fitted on those that were made now"
         )
 
 

@@ -42,20 +42,24 @@ def parser() -> argparse.ArgumentParser:
     )
     command_line.add_argument("model", type=Path, metavar="MODEL", help="folder that synaug fit wrote")
     command_line.add_argument(
-        "file", metavar="FILE", help="csv, tsv, jsonl or parquet; .npy or .safetensors of vectors; - reads lines"
+        "file",
+        metavar="FILE",
+        help="csv, tsv, jsonl or parquet; .npy or .safetensors of vectors; -: texts from standard input, one a line",
     )
     command_line.add_argument(
         "settings", nargs="*", metavar="KEY=VALUE", help="where the encoder is now: encoder.model=…, encoder.device=…"
     )
     command_line.add_argument("--text", default="text", metavar="COLUMN", help="column of the texts (%(default)s)")
-    command_line.add_argument("--vectors", metavar="COLUMN", help="of parquet or jsonl: a column of vectors, instead")
-    command_line.add_argument("--output", type=Path, metavar="FILE", help="write the csv there, instead of here")
     command_line.add_argument(
-        "--separator", metavar="SIGN", help="of csv and tsv: comma, semicolon, tab, bar or one character"
+        "--vectors", metavar="COLUMN", help="column of vectors to read instead, in parquet or jsonl"
     )
-    command_line.add_argument("--quoting", metavar="HOW", help="of csv and tsv: double, backslash or none")
+    command_line.add_argument("--output", type=Path, metavar="FILE", help="write the csv to a file, not to the console")
     command_line.add_argument(
-        "--config-dir", metavar="FOLDER", help="configs of your own, where the encoder is your own"
+        "--separator", metavar="SIGN", help="for csv and tsv: comma, semicolon, tab, bar or one character"
+    )
+    command_line.add_argument("--quoting", metavar="HOW", help="for csv and tsv: double, backslash or none")
+    command_line.add_argument(
+        "--config-dir", metavar="FOLDER", help="configs of your own, if the encoder is one of them"
     )
     return command_line
 
@@ -89,7 +93,9 @@ def predict(asked: argparse.Namespace) -> None:
     header, rows = _rows(asked, model)
     taken = [name for name in header if name in (PREDICTED, *_probability_columns(model))]
     if taken:
-        raise UserError(f"{asked.file} has a column {taken[0]!r}, where the prediction is to stand: rename it")
+        raise UserError(
+            f"{asked.file} has a column {taken[0]!r}, which is the name of a column that predictions get: rename it"
+        )
     with _to(asked.output) as file:
         on_console = file.isatty()
         own: Callable[[str], str] = shown if on_console else str

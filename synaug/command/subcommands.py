@@ -32,14 +32,14 @@ class Subcommand:
 SUBCOMMANDS = {
     RUN: Subcommand("synaug.command.run:main", "make a run, or with --multirun a sweep and its report"),
     "report": Subcommand("synaug.report.__main__:main", "compare the runs in a folder: verdict, page, figures, tables"),
-    "fit": Subcommand("synaug.command.fit_model:main", "fit the method that a verdict picks, and save it as a model"),
+    "fit": Subcommand("synaug.command.fit_model:main", "fit the method that the verdict favours, and save it"),
     "predict": Subcommand("synaug.command.predict_texts:main", "classify new texts with a saved model"),
     "explain": Subcommand("synaug.command.explain_rows:main", "say what the synthetic rows of a run were made of"),
     "maps": Subcommand("synaug.command.draw_maps:main", "draw real and synthetic rows for the next report"),
     "embed": Subcommand("synaug.command.embed:main", "fill the cache of embeddings and stop"),
     "check": Subcommand("synaug.command.external_checks:main", "compare synaug with what others have published"),
     "dashboard": Subcommand("synaug.tracking.dashboard_command:main", "build a W&B workspace and a W&B report"),
-    COMPLETION: Subcommand("synaug.command.completion:main", "print what makes bash, zsh or fish complete all of this"),
+    COMPLETION: Subcommand("synaug.command.completion:main", "print what sets up tab completion in bash, zsh or fish"),
 }
 
 OVERVIEW = """\

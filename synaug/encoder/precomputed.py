@@ -138,7 +138,7 @@ class PrecomputedVectors:
         """
         raise UserError(
             f"encoder=precomputed has vectors of the data set's rows alone, and none of {len(texts):,} other texts: "
-            "choose an encoder that reads texts, or do without what brings texts"
+            "choose an encoder that reads texts, or leave out what adds texts"
         )
 
     def _aligned(self) -> Aligned:

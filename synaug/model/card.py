@@ -41,7 +41,7 @@ def promised(record: Mapping[str, Any]) -> list[str]:
         for each in _wanted(record["estimates"], [record["metric"]])
     ]
     anew = [
-        f"with the choice of the method made anew in each split {_with_interval(each)}" for each in record["picked"]
+        f"with the choice of the method made again in each split {_with_interval(each)}" for each in record["picked"]
     ]
     if not first:
         return []
@@ -88,8 +88,8 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"This classifier tells {len(config['classes'])} classes of texts apart. It was fitted by "
-        "[synaug](https://arxiv.org/abs/2501.06434) on all rows of the data set. What it was judged on is the run "
-        f"{_code(record['run'])}, in which no row that tests has trained."
+        "[synaug](https://arxiv.org/abs/2501.06434) on all rows of the data set. Its scores are those of the run "
+        f"{_code(record['run'])}, in which each row is tested by models that did not train on it."
     )
     yield ""
     yield "## Verdict"
@@ -123,13 +123,13 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
     yield f"- Licence of the data: {_text(data.get('licence') or 'not stated in the configuration')}."
     if data.get("paper"):
         yield f"- Source: {_text(data['paper'])}."
-    yield "- The encoder has a licence of its own, and so have the data: both hold for what is made of them."
+    yield "- The encoder has a licence of its own, too. Both licences may apply to this model."
     yield ""
     yield "## What it is not for"
     yield ""
     yield "- Texts unlike those of the data set: of another language, source, length or time. Nothing was tested there."
-    yield "- Texts of none of these classes: one of them is always named, unless a rule abstains."
-    yield "- Decisions about people without somebody who looks at each."
+    yield "- Texts that belong to none of these classes: one of them is named all the same, unless the rule abstains."
+    yield "- Decisions about people, unless a person looks at each of them."
     if data.get("embeddings_sha256"):
         yield "- Vectors of another encoder, or of the same one with another pooling."
     yield ""
@@ -150,13 +150,13 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
 def _verdict(record: Mapping[str, Any]) -> Iterator[str]:
     yield f"Scenario: {_text(record['scenario'])}."
     if record["outcome"] is None:
-        yield "There is no verdict: this run was fitted by itself, or methods of one kind alone were compared."
+        yield "There is no verdict: the run was named and not chosen, or only methods of one kind were compared."
         return
     yield f"{_text(record['verdict'][:1].upper() + record['verdict'][1:])}."
     kind = "with" if record["outcome"] == "better" else "without"
     yield (
-        f"So the method is one {kind} synthesis. Of these, it has the lowest mean loss on out-of-fold rows: no test "
-        "score has chosen among them."
+        f"So the method is one {kind} synthesis. Among these, it has the lowest mean loss on out-of-fold rows. No test "
+        "score was used to choose among them."
     )
 
 
@@ -164,9 +164,10 @@ def _scores(config: Mapping[str, Any]) -> Iterator[str]:
     record = config["record"]
     n_splits = max((each["n_splits"] for each in record["estimates"]), default=0)
     yield (
-        f"Means over {n_splits} splits ({len(record['seeds'])} × {record['n_folds']} folds) of rows that did not "
-        "train, with 95 % intervals (Nadeau and Bengio 2003). These are scores of the procedure that fitted the model, "
-        "on training sets one fold smaller; the model's own score on its training rows says nothing and is not given."
+        f"Means over {n_splits} splits (seeds × folds: {len(record['seeds'])} × {record['n_folds']}) of rows that "
+        "did not train, with 95 % intervals (Nadeau and Bengio 2003). These are scores of the procedure that fitted "
+        "the model, on training sets that are one fold smaller. A score on the training rows would promise too much: "
+        "none is given."
     )
     yield ""
     yield from _table(_wanted(record["estimates"], dict.fromkeys([record["metric"], *FIRST])))
@@ -174,9 +175,9 @@ def _scores(config: Mapping[str, Any]) -> Iterator[str]:
         (picked,) = record["picked"]
         yield ""
         yield (
-            "Choosing this method among others is not in these numbers. With the choice made anew in each split, "
-            f"{WORDS.get(picked['metric'], picked['metric'])} is {_with_interval(picked)}: where the two differ, "
-            "believe this one."
+            "These numbers do not show that this method was chosen among others. With the choice made again in each "
+            f"split, {WORDS.get(picked['metric'], picked['metric'])} is {_with_interval(picked)}. Where the two "
+            "differ, trust this one."
         )
 
 
@@ -209,12 +210,13 @@ def _classes(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _prior(config: Mapping[str, Any]) -> str:
     if config["decision"]["name"] == "argmax":
-        return "Probabilities are as the classifier says them, at the class frequencies that it was trained on."
+        return "Probabilities are the classifier's own, at the class frequencies that it was trained on."
+    moved = "" if config["decision"]["name"] == "prior_corrected" else " Then the rule adds its offsets to them."
     if config["target_prior"] == "natural":
-        return "Probabilities are corrected to the class frequencies of the data set."
+        return f"Probabilities are corrected to the class frequencies of the data set.{moved}"
     return (
-        "Before the rule, probabilities are corrected to classes that are equally frequent. So a probability is that "
-        "of a text drawn from classes of equal size, and not from the data set as it came."
+        "Probabilities are corrected to classes that are equally frequent: they hold for texts drawn from classes of "
+        f"equal size, and not from the data set as it came.{moved}"
     )
 
 
@@ -226,7 +228,7 @@ def _fitted(config: Mapping[str, Any], fitted: Mapping[str, Any]) -> Iterator[st
     averaged = "s, whose probabilities are averaged" if fitted["members"] > 1 else ""
     steps = f", trained for {fitted['steps']} steps" if fitted["steps"] else ""
     yield f"- {fitted['members']} classifier{averaged}{steps}."
-    yield f"- A fit on all rows has {fitted['real']:,} real ones and {fitted['synthetic']:,} synthetic ones."
+    yield f"- Rows that it was trained on: {fitted['real']:,} real and {fitted['synthetic']:,} synthetic ones."
     yield f"- Rule: {_text(decision['name'])}{_abstains(decision)}."
     yield "- Class names, offsets, versions and digests: `config.json`. Weights: `head.safetensors`; it holds no code."
 

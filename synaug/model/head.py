@@ -93,7 +93,7 @@ class Head:
             weights = [each for each in fitted if isinstance(each, Mapping)]
             return cls(STACKED, *size, {**shared, **{name: np.stack([of[name] for of in weights]) for name in first}})
         raise UserError(
-            f"what {type(first).__module__}.{type(first).__qualname__} says cannot be kept: choose a "
+            f"a classifier of {type(first).__module__}.{type(first).__qualname__} cannot be saved: choose a "
             "run of classifier=mlp, linear, nearest_class_mean, knn or sklearn"
         )
 

@@ -88,9 +88,8 @@ class Model:
         about = self.config["encoder"]
         if not about["reads_texts"]:
             raise UserError(
-                "the model was fitted on vectors that somebody brought, and nothing here can make such vectors of texts"
-                f": give vectors [n, {self.head.n_features}] (synaug predict takes .npy, .safetensors, and "
-                "--vectors COLUMN)"
+                "the model was fitted on vectors of your own, and synaug cannot make such vectors from texts: give "
+                f"vectors [n, {self.head.n_features}] (synaug predict takes .npy, .safetensors and --vectors COLUMN)"
             )
         encoder = made(about["settings"], self._places) if self._given is None else self._given
         refuse_another(encoder, about["identity"])

@@ -30,17 +30,17 @@ def parser() -> argparse.ArgumentParser:
         prog="synaug report", description="Compare all runs below some folders, and write a report of them."
     )
     command_line.add_argument(
-        "folders", nargs="+", type=Path, metavar="FOLDER", help="of an experiment, e.g. multirun/paper"
+        "folders", nargs="+", type=Path, metavar="FOLDER", help="an experiment's, e.g. multirun/paper"
     )
     command_line.add_argument(
         "--metric",
         metavar="A,B,…",
-        help=f"metrics, the one that the verdict speaks of first; of: {', '.join([*METRICS, *OF_ONE_CLASS])}; "
+        help=f"metrics, the verdict's first; choose among {', '.join([*METRICS, *OF_ONE_CLASS])}; "
         "f1[CLASS] is also judged under the thresholds that are best for it on out-of-fold rows",
     )
     needs = command_line.add_argument_group(
-        "what decisions shall serve",
-        "Each is one more decision rule, judged from the log probabilities that runs kept: nothing is trained. "
+        "decision rules for what you need",
+        "Each adds a decision rule, judged from the log probabilities that runs kept: nothing is trained. "
         "Thresholds are chosen on out-of-fold rows and judged on test rows. Costs, thresholds, precisions and "
         "--abstain hold at the class frequencies of the data set, which test rows have, too, whatever the run's "
         "target_prior is.",
@@ -49,12 +49,24 @@ def parser() -> argparse.ArgumentParser:
         (
             ("--costs", "--cost"),
             "FILE|CLASS=NUMBER,…",
-            "the least expected cost: a csv with a header of class names and a row of costs for each true class, or "
-            "what missing a row of a class costs, 1 for other classes",
+            "decide for the least expected cost: a csv with a header of class names and a row of costs for each true "
+            "class, or what missing a row of a class costs (1 for classes that are not named)",
         ),
-        (("--threshold",), "CLASS=NUMBER", "of two classes, the probability from which this one is decided for"),
-        (("--recall",), "CLASS=NUMBER", "the best precision of a class with at least this recall, e.g. spam=0.95"),
-        (("--precision",), "CLASS=NUMBER", "the best recall of a class with at least this precision, e.g. spam=0.9"),
+        (
+            ("--threshold",),
+            "CLASS=NUMBER",
+            "of two classes, decide for this one from this probability on, e.g. spam=0.3",
+        ),
+        (
+            ("--recall",),
+            "CLASS=NUMBER",
+            "the threshold with the best precision among those with this recall or more, e.g. spam=0.95",
+        ),
+        (
+            ("--precision",),
+            "CLASS=NUMBER",
+            "the threshold with the best recall among those with this precision or more, e.g. spam=0.9",
+        ),
     ):
         needs.add_argument(*option, action="append", default=[], metavar=metavar, help=text)
     needs.add_argument(
@@ -62,16 +74,16 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NUMBER",
-        help="decide for no class where its probability is below this: coverage, risk, and the curve of both",
+        help="name no class where the probability of the likeliest is below this; shows coverage and risk",
     )
     command_line.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="where to write; FOLDER/report of the first folder if not given"
+        "--output", type=Path, metavar="FOLDER", help="where to write (FOLDER/report of the first folder if not given)"
     )
     command_line.add_argument(
         "--mixed", action="store_true", help="compare runs of different versions of the code all the same"
     )
     command_line.add_argument(
-        "--rope", type=float, help="differences up to it are of no practical importance; one point if not given"
+        "--rope", type=float, help="differences up to this size are of no practical importance (one point if not given)"
     )
     command_line.add_argument(
         "--csv",

@@ -61,13 +61,13 @@ def needs(results: Results) -> Table | None:
     ]
     return Table(
         "needs",
-        "What decisions were asked for",
+        "What you asked of decisions",
         "From the log probabilities that runs kept; nothing was trained. In each split the threshold was chosen on "
         "out-of-fold rows, and what it gives was measured on test rows, at their own class frequencies. “Kept” is the "
-        "share of splits whose test rows have what was asked; “reached” is the share of splits in which the "
-        "out-of-fold rows had a threshold for it. A recall that is just reached there is missed in about half of the "
-        "test folds: ask for some more where it must hold. “Over none” compares with no augmentation under the same "
-        "need, split by split; these intervals are not corrected for the number of methods.",
+        "share of splits whose test rows have what you asked for; “reached” is the share of splits in which the "
+        "out-of-fold rows had a threshold for it. A recall that is only just reached there is missed in about half "
+        "of the test folds: ask for a little more than you need. “Over none” compares with no augmentation under the "
+        "same need, split by split. These intervals are not corrected for the number of methods.",
         (*_several(results), "method", "need", "on test rows"),
         (f"mean, {INTERVAL} interval", "kept", "reached", "threshold", "over none"),
         lines[: limits.NEEDS_LINES],
@@ -98,10 +98,10 @@ def abstaining(results: Results) -> Table | None:
     return Table(
         "abstaining",
         "Abstaining",
-        "No class is decided for where the probability of the decided one, at the data set's class frequencies, is "
-        "below a level. Coverage is the share of test rows decided on, risk the share of these that are wrong, "
-        "balanced risk its mean over classes. Where a class is rare, most of its rows may be among those not decided "
-        "on: see the coverage of minority classes. AURC is the area under the curve of risk against coverage; less is "
+        "Where the probability of the class decided for, at the data set's class frequencies, is below a level, no "
+        "class is named. Coverage is the share of test rows that get a class, risk the share of these that are wrong, "
+        "and balanced risk its mean over classes. If a class is rare, most of its rows may get none: see the coverage "
+        "of minority classes. AURC is the area under the curve of risk against coverage; less is "
         "better. Means over splits.",
         (*_several(results), "method", "decision"),
         ("below", f"coverage (%), {INTERVAL} interval", "of minority", "risk (%)", "balanced risk", "AURC (%)"),
@@ -121,7 +121,9 @@ def lines(later: Later) -> list[str]:
     )
     more = len(said) - limits.NEEDS_SAID
     rest = [f"  … and {words.counted(more, 'line')} more in {files}"] if more > 0 else []
-    return ["\n".join(["asked of decisions, on test rows (means over splits):", *said[: limits.NEEDS_SAID], *rest])]
+    return [
+        "\n".join(["what you asked of decisions, on test rows (means over splits):", *said[: limits.NEEDS_SAID], *rest])
+    ]
 
 
 def _needs_said(table: pd.DataFrame) -> Iterator[str]:
@@ -133,9 +135,9 @@ def _needs_said(table: pd.DataFrame) -> Iterator[str]:
             entries = of_method.to_dict("records")
             told = ", ".join(f"{_measure(row['measure'])} {_interval(row, 'mean', 'low', 'high')}" for row in entries)
             asked = [row for row in entries if not math.isnan(row["asked"])]
-            kept = "".join(f"; kept in {_share(row['kept'])} of splits" for row in asked)
+            kept = "".join(f"; kept in {_share(row['kept'])} % of splits" for row in asked)
             missed = entries[0]["reached"] < 1
-            unmet = f"; no threshold for it in {_share(1 - entries[0]['reached'])}" if missed else ""
+            unmet = f"; no threshold for it in {_share(1 - entries[0]['reached'])} % of splits" if missed else ""
             yield f"    {_method(entries[0])}: {told}{kept}{unmet}"
 
 

@@ -40,7 +40,8 @@ WORDS = {
     "choose nothing.",
     "Curves": "Mean over splits at each look. The losses of the decision rules choose the step: they are of the rows "
     "that inner models were not trained on. argmax on test rows is described, and chooses nothing.",
-    "Whole report": "The page; figures that a sweep does not have stay empty above, and the page has all.",
+    "Whole report": "The report's page. Above, figures that a sweep does not have stay empty; the page has all that "
+    "there are.",
 }
 SCORES = ("balanced_accuracy", "minority_recall")
 COORDINATES = ("argmax/balanced_accuracy", "prior_corrected/balanced_accuracy", "argmax/minority_recall")
@@ -60,7 +61,7 @@ MOST = {"max_runs_to_show": MOST_RUNS, "max_bars_to_show": MOST_RUNS}
 LONGEST_TITLE = 128  # that W&B takes
 ROW = 9  # height of a panel in a report's units
 HOW_TO_INSTALL = (
-    "python -m synaug.tracking.dashboard needs wandb-workspaces: pip install -e '.[wandb]' in the checkout, "
+    "synaug dashboard needs wandb-workspaces: pip install -e '.[wandb]' in the checkout, "
     "or pip install wandb-workspaces"
 )
 HOW_TO_LOG_IN = (

@@ -59,10 +59,10 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         style.legend_of(figure, np.array([[axes]]))
     n_all = len(results.records_of(scenario))
     note = (
-        "All test rows of all splits together; each is decided for its likeliest class at the data set's class "
-        "frequencies, the surest rows first. Signs: where it abstains below "
+        "All test rows of all splits together; each gets its likeliest class at the data set's class "
+        "frequencies, the surest rows first. Signs: where a method abstains below "
         f"{words.listed(f'{level:g}' for level in levels)}. In brackets: the area under the curve, in per cent; less "
-        "is better. Its means over splits stand in the table."
+        "is better. The table has its means over splits."
     )
     if n_all > len(said):
         note += f" {len(said)} of {n_all} augmenters are drawn."
@@ -80,7 +80,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
 FIGURE = FigureKind(
     92,
     "Risk and coverage",
-    "What abstaining where no class is sure would give.",
+    "What it gives to abstain where no class is sure enough.",
     for_each_example(_draw),
     question=Question.NEEDS,
 )

@@ -78,18 +78,18 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
                 + ", ".join(f"{name} {100 * value:.0f} %" for name, value in found.items())
             )
         for row in grid:
-            row[0].set_ylabel("cost (% of deciding blindly)")
+            row[0].set_ylabel("cost (% of one answer for all)")
         style.legend_of(figure, grid[:1])
     n_all = len(results.records_of(scenario))
     note = (
-        "All test rows of all splits together, at their own class frequencies. At each ratio a row is called of the "
-        "class where the method's probability makes that cheaper. 100 is the cost of calling all rows of the class, or "
-        "none, whichever is cheaper: above it, deciding blindly is better. Where curves rise, probabilities are not "
-        "what they say. The dotted line and the signs are "
+        "All test rows of all splits together, at their own class frequencies. At each ratio of costs, a row is "
+        "assigned to the class where the method's probability makes that cheaper. 100 is the cost of one answer for "
+        "every row, the class or not, whichever is cheaper: above 100, that answer is better. This happens where "
+        "probabilities are off. The dotted line and the signs are "
         + (
             "the costs asked for."
             if told_asked
-            else "the ratio at which class and rest weigh alike, as in balanced accuracy."
+            else "the ratio at which the class and the rest count alike, as in balanced accuracy."
         )
     )
     if n_all > len(said):
@@ -100,8 +100,8 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         figure=figure,
         title=f"Expected cost on {words.short(results.label(scenario), 60)}",
         alt=(
-            f"Curves of expected cost against the ratio of costs on {results.label(scenario)}, in shares of the cost "
-            f"of deciding blindly. {'; '.join(told)}."
+            f"Curves of expected cost against the ratio of costs on {results.label(scenario)}, in per cent of the cost "
+            f"of one answer for every row. {'; '.join(told)}."
         ),
         note=note,
     )

@@ -90,7 +90,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         f"the rest. A circle is what {words.decision(kept.OF)} decides"
         + ("; the other signs are what was asked for, its thresholds chosen on out-of-fold rows. " if needs else ". ")
         + "The dotted line is the class's share of the rows: the precision of guessing. A point may lie beside its "
-        "curve: thresholds differ from split to split, and with several classes the others have a say."
+        "curve: thresholds differ from split to split, and with several classes the others matter, too."
     )
     if n_all > len(said):
         note += f" {len(said)} of {n_all} augmenters are drawn."
