@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from synaug.errors import UserError
+from synaug.model import card
 from synaug.model import folder as folders
 from synaug.model.head import MEANS, NEIGHBOURS, SKLEARN, STACKED, Head
 from synaug.model.model import load_model
@@ -47,7 +48,8 @@ def signed(
     """A folder whose digests are right, with other tensors (None: without) and another config."""
     tensors = {**SHARED, **OF_KIND[kind], **(changes or {})}
     given = {name: array for name, array in tensors.items() if array is not None}
-    head = Head(kind, *sizes, given, SETTINGS[kind] if settings is None else settings)
+    n_features, n_classes, n_members = sizes
+    head = Head(kind, n_features, n_classes, n_members, given, SETTINGS[kind] if settings is None else settings)
     folders.write(folder, folders.Stored({**CONFIG, **config}, head, "card"))
     return folder
 
@@ -152,3 +154,20 @@ def test_other_kinds_of_heads_name_no_files_that_are_not_members(tmp_path: Path)
     folders.write(tmp_path / "other", folders.Stored(CONFIG, head, ""))
     with pytest.raises(UserError, match=r"member-0\.skops is missing"):
         load_model(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("rule", "prior", "said"),
+    [
+        ({"name": "argmax"}, "uniform", "class frequencies that it was trained on"),
+        ({"name": "tuned"}, "uniform", "classes of equal size"),
+        ({"name": "prior_corrected"}, "uniform", "classes of equal size"),
+        ({"name": "tuned"}, "natural", "class frequencies of the data set"),
+        ({"name": "recall a=0.9"}, "uniform", "class frequencies of the data set, and then moved by the threshold"),
+        ({"name": "costs a=5", "costs": [[0, 1], [1, 0]]}, "uniform", "class frequencies of the data set. The class"),
+    ],
+)
+def test_the_card_says_at_which_frequencies_probabilities_hold(rule: Any, prior: str, said: str) -> None:
+    found = card._prior({"decision": {"costs": None, **rule}, "target_prior": prior})
+    assert said in found
+    assert ("equal size" in found) == ("equal size" in said)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TARGET = "synaug.encoder.SentenceTransformerEncoder"
 PACKAGE, EXTRA = "sentence_transformers", "sentence_transformers"
 OWN_MODULES = f"{PACKAGE}."
+ROUTERS = ("router_config.json", "config.json")  # of a router, which has modules in folders of its own
 SETTINGS = "config_sentence_transformers.json"  # of a model; its prompts, among others
 
 
@@ -71,8 +72,14 @@ class SentenceTransformerFiles(ModelFiles):
                 )
 
     def _folders(self) -> list[Path]:
+        """The model's folder, those of its modules, and those of the modules that a router among them has."""
         modules = _json(self.folder / self.first_file)
-        return sorted({self.folder, *(self.folder / str(module.get("path", "")) for module in modules)})
+        found = {self.folder, *(self.folder / str(module.get("path", "")) for module in modules)}
+        for path in [folder / name for folder in found for name in ROUTERS]:
+            content = _json(path) if path.is_file() else {}
+            if isinstance(content, dict) and "structure" in content and isinstance(content.get("types"), dict):
+                found |= {path.parent / name for name in content["types"] if _stays_inside(name)}
+        return sorted(found)
 
     def _decisive(self) -> set[Path]:
         inside = (folder.rglob if folder != self.folder else folder.glob for folder in self._folders())

@@ -114,7 +114,9 @@ def read(folder: Path) -> Stored:
         else []
     )
     settings = {name: about[name] for name in ("k", "metric") if name in about}
-    head = Head(about["kind"], *(about[name] for name in SIZES), _loaded(folder, content), settings, estimators)
+    n_features, n_classes, n_members = (about[name] for name in SIZES)
+    tensors = _loaded(folder, content)
+    head = Head(about["kind"], n_features, n_classes, n_members, tensors, settings, estimators)
     if (fault := fault_of_head(head)) is not None:
         raise _unsound(folder / HEAD, fault)
     card = folder / CARD
