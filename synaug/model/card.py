@@ -211,11 +211,7 @@ def _classes(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _prior(config: Mapping[str, Any]) -> str:
     if config["decision"]["name"] == "argmax":
-<<<<<<< HEAD
         return "Probabilities are the classifier's own, at the class frequencies that it was trained on."
-    moved = "" if config["decision"]["name"] == "prior_corrected" else " Then the rule adds its offsets to them."
-=======
-        return "Probabilities are as the classifier says them, at the class frequencies that it was trained on."
     if config["decision"]["name"] not in CANDIDATE_RULES:  # a need, which is served at the data set's frequencies
         if config["decision"]["costs"] is not None:
             return (
@@ -226,7 +222,7 @@ def _prior(config: Mapping[str, Any]) -> str:
             "Probabilities are corrected to the class frequencies of the data set, and then moved by the threshold "
             "that was chosen, so that the class named has the largest. They say what is decided, not how likely it is."
         )
->>>>>>> h-review13
+    moved = "" if config["decision"]["name"] == "prior_corrected" else " Then the rule adds its offsets to them."
     if config["target_prior"] == "natural":
         return f"Probabilities are corrected to the class frequencies of the data set.{moved}"
     return (
