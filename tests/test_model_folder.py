@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from synaug.command import predict_texts
 from synaug.errors import UserError
 from synaug.model import card
 from synaug.model import folder as folders
@@ -171,3 +172,9 @@ def test_the_card_says_at_which_frequencies_probabilities_hold(rule: Any, prior:
     found = card._prior({"decision": {"costs": None, **rule}, "target_prior": prior})
     assert said in found
     assert ("equal size" in found) == ("equal size" in said)
+
+
+@pytest.mark.parametrize("value", ["[x", "1: 2: 3", "'a", "\t- b"])
+def test_a_place_that_cannot_be_read_is_said(tmp_path: Path, value: str) -> None:
+    with pytest.raises(UserError, match="cannot be read as a value"):
+        predict_texts.loaded(signed(tmp_path / "model"), [f"encoder.model={value}"], None)

@@ -116,7 +116,10 @@ def loaded(folder: Path, settings: Sequence[str], config_dir: str | None) -> "Mo
         key, _, value = setting.partition("=")
         if not SETTING.match(setting) or not key.startswith("encoder."):
             raise UserError(f"{setting} is no setting of a model: give encoder.model=… or encoder.device=…")
-        places[key.removeprefix("encoder.")] = yaml.safe_load(value)
+        try:
+            places[key.removeprefix("encoder.")] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"{setting} cannot be read as a value: put it in quotes, {key}='\"...\"'") from error
     model = load_model(folder, places)
     target = str(model.config["encoder"]["settings"]["_target_"])
     if config_dir is not None:

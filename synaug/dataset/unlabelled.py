@@ -86,11 +86,17 @@ class UnlabelledTable(TableFile):
 
     def _of_parquet(self) -> Whole:
         from pyarrow import ArrowException
-        from pyarrow.parquet import read_table
+        from pyarrow.parquet import ParquetFile
 
+        # Vectors are read elsewhere, as numbers: as Python's own, they would take ten times the memory.
+        left_out = self.columns[self.setting] if self.setting == "vectors" else None
         try:
-            table = read_table(self.path)
-            columns = [column.to_pylist() for column in table.columns]
+            with ParquetFile(self.path) as file:
+                table = file.read()
+            columns = [
+                [None] * len(table) if name == left_out else column.to_pylist()
+                for name, column in zip(table.column_names, table.columns, strict=True)
+            ]
         except (ArrowException, ValueError, OverflowError) as error:
             raise self._refusal(error) from error
         return self._whole(table.column_names, list(zip(*columns, strict=True)))
