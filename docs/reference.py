@@ -16,6 +16,7 @@ import yaml
 from docs.parameters import of_target
 from docs.words import OF_A_RECORD, OF_GROUPS, OF_TABLES
 from synaug.command.help import FAMILIES, family, help_text
+from synaug.command.subcommands import SUBCOMMANDS
 from synaug.comparison import columns, exchange
 from synaug.record import shapes, tables
 from synaug.report import data_files
@@ -206,8 +207,7 @@ def _commands_page() -> str:
 
 def commands() -> dict[str, tuple[str, str | None]]:
     """Each command: what it is for, and its entrance; None for the help of runs."""
-    of_synaug = import_module("synaug.command.subcommands").SUBCOMMANDS
-    known = {f"synaug {name}": (_sentence(each.line), each.entrance) for name, each in of_synaug.items()}
+    known = {f"synaug {name}": (_sentence(each.line), each.entrance) for name, each in SUBCOMMANDS.items()}
     return known | {"synaug run": (known["synaug run"][0] + " `run` may be left out.", None)}
 
 

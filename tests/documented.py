@@ -5,7 +5,7 @@ All blocks of a page happen in one folder, in their order. An HTML comment above
 
 - ``<!-- test: tiny -->``: few rows, folds and steps are added to each run or sweep (`TINY`);
 - ``<!-- test: add a=1 b=2 -->``: these settings are added instead;
-- ``<!-- test: not run: REASON -->``: the commands are only looked at: that they exist, and that their settings do;
+- ``<!-- test: not run: REASON -->``: the commands are only looked at: that they exist, and that their settings do.
 """
 
 import ast
@@ -28,22 +28,20 @@ from unittest import mock
 
 import yaml
 
+from synaug.command.subcommands import SUBCOMMANDS
 from tests.program import Outcome
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "pages"
 EXAMPLE = ROOT / "examples" / "own_augmenter"
 TINY = ("dataset.max_per_class=60", "n_folds=2", "max_steps=16", "seeds=[0]", "trainer.enable_progress_bar=false")
-# Commands beside `synaug` itself, by the module that `python -m` takes.
-SUBCOMMANDS = {
-    **{name: f"synaug.{name}" for name in ("report", "fit", "predict", "explain", "check", "embed", "maps")},
-    "dashboard": "synaug.tracking.dashboard",
-    "run": "synaug",
-}
+# The modules that ``python -m`` takes for the words after ``synaug``.
+MODULES = {name: f"synaug.{name}" for name in SUBCOMMANDS}
+MODULES |= {"run": "synaug", "completion": "synaug", "dashboard": "synaug.tracking.dashboard"}
 OURS = {"synaug", "benchmarks", "docs", "tests"}
 # What these do to the machine is not done here: their words are looked at.
 ONLY_LOOKED_AT = {"make", "pip", "python", ".", "wandb", "eval"}
-COMMENT = re.compile(r"<!--\s*(test):\s*(.*?)\s*-->")
+COMMENT = re.compile(r"<!--\s*test:\s*(.*?)\s*-->")
 FENCE = re.compile(r"^(`{3,})\s*(\w*)\s*(?:title=\"([^\"]+)\")?\s*$")
 
 
@@ -109,8 +107,8 @@ def blocks(page: Path) -> Iterator[Block]:
         indent = len(lines[number]) - len(lines[number].lstrip())
         text = "\n".join(line[indent:] for line in lines[number + 1 : end]) + "\n"
         before = (COMMENT.fullmatch(line.strip()) for line in reversed(lines[:number]) if line.strip())
-        above = {comment[1]: comment[2] for comment in takewhile(bool, before) if comment}
-        yield Block(page, number + 1, opened[2], opened[3], text, above.get("test"))
+        above = next((comment[1] for comment in takewhile(bool, before) if comment), None)
+        yield Block(page, number + 1, opened[2], opened[3], text, above)
         number = end + 1
 
 
@@ -147,14 +145,14 @@ class Command:
             return words[2] if words[2].partition(".")[0] in OURS else None
         if words[0] != "synaug":
             return None
-        return SUBCOMMANDS.get(words[1], "synaug") if len(words) > 1 else "synaug"
+        return MODULES.get(words[1], "synaug") if len(words) > 1 else "synaug"
 
     @property
     def arguments(self) -> list[str]:
         """Words after the command."""
         if self.words[0] == "python":
             return self.words[3:]
-        return self.words[2:] if len(self.words) > 1 and self.words[1] in SUBCOMMANDS else self.words[1:]
+        return self.words[2:] if len(self.words) > 1 and self.words[1] in MODULES else self.words[1:]
 
     def problem(self) -> str | None:
         """Why nobody knows this command; None for one that is known."""

@@ -480,16 +480,26 @@ def test_a_part_that_might_run_code_is_not_kept(tmp_path: Path, model: Model) ->
     assert not (tmp_path / "model").exists()
 
 
-def test_of_vectors_that_were_brought_it_predicts_from_vectors_alone(program: Program, tmp_path: Path) -> None:
+@pytest.mark.parametrize("normalize", [False, True])
+def test_of_vectors_that_were_brought_it_predicts_from_vectors_alone(
+    program: Program, tmp_path: Path, normalize: bool
+) -> None:
     rows, labels = toy.texts(40)
     path = toy.write_csv(tmp_path / "mine.csv", rows, labels)
-    np.save(tmp_path / "mine.npy", ENCODER.encode(rows))
+    vectors = 7 * ENCODER.encode(rows)
+    np.save(tmp_path / "mine.npy", vectors)
     words = (*TOY, f"dataset.path={path}", "encoder=precomputed", f"encoder.path={tmp_path / 'mine.npy'}")
-    outcome = program(*words, "augmenter=smote")
+    outcome = program(*words, "augmenter=smote", f"encoder.normalize={normalize}")
     assert outcome.code == 0, outcome.err
     place = fitted(program.run_folders[-1]).save(tmp_path / "model")
     with pytest.raises(UserError, match="fitted on vectors of your own"):
         load_model(place).predict(rows)
+    # Vectors are brought as the run's were: what scaled those scales these.
+    trained_on = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if normalize else vectors
+    model = load_model(place)
+    np.testing.assert_allclose(
+        model.log_probabilities(vectors), model.head.log_probabilities(trained_on.astype(np.float32)), atol=1e-5
+    )
     outcome = predict_command(str(place), str(tmp_path / "mine.npy"))
     assert outcome.code == 0, outcome.err
     assert np.mean([row[1] == label for row, label in zip(rows_of(outcome.out)[1:], labels, strict=True)]) > 0.6

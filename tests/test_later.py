@@ -223,7 +223,7 @@ def test_abstaining_is_told_for_each_method_and_its_curve_is_drawn(
     assert {"abstaining-1", "precision_recall-1", "costs-1"} <= drawn
     page = (out / "index.html").read_text()
     for section in ("needs", "abstaining"):
-        assert "<h2>" in page.split(f'id="{section}"')[1][:40]
+        assert "<h3>" in page.split(f'id="{section}"')[1][:40]
     assert "# needs.csv" in (out / "README.md").read_text()
     said = capsys.readouterr().out
     assert "recall spam=0.9, sms" in said
@@ -272,6 +272,42 @@ def test_curves_are_those_of_scikit_learn_and_of_brute_force(run: Path) -> None:
         called = spam * ratio >= 1 - spam
         cost = ratio * (~called & (labels == SPAM)).sum() + (called & (labels == HAM)).sum()
         assert found == pytest.approx(cost / min(ratio * (labels == SPAM).sum(), (labels == HAM).sum()))
+
+
+def test_a_split_without_a_test_row_of_the_class_says_nothing_of_what_was_kept() -> None:
+    where = {"scenario": "a", "augmenter": "smote", "loss": "", "need": "recall spam=0.9", "measure": "recall[spam]"}
+    rest = {"asked": 0.9, "seed": 0, "n_folds": 3, "reached": True, "threshold": 0.5}
+    rows = [{**where, **rest, "fold": fold, "value": value} for fold, value in enumerate((0.95, 0.8, np.nan))]
+    (kept_in,) = later.Later((), pd.DataFrame(rows)).needs_table["kept"]
+    assert kept_in == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "label", "ratio"),
+    [
+        ("spam=10", ("ham", "spam"), 1, 10.0),
+        ("spam=10", ("ham", "spam"), 0, 0.1),
+        ("spam=10,ham=2", ("ham", "spam"), 1, 5.0),
+        ("ham=2", ("ham", "spam"), 1, 0.5),
+        ("spam=10", ("ham", "spam", "eggs"), 1, 10.0),
+        ("spam=10,ham=2,eggs=2", ("ham", "spam", "eggs"), 1, 5.0),
+        ("spam=10,ham=2", ("ham", "spam", "eggs"), 1, None),  # a false alarm costs 2 or 1
+    ],
+)
+def test_a_cost_is_marked_where_it_is_one_ratio_of_misses_to_false_alarms(
+    text: str, names: tuple[str, ...], label: int, ratio: float | None
+) -> None:
+    assert costs.ratio_of(read_need("costs", text), names, label) == ratio
+    assert costs.ratio_of(read_need("metric", "mcc"), names, label) is None
+
+
+def test_a_mark_stands_where_the_threshold_that_it_gives_is_that_of_the_need(run: Path) -> None:
+    write_probabilities(run, changes={"data.rows_per_class": [180, 20]})
+    need = read_need("costs", "spam=10,ham=4")
+    ratio = costs.ratio_of(need, ("ham", "spam"), SPAM)
+    _, served = later.judge(evidences.read([run]), [need])
+    assert ratio is not None
+    np.testing.assert_allclose(served.served["threshold"], 1 / (1 + ratio))
 
 
 def test_a_metric_of_one_class_is_judged_under_its_own_thresholds_where_they_can_be_chosen(

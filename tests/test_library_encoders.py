@@ -282,6 +282,36 @@ def test_modules_that_are_not_the_librarys_are_never_imported(copied: Path) -> N
             ask()
 
 
+@pytest.mark.parametrize("name", ["router_config.json", "config.json"])
+def test_weights_of_a_routers_modules_are_part_of_the_identity(copied: Path, name: str) -> None:
+    types = {"query_0_Dense": "sentence_transformers.models.Dense"}
+    (copied / name).write_text(json.dumps({"types": types, "structure": {"query": [*types]}, "parameters": {}}))
+    shutil.copytree(copied / "2_Dense", copied / "query_0_Dense")
+    before = sentences(copied).identity()
+    path = copied / "query_0_Dense" / "model.safetensors"
+    save_file({name: tensor + 1 for name, tensor in load_file(path).items()}, path)
+    assert sentences(copied).identity() != before
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("router_config.json", {"types": {"a": "own_code.Pooling"}, "structure": {"query": ["a"]}, "parameters": {}}),
+        ("config.json", {"types": {"a": "joblib.numpy_pickle"}, "structure": {"query": ["a"]}, "parameters": {}}),
+        ("wordembedding_config.json", {"tokenizer_class": "own_code.Tokenizer"}),
+        ("deeper/router_config.json", {"types": "own_code.Pooling", "structure": {}}),
+    ],
+)
+def test_classes_that_configs_of_modules_name_are_the_librarys(copied: Path, name: str, config: Any) -> None:
+    sentences(copied).look()
+    path = copied / "1_Pooling" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(config))
+    for ask in (sentences(copied).look, lambda: sentences(copied).encode(["a"])):
+        with pytest.raises(UserError, match=r"names (own_code|joblib)\..*, code that is not sentence-transformers'"):
+            ask()
+
+
 @pytest.mark.parametrize("path", ["../other", "/etc", "C:/x", "..\\x"])
 def test_modules_outside_of_the_folder_are_refused(copied: Path, path: str) -> None:
     modules = json.loads((copied / "modules.json").read_text())

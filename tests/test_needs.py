@@ -384,6 +384,12 @@ def test_rules_of_a_run_are_decisions_with_their_offset(text: str) -> None:
     assert decision.name == text
 
 
+@pytest.mark.parametrize("n_classes", [2, 100])
+def test_costs_of_however_many_classes_are_read(n_classes: int) -> None:
+    numbers = {f"class number {each}": float(each + 1) for each in range(n_classes)}
+    assert read_need("costs", ",".join(f"{name}={number}" for name, number in numbers.items())).numbers == numbers
+
+
 def test_a_rule_in_one_word_is_read_as_by_its_option() -> None:
     assert read_rule("recall:spam=0.95") == read_need("recall", "spam=0.95")
     with pytest.raises(UserError, match=r"fit.rule=recal:spam=0.95 must begin with .*: did you mean recall\?"):

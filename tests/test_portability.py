@@ -157,7 +157,7 @@ def test_where_asking_would_end_a_process_it_is_taken_for_alive(monkeypatch: pyt
     asked: list[int] = []
     monkeypatch.setattr("os.kill", lambda pid, number: asked.append(pid))
     with monkeypatch.context() as patch:
-        patch.setattr(sweep.os, "name", "nt")
+        patch.setattr("synaug.sweep.sweep.os.name", "nt")
         assert sweep._is_alive(12345)
     assert asked == []
     assert sweep._is_alive(12345)
@@ -167,7 +167,7 @@ def test_where_asking_would_end_a_process_it_is_taken_for_alive(monkeypatch: pyt
 def test_without_locks_of_files_what_is_written_is_whole_all_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(atomic, "fcntl", None)
+    monkeypatch.setattr(atomic, "HAS_LOCKS", False)
     with atomic.replacing(tmp_path / "file") as file:
         file.write(b"whole")
     assert (tmp_path / "file").read_bytes() == b"whole"

@@ -339,7 +339,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "a long method": {
         "datasets": ["reviews", "d" * 60],
         "ratios": [10.0],
-        "augmenters": ["none", "m" * 120, "smote"],
+        "augmenters": ["none", ("somebodys_sampler_" * 7)[:120], "smote"],
     },
     "long methods": {
         "datasets": ["reviews", "LONG_NAMES_WITHOUT_ANY_SPACE_" * 3],

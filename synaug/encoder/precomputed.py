@@ -1,7 +1,7 @@
 """Vectors that the user has: of a paid interface, of another program, of anything but a text."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -124,11 +124,7 @@ class PrecomputedVectors:
         rows
             float32 `[n, d]`.
         """
-        if not self.normalize:
-            return rows
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        unit: NDArray[np.float32] = (rows / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)
-        return unit
+        return of_length_1(rows) if self.normalize else rows
 
     def encode(
         self, texts: Sequence[str], progress: Callable[[int], object] = lambda done: None
@@ -176,6 +172,26 @@ class PrecomputedVectors:
                 "give the vectors in a file of their own, encoder.path=FILE"
             )
         return VectorFile(path, "dataset.path", self.column)
+
+
+def of_length_1(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale vectors `[n, d]` to Euclidean length 1; zeros stay."""
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = (rows / np.where(norms > 0, norms, 1)).astype(np.float32, copy=False)
+    return unit
+
+
+def scaled_as(settings: Mapping[str, Any], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors that somebody brings to a model, as the run that it was fitted from scaled its own.
+
+    Parameters
+    ----------
+    settings
+        Of the run's encoder. Vectors of one that makes them itself come from it, and are as it has made them.
+    rows
+        float32 `[n, d]`.
+    """
+    return of_length_1(rows) if settings.get("_target_") == TARGET and settings.get("normalize") else rows
 
 
 class _Job:

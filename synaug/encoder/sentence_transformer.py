@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 TARGET = "synaug.encoder.SentenceTransformerEncoder"
 PACKAGE, EXTRA = "sentence_transformers", "sentence_transformers"
 OWN_MODULES = f"{PACKAGE}."
+ROUTERS = ("router_config.json", "config.json")  # of a router, which has modules in folders of its own
 SETTINGS = "config_sentence_transformers.json"  # of a model; its prompts, among others
 
 
@@ -57,13 +58,12 @@ class SentenceTransformerFiles(ModelFiles):
         if not isinstance(modules, list) or not all(isinstance(each, dict) for each in modules):
             raise UserError(f"{path} is no list of modules: save the model again with its save_pretrained")
         for module in modules:
-            if not str(module.get("type")).startswith(OWN_MODULES):
-                raise UserError(
-                    f"{path} names {module.get('type')}, code that is not sentence-transformers' own and is never run: "
-                    "use a model of its own modules"
-                )
+            _refuse_foreign(path, module.get("type"))
             if not _stays_inside(str(module.get("path", ""))):
                 raise UserError(f"{path} leads out of its folder ({module['path']}): use a model that is whole")
+        for each in sorted(each for each in self._decisive() if each.name.endswith("config.json")):
+            for named in _classes_named(_json(each)):
+                _refuse_foreign(each, named)
         for folder in self._folders():
             if any(folder.glob("*.bin")) and not any(folder.glob("*.safetensors")):
                 raise UserError(
@@ -72,8 +72,14 @@ class SentenceTransformerFiles(ModelFiles):
                 )
 
     def _folders(self) -> list[Path]:
+        """The model's folder, those of its modules, and those of the modules that a router among them has."""
         modules = _json(self.folder / self.first_file)
-        return sorted({self.folder, *(self.folder / str(module.get("path", "")) for module in modules)})
+        found = {self.folder, *(self.folder / str(module.get("path", "")) for module in modules)}
+        for path in [folder / name for folder in found for name in ROUTERS]:
+            content = _json(path) if path.is_file() else {}
+            if isinstance(content, dict) and "structure" in content and isinstance(content.get("types"), dict):
+                found |= {path.parent / name for name in content["types"] if _stays_inside(name)}
+        return sorted(found)
 
     def _decisive(self) -> set[Path]:
         inside = (folder.rglob if folder != self.folder else folder.glob for folder in self._folders())
@@ -303,6 +309,24 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be read as JSON ({error}): save the model again") from error
+
+
+def _refuse_foreign(path: Path, named: object) -> None:
+    if not str(named).startswith(OWN_MODULES):
+        raise UserError(
+            f"{path} names {named}, code that is not sentence-transformers' own and is never run: use a model of its "
+            "own modules"
+        )
+
+
+def _classes_named(content: Any) -> list[Any]:
+    """Classes that a module's config names, which the library loads: not every release asks whose they are."""
+    if not isinstance(content, dict):
+        return []
+    types = content.get("types") if "structure" in content else None  # of a router's own modules
+    tokenizer = content.get("tokenizer_class")  # of word embeddings; those of transformers are names without a dot
+    found = [] if not types else list(types.values()) if isinstance(types, dict) else [types]
+    return [*found, *([tokenizer] if isinstance(tokenizer, str) and "." in tokenizer else [])]
 
 
 def _stays_inside(path: str) -> bool:

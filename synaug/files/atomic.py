@@ -16,8 +16,10 @@ from synaug.errors import OF_THE_DISK
 
 try:
     import fcntl
+
+    HAS_LOCKS = True
 except ImportError:  # Windows, which lets nobody remove a file that is open
-    fcntl = None  # type: ignore[assignment]
+    HAS_LOCKS = False
 
 TEMPORARY_ENDING = ".tmp"
 
@@ -138,7 +140,7 @@ def is_abandoned(temporary: Path) -> bool:
 
 
 def _lock(file: BinaryIO) -> bool:
-    if fcntl is None:
+    if not HAS_LOCKS:
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from synaug.files.escaping import html, shown
+from synaug.scores.decision import CANDIDATE_RULES
 
 FIRST = ("balanced_accuracy", "f1_macro", "minority_recall", "minority_precision", "accuracy")
 CALIBRATION = ("log_loss", "brier_score", "calibration_error")
@@ -211,6 +212,16 @@ def _classes(config: Mapping[str, Any]) -> Iterator[str]:
 def _prior(config: Mapping[str, Any]) -> str:
     if config["decision"]["name"] == "argmax":
         return "Probabilities are the classifier's own, at the class frequencies that it was trained on."
+    if config["decision"]["name"] not in CANDIDATE_RULES:  # a need, which is served at the data set's frequencies
+        if config["decision"]["costs"] is not None:
+            return (
+                "Probabilities are corrected to the class frequencies of the data set. The class that costs least is "
+                "named, which need not be the most probable one."
+            )
+        return (
+            "Probabilities are corrected to the class frequencies of the data set, and then moved by the threshold "
+            "that was chosen, so that the class named has the largest. They say what is decided, not how likely it is."
+        )
     moved = "" if config["decision"]["name"] == "prior_corrected" else " Then the rule adds its offsets to them."
     if config["target_prior"] == "natural":
         return f"Probabilities are corrected to the class frequencies of the data set.{moved}"

@@ -15,7 +15,8 @@ from synaug.errors import UserError
 from synaug.files.atomic import open_regular, replacing_folder
 from synaug.files.digest import json_sha256
 from synaug.model import sklearn_head
-from synaug.model.head import KINDS, SKLEARN, Head
+from synaug.model.head import SKLEARN, Head
+from synaug.model.sound import SIZES, fault_of_config, fault_of_head
 
 CONFIG, HEAD, CARD = "config.json", "head.safetensors", "README.md"
 FORMAT = 1  # it rises where an older synaug would misread what a newer one writes
@@ -102,7 +103,7 @@ def read(folder: Path) -> Stored:
     Raises
     ------
     UserError
-        If there is none, a file of it is missing or was altered, or a newer synaug wrote it.
+        If there is none, a file of it is missing or was altered, it holds what no model is, or a newer synaug wrote it.
     """
     config = _config(folder)
     about = config["head"]
@@ -112,9 +113,12 @@ def read(folder: Path) -> Stored:
         if about["kind"] == SKLEARN
         else []
     )
-    sizes = about["n_features"], about["n_classes"], about["n_members"]
     settings = {name: about[name] for name in ("k", "metric") if name in about}
-    head = Head(about["kind"], *sizes, _loaded(content), settings, estimators)
+    n_features, n_classes, n_members = (about[name] for name in SIZES)
+    tensors = _loaded(folder, content)
+    head = Head(about["kind"], n_features, n_classes, n_members, tensors, settings, estimators)
+    if (fault := fault_of_head(head)) is not None:
+        raise _unsound(folder / HEAD, fault)
     card = folder / CARD
     return Stored(config, head, card.read_text(encoding="utf-8", errors="replace") if card.is_file() else "")
 
@@ -129,6 +133,8 @@ def _config(folder: Path) -> dict[str, Any]:
         config = json.loads(content) if len(content) <= LARGEST else None
     except FileNotFoundError:
         raise UserError(f"{folder} holds no {CONFIG}: give the folder of a model that synaug has fitted") from None
+    except OSError as error:
+        raise _unreadable(path, error) from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is no JSON, so it was altered: fit the model again") from error
     if not isinstance(config, dict) or MARK not in config:
@@ -136,9 +142,15 @@ def _config(folder: Path) -> dict[str, Any]:
     if config[MARK] != FORMAT:
         raise UserError(f"{path} is of format {config[MARK]!r:.20}, and this synaug reads {FORMAT}: update synaug")
     digest = config.pop("sha256", None)
-    if digest != json_sha256(config) or config["head"]["kind"] not in KINDS:
+    if digest != json_sha256(config):
         raise UserError(f"{path} was altered after the model was fitted: take it from where it was, or fit it again")
+    if (fault := fault_of_config(config)) is not None:
+        raise _unsound(path, fault)
     return config
+
+
+def _unsound(path: Path, fault: str) -> UserError:
+    return UserError(f"{path} is of no model that synaug has written ({fault}): take another, or fit one")
 
 
 def _is_model(folder: Path) -> bool:
@@ -157,6 +169,8 @@ def _checked(folder: Path, config: Mapping[str, Any], name: str) -> bytes:
             content = file.read()
     except FileNotFoundError:
         raise UserError(f"{path} is missing: take it from where the model was, or fit the model again") from None
+    except OSError as error:
+        raise _unreadable(path, error) from error
     if sha256(content).hexdigest() != config["sha256_of_files"].get(name):
         raise UserError(f"{path} was altered after the model was fitted: take it from where it was, or fit it again")
     return content
@@ -169,11 +183,21 @@ def _tensors(tensors: Mapping[str, NDArray[Any]]) -> bytes:
     return content
 
 
-def _loaded(content: bytes) -> dict[str, NDArray[Any]]:
+def _loaded(folder: Path, content: bytes) -> dict[str, NDArray[Any]]:
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    tensors: dict[str, NDArray[Any]] = load(content)
+    try:
+        tensors: dict[str, NDArray[Any]] = load(content)
+    except (SafetensorError, KeyError) as error:  # a KeyError: of a type that NumPy has not
+        raise _unsound(folder / HEAD, "it holds no tensors") from error
     return tensors
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path} cannot be read ({error.strerror or error}): mend its access rights, or fit the model again"
+    )
 
 
 def _flushed(path: Path, content: bytes) -> None:

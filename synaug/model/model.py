@@ -125,7 +125,9 @@ class Model:
         if isinstance(X, str):
             raise UserError("one text is given where several are expected: give a list, [text]")
         if _are_vectors(X):
-            vectors = as_vectors(X, self.head.n_features)
+            from synaug.encoder.precomputed import scaled_as
+
+            vectors = scaled_as(self.config["encoder"]["settings"], as_vectors(X, self.head.n_features))
             return self.head.log_probabilities(vectors) if len(vectors) else np.zeros((0, self.head.n_classes))
         found = [np.zeros((0, self.head.n_classes))]
         texts = checked(X)

@@ -34,7 +34,7 @@ def made(settings: Mapping[str, Any], places: Mapping[str, Any]) -> "Encoder":
         If it is none of synaug's own.
     """
     room, _, name = str(settings["_target_"]).rpartition(".")
-    if room != ROOM:
+    if room != ROOM or name not in import_module(ROOM).__all__:
         raise UserError(
             f"the model's encoder is {settings['_target_']}, which is none of synaug's: make it yourself, and give it "
             "as encoder=... to synaug.load_model, or name its configs with --config-dir"

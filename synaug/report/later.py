@@ -40,7 +40,8 @@ OF_NEEDS = {
     "and cost are at the class frequencies of the test rows",
     "asked": "the least that was asked of it; empty where nothing was",
     "mean, low, high": "mean over splits, and its interval (Nadeau and Bengio 2003; t, 95 %), of this one mean alone",
-    "kept": "share of splits whose test rows have what was asked; 1 is every split",
+    "kept": "share of splits whose test rows have what was asked; 1 is every split; those without a test row of the "
+    "class are left out",
     "reached": "share of splits whose out-of-fold rows have a threshold that gives what was asked; in the others the "
     "nearest was taken, and with no out-of-fold row of the class, no threshold was chosen",
     "threshold": "of two classes, the probability from which the class that the need names (of a matrix and a metric "
@@ -105,11 +106,11 @@ class Later:
                     *key,
                     asked,
                     *_mean(of["value"], of["n_folds"], least, most),
-                    np.nan if np.isnan(asked) else float((of["value"] >= asked - 1e-9).mean()),
+                    np.nan if np.isnan(asked) else _kept(of["value"], asked),
                     float(of["reached"].mean()),
                     float(of["threshold"].mean()),
                     *_mean(pd.Series(gains), of["n_folds"], least - most, most - least),
-                    len(of),
+                    int(of["value"].notna().sum()),
                 ]
             )
         return pd.DataFrame(rows, columns=[name for names in OF_NEEDS for name in names.split(", ")])
@@ -125,6 +126,12 @@ class Later:
             ends = [each for name in ("coverage", "risk") for each in _mean(of[name], of["n_folds"])]
             rows.append([*key, *ends, *means, len(of)])
         return pd.DataFrame(rows, columns=[name for names in OF_ABSTAINING for name in names.split(", ")])
+
+
+def _kept(values: "pd.Series[float]", asked: float) -> float:
+    """Share of the splits that have what was asked; those without a row to judge it by are left out."""
+    known = values.dropna()
+    return float((known >= asked - 1e-9).mean()) if len(known) else np.nan
 
 
 def _mean(

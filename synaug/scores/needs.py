@@ -328,7 +328,12 @@ def read_rule(text: str, said: str | None = None) -> Need:
 
 
 def _is_file(text: str) -> bool:
-    return text.lower().endswith((".csv", ".tsv", ".txt")) or (bool(text) and Path(text).exists())
+    if text.lower().endswith((".csv", ".tsv", ".txt")):
+        return True
+    try:
+        return bool(text) and Path(text).exists()
+    except OSError:  # too long for a name, as the costs of many classes are
+        return False
 
 
 def _metric(text: str, said: str) -> Need:

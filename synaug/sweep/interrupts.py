@@ -88,7 +88,7 @@ def _ask(number: int) -> None:
     if os.name == "posix":
         os.kill(os.getpid(), number)  # also wakes the main thread where it waits
     else:
-        _thread.interrupt_main(number)
+        _thread.interrupt_main(signal.Signals(number))
 
 
 def die_by_signals() -> None:

@@ -57,7 +57,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     with style.applied():
         figure, grid = style.grid_of(len(shown), sharey=True)
         for axes, label in zip(grid.flat, shown, strict=False):
-            asked = [ratio for need in results.later.needs if (ratio := _ratio(need, names, label)) is not None]
+            asked = [ratio for need in results.later.needs if (ratio := ratio_of(need, names, label)) is not None]
             told_asked |= bool(asked)
             even = counts.sum() / counts[label] - 1
             marks = np.array(asked or [even])
@@ -107,14 +107,21 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     )
 
 
-def _ratio(need: Need, class_names: Sequence[str], label: int) -> float | None:
-    """What missing a row of the class costs in false alarms, where a need says so."""
-    if need.matrix is None or len(class_names) > 2:
-        return need.numbers.get(class_names[label]) if need.kind == "costs" else None
-    costs = need.matrix.of(class_names)
-    other = 1 - label
-    missed, alarm = costs[label, other] - costs[label, label], costs[other, label] - costs[other, other]
-    return float(missed / alarm) if missed > 0 and alarm > 0 else None
+def ratio_of(need: Need, class_names: Sequence[str], label: int) -> float | None:
+    """What missing a row of the class costs in false alarms, where a need's costs say so.
+
+    That is where missing it costs the same whatever it is taken for, as does calling any other row so, more than right
+    decisions in either case: always of two classes.
+    """
+    costs = need.costs(class_names)
+    if costs is None:
+        return None
+    others = np.arange(len(class_names)) != label
+    more = costs - np.diag(costs)[:, None]
+    missed, alarms = more[label, others], more[others, label]
+    if min(missed.min(), alarms.min()) <= 0 or np.ptp(missed) > 0 or np.ptp(alarms) > 0:
+        return None
+    return float(missed[0] / alarms[0])
 
 
 def _curve(axes: Axes, name: str, splits: Sequence[KeptSplit], label: int, marks: Array, looks: colours.Looks) -> float:

@@ -1,4 +1,4 @@
-"""Examples of synthetic rows, as far as `python -m synaug.explain --page` has written some beside the runs."""
+"""Examples of synthetic rows, as far as `synaug explain --page` has written some beside the runs."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

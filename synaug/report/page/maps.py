@@ -1,4 +1,4 @@
-"""Maps of real and synthetic rows, as far as `python -m synaug.maps` has drawn some beside the runs."""
+"""Maps of real and synthetic rows, as far as `synaug maps` has drawn some beside the runs."""
 
 import json
 from collections.abc import Collection, Mapping
