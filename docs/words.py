@@ -11,11 +11,12 @@ OF_GROUPS = {
     "hydra/launcher": "Where the runs of a sweep are computed. [How to](../../how-to/clusters.md).",
     "imbalance_ratio": "How unequal the classes are that train. Under `natural` nothing is cut. All others first make "
     "the data set balanced, then thin the minority classes.",
-    "logger": "Who is told about a run while it goes on. The record on disk is written in any case.",
-    "loss": "What training makes small. Each loss states which class frequencies its logits follow, and prior "
+    "logger": "Where a run is logged while it goes on. The record on disk is written in any case.",
+    "loss": "What training minimises. Each loss states which class frequencies its logits follow, and prior "
     "correction removes exactly these. [How to](../../how-to/losses.md).",
     "method": "An augmenter and a loss in one word, for sweeps over both: `method=none,class_weighted,smote`.",
-    "validation": "Which rows are left out to choose by. `nested` is the protocol; the other two are controls.",
+    "validation": "Which rows are held back, so that choices can be made on them. `nested` is the protocol; the other "
+    "two are controls.",
 }
 OF_TABLES = {
     "comparisons.csv": "One row for each comparison of a method with a reference, in each metric.",

@@ -176,8 +176,8 @@ class Need:
             )
         if self.kind == "threshold" and len(class_names) != 2:
             raise UserError(
-                f"--threshold takes two classes, and there are {len(class_names)} ({', '.join(class_names[:3])}, …): "
-                "give --costs, --recall or --precision instead"
+                f"{self.name}: a threshold takes two classes, and there are {len(class_names)} "
+                f"({', '.join(class_names[:3])}, …): give costs, a recall or a precision instead"
             )
 
     def choose(self, known: OutOfFold, class_names: Sequence[str], frequencies: Array | None = None) -> Decision:
@@ -344,8 +344,9 @@ def _metric(text: str, said: str) -> Need:
         return Need("metric", name, metric=name)
     if bracket and name in ("recall", "precision"):
         raise UserError(
-            f"{said}: a {name} alone is no aim, as calling every row so, or a single one, may give 1: "
-            f"ask for {EXAMPLES['recall']} as recall, {EXAMPLES['precision']} as precision, or the metric f1[{rest}"
+            f"{said}: a {name} alone is no target, as naming the class for every row, or for a single one, "
+            f"may give 1: ask for {EXAMPLES['recall']} as recall, {EXAMPLES['precision']} as precision, or the metric "
+            f"f1[{rest}"
         )
     raise UserError(
         f"{said} must name a metric of decisions{did_you_mean(name, OF_ALL, '')} "
