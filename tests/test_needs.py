@@ -390,6 +390,39 @@ def test_costs_of_however_many_classes_are_read(n_classes: int) -> None:
     assert read_need("costs", ",".join(f"{name}={number}" for name, number in numbers.items())).numbers == numbers
 
 
+@pytest.mark.parametrize("kind", ["recall", "precision", "threshold", "costs"])
+@pytest.mark.parametrize("name", ["news, sport", "a=b", "a,b=c", "1,5", "top 10"])
+def test_a_class_may_be_called_as_it_is(kind: Any, name: str) -> None:
+    assert read_need(kind, f"{name}=0.5").numbers == {name: 0.5}
+
+
+def test_names_with_commas_stand_beside_others() -> None:
+    assert read_need("costs", "news, sport=10, ham=2,a, b=3").numbers == {"news, sport": 10, "ham": 2, "a, b": 3}
+
+
+@pytest.mark.parametrize("text", ["spam=1,", "spam=1,ham", "spam", "", "spam=", ",", "spam=1,ham="])
+def test_what_is_left_over_is_said(text: str) -> None:
+    with pytest.raises(UserError, match="must name classes with numbers"):
+        read_need("costs", text)
+
+
+@pytest.mark.parametrize("text", ['"a, x";b\n0;1,5\n2;0\n', '"a, x",b\n0,1.5\n2,0\n', '"a, x"\tb\n0\t1.5\n2\t0\n'])
+def test_a_matrix_may_have_names_with_commas(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "costs.csv"
+    path.write_text(text)
+    matrix = read_need("costs", str(path)).matrix
+    assert matrix is not None
+    assert matrix.classes == ("a, x", "b")
+    np.testing.assert_array_equal(matrix.costs, [[0, 1.5], [2, 0]])
+
+
+def test_a_matrix_that_is_no_csv_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "costs.csv"
+    path.write_text("a,b\n0," + "9" * 200_000 + "\n1,0\n")
+    with pytest.raises(UserError, match="cannot be read as a csv"):
+        read_need("costs", str(path))
+
+
 def test_a_rule_in_one_word_is_read_as_by_its_option() -> None:
     assert read_rule("recall:spam=0.95") == read_need("recall", "spam=0.95")
     with pytest.raises(UserError, match=r"fit.rule=recal:spam=0.95 must begin with .*: did you mean recall\?"):

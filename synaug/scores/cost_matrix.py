@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,9 +66,12 @@ def read_csv(path: Path, said: str) -> CostMatrix:
         raise UserError(
             f"{said}: {path} is not UTF-8 (byte {error.start}): save it as UTF-8, in a spreadsheet as “CSV UTF-8”"
         ) from None
-    first = text.split("\n", 1)[0]
+    first = re.sub('"[^"]*"', "", text.split("\n", 1)[0])
     delimiter = next((each for each in ("\t", ";") if each in first and "," not in first), ",")
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
+    try:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
+    except csv.Error as error:
+        raise UserError(f"{said}: {path} cannot be read as a csv ({error}): write {FORM}") from error
     rows = [row for row in rows if any(row)]
     if not rows:
         raise UserError(f"{said}: {path} is empty: it must have {FORM}")

@@ -8,6 +8,7 @@ log probabilities there (Saerens, Latinne and Decaestecker 2002; see `synaug.sco
 out-of-fold rows alike. Reports and fits give it the frequencies of the data set, which test rows have, too.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -39,6 +40,7 @@ EXAMPLES: Mapping[Kind, str] = {
 # Shares are quotients of sums of weights.
 ROUNDING = 1e-9
 MOST_ROUNDS = 20
+PART = re.compile(r"(.*?)=([^=,]*)(?:,|$)")
 
 
 @dataclass(frozen=True)
@@ -358,8 +360,12 @@ def _numbers(kind: Kind, text: str, said: str) -> dict[str, float]:
     """Classes with numbers: above 0; a threshold below 1; a recall or precision 1 at most."""
     numbers: dict[str, float] = {}
     example = f"--{kind}=spam=0.5" if said.startswith("--") else EXAMPLES[kind]
-    for part in text.split(","):
-        name, _, number = part.rpartition("=")
+    # A comma behind a number ends a part; any other one is of a class's name.
+    parts = [*PART.finditer(text)]
+    rest = text[parts[-1].end() :] if parts else text
+    for name, number in [each.groups() for each in parts] + (
+        [("", rest)] if rest or not parts or text.endswith(",") else []
+    ):
         name = name.strip()
         if name in numbers:
             raise UserError(f"{said} names the class {name} twice: give it one number")
