@@ -18,6 +18,7 @@ import runpy
 import shlex
 import sys
 import tomllib
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -201,7 +202,10 @@ def perform(line: str, added: Sequence[str] = ()) -> Outcome:
         mock.patch.dict(os.environ, command.environment),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
+        warnings.catch_warnings(),
     ):
+        # In a process that has imported the entrance before: a shell's would not.
+        warnings.filterwarnings("ignore", ".* found in sys.modules", RuntimeWarning)
         try:
             runpy.run_module(module, run_name="__main__", alter_sys=False)
         except SystemExit as stop:

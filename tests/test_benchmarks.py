@@ -323,7 +323,7 @@ def test_a_record_written_anew_is_found(monkeypatch: pytest.MonkeyPatch) -> None
 def test_starts_are_timed(here: Callable[..., list[Row]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "SCORE_NOISE", 0.5)
     monkeypatch.setattr(naive, "embedded", lambda texts, path: toy.HashingEncoder(16).encode(texts))
-    assert [row.name for row in here(start)][:2] == ["--help", "--cfg job"]
+    assert [row.name for row in here(start)][:2] == ["--help", "run --help"]
     light = "import time: self [us] | cumulative | imported package\nimport time:       100 |        100 | synaug\n"
     start.require_light("--help", light)
     with pytest.raises(Differs, match="--help imports torch"):

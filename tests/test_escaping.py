@@ -242,6 +242,7 @@ def test_confusion_charts_and_config_of_wandb_hold_nothing_unseen(hostile: Path)
         config=SimpleNamespace(update=lambda values, **_: sent.update(config=values)),
         summary=SimpleNamespace(update=lambda values: sent.update(summary=values)),
         log=sent.update,
+        sweep_id=None,
     )
     wandb_run.log_result(_Logger(run), record)
     tables = [sent["splits"], sent["balance"], *(sent[wandb_run.confusion_key(rule)] for rule in ("argmax", "tuned"))]

@@ -62,7 +62,7 @@ class Table:
         rows = self.rows if len(self.rows) <= room else self.rows[: room - 1]
         cells = [[shown(cell) for cell in row] for row in (*headings, *rows)]
         widths = _widths(cells)
-        widths[0] = max(widths[0] - max(_width(widths) - WIDTH, 0), LEAST_OF_A_NAME)
+        widths[0] = max(widths[0] - max(_width(widths) - WIDTH, 0), min(widths[0], LEAST_OF_A_NAME))
         lines = [
             "  " + "  ".join([_cut(row[0], widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in cells
         ]
