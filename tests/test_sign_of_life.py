@@ -7,7 +7,7 @@ import pytest
 
 from synaug.files import sign_of_life
 from synaug.files.sign_of_life import busy
-from synaug.record.cost import QUIET, Cost
+from synaug.record.cost import QUIET, WITH_A_BAR, Cost
 
 
 class Told:
@@ -15,6 +15,9 @@ class Told:
 
     def __init__(self, times: int) -> None:
         self.text, self.times, self.enough = "", times, threading.Event()
+
+    def isatty(self) -> bool:
+        return False
 
     def write(self, text: str) -> None:
         self.text += text
@@ -42,13 +45,24 @@ def test_a_quick_block_says_nothing_and_an_error_comes_through(capsys: pytest.Ca
     assert not [thread for thread in threading.enumerate() if thread.name == "synaug-busy"]
 
 
-@pytest.mark.parametrize("stage", list(QUIET))
-def test_each_stage_of_a_run_without_a_bar_of_its_own_gives_signs(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stage", [*QUIET, *WITH_A_BAR])
+def test_each_stage_of_a_run_whose_bar_is_not_shown_gives_signs(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told = Told(1)
     monkeypatch.setattr(sign_of_life, "FIRST_SECONDS", 0.01)
     monkeypatch.setattr("sys.stderr", told)
     cost = Cost()
     with cost.stage(stage):
         assert told.enough.wait(60)
-    assert QUIET[stage] in told.text
+    assert (QUIET | WITH_A_BAR)[stage] in told.text
     assert cost.seconds[stage] > 0
+
+
+@pytest.mark.parametrize("stage", WITH_A_BAR)
+def test_a_stage_whose_bar_a_terminal_shows_gives_no_signs_there(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told(1)
+    monkeypatch.setattr(sign_of_life, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(told, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", told)
+    with Cost().stage(stage):
+        assert not told.enough.wait(0.2)
+    assert told.text == ""

@@ -1,5 +1,6 @@
 """What a run took: seconds, rows and floating-point operations of each stage."""
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -11,13 +12,14 @@ from synaug.files.sign_of_life import busy
 # What is counted in a stage, for the reader of a line; a stage without counts seconds alone.
 COUNTED = {"embed": "texts", "augment": "synthetic rows", "train": "rows", "score": "rows"}
 
-# What is being done in a stage that shows no bar of its own.
+# What is being done in a stage that shows no bar of its own, and in one whose bar only a terminal shows.
 QUIET = {
     "load": "reading the data",
     "augment": "augmenting",
     "audit": "auditing synthetic rows",
     "score": "scoring",
 }
+WITH_A_BAR = {"embed": "embedding", "train": "training"}
 
 
 @dataclass
@@ -44,7 +46,8 @@ class Cost:
     def stage(self, name: str) -> Iterator[None]:
         """Time a block; a long one gives signs of life."""
         start = time.perf_counter()
-        with busy(QUIET[name]) if name in QUIET else nullcontext():
+        doing = QUIET | ({} if sys.stderr.isatty() else WITH_A_BAR)
+        with busy(doing[name]) if name in doing else nullcontext():
             yield
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 4)
 
