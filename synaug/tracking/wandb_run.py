@@ -345,8 +345,10 @@ def out_of_fold(record: Mapping[str, Any]) -> dict[str, float]:
     -------
     dict
         `OBJECTIVE`, the loss by which synaug itself chooses, and `objective_key` of each metric; empty where no
-        inner fold judged anything.
+        inner fold judged anything, or the record does not say.
     """
+    if "validation_scores" not in record:
+        return {}
     scores = pd.DataFrame(**record["validation_scores"])
     loss = CHOOSE_BY[record["config"].get("target_prior", "uniform")]
     known = scores[scores["metric"] == loss]
