@@ -116,7 +116,7 @@ def sentence_transformers(args: argparse.Namespace) -> Callable[[str], Arrays]:
     """`SentenceTransformer(folder).encode(texts)` with its defaults, on the same device."""
     from sentence_transformers import SentenceTransformer
 
-    from synaug.encoder.transformer import best_device
+    from synaug.encoder.devices import best_device
 
     model = SentenceTransformer(model_folder(), device=best_device())
     if model.max_seq_length != MAX_LENGTH:
@@ -131,7 +131,7 @@ def transformers(args: argparse.Namespace) -> Callable[[str], Arrays]:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    from synaug.encoder.transformer import best_device
+    from synaug.encoder.devices import best_device
 
     tokenizer = AutoTokenizer.from_pretrained(model_folder())
     model: Any = AutoModel.from_pretrained(model_folder()).eval().to(best_device())

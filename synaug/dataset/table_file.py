@@ -330,16 +330,27 @@ def _path(given: object, group: str) -> Path:
         raise UserError(f"{group}.path={given} is a URL, not the path of a file: download the file first")
     if "\0" in given:
         raise UserError(f"{group}.path={given!r} contains a NUL, which no path may: give the path of a file")
+    return file_path(f"{group}.path", given, FILE_ENDINGS)
+
+
+def file_path(setting: str, given: str, endings: Sequence[str]) -> Path:
+    """The path that a setting names, if a file of this kind can be there; nothing is read.
+
+    Raises
+    ------
+    UserError
+        If it is a folder, ends otherwise, or cannot be looked at.
+    """
     try:
         path = Path(given).expanduser()
         is_folder = path.is_dir()
     except (OSError, RuntimeError) as error:  # a name that is too long; ~somebody who has no home
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UserError(f"{group}.path={names.cut(given)} cannot be looked at ({reason}): give another path") from error
+        raise UserError(f"{setting}={names.cut(given)} cannot be looked at ({reason}): give another path") from error
     if is_folder:
-        raise UserError(f"{group}.path={given} is a folder: name one file in it")
-    if path.suffix.lower() not in FILE_ENDINGS:
-        raise UserError(f"{group}.path={given} must end in one of {', '.join(FILE_ENDINGS)}: convert the file")
+        raise UserError(f"{setting}={given} is a folder: name one file in it")
+    if path.suffix.lower() not in endings:
+        raise UserError(f"{setting}={given} must end in one of {', '.join(endings)}: convert the file")
     return path
 
 

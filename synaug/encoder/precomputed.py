@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from synaug import settings
 from synaug.dataset import FileDataset, TextSource
+from synaug.dataset.table_file import file_path
 from synaug.dataset.vectors import RowVectors
 from synaug.encoder.vector_files import ARRAYS, FILES_OF_IDS, TABLES, VectorFile, unique
 from synaug.errors import UserError
@@ -64,10 +64,10 @@ class PrecomputedVectors:
     ) -> None:
         given = {"path": path, "column": column, "id": id, "ids": ids, "normalize": normalize, "name": name}
         settings.require("encoder", settings.OF_A_TARGET[TARGET], given)
-        self.path = None if path is None else _path("encoder.path", path, (*ARRAYS, *TABLES))
+        self.path = None if path is None else file_path("encoder.path", path, (*ARRAYS, *TABLES))
         self.column = str(column)
         self.id = id
-        self.ids = None if ids is None else _path("encoder.ids", ids, FILES_OF_IDS)
+        self.ids = None if ids is None else file_path("encoder.ids", ids, FILES_OF_IDS)
         self.normalize = normalize
         self.dataset: TextSource | None = None
         is_array = self.path is not None and self.path.suffix.lower() in ARRAYS
@@ -241,17 +241,3 @@ def _read(job: _Job) -> Aligned:
     rows.flags.writeable = False
     digest = json_sha256([list(rows.shape), array_sha256(rows), np.flatnonzero(absent).tolist()])
     return Aligned(RowVectors(rows, absent, str(file), ids), digest)
-
-
-def _path(setting: str, given: str, endings: Sequence[str]) -> Path:
-    try:
-        path = Path(given).expanduser()
-        is_folder = path.is_dir()
-    except (OSError, RuntimeError) as error:  # a name that is too long; ~somebody who has no home
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UserError(f"{setting}={names.cut(given)} cannot be looked at ({reason}): give another path") from error
-    if is_folder:
-        raise UserError(f"{setting}={given} is a folder: name one file in it")
-    if path.suffix.lower() not in endings:
-        raise UserError(f"{setting}={given} must end in one of {', '.join(endings)}: convert the file")
-    return path

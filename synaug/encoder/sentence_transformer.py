@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug import settings
+from synaug.encoder.devices import placed
+from synaug.encoder.library import LibraryEncoder
 from synaug.encoder.model_files import MODEL_FILES, ModelFiles
-from synaug.encoder.transformer import best_devices, transformers_quiet
+from synaug.encoder.transformer import transformers_quiet
 from synaug.errors import UserError
 from synaug.files import sources
 from synaug.files.digest import files_sha256
@@ -86,7 +88,7 @@ class SentenceTransformerFiles(ModelFiles):
         return {path for each in inside for path in chain(*map(each, MODEL_FILES)) if path.is_file()}
 
 
-class SentenceTransformerEncoder:
+class SentenceTransformerEncoder(LibraryEncoder):
     """A model of sentence-transformers [1]_, by that library. Nothing is loaded before the first text.
 
     Embeddings are the library's own `encode`'s, but for the last digits: those depend on which texts share a batch.
@@ -112,6 +114,9 @@ class SentenceTransformerEncoder:
     ----------
     .. [1] Reimers and Gurevych, "Sentence-BERT: sentence embeddings using Siamese BERT-networks", EMNLP 2019.
     """
+
+    package, extra = PACKAGE, EXTRA
+    files: SentenceTransformerFiles
 
     def __init__(
         self,
@@ -158,14 +163,9 @@ class SentenceTransformerEncoder:
         UserError
             If they are not.
         """
-        sources.require_package(PACKAGE, extra=EXTRA)
-        self.files.look()
+        super().look()
         if self.files.is_local:
             self._require_prompt()
-
-    def source(self) -> str:
-        """Name the model cheaply; see `synaug.encoder.model_files.ModelFiles.source`."""
-        return self.files.source()
 
     def identity(self) -> dict[str, Any]:
         """What decides the numbers: the model's files, the settings, and the library's release.
@@ -175,15 +175,9 @@ class SentenceTransformerEncoder:
         UserError
             If the library is not installed.
         """
-        sources.require_package(PACKAGE, extra=EXTRA)
-        return {
-            **self.files.digests(),
-            "library": f"sentence-transformers {sources.release('sentence-transformers')}",
-            "prompt_name": self.prompt_name,
-            "prompt": self.prompt,
-            "max_length": self.max_length,
-            "normalize": self.normalize,
-        }
+        return self._identity(
+            prompt_name=self.prompt_name, prompt=self.prompt, max_length=self.max_length, normalize=self.normalize
+        )
 
     def _require_prompt(self) -> None:
         prompts = self.files.prompts
@@ -196,7 +190,6 @@ class SentenceTransformerEncoder:
     @cached_property
     def _loaded(self) -> "tuple[Any, list[torch.device]]":
         sources.require_package(PACKAGE, extra=EXTRA)
-        import torch
         from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
 
@@ -211,11 +204,7 @@ class SentenceTransformerEncoder:
                 model_kwargs={"use_safetensors": True},
             )
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"{self.files.folder} cannot be loaded as a sentence-transformers model ({reason}): save it with its "
-                "save_pretrained"
-            ) from error
+            raise self._unloadable(error) from error
         if self.max_length is not None:
             longest = model.max_seq_length
             if longest is not None and self.max_length > longest:
@@ -224,16 +213,7 @@ class SentenceTransformerEncoder:
                     "lower it"
                 )
             model.max_seq_length = self.max_length
-        names = [self.device] if isinstance(self.device, str) else self.device or best_devices()
-        try:
-            devices = [torch.device(name) for name in names]
-            for device in reversed(devices):  # to each, so that one which cannot be used is named; last to the first
-                model.to(device)
-        except (RuntimeError, AssertionError) as error:  # an AssertionError: torch was built without that device
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"encoder.device={self.device} cannot be used ({reason}): choose another, or null"
-            ) from error
+        devices = placed(model, self.device)
         return model.eval(), devices
 
     def _at_work(self, most: int) -> list[Any]:

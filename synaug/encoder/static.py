@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug import settings
+from synaug.encoder.library import LibraryEncoder
 from synaug.encoder.model_files import ModelFiles
-from synaug.errors import UserError
 from synaug.files import sources
 
 TARGET = "synaug.encoder.StaticEncoder"
@@ -24,7 +24,7 @@ class StaticFiles(ModelFiles):
     option = "static"
 
 
-class StaticEncoder:
+class StaticEncoder(LibraryEncoder):
     """A model of model2vec [1]_, by that library. Nothing is loaded before the first text.
 
     A text's embedding is the library's own to the bit, whatever stands beside it.
@@ -44,6 +44,8 @@ class StaticEncoder:
        https://github.com/MinishLab/model2vec
     """
 
+    package, extra = PACKAGE, EXTRA
+
     def __init__(
         self, *, model: str, revision: str | None = None, max_length: int | None = None, normalize: bool = False
     ) -> None:
@@ -54,21 +56,6 @@ class StaticEncoder:
         self.max_length = max_length
         self.normalize = normalize
 
-    def look(self) -> None:
-        """Find out cheaply whether library and model are there.
-
-        Raises
-        ------
-        UserError
-            If they are not.
-        """
-        sources.require_package(PACKAGE, extra=EXTRA)
-        self.files.look()
-
-    def source(self) -> str:
-        """Name the model cheaply; see `synaug.encoder.model_files.ModelFiles.source`."""
-        return self.files.source()
-
     def identity(self) -> dict[str, Any]:
         """What decides the numbers: the model's files, the settings, and the library's release.
 
@@ -77,13 +64,7 @@ class StaticEncoder:
         UserError
             If the library is not installed.
         """
-        sources.require_package(PACKAGE, extra=EXTRA)
-        return {
-            **self.files.digests(),
-            "library": f"{PACKAGE} {sources.release(PACKAGE)}",
-            "max_length": self.max_length,
-            "normalize": self.normalize,
-        }
+        return self._identity(max_length=self.max_length, normalize=self.normalize)
 
     @cached_property
     def _loaded(self) -> Any:
@@ -96,11 +77,7 @@ class StaticEncoder:
             return StaticModel.from_pretrained(self.files.folder, normalize=True if self.normalize else None)
         # A tokenizer that cannot be read is an Exception of the library in Rust, of no class of its own.
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"{self.files.folder} cannot be loaded as a {PACKAGE} model ({reason}): save it with its "
-                "save_pretrained"
-            ) from error
+            raise self._unloadable(error) from error
 
     def encode(
         self, texts: Sequence[str], progress: Callable[[int], object] = lambda done: None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from synaug import settings
 from synaug.encoder.batches import flops, token_batches
+from synaug.encoder.devices import placed
 from synaug.encoder.model_files import VOCABULARY_FILES, ModelFiles
 from synaug.errors import UserError
 
@@ -161,16 +162,7 @@ class TransformerEncoder:
             raise UserError(
                 f"encoder.max_length={self.max_length} is more than the {longest} tokens {self.model} reads: lower it"
             )
-        names = [self.device] if isinstance(self.device, str) else self.device or best_devices()
-        try:
-            devices = [torch.device(name) for name in names]
-            for device in reversed(devices):  # to each, so that one which cannot be used is named; last to the first
-                model.to(device)
-        except (RuntimeError, AssertionError) as error:  # an AssertionError: torch was built without that device
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"encoder.device={self.device} cannot be used ({reason}): choose another, or null"
-            ) from error
+        devices = placed(model, self.device)
         tokenizer.padding_side = "right"  # otherwise cls pooling would read padding
         return tokenizer, model.eval(), devices
 
@@ -306,20 +298,3 @@ def _positions(model: Any) -> int:
     positions: int = getattr(model.config, "max_position_embeddings", sys.maxsize)
     padding = padding_position(model)
     return positions if padding is None else positions - padding - 1
-
-
-def best_devices() -> list[str]:
-    """Every GPU, or else the best there is."""
-    import torch
-
-    n_gpus = torch.cuda.device_count()
-    return [f"cuda:{number}" for number in range(n_gpus)] if n_gpus else [best_device()]
-
-
-def best_device() -> str:
-    """cuda, else mps, else cpu."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from synaug.report import words
-from synaug.report.drawing.colours import DIVERGING, FAINT, INK, SOFT
+from synaug.report.drawing.colours import DIVERGING, FAINT, INK, PAGE, SOFT
 
 WIDTH = 11.5  # inches: at 96 pixels an inch as wide as the page's column
 FONT_SIZE = 13
@@ -122,6 +122,11 @@ def log_steps(axes: Axes, steps: Sequence[float]) -> None:
 def rule_grid(axes: Axes, which: str = "y") -> None:
     """Faint lines to read values by."""
     axes.grid(True, axis=which, linewidth=0.8)  # type: ignore[arg-type]
+
+
+def marks(axes: Axes, x: Any, y: Any, colour: str, marker: str, size: float = 7) -> None:
+    """Signs on a curve, `x` and `y` of one length, in its colour."""
+    axes.plot(x, y, color=colour, marker=marker, markersize=size, markeredgecolor=PAGE, linestyle="", zorder=3)
 
 
 def grid_of(n_panels: int, *, sharey: bool) -> tuple[Figure, Any]:

@@ -6,6 +6,7 @@ from synaug.comparison.labels import NO_AUGMENTER, Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
+from synaug.report.drawing.panels import left_out
 from synaug.report.results import Results
 from synaug.scores.abstaining import area_under_risk, risk_by_coverage
 
@@ -43,29 +44,19 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
             )
             covered = np.array([(confidence >= level).sum() for level in levels])
             at = covered[covered > 0] - 1
-            axes.plot(
-                100 * coverage[at],
-                100 * risk[at],
-                color=colour,
-                marker=looks.marker(name),
-                markersize=10 if name == NO_AUGMENTER else 7,
-                markeredgecolor=colours.PAGE,
-                linestyle="",
-                zorder=3,
-            )
+            size = 10 if name == NO_AUGMENTER else 7
+            style.marks(axes, 100 * coverage[at], 100 * risk[at], colour, looks.marker(name), size)
         axes.set(xlim=(0, 102), xlabel="coverage (% of rows decided on)", ylabel="risk (% of these wrong)")
         axes.set_ylim(bottom=0)
         style.rule_grid(axes, "both")
         style.legend_of(figure, np.array([[axes]]))
-    n_all = len(results.records_of(scenario))
     note = (
         "All test rows of all splits together; each gets its likeliest class at the data set's class "
         "frequencies, the surest rows first. Signs: where a method abstains below "
         f"{words.listed(f'{level:g}' for level in levels)}. In brackets: the area under the curve, in per cent; less "
         "is better. The table has its means over splits."
     )
-    if n_all > len(said):
-        note += f" {len(said)} of {n_all} augmenters are drawn."
+    note += left_out(len(said), len(results.records_of(scenario)))
     return Drawing(
         figure=figure,
         title=f"Risk and coverage on {words.short(results.label(scenario), 60)}",

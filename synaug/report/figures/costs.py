@@ -10,13 +10,13 @@ from synaug.comparison.labels import NO_AUGMENTER, Scenario
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
+from synaug.report.drawing.panels import left_out, minority_panels
 from synaug.report.kept import KeptSplit
 from synaug.report.results import Results
 from synaug.scores.needs import Need
 
 # Missing a row of the class costs as much as so many false alarms.
 RATIOS = np.geomspace(0.1, 1000, 81)
-FEWEST_ROWS = 3
 
 Array = NDArray[np.float64]
 
@@ -43,20 +43,15 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     said = results.kept(scenario, limits.CURVE_AUGMENTERS)
     if not said:
         return None
-    record = next(iter(results.records_of(scenario).values()))
-    names = record["data"]["class_names"]
-    labels = np.concatenate([split.labels for split in next(iter(said.values()))])
-    counts = np.bincount(labels, minlength=len(names))
-    minority = [names.index(name) for name in record["data"]["minority"]]
-    minority = [label for label in minority if FEWEST_ROWS <= counts[label] < len(labels)]
-    shown = sorted(minority, key=lambda label: counts[label])[: limits.MINORITY_PANELS]
-    if not shown:
+    panels = minority_panels(results, scenario, said)
+    names, counts = panels.class_names, np.bincount(panels.labels)
+    if not panels.shown:
         return None
     looks = colours.Looks(results.main_augmenters, results.option_of)
     told, told_asked = [], False
     with style.applied():
-        figure, grid = style.grid_of(len(shown), sharey=True)
-        for axes, label in zip(grid.flat, shown, strict=False):
+        figure, grid = style.grid_of(len(panels.shown), sharey=True)
+        for axes, label in zip(grid.flat, panels.shown, strict=False):
             asked = [ratio for need in results.later.needs if (ratio := ratio_of(need, names, label)) is not None]
             told_asked |= bool(asked)
             even = counts.sum() / counts[label] - 1
@@ -80,7 +75,6 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         for row in grid:
             row[0].set_ylabel("cost (% of one answer for all)")
         style.legend_of(figure, grid[:1])
-    n_all = len(results.records_of(scenario))
     note = (
         "All test rows of all splits together, at their own class frequencies. At each ratio of costs, a row is "
         "assigned to the class where the method's probability makes that cheaper. 100 is the cost of one answer for "
@@ -92,10 +86,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
             else "the ratio at which the class and the rest count alike, as in balanced accuracy."
         )
     )
-    if n_all > len(said):
-        note += f" {len(said)} of {n_all} augmenters are drawn."
-    if len(minority) > len(shown):
-        note += f" Of {len(minority)} minority classes the {len(shown)} with fewest rows are drawn."
+    note += left_out(len(said), len(results.records_of(scenario)), panels)
     return Drawing(
         figure=figure,
         title=f"Expected cost on {words.short(results.label(scenario), 60)}",
@@ -135,16 +126,8 @@ def _curve(axes: Axes, name: str, splits: Sequence[KeptSplit], label: int, marks
         **looks.line(name),
     )
     at_marks = relative_cost(splits, label, marks)
-    axes.plot(
-        marks,
-        100 * at_marks,
-        color=colour,
-        marker=looks.marker(name),
-        markersize=10 if name == NO_AUGMENTER else 7,
-        markeredgecolor=colours.PAGE,
-        linestyle="",
-        zorder=3,
-    )
+    size = 10 if name == NO_AUGMENTER else 7
+    style.marks(axes, marks, 100 * at_marks, colour, looks.marker(name), size)
     return float(at_marks[0])
 
 

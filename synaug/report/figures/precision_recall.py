@@ -12,6 +12,7 @@ from synaug.comparison.labels import Scenario
 from synaug.report import kept, limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
+from synaug.report.drawing.panels import FEWEST_ROWS, left_out, minority_panels
 from synaug.report.kept import KeptSplit
 from synaug.report.results import Results
 from synaug.scores.needs import Decision, Need
@@ -19,8 +20,6 @@ from synaug.scores.thresholds import margins, tally
 
 # Of a curve: of more rows, a picture shows no more.
 MOST_POINTS = 200
-# Below this recall a curve is of a few rows, and jumps.
-FEWEST_ROWS = 3
 NEED_MARKERS = ("D", "s", "^", "v", "P", "X")
 
 Array = NDArray[np.float64]
@@ -55,21 +54,17 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     said = results.kept(scenario, limits.CURVE_AUGMENTERS)
     if not said:
         return None
-    record = next(iter(results.records_of(scenario).values()))
-    names = record["data"]["class_names"]
-    labels = np.concatenate([split.labels for split in next(iter(said.values()))])
-    minority = [names.index(name) for name in record["data"]["minority"]]
-    minority = [label for label in minority if (labels == label).sum() >= FEWEST_ROWS]
-    shown = sorted(minority, key=lambda label: (labels == label).sum())[: limits.MINORITY_PANELS]
-    if not shown:
+    panels = minority_panels(results, scenario, said)
+    names, labels = panels.class_names, panels.labels
+    if not panels.shown:
         return None
     needs = [need for need in results.later.needs if set(need.classes) <= set(names)]
     marked = list(zip(itertools.cycle(NEED_MARKERS), needs))
     looks = colours.Looks(results.main_augmenters, results.option_of)
     told = []
     with style.applied():
-        figure, grid = style.grid_of(len(shown), sharey=True)
-        for axes, label in zip(grid.flat, shown, strict=False):
+        figure, grid = style.grid_of(len(panels.shown), sharey=True)
+        for axes, label in zip(grid.flat, panels.shown, strict=False):
             own = [(marker, need) for marker, need in marked if names[label] in need.classes or not need.classes]
             points = {name: _panel(axes, name, splits, label, own, looks, names) for name, splits in said.items()}
             share = (labels == label).mean()
@@ -84,7 +79,6 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         for marker, name in [("o", words.decision(kept.OF)), *((marker, need.name) for marker, need in marked)]:
             grid[0, 0].plot([], [], color=colours.SOFT, marker=marker, linestyle="", label=words.short(name))
         style.legend_of(figure, grid[:1])
-    n_all = len(results.records_of(scenario))
     note = (
         "All test rows of all splits together, at their own class frequencies, by the threshold on the class against "
         f"the rest. A circle is what {words.decision(kept.OF)} decides"
@@ -92,10 +86,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         + "The dotted line is the class's share of the rows: the precision of guessing. A point may lie beside its "
         "curve: thresholds differ from split to split, and with several classes the others matter, too."
     )
-    if n_all > len(said):
-        note += f" {len(said)} of {n_all} augmenters are drawn."
-    if len(minority) > len(shown):
-        note += f" Of {len(minority)} minority classes the {len(shown)} with fewest rows are drawn."
+    note += left_out(len(said), len(results.records_of(scenario)), panels)
     return Drawing(
         figure=figure,
         title=f"Precision against recall on {words.short(results.label(scenario), 60)}",
@@ -133,16 +124,7 @@ def _panel(
         decisions = [need.choose(split.known, class_names, split.frequencies) for split in splits]
         marks.append((marker, point(splits, decisions, label)))
     for marker, (x, y) in marks:
-        axes.plot(
-            [100 * x],
-            [100 * y],
-            color=colour,
-            marker=marker,
-            markersize=9,
-            markeredgecolor=colours.PAGE,
-            linestyle="",
-            zorder=3,
-        )
+        style.marks(axes, [100 * x], [100 * y], colour, marker, 9)
     return own
 
 
