@@ -157,6 +157,7 @@ def test_saved_and_loaded_it_has_the_same_bits(model: Model, tmp_path: Path) -> 
     again = load_model(place, ENCODER)
     np.testing.assert_array_equal(again.predict_log_proba(texts), said)
     np.testing.assert_array_equal(again.log_probabilities(texts), model.log_probabilities(texts))
+    np.testing.assert_array_equal(again.log_probabilities(text for text in texts), model.log_probabilities(texts))
     vectors = ENCODER.encode(texts)
     np.testing.assert_array_equal(load_model(place).predict_log_proba(vectors), said)
     assert (again.predict(texts) == np.repeat(THREE, 70)).mean() > 0.6
@@ -375,6 +376,7 @@ def test_lines_vectors_and_other_tables_are_read(place: Path, tmp_path: Path, mo
     ("words", "said"),
     [
         (("nothing.csv",), "is not a file"),
+        (("lines.txt",), "give its lines on standard input"),
         (("new.csv",), "has no column 'text'"),
         (("new.csv", "--text", "body", "encoder.pooling=cls"), "decides what vectors are"),
         (("new.csv", "--text", "predicted"), "has a column 'predicted'"),

@@ -30,6 +30,7 @@ PROGRAM = "synaug predict"
 SETTING = re.compile(r"[\w.]+=")
 OPTION = re.compile(r"predict\.(text|vectors|output|separator|quoting)=")
 STDIN = "-"
+LINES = ("", ".txt")  # endings of files that are no tables, but may hold a text a line
 PREDICTED, PROBABILITY = "predicted", "probability"
 ROWS_AT_ONCE = 4096  # of vectors
 MOST_TOLD = 10
@@ -147,6 +148,10 @@ def _rows(asked: argparse.Namespace, model: "Model") -> tuple[list[str], Iterato
     if path.suffix.lower() in ARRAYS:
         read = VectorFile(path, "--vectors", asked.vectors or "").read()
         return ["row"], _of_vectors(model, ([str(row + 1)] for row in range(len(read.rows))), read)
+    if path.suffix.lower() in LINES:
+        raise UserError(
+            f"{asked.file} is not a table: give its lines on standard input, synaug predict {asked.model} - < {path.name}"
+        )
     column, setting = (asked.text, "text") if asked.vectors is None else (asked.vectors, "vectors")
     table = UnlabelledTable(
         asked.file, column, setting=setting, separator=asked.separator, quoting=asked.quoting

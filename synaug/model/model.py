@@ -124,6 +124,8 @@ class Model:
         """Log probabilities `[n, n_classes]` before the rule, corrected to the target: a run's record keeps these."""
         if isinstance(X, str):
             raise UserError("one text is given where several are expected: give a list, [text]")
+        if not hasattr(X, "__len__"):  # of a file or a generator, each text can be read once
+            X = list(X)
         if _are_vectors(X):
             from synaug.encoder.precomputed import scaled_as
 
