@@ -150,7 +150,8 @@ def _rows(asked: argparse.Namespace, model: "Model") -> tuple[list[str], Iterato
         return ["row"], _of_vectors(model, ([str(row + 1)] for row in range(len(read.rows))), read)
     if path.suffix.lower() in LINES:
         raise UserError(
-            f"{asked.file} is not a table: give its lines on standard input, synaug predict {asked.model} - < {path.name}"
+            f"{asked.file} is not a table: give its lines on standard input, "
+            f"synaug predict {asked.model} - < {path.name}"
         )
     column, setting = (asked.text, "text") if asked.vectors is None else (asked.vectors, "vectors")
     table = UnlabelledTable(
