@@ -296,10 +296,10 @@ def test_a_file_that_is_not_there_or_is_a_folder_is_said(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("kind", "text", "sentence"),
     [
-        ("recall", "spam=1.5", "above 0, 1 at most"),
-        ("recall", "spam=95", "above 0, 1 at most"),
-        ("recall", "spam=0", "above 0, 1 at most"),
-        ("recall", "spam=nan", "above 0, 1 at most"),
+        ("recall", "spam=1.5", "above 0 and at most 1"),
+        ("recall", "spam=95", "above 0 and at most 1"),
+        ("recall", "spam=0", "above 0 and at most 1"),
+        ("recall", "spam=nan", "above 0 and at most 1"),
         ("recall", "spam", "must name classes with numbers, e.g. --recall=spam=0.5"),
         ("precision", "spam=0.9,ham=0.9", "one threshold cannot serve two"),
         ("recall", "spam=0.9,spam=0.8", "names the class spam twice"),

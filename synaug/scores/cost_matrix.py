@@ -15,7 +15,10 @@ from synaug.errors import UserError
 
 Array = NDArray[np.float64]
 
-FORM = "a header of class names, then a row for each class in the header's order: of that class, the cost of each call"
+FORM = (
+    "a header of class names, then a row for each class, in the same order: what it costs to call a row of that class "
+    "by each of these names"
+)
 
 
 @dataclass(frozen=True)

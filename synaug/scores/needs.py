@@ -357,7 +357,7 @@ def _metric(text: str, said: str) -> Need:
 
 
 def _numbers(kind: Kind, text: str, said: str) -> dict[str, float]:
-    """Classes with numbers: above 0; a threshold below 1; a recall or precision 1 at most."""
+    """Classes with numbers: above 0; a threshold below 1; a recall or precision at most 1."""
     numbers: dict[str, float] = {}
     example = f"--{kind}=spam=0.5" if said.startswith("--") else EXAMPLES[kind]
     # A comma behind a number ends a part; any other one is of a class's name.
@@ -374,7 +374,7 @@ def _numbers(kind: Kind, text: str, said: str) -> dict[str, float]:
         except ValueError:
             or_file = ", or give the path of a csv" if kind == "costs" else ""
             raise UserError(f"{said} must name classes with numbers, e.g. {example}{or_file}") from None
-    limits = "above 0" if kind == "costs" else "above 0 and below 1" if kind == "threshold" else "above 0, 1 at most"
+    limits = "above 0" if kind == "costs" else "above 0 and below 1" if kind == "threshold" else "above 0 and at most 1"
     most = np.inf if kind == "costs" else 1.0
     inside = [0 < number < most or (number == most and kind in ("recall", "precision")) for number in numbers.values()]
     if not all(numbers) or not all(inside):
