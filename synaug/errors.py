@@ -1,7 +1,7 @@
 """What a user can mend; its type sets it apart from faults of the program."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from errno import EACCES, EDQUOT, EEXIST, EFBIG, EIO, EISDIR, ELOOP, ENAMETOOLONG, ENOSPC, ENOTDIR, EPERM, EROFS
 from typing import TypeGuard
 
@@ -27,6 +27,22 @@ class TooFewRowsError(UserError):
 
     Every other error that a sampler raises though it has rows enough ends the run.
     """
+
+
+def raise_problems(problems: Sequence[str], where: str) -> None:
+    """Raise a UserError of all of them, where there are any.
+
+    Parameters
+    ----------
+    problems
+        Sentences.
+    where
+        What they are of.
+    """
+    if len(problems) == 1:
+        raise UserError(problems[0])
+    if problems:
+        raise UserError(f"{len(problems)} problems in {where}:\n" + "\n".join(f"  - {said}" for said in problems))
 
 
 def user_sentence(error: BaseException, place: str = REMEDY_FOR_A_PLACE) -> str | None:

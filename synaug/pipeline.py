@@ -26,7 +26,7 @@ from synaug.classifier import FittedAtOnce
 from synaug.comparison import power
 from synaug.dataset import LabelledTexts, TextSource
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
-from synaug.encoder.contract import BringsVectors, for_dataset
+from synaug.encoder.contract import for_dataset
 from synaug.encoder.workers import torch_threads
 from synaug.errors import UserError, is_out_of_memory
 from synaug.files.digest import array_sha256
@@ -46,9 +46,9 @@ from synaug.splits import (
     Validation,
     make_splits,
     minority_by_seed,
-    rows_needed,
     said_of_unjudged,
     split_of_all_rows,
+    texts_to_split,
     unjudged_by_seed,
 )
 from synaug.splits.near_copies import near_copies, said_of_near_copies, warn_of_near_copies
@@ -210,11 +210,7 @@ def load(config: DictConfig) -> Loaded:
         instantiate(config[group], _convert_="all") for group in ("dataset", "encoder", "imbalance_ratio", "validation")
     )
     encoder = for_dataset(encoder, dataset)
-    own = {"vectors": encoder.vectors()} if isinstance(encoder, BringsVectors) else {}
-    # Where classes stay as they are, a cap takes from all of them in proportion.
-    texts = dataset.load(
-        proportional=imbalance_ratio.ratio is None, at_least=rows_needed(config.n_folds, validation), **own
-    )
+    texts = texts_to_split(dataset, encoder, imbalance_ratio, validation, config.n_folds)
     return Loaded(dataset, encoder, imbalance_ratio, validation, texts)
 
 

@@ -14,13 +14,14 @@ from omegaconf import OmegaConf
 from synaug import record
 from synaug.command import arguments, folders
 from synaug.command.arguments import Arguments
+from synaug.command.before_a_sweep import NothingCanStartError
 from synaug.command.callbacks import AllRecorded
 from synaug.command.check.command_line import check_command_line
 from synaug.command.explain import explained
 from synaug.command.job import Attempt, Job, task
 from synaug.command.overrides import as_written
 from synaug.command.process import as_before
-from synaug.errors import INTERRUPTED
+from synaug.errors import INTERRUPTED, UserError
 from synaug.files.escaping import make_console_safe, say, wrapped
 from synaug.settings import conf_dir
 from synaug.sweep import interrupts, launchers, sweep
@@ -101,7 +102,7 @@ def perform(given: Arguments, attempt: Attempt, first: Sequence[str] = ()) -> No
     Raises
     ------
     UserError
-        If the command line cannot be.
+        If the command line cannot be, or no job of a sweep can start.
     Exception
         What Hydra could not do; or what the job failed with, where it is one alone.
     """
@@ -110,8 +111,12 @@ def perform(given: Arguments, attempt: Attempt, first: Sequence[str] = ()) -> No
     entrance = hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")
     with _handed_to_hydra([*first, *given.overrides, *given.flags]):
         check_command_line(given.overrides, given.config_dir)
-        with suppress(AllRecorded):
-            entrance(attempt)()
+        try:
+            with suppress(AllRecorded):
+                entrance(attempt)()
+        except NothingCanStartError as refusal:
+            sweep.forget()  # it has not begun
+            raise UserError(str(refusal)) from None
     if sweep.current() is None and attempt.error is not None:
         raise attempt.error
 

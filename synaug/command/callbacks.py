@@ -14,6 +14,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from synaug.command import recorded
+from synaug.command.before_a_sweep import refuse_if_nothing_can_start
 from synaug.command.overrides import given
 from synaug.errors import UserError
 from synaug.files.escaping import wrapped
@@ -78,6 +79,8 @@ class SweepCallback(Callback):
         address = OmegaConf.select(launcher, "ray.init.address")
         if (said := launchers.unreachable(str(launcher._target_), address)) is not None:
             sys.exit(said)  # an exception would become a warning
+        if running.grid is not None:
+            refuse_if_nothing_can_start(running.grid, config)
         if not launcher._target_.endswith("BasicLauncher"):  # whose jobs say it themselves
             if launcher._target_.endswith("SlurmLauncher"):
                 running.queue = SlurmQueue(Path(launcher.submitit_folder).parent)

@@ -90,7 +90,7 @@ def run(*overrides: str, config_dir: str | Path | None = None, **choices: Any) -
     if config_dir is not None:
         place = str(config_dir)
         given = Arguments(given.overrides, (f"--config-dir={place}",), place)
-    attempt = Attempt(task)
+    attempt = Attempt(task, says=False)
     perform(given, attempt)
     assert attempt.folder is not None
     assert attempt.ended is not None
@@ -105,7 +105,7 @@ def perform(given: Arguments, attempt: Attempt) -> None:
     UserError
         What the command would say.
     """
-    with _turn, sweep.set_aside(), as_before(), interrupts.terminable():
+    with _turn, sweep.set_aside(), as_before(), interrupts.terminable(ends_process=False):
         try:
             given = app.with_texts_quoted(given)
             app.perform(given, attempt, first=ONE_RUN)

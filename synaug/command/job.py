@@ -101,6 +101,8 @@ class Attempt:
     ----------
     job
         What is done.
+    says
+        Whether the console is told why a job failed; whoever raises its error has told it then.
 
     Attributes
     ----------
@@ -108,8 +110,9 @@ class Attempt:
         Of the last job in this very process: its folder, how it ended, and the error that it failed with.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, *, says: bool = True) -> None:
         self.job = job
+        self.says = says
         self.folder: Path | None = None
         self.ended: Ended | None = None
         self.error: Exception | None = None
@@ -124,7 +127,8 @@ class Attempt:
         except Exception as error:
             self.error = error
             said = sentence(error)
-            log.error("%s: %s", self.folder.name, said, exc_info=error)
+            level = logging.ERROR if self.says else logging.DEBUG  # which the log has, and the console leaves out
+            log.log(level, "%s: %s", self.folder.name, said, exc_info=error)
             if sweep.is_job() and user_sentence(error) is None:
                 self._show_once(error)
             keep(self.folder, error, said, folders.wanted(config, HydraConfig.get().runtime.choices))
@@ -139,6 +143,7 @@ class Attempt:
         except BaseException as error:
             interruption = interrupts.behind(error)
             if interruption is not None:
+                interrupts.listen_again()
                 raise interruption from error
             if isinstance(error, Exception):
                 raise

@@ -184,7 +184,7 @@ def _of_texts(
     model: "Model", rows: Iterable[tuple[Sequence[str], str | None]], total: int | None, what: str
 ) -> Iterator[Row]:
     """Batch by batch, in order; rows without a text are told in the end."""
-    from synaug.dataset.texts import cleaned, is_blank
+    from synaug.dataset.complete import cleaned, is_blank
     from synaug.model.model import in_bar
 
     empty: list[int] = []

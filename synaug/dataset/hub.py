@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from synaug.dataset.class_names import names_of_classes
+from synaug.dataset.columns import find_column
 from synaug.dataset.groups import group_names
 from synaug.dataset.package import PackageDataset
-from synaug.dataset.texts import Rows, TextSource, find_column, names_of_classes
+from synaug.dataset.texts import Rows, TextSource
 from synaug.errors import UserError
 from synaug.files import sources
 from synaug.files.digest import files_sha256

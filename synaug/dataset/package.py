@@ -4,8 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from synaug.dataset.class_names import names_of_classes
+from synaug.dataset.columns import find_column
 from synaug.dataset.groups import group_names
-from synaug.dataset.texts import Rows, TextSource, find_column, names_of_classes
+from synaug.dataset.texts import Rows, TextSource
 from synaug.errors import UserError
 from synaug.files.digest import file_sha256
 from synaug.files.sources import package_path

@@ -11,7 +11,7 @@ from typing import Any
 
 from synaug import settings
 from synaug.dataset import delimited
-from synaug.dataset.texts import find_column
+from synaug.dataset.columns import find_column
 from synaug.errors import UserError
 from synaug.files.digest import file_sha256
 from synaug.settings import names

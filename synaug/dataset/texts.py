@@ -1,10 +1,8 @@
-"""What every source of labelled texts shares: the value, and the cleaning before any split."""
+"""What every source of labelled texts shares: the value, and what is done to it before any split."""
 
 import logging
-import re
 from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,16 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug import settings
+from synaug.dataset.caps import Caps
+from synaug.dataset.class_names import refuse_look_alikes
+from synaug.dataset.complete import LONE_SURROGATE, cleaned, is_blank, said_of_empty, said_of_surrogates
 from synaug.dataset.groups import connected, containing, numbered
 from synaug.dataset.vectors import RowVectors, refuse_texts_of_several_vectors
-from synaug.errors import UserError
+from synaug.errors import UserError, raise_problems
 from synaug.files.digest import json_sha256, text_sha256
-from synaug.seeding import derive_seed
 from synaug.settings import names
 
 log = logging.getLogger(__name__)
 
-LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+TooFew = Callable[[NDArray[np.int64], Sequence[str]], str | None]
 
 
 class Rows(NamedTuple):
@@ -209,7 +209,12 @@ class TextSource(ABC):
         return None
 
     def load(
-        self, *, proportional: bool = False, at_least: int = 1, vectors: RowVectors | None = None
+        self,
+        *,
+        proportional: bool = False,
+        at_least: int = 1,
+        vectors: RowVectors | None = None,
+        too_few: TooFew = lambda counts, class_names: None,
     ) -> LabelledTexts:
         """Read, check, merge identical texts, drop contradictions and small classes, cap.
 
@@ -224,25 +229,36 @@ class TextSource(ABC):
             Rows that a cap leaves each class (all, where it has fewer), even if out of proportion.
         vectors
             Those of the rows that `read` returns, in their order; None: an encoder is to make them of the texts.
+        too_few
+            Says what is wrong with so many rows of each class, before the caps; None: nothing.
 
         Raises
         ------
         UserError
-            If a text is empty or no Unicode, two classes look like one, fewer than two classes have rows left, or
-            `max_rows` is too few for them.
+            All at once: if texts are empty or no Unicode, two classes look like one, fewer than two classes have rows
+            left, `max_rows` is too few for them, vectors of one text differ, or `too_few` finds something. Classes are
+            counted as if empty rows were dropped.
         UserError
-            If there are neither texts nor vectors, not one vector for each row, or vectors of one text that differ.
+            If there are neither texts nor vectors, or not one vector for each row.
         """
         self.refuse_rows_without_content(has_vectors=vectors is not None)
-        complete, report = self._complete_rows(vectors)
+        problems: list[str] = []
+        complete, report = self._complete_rows(vectors, problems)
         class_names = complete.class_names
-        distinct = self._merged(complete, report, vectors)
+        n_left_out = len(problems)
+        distinct = self._merged(complete, report, vectors, problems)
         large = self._large_classes(distinct.labels, class_names, report)
-        self._refuse_too_few_classes(distinct.labels, large, class_names, report)
         rows = np.flatnonzero(np.isin(distinct.labels, large))
         labels = np.searchsorted(large, distinct.labels[rows])
+        few = self._too_few_classes(distinct.labels, large, class_names, report)
         class_names = tuple(class_names[label] for label in large.tolist())
-        kept = self._capped(labels, class_names, report, at_least, proportional=proportional)
+        counts = np.bincount(labels, minlength=len(class_names))
+        caps = Caps(self.max_per_class, self.max_rows, proportional, at_least)
+        wrong = [few] if few is not None else [caps.problem(counts), too_few(counts, class_names)]
+        without = "without these rows, " if n_left_out else ""
+        raise_problems([*problems, *(f"{without}{said}" for said in wrong if said is not None)], self.where)
+        report |= caps.tell_proportions(counts, class_names, self.title)
+        kept = caps.kept(labels, (self.name, self.seed))
         report |= {"rows_over_cap": len(labels) - len(kept), "rows": len(kept)}
         groups = None if distinct.groups is None else self._tell_groups(distinct.groups[rows[kept]], report)
         texts = [distinct.texts[row] for row in rows[kept]]
@@ -271,7 +287,9 @@ class TextSource(ABC):
         if self.group_phrases:
             raise UserError("dataset.group_phrases=true compares texts, and with dataset.text=null there are none")
 
-    def _merged(self, rows: Complete, report: dict[str, Any], vectors: RowVectors | None) -> Distinct:
+    def _merged(
+        self, rows: Complete, report: dict[str, Any], vectors: RowVectors | None, problems: list[str]
+    ) -> Distinct:
         """One row for each text; a text with two labels is dropped."""
         label_of: dict[str, int] = {}
         first: dict[str, int] = {}
@@ -284,7 +302,10 @@ class TextSource(ABC):
         numbers = np.array(rows.numbers, dtype=np.int64)
         if vectors is not None and self.has_texts:
             first_of = numbers[[first[key] for key in rows.keys]] if rows.keys else numbers
-            report |= refuse_texts_of_several_vectors(vectors, numbers, first_of, self.where)
+            try:
+                report |= refuse_texts_of_several_vectors(vectors, numbers, first_of, self.where)
+            except UserError as error:
+                problems.append(str(error))
         report |= {
             "distinct_texts": len(label_of),
             "rows_merged": len(rows.texts) - len(label_of),
@@ -329,12 +350,13 @@ class TextSource(ABC):
         log.info("%s: %d rows in %d groups, %d in the largest", self.title, len(groups), len(sizes), sizes.max())
         return groups
 
-    def _refuse_too_few_classes(
+    def _too_few_classes(
         self, labels: NDArray[np.int64], large: NDArray[np.int64], class_names: Sequence[str], report: dict[str, Any]
-    ) -> None:
+    ) -> str | None:
+        """The sentence for a data set of which no two classes are left; None where they are."""
         left = [class_names[label] for label in np.intersect1d(labels, large).tolist()]
         if len(left) >= 2:
-            return
+            return None
         n = report["contradicting_texts_dropped"]
         what = "text" if self.has_texts else "vector"
         lost = [f"{n} {what}{'' if n == 1 else 's'} with two labels"] if n else []
@@ -343,12 +365,10 @@ class TextSource(ABC):
         dropped = f" once {' and '.join(lost)} {verb} dropped" if lost else ""
         few = f"1 class ({names.listed(left)})" if left else "no class"
         check = "check the label column" if len(large) == len(class_names) else "lower dataset.min_per_class"
-        raise UserError(
-            f"{self.title} has rows of {few}{dropped}, but classification needs two or more classes: {check}"
-        )
+        return f"{self.title} has rows of {few}{dropped}, but classification needs two or more classes: {check}"
 
-    def _complete_rows(self, vectors: RowVectors | None) -> tuple[Complete, dict[str, Any]]:
-        """Rows with all they need, stripped; what is wrong with others is said of all at once."""
+    def _complete_rows(self, vectors: RowVectors | None, problems: list[str]) -> tuple[Complete, dict[str, Any]]:
+        """Rows with all they need, stripped; what is wrong with the others is added to the problems."""
         read = self.read()
         if vectors is not None and len(vectors.rows) != len(read.labels):
             raise UserError(
@@ -360,7 +380,10 @@ class TextSource(ABC):
         else:
             keys, texts = vectors.digests, vectors.names()
         report = {"rows_read": len(texts)}
-        _refuse_look_alikes(read.class_names, self.where)
+        try:
+            refuse_look_alikes(read.class_names, self.where)
+        except UserError as error:
+            problems.append(str(error))
         lacking = {
             "text": [row for row, text in enumerate(texts) if self.has_texts and is_blank(text)],
             "label": [row for row, label in enumerate(read.labels) if label is None],
@@ -369,8 +392,9 @@ class TextSource(ABC):
         }
         empty = set().union(*lacking.values())
         if empty and not self.drop_empty:
-            raise UserError(self._empty_rows(lacking, len(texts)))
-        if empty:
+            columns = {"text": self.text, "label": self.label, "group": self.group}
+            problems.append(said_of_empty(lacking, len(texts), self.where, columns))
+        elif empty:
             report["empty_rows_dropped"] = len(empty)
             parts = ["text"] * self.has_texts + ["label"] + ["group"] * (read.groups is not None)
             *others, last = [f"no {part}" for part in parts + ["vector"] * (vectors is not None)]
@@ -378,36 +402,14 @@ class TextSource(ABC):
             log.info("%s: %d of %d rows have %s; dropped", self.title, len(empty), len(texts), what)
         broken = [row for row, text in enumerate(texts) if row not in empty and LONE_SURROGATE.search(text)]
         if broken:
-            one = len(broken) == 1
-            raise UserError(
-                f"{rows_said(broken)} of {self.where} {'holds' if one else 'hold'} half a surrogate pair, which is no "
-                f"Unicode text: mend or remove {'it' if one else 'them'}"
-            )
+            problems.append(said_of_surrogates(broken, self.where))
+            empty.update(broken)
         kept = [row for row in range(len(texts)) if row not in empty]
         labels = [label for row in kept if (label := read.labels[row]) is not None]
         given = read.groups
         groups = None if given is None else [group for row in kept if (group := given[row]) is not None]
         keys_kept = [keys[row] for row in kept]
         return Complete([texts[row] for row in kept], labels, read.class_names, groups, keys_kept, kept), report
-
-    def _empty_rows(self, lacking: Mapping[str, list[int]], n_rows: int) -> str:
-        columns = {"text": self.text, "label": self.label, "group": self.group, "vector": None}
-        parts = {
-            what: f"no {what}{'' if column is None else f' in column {column!r}'}" for what, column in columns.items()
-        }
-        parts["vector"] = "no vector, or one of zeros"
-        drop = "or set dataset.drop_empty=true to drop"
-        if sum(map(len, lacking.values())) == 1:
-            what, rows = next((what, rows) for what, rows in lacking.items() if rows)
-            mend = "label" if what == "label" else "fill"
-            return f"{rows_said(rows)} of {self.where} has {parts[what]}: {mend} or remove it, {drop} it"
-        said = [
-            f"{len(rows):,} of the {n_rows:,} rows of {self.where} {'has' if len(rows) == 1 else 'have'} {parts[what]} "
-            f"({rows_said(rows)})"
-            for what, rows in lacking.items()
-            if rows
-        ]
-        return f"{' and '.join(said)}: fill or remove them, {drop} them"
 
     def _large_classes(
         self, labels: NDArray[np.int64], class_names: Sequence[str], report: dict[str, Any]
@@ -430,189 +432,3 @@ class TextSource(ABC):
                 names.listed([class_names[label] for label in small]),
             )
         return np.flatnonzero(counts >= self.min_per_class)
-
-    def _capped(
-        self,
-        labels: NDArray[np.int64],
-        class_names: Sequence[str],
-        report: dict[str, Any],
-        at_least: int,
-        *,
-        proportional: bool,
-    ) -> NDArray[np.int64]:
-        counts = np.bincount(labels, minlength=len(class_names))
-        keep, floor = counts, np.minimum(counts, at_least)
-        if self.max_per_class is not None:
-            needed = min(at_least, int(counts.max()))
-            if self.max_per_class < needed:
-                raise UserError(
-                    f"dataset.max_per_class={self.max_per_class} leaves no class the {needed} rows that each needs: "
-                    f"raise it to {needed} or more, or lower n_folds"
-                )
-            cap = min(self.max_per_class, int(counts.max()))
-            keep = np.minimum(counts, cap)
-            if proportional:
-                in_proportion = np.rint(counts * (cap / counts.max())).astype(np.int64)
-                keep = np.minimum(np.maximum(in_proportion, floor), keep)
-        if self.max_rows is not None and self.max_rows < keep.sum():
-            if self.max_rows < np.minimum(floor, keep).sum():
-                raise UserError(
-                    f"dataset.max_rows={self.max_rows} is too few for {np.count_nonzero(counts)} classes that need "
-                    f"{at_least} rows each: raise it to {np.minimum(floor, keep).sum()} or more"
-                )
-            keep = _in_proportion(keep, self.max_rows, np.minimum(floor, keep))
-        if (keep == counts).all():
-            return np.arange(len(labels))
-        if proportional:
-            report["rows_per_class_before_caps"] = counts.tolist()
-            self._tell_proportions(counts, keep, floor, class_names, report)
-        kept = []
-        for label in np.unique(labels):
-            # Named after the older of the caps, whose draws are those of all.
-            draw = np.random.RandomState(derive_seed("max_per_class", self.name, self.seed, int(label)))
-            kept.append(draw.permutation(np.flatnonzero(labels == label))[: keep[label]])
-        return np.sort(np.concatenate(kept))
-
-    def _tell_proportions(
-        self,
-        counts: NDArray[np.int64],
-        keep: NDArray[np.int64],
-        floor: NDArray[np.int64],
-        class_names: Sequence[str],
-        report: dict[str, Any],
-    ) -> None:
-        """Say where a class kept more than its share, because the share was too few rows."""
-        share = keep.max() / counts.max()
-        raised = [
-            f"{class_names[label]!r} {keep[label]} of {counts[label]}"
-            for label in np.flatnonzero((keep == floor) & (counts * share < floor - 0.5)).tolist()
-        ]
-        if raised:
-            report["proportions_changed"] = True
-            more = f" and {len(raised) - 12} more" if len(raised) > 12 else ""
-            log.warning(
-                "%s: the caps changed the proportions of the classes, as each needs some rows: of the largest %d of %d "
-                "are kept, of %s%s",
-                self.title,
-                keep.max(),
-                counts.max(),
-                ", ".join(raised[:12]),
-                more,
-            )
-        else:
-            log.info("%s: the caps kept %d of %d rows, in proportion", self.title, keep.sum(), counts.sum())
-
-
-def cleaned(text: str) -> str:
-    """A text as texts are compared: equal ones are one row."""
-    return text.strip()
-
-
-def is_blank(text: str) -> bool:
-    """Whether a reader sees nothing of a cleaned text."""
-    return not text or not (text.isascii() or names.look_of(text))
-
-
-def rows_said(rows: Sequence[int], most: int = 5) -> str:
-    """``row 3`` or ``rows 3, 4, 9, …``, counted from 1."""
-    first = ", ".join(str(row + 1) for row in rows[:most])
-    return f"row{'s' if len(rows) > 1 else ''} {first}{', …' if len(rows) > most else ''}"
-
-
-def _in_proportion(counts: NDArray[np.int64], total: int, floor: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows of each class, `total` in all, by Webster's method: with a larger total no class has fewer.
-
-    Balinski and Young, "Fair Representation", 1982, chapter 9: the k-th row of a class of n has the claim
-    n / (2k − 1), and the greatest claims are met; the first `floor` rows of a class go before all others.
-    """
-    label = np.repeat(np.arange(len(counts)), counts)
-    place = np.concatenate([np.arange(count) for count in counts])
-    claim = np.where(place < floor[label], np.inf, counts[label] / (2 * place + 1))
-    kept = np.argsort(-claim, kind="stable")[:total]
-    shares: NDArray[np.int64] = np.bincount(label[kept], minlength=len(counts))
-    return shares
-
-
-def _refuse_look_alikes(class_names: Sequence[str], where: str) -> None:
-    """Refuse two classes that a reader takes for one; warn of those that differ in capitals alone."""
-    looks: dict[str, list[str]] = defaultdict(list)
-    capitals: dict[str, list[str]] = defaultdict(list)
-    for name in class_names:
-        if LONE_SURROGATE.search(name):
-            raise UserError(
-                f"the class {name!a} of {where} holds half a surrogate pair, which is no Unicode text: rename it"
-            )
-        looks[names.look_of(name)].append(name)
-        capitals[name.casefold()].append(name)
-    alike = [" and ".join(map(ascii, spellings)) for spellings in looks.values() if len(spellings) > 1]
-    if alike:
-        n = len(alike) - 1
-        more = f", and so {'does 1 more pair' if n == 1 else f'do {n} more pairs'}" if n else ""
-        raise UserError(
-            f"the classes {alike[0]} of {where} look alike but are made of different characters{more}: write them alike"
-        )
-    differing = [" and ".join(map(repr, spellings)) for spellings in capitals.values() if len(spellings) > 1]
-    if differing:
-        log.warning(
-            "%s: classes that differ in capitals alone are classes of their own: %s", where, "; ".join(differing[:12])
-        )
-
-
-def names_of_classes(given: object) -> tuple[str, ...]:
-    """Check the setting `class_names`.
-
-    Raises
-    ------
-    UserError
-        If it is no list of two different names or more, or YAML has made a value of one that cannot be told back.
-    """
-    if isinstance(given, str) or not isinstance(given, Sequence):
-        raise UserError(f"dataset.class_names={given} must be a list of class names, e.g. [no, yes]")
-    for name in given:
-        if not isinstance(name, str) and not settings.is_whole(name):
-            value = names.as_yaml(name) if names.is_written(name) else name
-            raise UserError(
-                f"dataset.class_names holds {value}, which YAML takes for a value: write each name in quotes"
-            )
-    class_names = tuple(map(str, given))
-    if len(class_names) < 2 or len(set(class_names)) < len(class_names):
-        raise UserError(f"dataset.class_names={list(given)} must be two or more names that differ")
-    return class_names
-
-
-def find_column(
-    column: object, columns: Sequence[str], where: str, setting: str, note: str = "", otherwise: str = ""
-) -> str:
-    """The one column that a setting means.
-
-    Parameters
-    ----------
-    column
-        The setting's value, as of `synaug.settings.names.called`.
-    setting
-        Its name, for the remedy.
-    note
-        Where the columns' names were found.
-    otherwise
-        What else can be done where none is called so, e.g. ``, or …``.
-
-    Raises
-    ------
-    UserError
-        If no column is called so (with near misses), or several.
-    """
-    called = names.called(column, columns)
-    if len(called) == 1:
-        return called[0]
-    if len(set(called)) > 1:
-        raise UserError(
-            f"{setting}={names.as_yaml(column)} stands for several columns of {where} ({names.listed(called)}): quote "
-            f"the one you mean, '{setting}=\"{called[0]}\"'"
-        )
-    if called:
-        raise UserError(f"{where} has {len(called)} columns called {called[0]!r}: rename all but one")
-    word = names.as_yaml(column)
-    both = ("dataset.text", "dataset.label")
-    remedy = f"set {' and '.join(both) if setting in both else setting}"
-    hint = names.nearest(word, columns) or f"; it has {names.listed(columns) or 'none'}{note}: {remedy}"
-    raise UserError(f"{where} has no column {word!r}{hint}{otherwise}")

@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from synaug.dataset.columns import find_column
 from synaug.dataset.table_file import TableFile
-from synaug.dataset.texts import find_column
 from synaug.errors import UserError
 from synaug.settings import names
 

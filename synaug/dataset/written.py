@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug import settings
+from synaug.dataset.complete import LONE_SURROGATE, cleaned, is_blank, rows_said, said_of_surrogates
 from synaug.dataset.table_file import TableFile
-from synaug.dataset.texts import LONE_SURROGATE, LabelledTexts, cleaned, is_blank, rows_said
-from synaug.errors import UserError
+from synaug.dataset.texts import LabelledTexts
+from synaug.errors import UserError, raise_problems
 from synaug.settings import names
 
 log = logging.getLogger(__name__)
@@ -182,18 +183,15 @@ class WrittenTexts:
             ],
         }
         empty = set().union(*lacking.values())
-        if empty and not self.drop_empty:
-            raise UserError(self._empty_rows(lacking, len(rows)))
+        problems = [self._empty_rows(lacking, len(rows))] if empty and not self.drop_empty else []
         report["empty_rows_dropped"] = len(empty)
-        if empty:
+        if empty and not problems:
             log.info("%s: %d of %d rows have no text, label or source; dropped", self.file, len(empty), len(rows))
         kept = [(row, each) for row, each in enumerate(rows) if row not in empty]
         broken = [row for row, each in kept if LONE_SURROGATE.search(each.text)]
         if broken:
-            raise UserError(
-                f"{rows_said(broken)} of {self.file} holds half a surrogate pair, which is no Unicode text: mend or "
-                "remove it"
-            )
+            problems.append(said_of_surrogates(broken, str(self.file)))
+        raise_problems(problems, str(self.file))
         if not kept:
             raise UserError(f"{self.file} has no row with all that is needed: add texts with labels and sources")
         return [each for _, each in kept]

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from synaug.dataset.complete import rows_said
 from synaug.dataset.table_file import TableFile
-from synaug.dataset.texts import rows_said
 from synaug.errors import UserError
 from synaug.files.digest import file_sha256
 from synaug.settings import names
@@ -253,7 +253,7 @@ class VectorFile:
             ) from error
 
     def _found(self, columns: Sequence[str]) -> str:
-        from synaug.dataset.texts import find_column
+        from synaug.dataset.columns import find_column
 
         return find_column(self.column, columns, str(self.path), "encoder.column")
 

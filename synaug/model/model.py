@@ -226,7 +226,7 @@ def checked(texts: Any) -> list[str]:
     UserError
         If one is empty, or is no text.
     """
-    from synaug.dataset.texts import cleaned, is_blank, rows_said
+    from synaug.dataset.complete import cleaned, is_blank, rows_said
 
     given = list(texts)
     wrong = [row for row, text in enumerate(given) if not isinstance(text, str)]

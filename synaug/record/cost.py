@@ -3,11 +3,11 @@
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from synaug.files.sign_of_life import busy
+from synaug.files.sign_of_life import busy, doing
 
 # What is counted in a stage, for the reader of a line; a stage without counts seconds alone.
 COUNTED = {"embed": "texts", "augment": "synthetic rows", "train": "rows", "score": "rows"}
@@ -46,8 +46,9 @@ class Cost:
     def stage(self, name: str) -> Iterator[None]:
         """Time a block; a long one gives signs of life."""
         start = time.perf_counter()
-        doing = QUIET | ({} if sys.stderr.isatty() else WITH_A_BAR)
-        with busy(doing[name]) if name in doing else nullcontext():
+        has_a_bar = name in WITH_A_BAR and sys.stderr.isatty()
+        what = (QUIET | WITH_A_BAR)[name]
+        with doing(what) if has_a_bar else busy(what):
             yield
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 4)
 

@@ -2,7 +2,7 @@
 
 from synaug.splits.account import minority_by_seed, said_of_unjudged, unjudged_by_seed
 from synaug.splits.draws import first_of_each_class, permuted
-from synaug.splits.make import ALL_ROWS, make_splits, rows_needed, split_of_all_rows
+from synaug.splits.make import ALL_ROWS, make_splits, rows_needed, split_of_all_rows, texts_to_split
 from synaug.splits.split import InnerFold, Outside, Rows, Split, Validation, misuse
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "rows_needed",
     "said_of_unjudged",
     "split_of_all_rows",
+    "texts_to_split",
     "unjudged_by_seed",
 ]

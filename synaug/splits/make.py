@@ -1,10 +1,13 @@
 """The splits of a run: for each seed and fold, which real rows train, judge and test."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synaug.dataset import LabelledTexts, TextSource
+from synaug.encoder.contract import BringsVectors
 from synaug.errors import UserError
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.seeding import derive_seed
@@ -58,7 +61,9 @@ def make_splits(
     """
     n_classes = len(class_names)
     rows_per_class = np.bincount(labels, minlength=n_classes)
-    _check_rows(rows_per_class, class_names, n_folds, validation)
+    few = few_rows(rows_per_class, class_names, n_folds, validation)
+    if few is not None:
+        raise UserError(few)
     splits = []
     for seed in seeds:
         minority = imbalance_ratio.minority_classes(class_names, rows_per_class, seed)
@@ -107,6 +112,31 @@ def split_of_all_rows(
     train, inner = validation.divide(outside, lambda rows: rows)
     _require_sound(validation, outside, train, inner)
     return Split(seed, ALL_ROWS, tuple(sorted(minority)), train, inner, np.zeros(0, np.int64))
+
+
+def texts_to_split(
+    dataset: TextSource, encoder: object, imbalance_ratio: ImbalanceRatio, validation: Validation, n_folds: int
+) -> LabelledTexts:
+    """The texts of a data set, capped so that each class keeps the rows that it needs for folds and validation.
+
+    Parameters
+    ----------
+    encoder
+        It may have vectors of its own for the rows, and then knows the data set (`encoder.contract.for_dataset`).
+
+    Raises
+    ------
+    UserError
+        If the texts cannot be read, some rows lack what they need, or classes have too few rows: all at once.
+    """
+    own = {"vectors": encoder.vectors()} if isinstance(encoder, BringsVectors) else {}
+    # Where classes stay as they are, a cap takes from all of them in proportion.
+    return dataset.load(
+        proportional=imbalance_ratio.ratio is None,
+        at_least=rows_needed(n_folds, validation),
+        too_few=partial(few_rows, n_folds=n_folds, validation=validation),
+        **own,
+    )
 
 
 def rows_needed(n_folds: int, validation: Validation) -> int:
@@ -171,12 +201,12 @@ def _thinner(
     return thin
 
 
-def _check_rows(rows_per_class: Rows, class_names: Sequence[str], n_folds: int, validation: Validation) -> None:
-    """Refuse classes with too few rows, all of them in one sentence, with what would help."""
+def few_rows(rows_per_class: Rows, class_names: Sequence[str], n_folds: int, validation: Validation) -> str | None:
+    """Name the classes that have too few rows, all in one sentence, with what would help; None where none has."""
     needed = rows_needed(n_folds, validation)
     small = np.flatnonzero(rows_per_class < needed)
     if not len(small):
-        return
+        return None
     fewest = int(rows_per_class.min())
     if (rows_per_class[small] < n_folds).all():
         limit = f"than n_folds={n_folds}"
@@ -194,7 +224,7 @@ def _check_rows(rows_per_class: Rows, class_names: Sequence[str], n_folds: int, 
         remedies.append(f"set dataset.min_per_class={needed} to drop {them}")
     if fewest >= n_folds:
         remedies.append("choose validation=nested")
-    raise UserError(f"{what}: {', '.join([*remedies, 'or use more data' if remedies else 'use more data'])}")
+    return f"{what}: {', '.join([*remedies, 'or use more data' if remedies else 'use more data'])}"
 
 
 def _check_groups(

@@ -3,16 +3,28 @@
 import _thread
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
+
+from synaug.files import sign_of_life
+from synaug.files.escaping import wrapped
 
 MOMENT_SECONDS = 0.05
+# A signal that comes so soon after the first is the same request: whoever starts programs may send one to a process
+# and to its group.
+AT_ONCE_SECONDS = 0.5
 # SIGHUP is unknown to Windows.
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+CTRL_C = "Ctrl-C"
+
+# How many of the signals that are on their way this process sent to itself.
+_own = 0
 
 
 class Terminated(BaseException):
@@ -34,29 +46,103 @@ class Terminated(BaseException):
         return 128 + self.number
 
 
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Raise `Terminated` in the main thread where a signal asks the process to end; the old handlers come back after.
+class Listener:
+    """Hears the signals that ask the process to end, says at once that it has, and raises where the main thread can.
 
-    Lightning calls a handler that it finds before it answers by a SystemExit of its own, which would pass for success.
-    Once is enough: what is still to be written must not be interrupted by the next signal. Where one is heard in a
-    destructor, Python ignores what is raised there: then the process is asked again, a moment later.
+    What Python calls for a signal waits for the main thread, which may be within a library's C code for many seconds.
+    Hence a thread of its own says what was heard: Python writes each signal's number into a socket at once
+    (`signal.set_wakeup_fd`).
+
+    Parameters
+    ----------
+    ends_process
+        Whether Ctrl-C or SIGTERM ends the process at once when it comes again. Otherwise it raises again.
     """
+
+    def __init__(self, ends_process: bool) -> None:
+        self.ends_process = ends_process
+        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
+        self._heeded: set[int] = {
+            number for number, handler in self._before.items() if _is_ours_to_take(number, handler)
+        }
+        self._raised = False
+        self._first: float | None = None
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._wakeup_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._teller = threading.Thread(target=self._tell, daemon=True, name="synaug-signals")
+        self._teller.start()
+
+    def listen(self) -> None:
+        """Raise at the next signal."""
+        self._raised = False
+        self.restore()
+
+    def restore(self) -> None:
+        """Be the one whom Python calls, also where a library has become it meanwhile."""
+        for number in self._heeded:
+            signal.signal(number, self._heed)
+
+    def stop(self) -> None:
+        """Put back what was there before."""
+        for number in self._heeded:
+            signal.signal(number, self._before[number])
+        signal.set_wakeup_fd(self._wakeup_before)
+        self._writer.close()
+        self._teller.join()
+        self._reader.close()
+
+    def _heed(self, number: int, frame: FrameType | None) -> None:
+        """Once is enough: what is still to be written must not be interrupted by the next signal."""
+        if self._raised and (self.ends_process or number != signal.SIGINT):
+            return
+        self._raised = True
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise Terminated(number)
+
+    def _tell(self) -> None:
+        global _own
+        while numbers := self._reader.recv(64):
+            for number in numbers:
+                if _own:
+                    _own -= 1
+                elif number not in self._heeded:  # of a handler that somebody else has set
+                    continue
+                elif self._first is None:
+                    self._first = time.monotonic()
+                    _say(self._sentence(number))
+                elif self.ends_process and time.monotonic() - self._first > AT_ONCE_SECONDS:
+                    _end(number)
+
+    def _sentence(self, number: int) -> str:
+        doing = sign_of_life.under_way()
+        waits = f"synaug is still {doing}, and stops as soon as that can be left" if doing else "synaug is stopping"
+        again = f"{CTRL_C} again" if number == signal.SIGINT else f"another one, or {CTRL_C},"
+        then = f"; {again} ends it at once" if self.ends_process else ""
+        return f"{_name(number)} heard: {waits}{then}"
+
+
+_listener: Listener | None = None
+
+
+@contextmanager
+def terminable(*, ends_process: bool = True) -> Iterator[None]:
+    """Raise in the main thread where a signal asks the process to end, and say so at once; the old handlers come back.
+
+    Ctrl-C raises KeyboardInterrupt, SIGTERM and SIGHUP `Terminated`. Lightning calls a handler that it finds before it
+    answers by a SystemExit of its own, which would pass for success. Where a signal is heard in a destructor, Python
+    ignores what is raised there: then the process is asked again, a moment later.
+
+    Parameters
+    ----------
+    ends_process
+        Whether the second Ctrl-C or SIGTERM ends the process at once; in a notebook the process is the user's.
+    """
+    global _listener
     if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
         yield
         return
-    before = {number: signal.getsignal(number) for number in ENDING}
-
-    def end(number: int, frame: FrameType | None) -> None:
-        for ending in ENDING:
-            signal.signal(ending, signal.SIG_IGN)
-        raise Terminated(number)
-
-    def listen() -> None:
-        for number in ENDING:
-            if before[number] is not signal.SIG_IGN:  # nohup
-                signal.signal(number, end)
-
     hook, timers = sys.unraisablehook, list[threading.Timer]()
 
     def ask_again(ignored: Any) -> None:
@@ -64,13 +150,14 @@ def terminable() -> Iterator[None]:
         if not isinstance(error, KeyboardInterrupt | Terminated):
             hook(ignored)
             return
-        listen()
+        listener.listen()
         number = error.number if isinstance(error, Terminated) else signal.SIGINT
         timers.append(threading.Timer(MOMENT_SECONDS, _ask, (number,)))
         timers[-1].daemon = True
         timers[-1].start()
 
-    listen()
+    outer, _listener = _listener, (listener := Listener(ends_process))
+    listener.listen()
     sys.unraisablehook = ask_again
     try:
         yield
@@ -78,13 +165,53 @@ def terminable() -> Iterator[None]:
         sys.unraisablehook = hook
         for timer in timers:
             timer.cancel()
-        for number, handler in before.items():
-            if handler is not None:  # else it was not set by Python, and cannot be
-                signal.signal(number, handler)
+        _listener = outer
+        listener.stop()
+
+
+def listen_again() -> None:
+    """After a library has taken an interruption for its own: Lightning ignores every further Ctrl-C."""
+    if _listener is not None and threading.current_thread() is threading.main_thread():
+        _listener.restore()
+
+
+def interrupt_main() -> None:
+    """Raise KeyboardInterrupt in the main thread, for a reason of ours that is told by itself."""
+    global _own
+    _own += 1
+    _thread.interrupt_main()
+
+
+def _is_ours_to_take(number: int, handler: Callable[..., Any] | int | None) -> bool:
+    """Not what is ignored (by nohup, or of a program in the background), and of Ctrl-C nothing that others answer."""
+    if number == signal.SIGINT:
+        return handler is signal.default_int_handler
+    return handler is not signal.SIG_IGN and handler is not None  # None: it was not set by Python, and cannot be
+
+
+def _name(number: int) -> str:
+    return CTRL_C if number == signal.SIGINT else signal.Signals(number).name
+
+
+def _say(sentence: str) -> None:
+    with suppress(OSError, ValueError):  # the terminal is gone, or closed
+        sys.stderr.write(wrapped(f"{sentence}\n"))
+        sys.stderr.flush()
+
+
+def _end(number: int) -> NoReturn:
+    """End the process and those that it has started, whatever they do: records are whole at any moment."""
+    _say(f"{_name(number)} again: ended at once; what is recorded is kept")
+    if (multiprocessing := sys.modules.get("multiprocessing")) is not None:
+        for child in multiprocessing.active_children():
+            child.kill()
+    os._exit(128 + number)
 
 
 def _ask(number: int) -> None:
     """Send this process a signal; on Windows `os.kill` would end it, and only Python is told."""
+    global _own
+    _own += 1
     if os.name == "posix":
         os.kill(os.getpid(), number)  # also wakes the main thread where it waits
     else:

@@ -1,6 +1,5 @@
 """How a sweep's jobs tell each other and their sweep where they are: files in one folder, whatever runs the jobs."""
 
-import _thread
 import json
 import logging
 import os
@@ -9,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -20,6 +19,8 @@ from synaug import record
 from synaug.errors import UserError
 from synaug.files.atomic import replacing
 from synaug.files.escaping import wrapped
+from synaug.files.sign_of_life import doing
+from synaug.sweep import interrupts
 from synaug.sweep.slurm import QUEUE_SECONDS, SlurmQueue
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class Progress(threading.Thread):
         self._said: list[dict[str, Any]] = []
         self._over = threading.Event()
         self._ignores_interrupts = False
+        self._noted = ExitStack()
 
     def start(self) -> None:
         """Start to look."""
@@ -101,6 +103,7 @@ class Progress(threading.Thread):
         if self.queue is not None and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             self._ignores_interrupts = True
             signal.signal(signal.SIGINT, self._interrupt)
+        self._noted.enter_context(doing("waiting for the jobs of the sweep"))
         super().start()
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
@@ -118,12 +121,13 @@ class Progress(threading.Thread):
             # Twice, because a shared folder may show late what a job wrote last.
             if before and empty and len(self._said) + self.n_recorded != self.n_jobs and not self._over.is_set():
                 self.gave_up = True
-                _thread.interrupt_main()
+                interrupts.interrupt_main()
                 return
 
     def stop(self) -> None:
         """Say what is left to say, and end."""
         self._over.set()
+        self._noted.close()
         if self.is_alive():
             self.join()
         if self._ignores_interrupts:

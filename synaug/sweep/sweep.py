@@ -174,7 +174,7 @@ def _is_idle(path: Path) -> bool:
 
 
 def finish(sweep: Sweep, interrupted: bool = False) -> bool:
-    """End a sweep: name what is missing, note what it wanted, write its report.
+    """End a sweep: name what is missing, note what it wanted, and write its report where any run is recorded.
 
     Returns
     -------
@@ -204,9 +204,14 @@ def finish(sweep: Sweep, interrupted: bool = False) -> bool:
             stack.enter_context(claim(sweep.folder))  # another sweep may end here at the same time
         if jobs or lost:
             _note(sweep, jobs, lost)
-        if not interrupted and sweep.report and jobs:
+        if not interrupted and sweep.report and _has_records(sweep.folder):
             return _report(sweep) and not failed and not lost
     return not interrupted and not failed and not lost
+
+
+def _has_records(folder: Path) -> bool:
+    """Whether there is something to report; the table of what is missing has said why there is not."""
+    return any(folder.glob(f"*/{record.RECORD}"))
 
 
 def _place(job: Mapping[str, Any], places: Mapping[tuple[str, ...], int]) -> int:

@@ -5,18 +5,13 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from synaug.errors import UserError
+from synaug import errors
 from synaug.settings import written
 
 
 def raise_problems(problems: Sequence[str]) -> None:
-    """Raise a UserError where there are any."""
-    if len(problems) == 1:
-        raise UserError(problems[0])
-    if problems:
-        raise UserError(
-            f"{len(problems)} problems in the configuration:\n" + "\n".join(f"  - {problem}" for problem in problems)
-        )
+    """Raise a UserError of the problems of a configuration, where there are any."""
+    errors.raise_problems(problems, "the configuration")
 
 
 def several(group: str, options: Iterable[Any]) -> str:
