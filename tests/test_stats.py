@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,15 @@ from statsmodels.stats.multitest import multipletests
 from synaug.comparison.choices import KEY, choose, with_choices
 from synaug.comparison.labels import METHOD, WITH, WITHOUT
 from synaug.comparison.multiplicity import holm
-from synaug.comparison.stats import COLUMNS, EXACT_RANKS, compare, corrected_t_test, intervals, signed_rank_test
+from synaug.comparison.stats import (
+    COLUMNS,
+    EXACT_RANKS,
+    compare,
+    corrected_t_test,
+    gain_range,
+    intervals,
+    signed_rank_test,
+)
 from synaug.scores.decision import ARGMAX_CHOSEN_STEP, RULES
 
 Array = NDArray[np.float64]
@@ -31,10 +40,10 @@ def scored(
     return pd.DataFrame(rows, columns=[*KEY, "with_synthesis", "value"])
 
 
-def compared(reference: Sequence[float], other: Sequence[float], n_folds: int = 10, **settings: float) -> pd.Series:
+def compared(reference: Sequence[float], other: Sequence[float], n_folds: int = 10, **settings: Any) -> pd.Series:
     """The row of smote against none."""
     scores = pd.concat([scored(reference, n_folds=n_folds), scored(other, ("smote", "", "argmax"), n_folds)])
-    return compare(scores, **settings).iloc[0]  # type: ignore[arg-type]
+    return compare(scores, **settings).iloc[0]
 
 
 # The corrected test
@@ -547,3 +556,42 @@ def test_beyond_the_exact_ones_signed_ranks_are_scipys_approximation() -> None:
     near = np.random.RandomState(1).randint(-3, 5, EXACT_RANKS).astype(float)
     expected = stats.wilcoxon(near, zero_method="zsplit", method="asymptotic", correction=True).pvalue
     assert signed_rank_test(near) == pytest.approx(expected, rel=0.05)
+
+
+# Intervals keep to what a score can be
+
+
+@given(
+    st.lists(st.tuples(SCORES, SCORES), min_size=2, max_size=4),
+    st.sampled_from([1.0, 3.0, 8.0]),
+)
+def test_an_interval_keeps_to_the_range_and_to_its_side_of_zero(
+    pairs: list[tuple[float, float]], factor: float
+) -> None:
+    gains = [one - other for one, other in pairs]
+    test = corrected_t_test(gains, len(gains))
+    low, high = intervals(test.mean, test.error, len(gains), factor)
+    cut_low, cut_high = intervals(test.mean, test.error, len(gains), factor, within=gain_range("balanced_accuracy"))
+    assert -1 <= cut_low <= test.mean <= cut_high <= 1
+    assert (cut_low == low) == (low >= -1)
+    assert (cut_high == high) == (high <= 1)
+    assert np.array_equal(np.sign([cut_low, cut_high]), np.sign([low, high]))
+
+
+@pytest.mark.parametrize(
+    ("metric", "range_"),
+    [("balanced_accuracy", (-1, 1)), ("f1[spam]", (-1, 1)), ("mcc", (-2, 2)), ("brier_score", (-2, 2))],
+)
+def test_differences_have_the_range_that_their_score_allows(metric: str, range_: tuple[float, float]) -> None:
+    assert gain_range(metric) == range_
+    low, high = gain_range("log_loss")
+    assert low == -high < -700
+
+
+def test_with_two_splits_intervals_are_cut_and_nothing_else_changes() -> None:
+    free, cut = (compared([0.5, 0.7], [0.9, 0.7], n_folds=2, **more) for more in ({}, {"within": (-1.0, 1.0)}))
+    assert free["low"] < -1
+    assert free["high"] > 1
+    assert (cut["low"], cut["high"]) == (-1, 1)
+    ends = ["low", "high", "low_family", "high_family", "low_raw", "high_raw"]
+    assert cut.drop(ends).equals(free.drop(ends))

@@ -188,7 +188,7 @@ def compare(
     for metric in chosen:
         better = metric not in known_metrics.LOSSES
         values[metric] = with_choices(evidence.scores_of(metric), choices)
-        compared = stats.compare(values[metric], higher_is_better=better, rope=rope)
+        compared = stats.compare(values[metric], higher_is_better=better, rope=rope, within=stats.gain_range(metric))
         beside = stats.means_beside(values[metric], minority)
         compared = compared.merge(beside, on=["scenario", *METHOD, "reference"], how="left")
         tables[metric] = compared.join(by_fallback, on=["scenario", "augmenter"])
@@ -222,7 +222,8 @@ def _calibration(evidence: Evidence, choices: pd.DataFrame, rope: float) -> pd.D
     for metric in CALIBRATION_METRICS:
         values = with_choices(evidence.scores_of(metric), choices)
         shown = values[(values["decision"] == CHOSEN) | (methods_of(values) == BASELINE)]
-        compared.append(stats.compare(shown, higher_is_better=False, rope=rope).assign(metric=metric))
+        within = stats.gain_range(metric)
+        compared.append(stats.compare(shown, higher_is_better=False, rope=rope, within=within).assign(metric=metric))
     return pd.concat(compared, ignore_index=True)
 
 

@@ -9,9 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synaug.comparison.stats import corrected_t_test, intervals
-from synaug.scores.metrics import LOSSES
-
-RANGES = {"mcc": (-1.0, 1.0), "brier_score": (0.0, 2.0), "calibration_error": (0.0, 1.0)}  # others are shares or nats
+from synaug.record.shapes import range_of
 
 Scores = Mapping[tuple[str, str | None], NDArray[np.float64]]
 
@@ -52,8 +50,7 @@ def estimates(scores: Scores, n_folds: int) -> list[Estimate]:
         if not len(known):
             continue
         mean, error, *_ = corrected_t_test(known, n_folds)
-        least, most = RANGES.get(metric, (0.0, np.inf if metric in LOSSES else 1.0))
-        low, high = (float(np.clip(end, least, most)) for end in intervals(mean, error, len(known)))
+        low, high = map(float, intervals(mean, error, len(known), within=range_of(metric)))
         is_known = bool(np.isfinite(low))
         ends = {"low": low if is_known else None, "high": high if is_known else None}
         found.append(Estimate(metric, label, float(mean), n_splits=len(known), **ends))

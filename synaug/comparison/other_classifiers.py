@@ -9,6 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from synaug.comparison.choices import SPLIT
@@ -54,6 +55,7 @@ def surpassed(
     verdicts: Sequence[Scenario],
     *,
     higher_is_better: bool,
+    within: tuple[float, float] = (-np.inf, np.inf),
 ) -> list[Surpassed]:
     """Compare the best of each scenario with the best of every other classifier, paired by split.
 
@@ -69,6 +71,8 @@ def surpassed(
         Scenarios that have a verdict.
     higher_is_better
         False for losses.
+    within
+        The differences that the metric allows, to which intervals are cut (`synaug.comparison.stats.gain_range`).
 
     Returns
     -------
@@ -97,7 +101,9 @@ def surpassed(
         return []
     tested = pd.DataFrame(rows, columns=["scenario", "other", "n_splits", "gain", "error", "t", "p"])
     factor = holm(tested["p"]).factor
-    tested["low"], tested["high"] = intervals(tested["gain"], tested["error"], tested["n_splits"], factor)
+    tested["low"], tested["high"] = intervals(
+        tested["gain"], tested["error"], tested["n_splits"], factor, within=within
+    )
     turned = {"scenario": tested["other"], "other": tested["scenario"], "gain": -tested["gain"]}
     both = pd.concat([tested, tested.assign(**turned, low=-tested["high"], high=-tested["low"])])
     better = both[(both["low"] > 0) & both["scenario"].isin(list(verdicts))].sort_values("gain", ascending=False)

@@ -18,6 +18,7 @@ from synaug.comparison.labels import ARGMAX, CHOSEN, METHOD, PICKED, REFERENCES,
 from synaug.comparison.multiplicity import holm
 from synaug.comparison.significance import LEVEL, ROPE, outcomes
 from synaug.errors import UserError
+from synaug.record.shapes import range_of
 from synaug.scores.decision import ARGMAX_CHOSEN_STEP
 
 TESTED = [
@@ -30,6 +31,7 @@ COLUMNS = [
     *("detectable", "detectable_any_seeds"),
     *("low_family", "high_family", "low_raw", "high_raw", "p_raw", "error", "t", *TESTED[7:], "missing"),
 ]
+ENDS = ("low", "high", "low_family", "high_family", "low_raw", "high_raw")  # of intervals
 # The question of a scenario; two that are planned, too, against the baseline; all methods one by one, by argmax and
 # with their rules chosen; and all methods under one rule more.
 PRIMARY, PLANNED, SECONDARY, OF_A_RULE = "primary", "planned", "secondary", "of_a_rule"
@@ -92,7 +94,20 @@ def corrected_t_test(differences: ArrayLike, n_folds: int) -> CorrectedTTest:
     return CorrectedTTest(mean, error, t, 2 * stats.t.sf(np.abs(t), n - 1))
 
 
-def intervals(gain: ArrayLike, error: ArrayLike, n_splits: ArrayLike, factor: ArrayLike = 1.0) -> tuple[Array, Array]:
+def gain_range(metric: str) -> tuple[float, float]:
+    """The least and the largest difference that two scores can have, e.g. −1 and 1 of balanced accuracy."""
+    low, high = range_of(metric)
+    return low - high, high - low
+
+
+def intervals(
+    gain: ArrayLike,
+    error: ArrayLike,
+    n_splits: ArrayLike,
+    factor: ArrayLike = 1.0,
+    *,
+    within: tuple[float, float] = (-np.inf, np.inf),
+) -> tuple[Array, Array]:
     """Intervals around means of differences, at the level of the test that they stand beside.
 
     Parameters
@@ -103,16 +118,21 @@ def intervals(gain: ArrayLike, error: ArrayLike, n_splits: ArrayLike, factor: Ar
         Of which t has one degree of freedom less.
     factor
         By which Holm multiplied the p-value (`synaug.comparison.multiplicity.holm`); 1 for one comparison alone.
+    within
+        The values that what is estimated can have (`gain_range`, `synaug.record.shapes.range_of`).
 
     Returns
     -------
     low, high
-        Of the level `LEVEL` / factor: they exclude 0 exactly where p times the factor is below `LEVEL`.
+        Of the level `LEVEL` / factor: they exclude 0 exactly where p times the factor is below `LEVEL`. Ends beyond
+        the range are moved to its ends: what the interval loses cannot be the true value, so it covers that as often
+        as before, and it stays on the side of 0 on which it was.
     """
     mean, standard = np.asarray(gain, dtype=np.float64), np.asarray(error, dtype=np.float64)
     degrees = np.maximum(np.asarray(n_splits, dtype=np.float64) - 1, 1)
     half = stats.t.isf(LEVEL / np.asarray(factor, dtype=np.float64) / 2, degrees) * standard
-    return mean - half, mean + half
+    low, high = np.clip([mean - half, mean + half], *within)
+    return low, high
 
 
 def signed_rank_test(differences: ArrayLike) -> Array:
@@ -171,7 +191,13 @@ def _cumulated(ranks: tuple[int, ...]) -> Array:
     return counts.cumsum()
 
 
-def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float = ROPE) -> pd.DataFrame:
+def compare(
+    scores: pd.DataFrame,
+    *,
+    higher_is_better: bool = True,
+    rope: float = ROPE,
+    within: tuple[float, float] = (-np.inf, np.inf),
+) -> pd.DataFrame:
     """Compare every method of a scenario with both references, paired by split.
 
     Parameters
@@ -182,6 +208,8 @@ def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float 
         False for losses: then gains are turned, so that a positive one is always better.
     rope
         Half width of the region of practical equivalence, in units of the metric.
+    within
+        The differences that the metric allows (`gain_range`), to which intervals are cut; outcomes are told before.
 
     Returns
     -------
@@ -240,6 +268,7 @@ def compare(scores: pd.DataFrame, *, higher_is_better: bool = True, rope: float 
     rows["rho"] = 1 / rows["n_folds"]
     rows = _adjusted(rows, differences)
     rows["outcome"] = outcomes(rows, rope)
+    rows[list(ENDS)] = rows[list(ENDS)].clip(*within)
     return rows[COLUMNS]
 
 

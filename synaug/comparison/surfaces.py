@@ -16,7 +16,12 @@ TESTED = ["n_splits", "gain", "error", "p_raw", "p_holm", "low", "high", "n_poin
 
 
 def surface(
-    values: pd.DataFrame, runs: pd.DataFrame, settings: Sequence[str], *, higher_is_better: bool = True
+    values: pd.DataFrame,
+    runs: pd.DataFrame,
+    settings: Sequence[str],
+    *,
+    higher_is_better: bool = True,
+    within: tuple[float, float] = (-np.inf, np.inf),
 ) -> pd.DataFrame:
     """Compare each point of a surface with no augmentation (an amount of 0), paired by split.
 
@@ -30,6 +35,8 @@ def surface(
         Of the augmenter, by their names in `runs`.
     higher_is_better
         False for losses: then gains are turned.
+    within
+        The differences that the metric allows, to which intervals are cut (`synaug.comparison.stats.gain_range`).
 
     Returns
     -------
@@ -46,11 +53,11 @@ def surface(
     wide = chosen.pivot_table(index=SPLIT, columns=KEYS, values="value", aggfunc="first", observed=True, sort=False)
     rows: list[dict[str, Any]] = []
     for _, of_scenario in points.groupby("scenario", sort=False):
-        rows += _family(wide, of_scenario, 1 if higher_is_better else -1)
+        rows += _family(wide, of_scenario, 1 if higher_is_better else -1, within)
     return pd.DataFrame(rows, columns=[*KEYS, "option", *settings, *TESTED])
 
 
-def _family(wide: pd.DataFrame, points: pd.DataFrame, sign: int) -> list[dict[str, Any]]:
+def _family(wide: pd.DataFrame, points: pd.DataFrame, sign: int, within: tuple[float, float]) -> list[dict[str, Any]]:
     """The points of one scenario, tested together; `wide` has a column for each method, and a row for each split."""
     found: list[dict[str, Any]] = []
     differences: list[bytes] = []
@@ -74,7 +81,7 @@ def _family(wide: pd.DataFrame, points: pd.DataFrame, sign: int) -> list[dict[st
     n_points = int(np.isfinite(adjusted.p).sum())
     for place, point in enumerate(found):
         factor = adjusted.factor[same[place]]
-        low, high = intervals(point["gain"], point["error"], point["n_splits"], factor)
+        low, high = intervals(point["gain"], point["error"], point["n_splits"], factor, within=within)
         point |= {"p_holm": float(adjusted.p[same[place]]), "low": float(low), "high": float(high)}
         point["n_points"] = n_points
     return found

@@ -26,7 +26,7 @@ from synaug.comparison.labels import (
     methods_of,
 )
 from synaug.comparison.significance import BETTER, EQUIVALENT, INCONCLUSIVE, INTERVAL, OUTCOMES, POWER, WORSE
-from synaug.comparison.stats import PLANNED, PRIMARY, SECONDARY
+from synaug.comparison.stats import PLANNED, PRIMARY, SECONDARY, gain_range
 
 MOST_NAMED = 8
 # Above this part of what is found now, ever so many seeds are called of little help.
@@ -202,11 +202,17 @@ def what_is_found(rows: "Sequence[pd.Series[Any]]", unit: Unit) -> str:
         more = "more seeds would hardly lower this, but more rows would"
     else:
         more = f"more seeds ({BEFORE_LOOKING}) can lower this to about {at_best} at best; to go lower takes more rows"
+    if all(row["detectable"] > gain_range(unit.metric)[1] for row in rows):
+        return f"No true difference, however large, is found with a probability of {100 * POWER:g} %; {more}."
     return f"A true difference of {now}{unit.points} is found with a probability of {100 * POWER:g} %; {more}."
 
 
 def _span(values: Sequence[float], unit: Unit) -> str:
-    least, most = unit.of(min(values)), unit.of(max(values))
+    """The least and the largest; what is larger than any difference can be is called so."""
+    _, largest = gain_range(unit.metric)
+    least, most = (
+        unit.of(each) if each <= largest else f"over {unit.of(largest)}" for each in (min(values), max(values))
+    )
     return least if least == most else f"{least} to {most}"
 
 

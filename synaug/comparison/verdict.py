@@ -30,7 +30,7 @@ from synaug.comparison.significance import (
     OUTCOMES,
     WORSE,
 )
-from synaug.comparison.stats import PRIMARY
+from synaug.comparison.stats import PRIMARY, gain_range
 from synaug.comparison.told import THE_BASELINE, WITH_IT, Told, ends, place_of, told_of, what_is_found, with_fallback
 from synaug.scores.metrics import LOSSES
 
@@ -87,7 +87,9 @@ def verdict(
     all_told = [told[scenario] for scenario in in_order]
     contents = evidence.contents()
     higher_is_better = metric not in LOSSES
-    others = surpassed(values, choices, contents, in_order, higher_is_better=higher_is_better)
+    others = surpassed(
+        values, choices, contents, in_order, higher_is_better=higher_is_better, within=gain_range(metric)
+    )
     ranks = list(_ranks(ranking, contents, _shares_by_fallback(runs), unit)) if told else []
     return Verdict(
         headline=_headline(all_told, unit) if told else _no_verdict(evidence, idle, unit),

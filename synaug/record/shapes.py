@@ -43,6 +43,13 @@ BALANCE_NEEDED = ("seed", "fold", "class", "real", "asked", "made", "made_by_fal
 # Ranges of scores that are not shares. No log loss of float64 probabilities is larger: −log 5e-324 is 744.4.
 RANGES = {"mcc": (-1.0, 1.0), "log_loss": (0.0, 745.0), "balanced_log_loss": (0.0, 745.0), "brier_score": (0.0, 2.0)}
 SHARE = (0.0, 1.0)
+
+
+def range_of(metric: str) -> tuple[float, float]:
+    """The least and the largest value that a score can have; `metric` may name a class, ``f1[spam]``."""
+    return RANGES.get(metric, SHARE)
+
+
 # Of what is told of rows: which measures are shares, and what no other reaches.
 SHARES = frozenset(
     {
@@ -449,7 +456,7 @@ def _are_scores(name: str, columns: Mapping[str, tuple[Any, ...]], record: Mappi
     if not NUMBER.issuperset(map(type, columns["value"])):
         raise MisshapenError(f"has a score in {name} that is no number")
     for metric, value in zip(columns["metric"], columns["value"], strict=True):
-        low, high = RANGES.get(metric, SHARE)
+        low, high = range_of(metric)
         # NaN is a score that could not be computed, as null is.
         if value is not None and value == value and not low - ROUNDING <= value <= high + ROUNDING:
             raise MisshapenError(f"has a {metric[:40]} of {_number(value)}, which lies between {low:g} and {high:g}")

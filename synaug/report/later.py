@@ -143,8 +143,8 @@ def _mean(
     if not len(known):
         return np.nan, np.nan, np.nan
     found = corrected_t_test(known, int(n_folds.iloc[0]))
-    low, high = intervals(found.mean, found.error, len(known))
-    return float(found.mean), *np.clip([low, high], least, most).tolist()
+    low, high = map(float, intervals(found.mean, found.error, len(known), within=(least, most)))
+    return float(found.mean), low, high
 
 
 def judge(evidence: Evidence, needs: Sequence[Need], abstain: Sequence[float] = ()) -> tuple[Evidence, Later]:

@@ -11,6 +11,7 @@ import pandas as pd
 from synaug.comparison.compare import Comparison
 from synaug.comparison.evidence import Evidence
 from synaug.comparison.labels import METHOD, NO_AUGMENTER, SEPARATOR, Method, Scenario
+from synaug.comparison.stats import gain_range
 from synaug.comparison.surfaces import surface
 from synaug.report import limits
 from synaug.report.kept import KeptSplit, is_there, splits
@@ -154,7 +155,13 @@ class Results:
     def surface(self, metric: str, settings: Sequence[str]) -> pd.DataFrame:
         """Gains over no augmentation by settings of the augmenter: `synaug.comparison.surfaces.surface`'s frame."""
         values = self.comparison.values[metric]
-        return surface(values, self.evidence.runs, settings, higher_is_better=metric not in LOSSES)
+        return surface(
+            values,
+            self.evidence.runs,
+            settings,
+            higher_is_better=metric not in LOSSES,
+            within=gain_range(metric),
+        )
 
     def _example(self, panel: Panel) -> Scenario:
         """Pick the scenario that stands for a panel: the harshest ratio with most augmenters."""

@@ -13,6 +13,7 @@ from synaug.comparison.exchange import Curve, curves, sentence
 from synaug.comparison.labels import BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS, Method, Scenario, methods_of
 from synaug.comparison.significance import INTERVAL
 from synaug.comparison.stats import corrected_t_test, intervals
+from synaug.record.shapes import range_of
 from synaug.report import EXCHANGE, limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Plan, Question
@@ -90,7 +91,7 @@ def _methods(results: Results, rows: pd.DataFrame) -> Sequence[Method]:
 def _curve(axes: Axes, curve: Curve, metric: str) -> None:
     values = curve.values.to_numpy(dtype=float)
     test = corrected_t_test(values.T, curve.values.index.get_level_values("fold").nunique())
-    low, high = intervals(test.mean, test.error, len(values))
+    low, high = intervals(test.mean, test.error, len(values), within=range_of(metric))
     scale, colour = words.scale(metric), colours.WITHOUT_SYNTHESIS
     axes.fill_between(curve.rows, scale * low, scale * high, color=colour, alpha=0.15, linewidth=0)
     axes.plot(curve.rows, scale * values.mean(0), color=colour, marker="D", markeredgecolor="none")

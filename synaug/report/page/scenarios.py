@@ -21,6 +21,7 @@ from synaug.comparison.labels import (
     methods_of,
 )
 from synaug.comparison.significance import INCONCLUSIVE
+from synaug.comparison.stats import gain_range
 from synaug.report import limits, words
 from synaug.report.page import audits
 from synaug.report.results import Results
@@ -209,7 +210,11 @@ def _gain(row: "pd.Series[Any]", metric: str) -> Gain:
     tested = pd.notna(row["p_holm"])
     interval = f"{words.difference(row['low'], metric)} to {words.difference(row['high'], metric)}" if tested else "–"
     is_open = tested and row["outcome"] == INCONCLUSIVE
-    detectable = words.difference(row["detectable"], metric) if is_open else ""
+    _, largest = gain_range(metric)
+    found_from = f"over {words.difference(largest, metric)}"  # so never
+    if row["detectable"] <= largest:
+        found_from = words.difference(row["detectable"], metric)
+    detectable = found_from if is_open and pd.notna(row["detectable"]) else ""
     return Gain(words.signed(row["gain"], metric), interval, row["outcome"] if tested else "–", detectable)
 
 

@@ -21,7 +21,7 @@ from synaug.comparison.labels import (
     methods_of,
 )
 from synaug.comparison.significance import BETTER, EQUIVALENT, INCONCLUSIVE, INTERVAL, WORSE
-from synaug.comparison.stats import EXACT_RANKS
+from synaug.comparison.stats import EXACT_RANKS, gain_range
 from synaug.files.escaping import shown
 from synaug.report import limits, words
 from synaug.report.results import Results
@@ -141,7 +141,7 @@ def _comparison_rows(table: pd.DataFrame, metric: str, places: Mapping[str, Mapp
         frame["n_splits"].astype(int).tolist(),
         frame["missing"].astype(int).tolist(),
         *(_rounded(100 * frame[f"minority_{name}"], 2) for name in ("recall", "precision")),
-        _rounded(frame["detectable"] * scale, digits),
+        _rounded(frame["detectable"].where(frame["detectable"] <= gain_range(metric)[1]) * scale, digits),
         *(_rounded(frame[name] * scale, digits) for name in ("low_family", "high_family")),
     ]
     return [list(row) for row in zip(*columns, strict=True)]
