@@ -1,14 +1,17 @@
 """Pages, generated pages and pictures → a site without a server."""
 
 import os
+import posixpath
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from docs.reference import pages
+from docs.words import OF_GROUPS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "pages"
@@ -29,6 +32,17 @@ AS_PAGES = {
     "benchmarks/smote_variants.md": ROOT / "benchmarks" / "results" / "smote_variants.md",
     "changelog.md": ROOT / "CHANGELOG.md",
 }
+# What the generated pages are read from: pages link to it, so that a link leads somewhere on a code host, too, and on
+# the site to the page.
+READ_FROM = {
+    "reference/settings/run.md": ROOT / "conf" / "config.yaml",
+    **{f"reference/settings/{Path(group).name}.md": ROOT / "conf" / group for group in OF_GROUPS},
+    "reference/commands.md": ROOT / "synaug" / "command" / "subcommands.py",
+    "reference/record.md": ROOT / "synaug" / "record" / "shapes.py",
+    "reference/files.md": ROOT / "synaug" / "report" / "data_files.py",
+}
+LINK = re.compile(r"(\]\()([^)\s]+)(\))")
+FENCED = re.compile(r"(^```.*?^```)", re.DOTALL | re.MULTILINE)
 # With its plugin offline, Zensical has each page fetch this script, by which the search works from a folder. It comes
 # with the site instead: version 1.0.4 of the npm package iframe-worker (MIT).
 SHIM = "https://unpkg.com/iframe-worker/shim"
@@ -42,15 +56,60 @@ class BuildError(RuntimeError):
 def write_source(folder: Path) -> None:
     """Put everything that the site is made of into a folder: `mkdocs.yml` and `pages/`."""
     shutil.copy(ROOT / "docs" / CONFIG, folder / CONFIG)
-    shutil.copytree(PAGES, folder / "pages")
+    for path in sorted(PAGES.rglob("*")):
+        place = path.relative_to(PAGES).as_posix()
+        if path.suffix == ".md":
+            text = path.read_text(encoding="utf-8")
+            _put(folder / "pages" / place, with_links_of_the_site(text, ROOT / "docs" / "pages" / place, place))
+        elif path.is_file():
+            _put(folder / "pages" / place, path.read_bytes())
     for place, text in pages().items():
         _put(folder / "pages" / place, text)
     for place, path in AS_PAGES.items():
-        _put(folder / "pages" / place, path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        _put(folder / "pages" / place, with_links_of_the_site(text, path, place))
     for place, brought in BROUGHT.items():
         for path in sorted(brought.rglob("*")):
             if path.suffix in OPENED:
                 _put(folder / "pages" / place / path.relative_to(brought), path.read_bytes())
+
+
+def with_links_of_the_site(text: str, path: Path, place: str) -> str:
+    """A page's text, with links to files of the repository leading to where these are on the site.
+
+    Parameters
+    ----------
+    text
+        Markdown, whose links are those of a file of the repository.
+    path
+        That file's.
+    place
+        Of the page, below ``pages/``.
+    """
+
+    def rewritten(link: re.Match[str]) -> str:
+        address = urlsplit(link[2])
+        if address.scheme or address.netloc or not address.path:
+            return link[0]
+        target = place_on_the_site(Path(os.path.normpath(path.parent / unquote(address.path))))
+        if target is None:
+            return link[0]
+        fragment = f"#{address.fragment}" if address.fragment else ""
+        return f"{link[1]}{posixpath.relpath(target, posixpath.dirname(place))}{fragment}{link[3]}"
+
+    parts = FENCED.split(text)  # every second one is a block of code
+    return "".join(part if at % 2 else LINK.sub(rewritten, part) for at, part in enumerate(parts))
+
+
+def place_on_the_site(path: Path) -> str | None:
+    """Where a file of the repository stands on the site, below ``pages/``; None where it is no part of it."""
+    for place, known in {**AS_PAGES, **READ_FROM}.items():
+        if path == known:
+            return place
+    for place, folder in {**BROUGHT, "": ROOT / "docs" / "pages"}.items():
+        if path.is_relative_to(folder):
+            return (Path(place) / path.relative_to(folder)).as_posix()
+    return None
 
 
 def build(site: Path) -> None:

@@ -2,8 +2,9 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -148,6 +149,46 @@ def test_each_page_of_the_site_can_be_reached_from_the_first(site: Path) -> None
     assert {of_site.name for of_site in pages.keys() - reached} <= {"404.html"}
 
 
+def test_each_link_of_readme_and_the_pages_leads_to_a_page_of_the_site_too(site: Path) -> None:
+    for page in (README, *documented.PAGES.rglob("*.md")):
+        for address, parts, target in links(page):
+            place = building.place_on_the_site(target)
+            if place is None:  # README may also name what is no part of the documentation
+                assert page == README, f"{page}: {address} is not on the site"
+                continue
+            built = site / (place if not place.endswith(".md") else page_of(place))
+            assert built.exists(), f"{page}: {address} leads to {place}, which the site lacks"
+            if parts.fragment:
+                assert parts.fragment in checks.Page(built.read_text(encoding="utf-8")).anchors, f"{page}: {address}"
+
+
+def page_of(place: str) -> str:
+    """Where a Markdown file becomes a page: ``how-to/data.md`` → ``how-to/data/index.html``, or beside its folder."""
+    address = place.removesuffix(".md")
+    return f"{address}.html"
+
+
+def test_links_to_files_of_the_repository_are_links_of_the_site_on_the_site() -> None:
+    page, place = ROOT / "docs" / "pages" / "how-to" / "data.md", "how-to/data.md"
+    for written, built in {
+        "[x](../../../conf/dataset)": "[x](../reference/settings/dataset.md)",
+        "[x](../../../conf/config.yaml#a)": "[x](../reference/settings/run.md#a)",
+        "![x](../../assets/verdict.png)": "![x](../assets/verdict.png)",
+        "[x](../../../examples/why/index.html)": "[x](../examples/why/index.html)",
+        "[x](../../../CHANGELOG.md)": "[x](../changelog.md)",
+        "[x](costs.md#use)": "[x](costs.md#use)",
+        "[x](#here) [y](https://example.org/a)": "[x](#here) [y](https://example.org/a)",
+        "[x](../../../ARCHITECTURE.md)": "[x](../../../ARCHITECTURE.md)",  # is not on the site: its build says so
+        "```\n[x](../../../conf/dataset)\n```": "```\n[x](../../../conf/dataset)\n```",
+    }.items():
+        assert building.with_links_of_the_site(written, page, place) == built
+
+
+def test_every_generated_page_names_a_file_that_it_is_read_from() -> None:
+    assert set(building.READ_FROM) == set(reference.pages())
+    assert all(path.exists() for path in building.READ_FROM.values())
+
+
 def test_a_broken_page_is_found(tmp_path: Path) -> None:
     (tmp_path / "style.css").write_text("@font-face { src: url(https://fonts.example/a.woff2) } i { b: url(data:x) }")
     (tmp_path / "other.html").write_text("<h1 id='here'>x</h1>")
@@ -216,14 +257,18 @@ def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=of)
-def test_links_between_files_of_the_repository_lead_somewhere(page: Path) -> None:
+def links(page: Path) -> Iterator[tuple[str, SplitResult, Path]]:
+    """The links of a file to files of the repository: as written, in parts, and where each leads."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for address in re.findall(r"\]\(([^)\s]+)\)", text):
         parts = urlsplit(address)
-        if parts.scheme:
-            continue
-        target = page.parent / parts.path if parts.path else page
+        if not parts.scheme:
+            yield address, parts, (page.parent / parts.path).resolve() if parts.path else page
+
+
+@pytest.mark.parametrize("page", sorted({*ROOT.glob("*.md"), *documented.documents()}), ids=of)
+def test_links_between_files_of_the_repository_lead_somewhere(page: Path) -> None:
+    for address, parts, target in links(page):
         assert target.exists(), f"{page.name}: {address} leads nowhere"
         if parts.fragment and target.suffix == ".md":
             headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)

@@ -1,7 +1,7 @@
 """Names for runs: the scenario, the augmenter and the loss of each, by their options and by all that differs."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -63,7 +63,7 @@ def name_runs(runs: Sequence[Record]) -> list[RunName]:
         f"{name} #{content}" if ambiguous else name
         for name, content, ambiguous in zip(datasets, contents, _ambiguous(datasets, contents), strict=True)
     ]
-    settings = [dict(_flat(records.science(record["config"]))) for record in runs]
+    settings = [dict(flat(records.science(record["config"]))) for record in runs]
     differing = _differing(settings, [record["choices"] for record in runs])
     losses = list(map(_loss, runs, differing))
     scenarios = list(map(_scenario, runs, datasets, differing))
@@ -201,7 +201,7 @@ def _augmenter(record: Record, differing: Settings) -> str:
         return name
     of_share = ("augmenter", "amount")
     settings = [
-        _setting(key[-1], value) for key, value in differing.items() if key[0] == "augmenter" and key != of_share
+        _setting(name, value) for key, name, value in _settings_of("augmenter", record, differing) if key != of_share
     ]
     share = [] if list(choices) == [1.0] and of_share not in differing else [_share(choices)]
     return " ".join([name, *settings, *share])
@@ -219,10 +219,10 @@ def _loss(record: Record, differing: Settings) -> str:
     option = record["choices"].get("loss")
     if option is None:
         return _older_loss(record)
-    settings = {key[-1]: value for key, value in differing.items() if key[0] == "loss"}
+    settings = [(name, value) for _, name, value in _settings_of("loss", record, differing)]
     if option == PLAIN_OPTION:  # which without label smoothing is the baseline's
-        return " ".join(_setting(name, value) for name, value in settings.items() if value and value is not UNSET)
-    return " ".join([option, *(_setting(name, value) for name, value in settings.items())])
+        return " ".join(_setting(name, value) for name, value in settings if value and value is not UNSET)
+    return " ".join([option, *(_setting(name, value) for name, value in settings)])
 
 
 def _older_loss(record: Record) -> str:
@@ -234,6 +234,22 @@ def _older_loss(record: Record) -> str:
     named = [] if target == CROSS_ENTROPY["_target_"] else [target if name == "cross_entropy" else name]
     settings = [f"{key}={_short(loss[key])}" for key in sorted(loss) if CROSS_ENTROPY.get(key) != loss[key]]
     return " ".join([*named, *settings])
+
+
+def _settings_of(group: str, record: Record, differing: Settings) -> Iterator[tuple[Key, str, Any]]:
+    """The settings of a group in which runs differ, each with the name by which the group's option is told from it."""
+    of_group = [key for key, _ in flat(record["config"].get(group) or {}, (group,))]
+    of_group += [key for key in differing if key[0] == group and key not in of_group]
+    for key, value in differing.items():
+        if key[0] == group:
+            name = shortest(key, of_group)
+            yield key, ".".join(name[1:] or name), value
+
+
+def shortest(key: Key, others: Iterable[Key]) -> Key:
+    """A setting's last name alone, or all of its names where another setting has the same last one."""
+    is_alike = any(other[-1] == key[-1] for other in others if other != key)
+    return key if is_alike else key[-1:]
 
 
 def _setting(name: str, value: Any) -> str:
@@ -259,10 +275,10 @@ def _reads_as_another(text: str) -> bool:
     return True
 
 
-def _flat(settings: Mapping[str, Any], within: Key = ()) -> Iterator[tuple[Key, Any]]:
-    """Settings by where they stand, lists as text."""
+def flat(settings: Mapping[str, Any], within: Key = ()) -> Iterator[tuple[Key, Any]]:
+    """All settings by where they stand, lists as text."""
     for key, value in settings.items():
         if isinstance(value, Mapping) and value:
-            yield from _flat(value, (*within, key))
+            yield from flat(value, (*within, key))
         else:
             yield (*within, key), str(value) if isinstance(value, list | Mapping) else value

@@ -245,18 +245,22 @@ class TextSource(ABC):
         problems: list[str] = []
         complete, report = self._complete_rows(vectors, problems)
         class_names = complete.class_names
-        n_left_out = len(problems)
+        are_left_out = bool(problems) and len(complete.numbers) < report["rows_read"]
         distinct = self._merged(complete, report, vectors, problems)
         large = self._large_classes(distinct.labels, class_names, report)
         rows = np.flatnonzero(np.isin(distinct.labels, large))
         labels = np.searchsorted(large, distinct.labels[rows])
         few = self._too_few_classes(distinct.labels, large, class_names, report)
+        if few is not None:  # unless rows that are left out may be of other classes
+            raise_problems([*problems, *([] if are_left_out and len(class_names) > 1 else [few])], self.where)
         class_names = tuple(class_names[label] for label in large.tolist())
         counts = np.bincount(labels, minlength=len(class_names))
         caps = Caps(self.max_per_class, self.max_rows, proportional, at_least)
-        wrong = [few] if few is not None else [caps.problem(counts), too_few(counts, class_names)]
-        without = "without these rows, " if n_left_out else ""
-        raise_problems([*problems, *(f"{without}{said}" for said in wrong if said is not None)], self.where)
+        small = too_few(counts, class_names)
+        if small is not None and are_left_out:
+            small = f"without these rows, {small}"
+        problems += [said for said in (caps.problem(counts), small) if said is not None]
+        raise_problems(problems, self.where)
         report |= caps.tell_proportions(counts, class_names, self.title)
         kept = caps.kept(labels, (self.name, self.seed))
         report |= {"rows_over_cap": len(labels) - len(kept), "rows": len(kept)}

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from synaug import record as records
+from synaug.comparison.naming import flat, shortest
 from synaug.errors import UserError
 from synaug.report import limits
 from synaug.report.results import Results
@@ -149,10 +150,19 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def validation(config: Mapping[str, Any]) -> str:
-    """Name how rows are kept for choosing, with its settings: ``nested (n_folds=5, final=bagged)``."""
-    settings = config.get("validation", {})
+    """Name how rows are kept for choosing, with its settings: ``nested (validation.n_folds=5, final=bagged)``.
+
+    The outer folds are the setting `n_folds`; a name that two settings end with is written in full.
+    """
+    group = "validation"
+    settings = config.get(group, {})
     name = settings.get("_target_", "unknown").rpartition(".")[2].lower()
-    others = ", ".join(f"{key}={value}" for key, value in settings.items() if not key.startswith("_"))
+    all_keys = [key for key, _ in flat(config)]
+    others = ", ".join(
+        f"{'.'.join(shortest((group, key), all_keys))}={value}"
+        for key, value in settings.items()
+        if not key.startswith("_")
+    )
     return f"{name} ({others})" if others else name
 
 
