@@ -41,6 +41,7 @@ from synaug.scores.decision import ARGMAX, ARGMAX_CHOSEN_STEP, CANDIDATES, TAU_N
 from synaug.scores.probabilities import Said, probabilities
 from synaug.scores.score import ToScore, as_it_is, judged
 from synaug.scores.score import score as score_splits
+from synaug.settings import names
 from synaug.splits import (
     Split,
     Validation,
@@ -248,7 +249,9 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
             "%s: %d rows; minority: %s (imbalance_ratio.minority=[...] chooses)",
             texts.title,
             len(texts.labels),
-            "; ".join(dict.fromkeys(", ".join(of_seed) or "none" for of_seed in minority.values())),
+            "; ".join(
+                dict.fromkeys(", ".join(map(names.of_class, of_seed)) or "none" for of_seed in minority.values())
+            ),
         )
         n_classes = len(texts.class_names)
         test_rows = np.mean([np.bincount(texts.labels[split.test], minlength=n_classes) for split in splits], axis=0)

@@ -35,6 +35,7 @@ settings.load_profile("synaug")
 # in no list is a unit test, so a quick module needs no line here.
 INTEGRATION_MODULES = {
     "test_app",
+    "test_before_a_sweep",
     "test_benchmarks",
     "test_classifier",
     "test_completion",

@@ -424,6 +424,7 @@ def test_numbers_are_written_as_a_reader_wants_them() -> None:
     assert loss.of(-0.0123) == "−0.012"
     assert (words_for_p(0.0004), words_for_p(0.0251), words_for_p(0.3)) == ("p < 0.001", "p = 0.025", "p = 0.30")
     assert (Unit("f1[spam]", 0.01).name, Unit("f1_macro", 0.01).name) == ("F1 of spam", "f1 macro")
+    assert (Unit("f1[2]", 0.01).name, Unit("recall[1]", 0.01).name) == ("F1 of class 2", "recall of class 1")
 
 
 def test_incomplete_scenarios_are_named_with_the_reason(tmp_path: Path) -> None:

@@ -163,9 +163,8 @@ def test_each_link_of_readme_and_the_pages_leads_to_a_page_of_the_site_too(site:
 
 
 def page_of(place: str) -> str:
-    """Where a Markdown file becomes a page: ``how-to/data.md`` → ``how-to/data/index.html``, or beside its folder."""
-    address = place.removesuffix(".md")
-    return f"{address}.html"
+    """Where a Markdown file becomes a page: ``how-to/data.md`` → ``how-to/data.html``."""
+    return f"{place.removesuffix('.md')}.html"
 
 
 def test_links_to_files_of_the_repository_are_links_of_the_site_on_the_site() -> None:

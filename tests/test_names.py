@@ -101,6 +101,19 @@ def test_names_that_differ_to_the_eye_have_two(first: str, second: str) -> None:
     assert names.look_of(first) != names.look_of(second)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        *(("2", "class 2"), ("-1", "class -1"), ("1.0", "class 1.0"), ("1e3", "class 1e3"), ("true", "class true")),
+        *(("null", "class null"), ("NaN", "class NaN"), ("spam", "spam"), ("a", "a"), ("class 2", "class 2")),
+        *(("2 stars", "2 stars"), ("world", "world")),
+    ],
+)
+def test_a_class_whose_name_reads_as_a_value_is_called_a_class(name: str, said: str) -> None:
+    assert names.of_class(name) == said
+    assert names.of_class_with(name, 7) == (f"{name} 7" if said == name else f"class {name}: 7")
+
+
 def test_a_long_list_is_cut() -> None:
     assert names.listed(["a", "b"]) == "'a', 'b'"
     assert names.listed([str(number) for number in range(151)], most=2) == "'0', '1' and 149 more"

@@ -20,6 +20,7 @@ from synaug.errors import UserError, user_sentence
 from synaug.files.atomic import replacing
 from synaug.files.escaping import csv_cell, make_console_safe, say, shown, wrapped
 from synaug.files.sign_of_life import busy
+from synaug.settings.names import of_class
 from synaug.sweep import interrupts
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def _classes(described: "Described") -> Iterator[str]:
                 f"({each['parents']} real rows)"
             )
         yield (
-            f"{shown(each['class'])}: {made}. The nearest real row is of another class for "
+            f"{of_class(shown(each['class']))}: {made}. The nearest real row is of another class for "
             f"{each['another_class'] / n:.0%} of them; not counting parents, for {of_another}"
         )
 
@@ -236,7 +237,7 @@ def _most_used(described: "Described") -> Iterator[str]:
         yield ""
         yield "parents used most:"
     for each in used:
-        yield f"  {each['times']} × row {each['row']} ({shown(each['class'])}): {cut(each['text'], SHORT)}"
+        yield f"  {each['times']} × row {each['row']} ({of_class(shown(each['class']))}): {cut(each['text'], SHORT)}"
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:

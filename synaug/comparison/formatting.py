@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 from synaug.scores.metrics import CLASS_METRICS, LOSSES
+from synaug.settings import names
 
 # A score of one class: `f1[spam]`.
 OF_A_CLASS = re.compile(rf"({'|'.join(CLASS_METRICS)})\[(.+)\]", re.DOTALL)
@@ -17,10 +18,10 @@ def class_metric(name: str) -> tuple[str, str] | None:
 
 
 def metric(name: str) -> str:
-    """``balanced_accuracy`` as words, ``f1[spam]`` as ``F1 of spam``."""
+    """``balanced_accuracy`` as words, ``f1[spam]`` as ``F1 of spam``, ``f1[2]`` as ``F1 of class 2``."""
     of_class = class_metric(name)
     if of_class is not None:
-        return f"{of_class[0].replace('f1', 'F1')} of {of_class[1]}"
+        return f"{of_class[0].replace('f1', 'F1')} of {names.of_class(of_class[1])}"
     words = name.replace("_", " ").replace("brier", "Brier")
     return words.replace("auroc", "AUROC").replace("auprc", "AUPRC").replace("mcc", "MCC")
 

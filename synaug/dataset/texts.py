@@ -252,7 +252,7 @@ class TextSource(ABC):
         labels = np.searchsorted(large, distinct.labels[rows])
         few = self._too_few_classes(distinct.labels, large, class_names, report)
         if few is not None:  # unless rows that are left out may be of other classes
-            raise_problems([*problems, *([] if are_left_out and len(class_names) > 1 else [few])], self.where)
+            raise_problems([*problems, *([] if are_left_out else [few])], self.where)
         class_names = tuple(class_names[label] for label in large.tolist())
         counts = np.bincount(labels, minlength=len(class_names))
         caps = Caps(self.max_per_class, self.max_rows, proportional, at_least)

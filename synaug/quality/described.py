@@ -9,6 +9,7 @@ import numpy as np
 
 from synaug.files.escaping import shown
 from synaug.quality.lineage import Lineage, Nearest, uses
+from synaug.settings.names import of_class
 from synaug.training.training_sets import TrainingSet
 
 SHORT, LONG = 90, 300  # characters of a text in a list, and where it stands on a line of its own
@@ -155,7 +156,7 @@ def told(entry: Mapping[str, Any], length: int = LONG) -> Iterator[str]:
         another = ", whose nearest real row is of another class"
     elif entry["another_class_besides"]:
         another = ", whose nearest real row apart from its parents is of another class"
-    yield f"row {entry['row']}: {shown(entry['class'])}{another}"
+    yield f"row {entry['row']}: {of_class(shown(entry['class']))}{another}"
     parents = entry["parents"]
     if WRITTEN in entry:
         yield f"  written: {cut(entry[WRITTEN], length)}"
@@ -188,7 +189,7 @@ def _moved(moved: float | None) -> str:
 def _line(real: Mapping[str, Any], length: int) -> str:
     mark = ", a parent" if real.get("is_parent") else ""
     text = f": {cut(real[TEXT], length)}" if TEXT in real else ""
-    return f"row {real['row']} ({shown(real['class'])}{mark}){text}"
+    return f"row {real['row']} ({of_class(shown(real['class']))}{mark}){text}"
 
 
 def cut(text: str, length: int) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from synaug.files.escaping import shown
 from synaug.scores.decision import RULES
+from synaug.settings import names
 
 TABLE_METRICS = (
     "balanced_accuracy",
@@ -55,9 +56,10 @@ def _minority_rows(record: Mapping[str, Any]) -> str:
     left_out = dict(zip(data["class_names"], _left_out(data), strict=True))
     # Other classes may be the minority of other seeds.
     minority = next(iter(data.get("minority_by_seed", {}).values()), data["minority"])[:5]
-    rows = [f"{shown(name)} {kept.get(name, given[name])} and {left_out[name]}" for name in minority]
+    numbers = {name: f"{kept.get(name, given[name])} and {left_out[name]}" for name in minority}
+    rows = [names.of_class_with(shown(name), words) for name, words in numbers.items()]
     lines = [f"real minority rows that train, and that are left out to choose by: {', '.join(rows) or 'no minority'}"]
-    others = [f"{shown(name)} {words}" for name, words in kept.items() if name not in minority]
+    others = [names.of_class_with(shown(name), words) for name, words in kept.items() if name not in minority]
     if others:
         more = f" and {len(others) - 5} more" if len(others) > 5 else ""
         lines.append(f"real rows of other classes that the sampler kept: {', '.join(others[:5])}{more}")

@@ -4,6 +4,7 @@ import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -77,6 +78,18 @@ def class_meant(setting: str, value: object, class_names: Sequence[str], quoted:
             f"'{setting}={quoted.format(found[0])}'"
         )
     return found[0]
+
+
+@lru_cache(maxsize=4096)
+def of_class(name: str) -> str:
+    """A class as a sentence or a column's head names it: ``class 2`` where the name alone reads as a value."""
+    return f"class {name}" if _values_of(name) else name
+
+
+def of_class_with(name: str, value: object) -> str:
+    """A class and what is told of it: ``spam 130``, ``class 2: 130``."""
+    called = of_class(name)
+    return f"{called} {value}" if called == name else f"{called}: {value}"
 
 
 def as_yaml(value: object) -> str:

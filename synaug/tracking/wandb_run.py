@@ -23,6 +23,7 @@ from synaug.comparison.labels import METHOD
 from synaug.errors import UserError
 from synaug.files.escaping import shown, shown_frame, shown_tree
 from synaug.settings import did_you_mean, written
+from synaug.settings.names import of_class
 
 if TYPE_CHECKING:  # a report's run needs no Lightning, whose import takes seconds
     import wandb
@@ -382,7 +383,7 @@ def confusion_key(decision: str) -> str:
 def _confusion_charts(record: Mapping[str, Any]) -> dict[str, Any]:
     import wandb
 
-    names = [shown(name) for name in record["data"]["class_names"]]
+    names = [of_class(shown(name)) for name in record["data"]["class_names"]]
     charts = {}
     for decision, splits in pd.DataFrame(record["confusion"]).groupby("decision", sort=False):
         matrix = np.sum(splits["matrix"].to_list(), axis=0)

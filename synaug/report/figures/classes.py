@@ -10,6 +10,7 @@ from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
 from synaug.report.results import Results
 from synaug.scores.decision import RULES
+from synaug.settings.names import of_class
 
 LETTERS, WIDE = 20, 0.17  # of a method's name, without more room; inches of a wide letter beyond them
 
@@ -43,7 +44,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         most = set(change.nlargest(limits.RECALL_CLASSES).index)
         shown = shown[[name for name in table.columns if name in most]]
     with style.applied():
-        labels = [f"{words.short(name, 18)}{'*' if name in minority else ''}" for name in shown.columns]
+        labels = [f"{words.short(of_class(name), 18)}{'*' if name in minority else ''}" for name in shown.columns]
         upright = shown.shape[1] > 6 or style.inches(labels) > 1.2
         names = [words.short(method, 34) for method in shown.index]
         long = max(0, max(map(words.width, names)) - LETTERS)

@@ -11,6 +11,7 @@ from synaug.report import limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Question, for_each_example
 from synaug.report.results import Results
+from synaug.settings.names import of_class
 
 
 def _draw(results: Results, scenario: Scenario) -> Drawing | None:
@@ -33,8 +34,8 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
             parts = filter(None, (method.augmenter, method.loss, words.decision(method.decision)))
             title = "\n".join(words.short(part, 22) for part in parts)
             axes.set_title(title, loc="center")  # a square stands in the middle of its room
-            axes.set_xlabel("decided")
-        grid[0].set_ylabel("actual")
+            axes.set_xlabel("decided class")
+        grid[0].set_ylabel("actual class")
     diagonals = {method: float(np.diag(shares).mean()) for method, shares in matrices.items()}
     note = "Shares of each actual class in per cent, all splits together."
     if len(matrices) > 1:
@@ -85,7 +86,7 @@ def _largest_error(shares: np.ndarray, classes: list[str]) -> str:
     errors = shares.copy()
     np.fill_diagonal(errors, -1)
     row, column = np.unravel_index(errors.argmax(), errors.shape)
-    return f"{100 * shares[row, column]:.0f} % of {classes[row]} taken for {classes[column]}"
+    return f"{100 * shares[row, column]:.0f} % of {of_class(classes[row])} taken for {of_class(classes[column])}"
 
 
 FIGURE = FigureKind(

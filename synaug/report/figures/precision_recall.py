@@ -17,6 +17,7 @@ from synaug.report.kept import KeptSplit
 from synaug.report.results import Results
 from synaug.scores.needs import Decision, Need
 from synaug.scores.thresholds import margins, tally
+from synaug.settings.names import of_class
 
 # Of a curve: of more rows, a picture shows no more.
 MOST_POINTS = 200
@@ -69,11 +70,11 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
             points = {name: _panel(axes, name, splits, label, own, looks, names) for name, splits in said.items()}
             share = (labels == label).mean()
             axes.axhline(100 * share, color=colours.SOFT, linewidth=1, linestyle=":")
-            axes.set_title(words.short(names[label], 34))
+            axes.set_title(words.short(of_class(names[label]), 34))
             axes.set(xlim=(0, 102), ylim=(0, 102), xticks=range(0, 101, 20), yticks=range(0, 101, 20))
             axes.set_xlabel("recall (%)")
             style.rule_grid(axes, "both")
-            told.append(f"{names[label]}: " + ", ".join(f"{name} {_told(at)}" for name, at in points.items()))
+            told.append(f"{of_class(names[label])}: " + ", ".join(f"{name} {_told(at)}" for name, at in points.items()))
         for row in grid:
             row[0].set_ylabel("precision (%)")
         for marker, name in [("o", words.decision(kept.OF)), *((marker, need.name) for marker, need in marked)]:

@@ -9,6 +9,7 @@ from synaug.files.escaping import shown
 from synaug.record import explained as files
 from synaug.report import limits, words
 from synaug.report.results import Results
+from synaug.settings.names import of_class
 
 OFF_THE_LINE = 1e-3  # of the parents' distance: below it, rounding
 
@@ -131,4 +132,4 @@ def _real(real: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _name(class_name: str) -> str:
-    return words.short(class_name, limits.EXPLAINED_CLASS)
+    return words.short(of_class(class_name), limits.EXPLAINED_CLASS)

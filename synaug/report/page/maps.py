@@ -10,6 +10,7 @@ from synaug.files.escaping import shown
 from synaug.record import maps as map_files
 from synaug.report import limits, words
 from synaug.report.results import Results
+from synaug.settings.names import of_class
 
 NAMES = {"umap": "UMAP", "pca": "PCA", "tsne": "t-SNE"}
 
@@ -90,7 +91,7 @@ def _for_the_page(drawn: Mapping[str, Any], label: str, label_of: Mapping[str, s
         "fold": drawn["fold"],
         "kinds": [[kind, NAMES[kind]] for kind in drawn["kinds"] if kind in NAMES],
         "side": map_files.SIDE,
-        "class_names": [shown(name) for name in drawn["class_names"]],
+        "class_names": [of_class(shown(name)) for name in drawn["class_names"]],
         "real": real,
         "methods": [
             {

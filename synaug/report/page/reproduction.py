@@ -15,6 +15,7 @@ from synaug.comparison.naming import flat, shortest
 from synaug.errors import UserError
 from synaug.report import limits
 from synaug.report.results import Results
+from synaug.settings import names
 
 LARGEST_YAML = 2**18  # bytes; what Hydra writes of a sweep has a few thousand
 # They say where and how to run, not what, and hold the paths of one machine.
@@ -130,7 +131,7 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "digest of the code", record["code"]
     yield "versions", ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     yield f"data of {data['name']}", f"{data['source']}; fingerprint {data['fingerprint']}"
-    rows = ", ".join(f"{name} {n}" for name, n in zip(data["class_names"], data["rows_per_class"], strict=True))
+    rows = ", ".join(map(names.of_class_with, data["class_names"], data["rows_per_class"]))
     yield (
         f"rows of {data['name']}",
         rows if len(data["class_names"]) <= limits.CLASSES_WITH_COUNTS else f"{sum(data['rows_per_class'])} in all",
@@ -140,7 +141,7 @@ def _facts(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         most = sorted(shares, key=lambda name: -shares[name])[: limits.CLASSES_WITH_COUNTS]
         yield (
             f"test rows of {data['name']} with a near copy among the training rows",
-            ", ".join(f"{name} {100 * shares[name]:.0f} %" for name in most),
+            ", ".join(names.of_class_with(name, f"{100 * shares[name]:.0f} %") for name in most),
         )
     written = record.get("written_texts")
     if written is not None:
