@@ -216,3 +216,122 @@ def test_a_console_that_is_gone_does_not_make_a_failure_of_a_recorded_run(tmp_pa
     assert ("could not be written to the console" in done.stderr) == (where != "closed")
     (folder,) = (path.parent for path in tmp_path.rglob(record.RECORD))
     assert not (folder / record.FAILURE).exists()
+
+
+# ---- said at once
+
+LONG = """
+import ctypes, os, signal, sys, threading, time
+from synaug.files.sign_of_life import doing
+from synaug.sweep import interrupts
+
+def ask(*numbers):
+    for number, seconds in numbers:
+        time.sleep(seconds)
+        os.kill(os.getpid(), number)
+
+@interrupts.terminable()
+def work():
+    with doing("training"):
+        threading.Thread(target=ask, args={asked}, daemon=True).start()
+        # As a library's long product: what Python calls for a signal waits until it returns, and no signal wakes it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+        ctypes.CDLL(None).sleep({seconds})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+
+try:
+    work()
+except BaseException as error:
+    print(type(error).__name__, file=sys.stderr)
+    sys.exit(9)
+"""
+
+
+def long_work(seconds: int, *asked: tuple[int, float]) -> subprocess.CompletedProcess[str]:
+    """What a process says and ends with that works in C for some seconds, and is asked to end meanwhile."""
+    script = LONG.format(asked=tuple((int(number), after) for number, after in asked), seconds=seconds)
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    return subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True, cwd=CHECKOUT, env=environment
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "error"),
+    [
+        (signal.SIGINT, "Ctrl-C heard: synaug is still training", "KeyboardInterrupt"),
+        (signal.SIGTERM, "SIGTERM heard: synaug is still training", "Terminated"),
+        (signal.SIGHUP, "SIGHUP heard: synaug is still training", "Terminated"),
+    ],
+)
+def test_a_signal_is_answered_before_the_main_thread_can(number: signal.Signals, said: str, error: str) -> None:
+    done = long_work(2, (number, 0.2))
+    assert done.returncode == 9
+    first, *_, last = done.stderr.splitlines()
+    assert first.startswith(said)
+    assert "ends it at once" in done.stderr
+    assert last == error
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGTERM), (signal.SIGTERM, signal.SIGINT)],
+)
+def test_a_second_signal_ends_the_process_at_once(first: signal.Signals, second: signal.Signals) -> None:
+    done = long_work(3600, (first, 0.1), (second, 2 * interrupts.AT_ONCE_SECONDS))
+    assert done.returncode == 128 + second
+    assert "again: ended at once; what is recorded is kept" in done.stderr
+
+
+def test_one_request_that_comes_twice_is_one() -> None:
+    """`timeout` and the like may send a signal to a process, and to its group."""
+    done = long_work(2, (signal.SIGTERM, 0.1), (signal.SIGTERM, 0))
+    assert done.returncode == 9
+    assert done.stderr.splitlines()[-1] == "Terminated"
+
+
+def test_a_run_says_what_it_was_doing_when_it_was_interrupted(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toy.HashingEncoder, "encode", signalled(signal.SIGINT))
+    outcome = program(*TOY, csv)
+    said = " ".join(outcome.err.split())
+    assert "Ctrl-C heard: synaug is still embedding, and stops as soon as that can be left" in said
+    assert "Ctrl-C again ends it at once" in said
+    assert said.count("Ctrl-C heard") == 1
+
+
+def test_in_a_notebook_no_second_signal_ends_the_process() -> None:
+    raised = []
+
+    @interrupts.terminable(ends_process=False)
+    def work() -> None:
+        for _ in range(2):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                raised.append(True)
+            time.sleep(1.2 * interrupts.AT_ONCE_SECONDS)
+
+    before = signal.getsignal(signal.SIGINT)
+    work()
+    assert len(raised) == 2
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_ignores_ctrl_c_in_the_background_goes_on_to() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with interrupts.terminable():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_is_heard_again_after_lightning_has_taken_it_away() -> None:
+    with interrupts.terminable():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        interrupts.listen_again()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
