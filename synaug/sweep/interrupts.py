@@ -182,6 +182,17 @@ def interrupt_main() -> None:
     _thread.interrupt_main()
 
 
+def _in_a_fork() -> None:
+    """Signals of a child that was forked are not its parent's, whose socket it has."""
+    if _listener is not None:
+        with suppress(ValueError):  # not in the main thread
+            signal.set_wakeup_fd(-1)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_in_a_fork)
+
+
 def _is_ours_to_take(number: int, handler: Callable[..., Any] | int | None) -> bool:
     """Not what is ignored (by nohup, or of a program in the background), and of Ctrl-C nothing that others answer."""
     if number == signal.SIGINT:
