@@ -19,7 +19,7 @@ RECORDED_ON = ("cuda",)
 # what they keep. They are real steps.
 WARM_UP = 3
 # Recording costs a few steps, so fewer are not worth it.
-LEAST_REPLAYS = 16
+LEAST_REPLAYS = 8
 
 
 class Recorder(Protocol):
