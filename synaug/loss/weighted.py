@@ -85,8 +85,9 @@ class ClassWeighted(Weighted):
             return 1 / counts
         assert not isinstance(self.weights, Mapping), "weights by name are put in order by for_classes"
         place = counts.device, counts.dtype
-        if place not in self._by_place:  # once: a copy in each step would have the CPU wait for a GPU
-            self._by_place[place] = torch.tensor(self.weights, dtype=counts.dtype, device=counts.device)
+        if place not in self._by_place:
+            # Written by the device itself: a copy would have the CPU wait for a GPU.
+            self._by_place[place] = torch.stack([counts.new_full((), float(weight)) for weight in self.weights])
         return self._by_place[place].expand_as(counts)
 
 
