@@ -163,7 +163,13 @@ def run(config: Config) -> dict[str, Any]:
         x, y = rows[train], labels[train]
         if config.augmenter != "none":
             x, y = SAMPLERS[config.augmenter](random_state=config.seed).fit_resample(x, y)
-        model = fit((x, y), (rows[validation], labels[validation]), config.max_steps, config.steps_per_epoch, accelerator=config.accelerator)
+        model = fit(
+            (x, y),
+            (rows[validation], labels[validation]),
+            config.max_steps,
+            config.steps_per_epoch,
+            accelerator=config.accelerator,
+        )
         predicted = predict(model, rows[test])
         scores["accuracy"].append(float(accuracy_score(labels[test], predicted)))
         scores["f1_macro"].append(float(f1_score(labels[test], predicted, average="macro")))

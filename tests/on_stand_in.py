@@ -14,16 +14,18 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import pytest
 import torch
 from imblearn import FunctionSampler
 from transformers import BertConfig, BertModel
 
 from synaug import loss as losses
-from synaug.classifier import Classifier, module, replay
+from synaug.classifier import Classifier, module
 from synaug.encoder import TransformerEncoder
 from synaug.scores.decision import CANDIDATE_RULES
-from synaug.settings import BAGGED, REFIT
+from synaug.settings import REFIT
 from synaug.training import batches
+from synaug.training.datamodule import EmbeddingDataModule
 from synaug.training.predictions import Predictions
 from synaug.training.watch import InnerWatch, WholeWatch
 from tests import stand_in
@@ -79,12 +81,12 @@ def require_close(found: Predictions, expected: Predictions, tolerance: float) -
 @check
 def tensors_of_two_devices_do_not_mix() -> None:
     on_device = torch.ones(2, 2).to(stand_in.NAME)
-    try:
+    with pytest.raises(RuntimeError, match="mixes tensors of the device with 1 of the CPU"):
         on_device + torch.ones(2, 2)
-    except RuntimeError as error:
-        assert "mixes" in str(error)
-    else:
-        raise AssertionError("nothing was refused")
+    with pytest.raises(RuntimeError, match="has the CPU wait"), stand_in.without_waiting():
+        on_device.sum().item()
+    with pytest.raises(RuntimeError, match="has the CPU wait"), stand_in.without_waiting():
+        on_device.cpu()
 
 
 @check
@@ -121,7 +123,21 @@ def so_is_one_with_each_loss() -> None:
 
 
 @check
-def replayed_steps_are_the_same_to_the_bit() -> None:
+def draws_are_those_of_the_cpu_to_the_bit() -> None:
+    data = make_data()
+    found = []
+    for device in ("cpu", f"{stand_in.NAME}:0"):
+        pool = batches.RowPool(data.embeddings, data.labels, data.training_sets).to(torch.device(device))
+        passes = EmbeddingDataModule(data, pool, [0, 1], batch_size=4, looks=[8])._passes
+        steps = next(iter(batches.TrainingBatches(pool, list(passes.values()), [0, 1], 4, 8)))
+        network = adam()(n_features=8, n_classes=3, seeds=[1, 2]).to(device)
+        found.append([steps.rows.cpu(), *(weight.cpu() for weight in network.weights.values())])
+    for of_cpu, of_device in zip(*found, strict=True):
+        assert torch.equal(of_cpu, of_device[: len(of_cpu)])
+
+
+@check
+def replayed_steps_are_those_taken_one_by_one() -> None:
     recorder = stand_in.Recordings()
     replayed, taken = trained(on_device=True, recorder=recorder), trained(on_device=True)
     assert recorder.recorded >= 2  # of inner folds, and of all rows
@@ -205,9 +221,9 @@ def main() -> None:
     for name, do in chosen.items():
         try:
             do()
-        except Exception:
+        except Exception:  # noqa: BLE001 (each is told, whatever it is)
             failed[name] = traceback.format_exc()
-    print("\n" + json.dumps({"done": list(chosen), "failed": failed}))
+    sys.stdout.write("\n" + json.dumps({"done": list(chosen), "failed": failed}) + "\n")
 
 
 if __name__ == "__main__":

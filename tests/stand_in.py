@@ -1,4 +1,4 @@
-"""A device that stands in for a GPU where there is none: it computes on the CPU, and is as strict as a GPU, or stricter.
+"""A device that stands in for a GPU: it computes on the CPU, and is as strict as a GPU, or stricter.
 
 Its tensors say that they lie on ``standin:0``, and an operation that mixes them with tensors of the CPU raises. So what
 runs on it has left nothing on the CPU by accident. Inside `without_waiting`, whatever would have the CPU wait for a GPU
@@ -240,10 +240,10 @@ def _empty_strided(size: Any, stride: Any, *, dtype: Any = None, **_: Any) -> to
     return OnDevice(torch.empty_strided(size, stride, dtype=dtype))
 
 
-
 def _copy_from(source: torch.Tensor, target: torch.Tensor, non_blocking: bool = False) -> Any:
     """What `torch.tensor` calls, beneath everything else."""
     return computed(aten.copy_.default, (target, source), {})
+
 
 _setup_privateuseone_for_python_backend(NAME)
 _library = torch.library.Library("aten", "IMPL")
