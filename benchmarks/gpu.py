@@ -23,6 +23,7 @@ the same time. Bring this repository and the folder to the machine, and run ther
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -31,6 +32,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -152,14 +154,9 @@ def of_packages(n_rows: int) -> Material:
 
 def pack(folder: Path, n_rows: int, python: str) -> None:
     """Write what a machine needs that reaches no registry; see the module's docstring."""
-    import shutil
-    from importlib import metadata
-
     material = of_packages(n_rows)
-    (folder / MODEL).mkdir(parents=True, exist_ok=True)
-    for path in Path(material.model).iterdir():
-        if path.suffix in (".json", ".txt"):
-            shutil.copy(path, folder / MODEL)
+    without_weights = shutil.ignore_patterns("*.safetensors", "*.bin", "*.onnx", "*.h5", "*.ot")
+    shutil.copytree(material.model, folder / MODEL, ignore=without_weights, dirs_exist_ok=True)
     (folder / TEXTS).write_text(json.dumps({"texts": material.texts, "labels": material.labels.tolist()}))
     np.save(folder / EMBEDDINGS, material.embeddings.astype(np.float16))
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
@@ -177,13 +174,12 @@ def pack(folder: Path, n_rows: int, python: str) -> None:
 def packed(folder: Path, scratch: Path) -> Material:
     """What `pack` wrote; the model gets random weights, in a folder below `scratch`."""
     import torch
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers import AutoConfig, AutoModel
 
     read = json.loads((folder / TEXTS).read_text())
+    shutil.copytree(folder / MODEL, scratch / MODEL)
     torch.manual_seed(0)
-    model = AutoModel.from_config(AutoConfig.from_pretrained(folder / MODEL))
-    model.save_pretrained(scratch / MODEL)
-    AutoTokenizer.from_pretrained(folder / MODEL).save_pretrained(scratch / MODEL)
+    AutoModel.from_config(AutoConfig.from_pretrained(folder / MODEL)).save_pretrained(scratch / MODEL)
     embeddings = np.load(folder / EMBEDDINGS).astype(np.float32)
     return Material(read["texts"], np.array(read["labels"]), embeddings, str(scratch / MODEL))
 
@@ -264,13 +260,9 @@ def by_turns(sides: dict[str, Callable[[], Any]], repetitions: int) -> dict[str,
 
 def encoding(material: Material, device: str, args: argparse.Namespace) -> dict[str, list[float]]:
     """Seconds to encode all texts, beside sentence-transformers with its defaults."""
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
 
-    transformer = models.Transformer(material.model, max_seq_length=MAX_LENGTH)
-    peer = SentenceTransformer(
-        modules=[transformer, models.Pooling(transformer.get_word_embedding_dimension()), models.Normalize()],
-        device=device,
-    )
+    peer = SentenceTransformer(material.model, device=device)
     sides: dict[str, Callable[[], Any]] = {
         "sentence-transformers": partial(peer.encode, material.texts, show_progress_bar=False)
     }

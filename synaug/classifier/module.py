@@ -168,9 +168,11 @@ class Classifier(LightningModule):
         arguments = inspect.signature(self.optimizer).parameters
         given = getattr(self.optimizer, "keywords", {})
         parameters = list(self.network.parameters())
-        if self.device.type in RECORDED_ON and not {"fused", "foreach", "capturable"} & set(given):
-            # One kernel for all; and its count of steps on the GPU, so that a step can be recorded.
-            return self.optimizer(parameters, **{name: True for name in ("fused", "capturable") if name in arguments})
+        if self.device.type in RECORDED_ON and "capturable" in arguments and not {"foreach", "capturable"} & set(given):
+            # With its count of steps on the GPU, so that a step can be recorded; in one kernel, if it has one there.
+            # (Some have one for CPUs alone: those are not capturable.)
+            one_kernel = {"fused": True} if "fused" in arguments and "fused" not in given else {}
+            return self.optimizer(parameters, capturable=True, **one_kernel)
         if self.device.type != "cpu" or "fused" not in arguments or {"fused", "foreach", "capturable"} & set(given):
             return self.optimizer(parameters)
         # What is left over from whole vector registers is rounded otherwise, and where the rest of a member falls

@@ -108,7 +108,7 @@ class TransformerEncoder:
         return self.files.source()
 
     def identity(self) -> dict[str, Any]:
-        """What decides the numbers: weights, tokenizer, pooling, layer, length, scale, and a precision that is not float32.
+        """What decides the numbers: weights, tokenizer, pooling, layer, length, scale, and another precision.
 
         Where the model lies and what it is called do not enter: a moved folder keeps its embeddings.
         """
