@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo install test lint types tests unit docs versions bench openwandb smote-variants clean
+.PHONY: demo install test lint types tests unit docs versions bench gpu openwandb smote-variants clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m synaug --multirun experiment=demo
@@ -66,6 +66,10 @@ $(OPENWANDB_VENV)/bin/openwandb:
 # Every stage beside what a user would run instead, on an otherwise idle machine: benchmarks/results/.
 bench: $(VENV)/.dev smote-variants
 	$(BIN)/python -m benchmarks
+
+# An accelerator against this machine's CPU, and against what a user would run on it: benchmarks/results/gpu.json.
+gpu: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.gpu
 
 # A peer of one benchmark, in an environment of its own: of what it asks for, SMOTE needs neither Keras nor TensorFlow.
 SMOTE_VARIANTS_VENV ?= .venv-smote-variants

@@ -15,5 +15,6 @@ that takes turns stays small. Its name stands in `benchmarks.__main__.STAGES`.
 Studies measure no time, and are commands of their own: `verdict` how often the primary question is answered wrongly and
 how often a planted gain is found, `bagged_or_refit` which classifier should predict, `logistic_regression` what
 scikit-learn's has on the same splits, `why_vae` what VAEs learn and how their rows vary. They go on where they were
-stopped, or take minutes. `audit` is a command of its own, too: it times runs with their look inside and without it.
+stopped, or take minutes. `audit` is a command of its own, too: it times runs with their look inside and without it. So
+is `gpu`, which compares an accelerator with the CPU.
 """

@@ -7,20 +7,22 @@ from torch.nn.functional import cross_entropy
 from benchmarks.naive import Part
 
 
-def fit(train: Part, validation: Part | None, max_steps: int, steps_per_epoch: int) -> nn.Module:
+def fit(
+    train: Part, validation: Part | None, max_steps: int, steps_per_epoch: int, *, device: str = "cpu"
+) -> nn.Module:
     """Train d -> 128 -> classes on one fold; validate every `steps_per_epoch`, keep the best weights.
 
     Without validation rows, keep the last. An epoch's rows are shuffled by one gather and cut into views; no loader, no
-    copies between; the fused Adam.
+    copies between; the fused Adam. All rows lie on the device; the network is returned on the CPU.
     """
-    x, y = (torch.from_numpy(array) for array in train)
-    watched, wanted = map(torch.from_numpy, validation or train)
-    network = nn.Sequential(nn.Linear(x.shape[1], 128), nn.ReLU(), nn.Linear(128, int(y.max()) + 1))
+    x, y = (torch.from_numpy(array).to(device) for array in train)
+    watched, wanted = (torch.from_numpy(array).to(device) for array in validation or train)
+    network = nn.Sequential(nn.Linear(x.shape[1], 128), nn.ReLU(), nn.Linear(128, int(y.max()) + 1)).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     best_loss, best_weights = float("inf"), network.state_dict()
     step = 0
     while step < max_steps:
-        order = torch.randperm(len(x))
+        order = torch.randperm(len(x)).to(device)
         for rows, labels in zip(torch.split(x[order], 64), torch.split(y[order], 64), strict=True):
             optimizer.zero_grad(set_to_none=True)
             cross_entropy(network(rows), labels).backward()  # type: ignore[no-untyped-call]
@@ -36,4 +38,4 @@ def fit(train: Part, validation: Part | None, max_steps: int, steps_per_epoch: i
                 break
     if validation is not None:
         network.load_state_dict(best_weights)
-    return network
+    return network.cpu()

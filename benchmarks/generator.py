@@ -67,8 +67,8 @@ def augmented(
     return augment(texts, rows, chosen, augmenter, graphs, ratio=ratio)
 
 
-def training(max_steps: int) -> "StackedTraining":
-    """The program's default classifier and loss, on batches of 64."""
+def training(max_steps: int, *, accelerator: str = "auto", cuda_graphs: bool = True) -> "StackedTraining":
+    """The program's default classifier and loss, on batches of 64; `accelerator` is Lightning's word."""
     from hydra import compose, initialize_config_dir
     from hydra.utils import instantiate
 
@@ -79,7 +79,13 @@ def training(max_steps: int) -> "StackedTraining":
     quieten_lightning()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config = compose("config")
-    trainer: dict[str, Any] = {**config.trainer, "enable_progress_bar": False}
+    trainer: dict[str, Any] = {**config.trainer, "accelerator": accelerator, "enable_progress_bar": False}
     return StackedTraining(
-        instantiate(config.classifier), instantiate(config.loss), BATCH_SIZE, max_steps, trainer, final=BAGGED
+        instantiate(config.classifier),
+        instantiate(config.loss),
+        BATCH_SIZE,
+        max_steps,
+        trainer,
+        final=BAGGED,
+        cuda_graphs=cuda_graphs,
     )

@@ -48,6 +48,7 @@ class Config:
     max_steps: int = 1024
     steps_per_epoch: int = 50
     seed: int = 0
+    accelerator: str = "auto"
 
 
 class MLP(pl.LightningModule):
@@ -73,7 +74,7 @@ class MLP(pl.LightningModule):
     def validation_step(self, batch: list[torch.Tensor], batch_idx: int) -> None:
         """Lightning's hook."""
         x, y = batch
-        self.losses.append(nn.functional.cross_entropy(self(x) - self.log_prior, y, reduction="none"))
+        self.losses.append(nn.functional.cross_entropy(self(x) - self.log_prior.to(x.device), y, reduction="none"))
 
     def on_validation_epoch_end(self) -> None:
         """Lightning's hook."""
@@ -87,13 +88,16 @@ class MLP(pl.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=1e-3)
 
 
-def fit(train: Part, validation: Part | None, max_steps: int, steps_per_epoch: int) -> MLP:
+def fit(
+    train: Part, validation: Part | None, max_steps: int, steps_per_epoch: int, *, accelerator: str = "auto"
+) -> MLP:
     """Train on one fold; validate every `steps_per_epoch`, keep the best weights; without validation rows the last."""
     data = TensorDataset(*map(torch.from_numpy, train))
     watched = None if validation is None else TensorDataset(*map(torch.from_numpy, validation))
     counts = torch.from_numpy(np.bincount(train[1]))
     model = MLP(train[0].shape[1], len(counts), (counts / counts.sum()).log())
     trainer = pl.Trainer(
+        accelerator=accelerator,
         max_epochs=-1,
         max_steps=max_steps,
         val_check_interval=None if watched is None else steps_per_epoch,
@@ -159,7 +163,13 @@ def run(config: Config) -> dict[str, Any]:
         x, y = rows[train], labels[train]
         if config.augmenter != "none":
             x, y = SAMPLERS[config.augmenter](random_state=config.seed).fit_resample(x, y)
-        model = fit((x, y), (rows[validation], labels[validation]), config.max_steps, config.steps_per_epoch)
+        model = fit(
+            (x, y),
+            (rows[validation], labels[validation]),
+            config.max_steps,
+            config.steps_per_epoch,
+            accelerator=config.accelerator,
+        )
         predicted = predict(model, rows[test])
         scores["accuracy"].append(float(accuracy_score(labels[test], predicted)))
         scores["f1_macro"].append(float(f1_score(labels[test], predicted, average="macro")))

@@ -79,17 +79,18 @@ def lightning(args: argparse.Namespace) -> Callable[[], Arrays]:
     from benchmarks import naive
 
     naive.quieten_lightning()
-    return _fold_by_fold(args, naive.fit)
+    return fold_by_fold(args, naive.fit)
 
 
 def bare(args: argparse.Namespace) -> Callable[[], Arrays]:
     """A loop in torch alone for each."""
     from benchmarks import bare
 
-    return _fold_by_fold(args, bare.fit)
+    return fold_by_fold(args, bare.fit)
 
 
-def _fold_by_fold(args: argparse.Namespace, fit: Callable[..., Any]) -> Callable[[], Arrays]:
+def fold_by_fold(args: argparse.Namespace, fit: Callable[..., Any]) -> Callable[[], Arrays]:
+    """Fits of all folds, one after the other; `fit` as `benchmarks.naive.fit`."""
     import torch
 
     from benchmarks.naive import predict
@@ -112,8 +113,11 @@ def _fold_by_fold(args: argparse.Namespace, fit: Callable[..., Any]) -> Callable
     return lambda: train(folds, args.epochs)
 
 
-def synaug(args: argparse.Namespace) -> Callable[..., Arrays]:
-    """The program's own way, from `synaug.pipeline.run`: all fits in stacks, or those of one fold alone."""
+def synaug(args: argparse.Namespace, **of_training: Any) -> Callable[..., Arrays]:
+    """The program's own way, from `synaug.pipeline.run`: all fits in stacks, or those of one fold alone.
+
+    `of_training` are more arguments of `benchmarks.generator.training`.
+    """
     from imblearn import FunctionSampler
 
     from synaug.augmenter import Augmenter
@@ -123,7 +127,7 @@ def synaug(args: argparse.Namespace) -> Callable[..., Arrays]:
 
     def train(chosen: Sequence["Split"], epochs: int) -> Arrays:
         data = augmented(rows, texts, chosen, Augmenter(FunctionSampler(), 0.0), ratio=None)
-        predicted = training(epochs * steps_per_epoch(args)).fit(data)
+        predicted = training(epochs * steps_per_epoch(args), **of_training).fit(data)
         log_probabilities = [[of_split.chosen["prior_corrected"].test, of_split.last] for of_split in predicted.splits]
         accuracy = [
             (of_fit.argmax(1) == texts.labels[fold.test]).mean()

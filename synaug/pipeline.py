@@ -608,6 +608,7 @@ def make_training(config: DictConfig, prepared: Prepared, *, keep: bool = False)
         trainer=OmegaConf.to_container(config.trainer, resolve=True),  # type: ignore[arg-type]
         final=prepared.validation.final,
         keep=keep,
+        cuda_graphs=config.get("cuda_graphs", True),  # records from before it was a setting lack it
     )
 
 

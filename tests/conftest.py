@@ -34,6 +34,7 @@ settings.load_profile("synaug")
 # Tests that run the whole program, train, encode with a transformer, or start processes, servers or a browser. What is
 # in no list is a unit test, so a quick module needs no line here.
 INTEGRATION_MODULES = {
+    "test_accelerator",
     "test_app",
     "test_before_a_sweep",
     "test_benchmarks",

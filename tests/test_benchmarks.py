@@ -15,7 +15,7 @@ import pytest
 from hydra.core.config_store import ConfigStore
 
 from benchmarks import __main__ as every
-from benchmarks import budget, encode, measure, naive, process, start, sweep, train, vae
+from benchmarks import budget, encode, gpu, measure, naive, process, start, sweep, train, vae
 from benchmarks.measure import Differs, Row, Run
 from benchmarks.stage import Stage
 from synaug.command.process import as_before
@@ -330,6 +330,63 @@ def test_starts_are_timed(here: Callable[..., list[Row]], monkeypatch: pytest.Mo
         start.require_light("--help", f"{light}import time:       100 |        100 |   torch.nn\n")
     with pytest.raises(Differs, match="lacks synaug"):
         start.require_light("--help", "")
+
+
+GPU = [
+    "--device",
+    "cpu",
+    "--rows",
+    "120",
+    "--checked",
+    "12",
+    "--training-rows",
+    "320",
+    "--epochs",
+    "2",
+    "--steps",
+    "16",
+]
+
+
+def test_a_card_is_compared_with_the_cpu_which_equals_itself_and_is_no_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(process, "command", command_here)
+    monkeypatch.setattr(gpu, "RESULTS", tmp_path / "results")
+    result = gpu.main([*GPU, "--repetitions", "1", "--output", str(tmp_path / "cpu.json")])
+    assert not (tmp_path / "results").exists()
+    assert json.loads((tmp_path / "cpu.json").read_text()) == result
+    assert result["is_accelerator"] is False
+    equality = result["equality"]
+    assert (equality["score_points"], equality["decided_alike"]) == (0, 1)
+    assert equality["least_cosine"]["float32"] > gpu.COSINE
+    assert 0.999 < equality["least_cosine"]["bfloat16"] < equality["least_cosine"]["float16"] < 1
+    for what in ("encode", "train", "grid"):
+        assert all(seconds > 0 for side in result["seconds"][what].values() for seconds in side)
+    assert "100.000 % of rows decided alike" in capsys.readouterr().out
+
+
+def test_a_device_that_decides_otherwise_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    args = gpu.arguments(GPU)
+    of_cpu = np.log([[[[0.9, 0.1], [0.2, 0.8]]]])
+
+    def synaug(sizes: argparse.Namespace, accelerator: str) -> Callable[[], dict[str, Any]]:
+        said = of_cpu if accelerator == "cpu" else of_cpu[..., ::-1]
+        return lambda: {"accuracy": np.array([0.9]), "log_probabilities": said}
+
+    monkeypatch.setattr(train, "synaug", synaug)
+    assert gpu.same_training("cpu", args) == {"score_points": 0, "decided_alike": 1}
+    with pytest.raises(Differs, match=r"training on cuda: 0.00 points from the CPU's scores, 0.00 % decided alike"):
+        gpu.same_training("cuda", args)
+
+
+def test_what_a_machine_without_a_registry_needs_can_be_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "WHEELS", ())
+    gpu.main(["--pack", str(tmp_path / "packed"), "--rows", "20"])
+    material = gpu.packed(tmp_path / "packed", tmp_path / "scratch")
+    assert len(material.texts) == len(material.labels) == len(material.embeddings) == 20
+    found = gpu.encoder(material.model, "cpu", "float32").encode(material.texts[:3])
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
 
 
 def test_the_budget_s_table_is_of_the_curves(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 from sklearn.base import BaseEstimator
@@ -23,6 +24,8 @@ from tests.leaves import cases
 from tests.program import TOY, Outcome, Program, run
 
 CHECKOUT = Path(__file__).parents[1]
+# Of the machine on which the tests run: with one, these settings are sound.
+WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 HEAVY = ("torch", "transformers", "pytorch_lightning", "wandb", "sklearn", "imblearn", "datasets", "pandas")
 
 
@@ -449,6 +452,7 @@ def test_a_list_for_a_group_is_told_what_a_sweep_is(tmp_path: Path, csv: str, op
         (["trainer.accelerator=null"], "trainer.accelerator=null must be auto, cpu, gpu"),
         (["trainer.accelerator=abacus"], "trainer.accelerator=abacus, "),
         (["trainer.accelerator=tpu"], "trainer.accelerator=tpu, "),
+        pytest.param(["trainer.accelerator=gpu"], "trainer.accelerator=gpu, ", marks=WITHOUT_GPU),
         (["+trainer.precision=foo"], "trainer.precision=foo must be one of 32,"),
         (["+trainer.precision=64-true"], "trainer.precision=64-true must be one of 32,"),
         (["+trainer.precision=bf16-true"], "trainer.precision=bf16-true must be one of 32,"),
@@ -497,6 +501,11 @@ def test_a_list_for_a_group_is_told_what_a_sweep_is(tmp_path: Path, csv: str, op
         (["imbalance_ratio._target_=os.path.join"], "imbalance_ratio"),
         (["encoder=minilm", "encoder.device=anything"], "encoder.device=anything must be a device"),
         (["encoder=minilm", "encoder.device=cuda:99"], "encoder.device=cuda:99 cannot be used"),
+        pytest.param(
+            ["encoder=minilm", "encoder.device=cuda"], "encoder.device=cuda cannot be used", marks=WITHOUT_GPU
+        ),
+        (["encoder=minilm", "encoder.precision=half"], "encoder.precision=half must be one of float32"),
+        (["cuda_graphs=maybe"], "cuda_graphs=maybe must be true or false"),
         (["encoder=minilm", "encoder.batch_tokens=true"], "encoder.batch_tokens=true must be a whole number"),
         (["imbalance_ratio.minority=5"], "imbalance_ratio.minority=5 must be rotate, or a list of different class nam"),
         (["imbalance_ratio=natural", "imbalance_ratio.minority=rotate"], "imbalance_ratio.minority=rotate thins other"),

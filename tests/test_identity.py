@@ -102,6 +102,8 @@ def test_only_what_decides_numbers_enters_the_identity() -> None:
         {"output_dir": "there"},
         {"logger": {"_target_": "wandb"}},
         {"encoder": {"model": "m", "device": "cuda"}},
+        {"encoder": {"model": "m", "precision": "float32"}},
+        {"cuda_graphs": False},
         {"dataset": {"name": "trec", "licence": "y"}},
         {"trainer": {"accelerator": "gpu", "precision": "32-true"}},
         {"n_folds": 10.0},
@@ -113,6 +115,7 @@ def test_only_what_decides_numbers_enters_the_identity() -> None:
         {"validation": {"_target_": "synaug.validation.Holdout"}},
         {"dataset": {"name": "imdb"}},
         {"trainer": {"precision": "bf16-mixed"}},
+        {"encoder": {"model": "m", "precision": "bfloat16"}},
     ):
         assert record.identity(config(**other), sources) != base
     assert record.identity(config(), sources | {"dataset": "sha256:3"}) != base

@@ -1,6 +1,7 @@
 """What a stack takes: rows of all members, side by side."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -19,3 +20,19 @@ class StackedBatch:
     def to(self, device: torch.device) -> "StackedBatch":
         """The same rows on a device."""
         return StackedBatch(self.x.to(device), self.y.to(device))
+
+
+@runtime_checkable
+class RowsOfSteps(Protocol):
+    """Consecutive batches as the numbers of their rows, which are on the device on which they are trained on.
+
+    Attributes
+    ----------
+    rows
+        int32 `[n_steps, m, B]`.
+    """
+
+    rows: torch.Tensor
+
+    def gather(self, rows: torch.Tensor) -> StackedBatch:
+        """The batch of so many rows `[m, B]`."""

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningModule
 
-from synaug.classifier.batch import StackedBatch
+from synaug.classifier.batch import RowsOfSteps, StackedBatch
+from synaug.classifier.replay import RECORDED_ON, CudaGraphs, Recorder, ReplayedStep
 from synaug.classifier.stacked import StackedMLP
 from synaug.errors import UserError
 from synaug.loss import Loss, Plain
@@ -70,7 +72,16 @@ class Classifier(LightningModule):
         Called with the parameters; must work element by element (SGD, Adam and their kin do).
     watcher
         Who looks at the members; None for nobody.
+
+    Attributes
+    ----------
+    steps_done
+        Optimiser steps so far.
+    recorder
+        What records steps on a GPU; None to take each by itself.
     """
+
+    recorder: Recorder | None = CudaGraphs()
 
     def __init__(
         self,
@@ -98,7 +109,9 @@ class Classifier(LightningModule):
         counts = np.ones((len(seeds), n_classes), np.int64) if class_counts is None else class_counts
         self.class_counts: torch.Tensor
         self.register_buffer("class_counts", torch.from_numpy(counts).float(), persistent=False)
+        self.steps_done = 0
         self._train_loss: list[torch.Tensor] = []
+        self._replayed: ReplayedStep | None = None  # of the members as they are now
         self._blocks: list[torch.Tensor] = []
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -119,12 +132,14 @@ class Classifier(LightningModule):
 
     def load(self, weights: Weights) -> None:
         """Make this a stack of the members that these weights are of."""
+        self._replayed = None
         for name, weight in self.network.named_parameters():
             weight.data = weights[name].to(weight.device)
 
     def leave(self, going_on: NDArray[np.intp]) -> None:
         """Let all members but some (by their places, ascending) leave the stack, and their moments the optimiser."""
         index = torch.from_numpy(going_on)
+        self._replayed = None
 
         def kept(values: torch.Tensor) -> torch.Tensor:
             return values.index_select(0, index.to(values.device))
@@ -153,6 +168,11 @@ class Classifier(LightningModule):
         arguments = inspect.signature(self.optimizer).parameters
         given = getattr(self.optimizer, "keywords", {})
         parameters = list(self.network.parameters())
+        if self.device.type in RECORDED_ON and "capturable" in arguments and not {"foreach", "capturable"} & set(given):
+            # With its count of steps on the GPU, so that a step can be recorded; in one kernel, if it has one there.
+            # (Some have one for CPUs alone: those are not capturable.)
+            one_kernel = {"fused": True} if "fused" in arguments and "fused" not in given else {}
+            return self.optimizer(parameters, capturable=True, **one_kernel)
         if self.device.type != "cpu" or "fused" not in arguments or {"fused", "foreach", "capturable"} & set(given):
             return self.optimizer(parameters)
         # What is left over from whole vector registers is rounded otherwise, and where the rest of a member falls
@@ -166,12 +186,40 @@ class Classifier(LightningModule):
         """Several optimiser steps on the members' mean losses, summed."""
         optimizer = self.optimizers()
         assert not isinstance(optimizer, list)
+        if isinstance(steps, RowsOfSteps) and self.recorder is not None and self._can_be_recorded(optimizer):
+            if self._replayed is None:
+                self._replayed = ReplayedStep(partial(self._step_on_rows, steps), self.recorder)
+            self._train_loss += self._replayed.run(steps.rows)
+            self.steps_done += len(steps.rows)
+            return
         for batch in steps:
             losses = self.loss(self(batch.x), batch.y, self.class_counts).mean(1)
             self._train_loss.append(losses.detach())
             optimizer.zero_grad()
             self.manual_backward(losses.sum())
             optimizer.step()
+            self.steps_done += 1
+
+    def _can_be_recorded(self, optimizer: Any) -> bool:
+        """Whether steps run on a CUDA device in plain float32, with an optimiser that keeps its numbers there."""
+        is_plain = self.trainer.precision == "32-true"  # others scale losses, or cast weights, from step to step
+        capturable = all(group.get("capturable") for group in optimizer.param_groups)
+        return self.device.type in RECORDED_ON and is_plain and capturable
+
+    def _step_on_rows(self, steps: RowsOfSteps, rows: torch.Tensor) -> torch.Tensor:
+        """A step of which no part waits for the GPU: what can be recorded."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        batch = steps.gather(rows)
+        losses = self.loss(self(batch.x), batch.y, self.class_counts).mean(1)
+        optimizer.zero_grad()
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return losses.detach()
+
+    def on_fit_end(self) -> None:
+        """Let the recorded step go, and the memory that it holds."""
+        self._replayed = None
 
     def on_validation_epoch_start(self) -> None:
         """Begin to gather what the members say."""
@@ -188,7 +236,7 @@ class Classifier(LightningModule):
         log_probabilities = torch.cat(self._blocks, dim=1).numpy()
         train_loss = torch.stack(self._train_loss).cpu().double().mean(0).numpy()
         self._train_loss.clear()
-        going_on = self.watcher.look(self.trainer.global_step, train_loss, log_probabilities, self)
+        going_on = self.watcher.look(self.steps_done, train_loss, log_probabilities, self)
         if not len(going_on):
             self.trainer.should_stop = True
         elif len(going_on) < len(self.class_counts):

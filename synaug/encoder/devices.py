@@ -1,8 +1,10 @@
 """On which devices a model works: all GPUs, or the best there is, or those that the user names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from synaug.accelerator import is_out_of_memory
 from synaug.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,3 +59,16 @@ def best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+@contextmanager
+def memory_for_one_text(device: Any, setting: str) -> Iterator[None]:
+    """Say what to do if a device has too little memory for a single text; `setting` makes texts shorter."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"{device} has too little free memory for a single text: lower {setting}, or set encoder.device=cpu"
+        ) from error

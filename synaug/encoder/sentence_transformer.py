@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug import settings
-from synaug.encoder.devices import placed
+from synaug.accelerator import in_halves
+from synaug.encoder.devices import memory_for_one_text, placed
 from synaug.encoder.library import LibraryEncoder
 from synaug.encoder.model_files import MODEL_FILES, ModelFiles
 from synaug.encoder.transformer import transformers_quiet
@@ -262,7 +263,7 @@ class SentenceTransformerEncoder(LibraryEncoder):
         order = sorted(range(len(distinct)), key=lambda row: (-len(distinct[row]), row))
         batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
 
-        def embed(model: Any, batch: list[int]) -> NDArray[np.float32]:
+        def read(model: Any, batch: list[int]) -> NDArray[np.float32]:
             rows = model.encode(
                 [distinct[row] for row in batch],
                 prompt_name=self.prompt_name,
@@ -273,6 +274,10 @@ class SentenceTransformerEncoder(LibraryEncoder):
                 convert_to_numpy=True,
             )
             return np.asarray(rows, dtype=np.float32)
+
+        def embed(model: Any, batch: list[int]) -> NDArray[np.float32]:
+            with memory_for_one_text(model.device, "encoder.max_length"):
+                return np.concatenate(in_halves(lambda rows: read(model, rows), batch))
 
         blocks, done = [], []
         for batch, block in share_out(embed, batches, self._at_work(len(batches))):

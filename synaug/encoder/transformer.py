@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug import settings
+from synaug.accelerator import in_halves
 from synaug.encoder.batches import flops, token_batches
-from synaug.encoder.devices import placed
+from synaug.encoder.devices import memory_for_one_text, placed
 from synaug.encoder.model_files import VOCABULARY_FILES, ModelFiles
 from synaug.errors import UserError
 
@@ -44,6 +45,9 @@ class TransformerEncoder:
         Tokens in a batch, padding included where there is any; None for what suits the device.
     device
         One, or a list with a copy of the model on each; None for all GPUs, or the best there is.
+    precision
+        In which the layers compute: ``float32``, ``float16`` or ``bfloat16``. Half of it is for GPUs; a CPU does it,
+        too, but slower. Pooling and scaling are in float32 always.
 
     Attributes
     ----------
@@ -64,6 +68,7 @@ class TransformerEncoder:
         normalize: bool = False,
         batch_tokens: int | None = None,
         device: str | Sequence[str] | None = None,
+        precision: str = settings.FLOAT32,
     ) -> None:
         given = {
             "model": model,
@@ -76,6 +81,7 @@ class TransformerEncoder:
             "normalize": normalize,
             "batch_tokens": batch_tokens,
             "device": device,
+            "precision": precision,
         }
         settings.require("encoder", settings.ENCODER, given)
         if pooling == "pooler" and layer != -1:
@@ -88,6 +94,7 @@ class TransformerEncoder:
         self.normalize = normalize
         self.batch_tokens = batch_tokens
         self.device = device
+        self.precision = precision
         self.tokens_done = 0
         self.flops_done = 0
         self._packed = False
@@ -101,7 +108,7 @@ class TransformerEncoder:
         return self.files.source()
 
     def identity(self) -> dict[str, Any]:
-        """What decides the numbers: weights, tokenizer, pooling, layer, length, scale.
+        """What decides the numbers: weights, tokenizer, pooling, layer, length, scale, and another precision.
 
         Where the model lies and what it is called do not enter: a moved folder keeps its embeddings.
         """
@@ -111,6 +118,7 @@ class TransformerEncoder:
             "layer": self.layer,
             "max_length": self.max_length,
             "normalize": self.normalize,
+            **({} if self.precision == settings.FLOAT32 else {"precision": self.precision}),
         }
 
     @cached_property
@@ -163,6 +171,8 @@ class TransformerEncoder:
                 f"encoder.max_length={self.max_length} is more than the {longest} tokens {self.model} reads: lower it"
             )
         devices = placed(model, self.device)
+        if self.precision != settings.FLOAT32:
+            model.to(getattr(torch, self.precision))
         tokenizer.padding_side = "right"  # otherwise cls pooling would read padding
         return tokenizer, model.eval(), devices
 
@@ -222,7 +232,8 @@ class TransformerEncoder:
         batches = token_batches(lengths, budget, padded=not self._packed)
 
         def embed(model: Any, batch: list[int]) -> NDArray[np.float32]:
-            return self._embed(model, [tokens[row] for row in batch])
+            with memory_for_one_text(model.device, "encoder.max_length"):
+                return np.concatenate(in_halves(lambda rows: self._embed(model, [tokens[row] for row in rows]), batch))
 
         blocks = []
         done: list[int] = []
@@ -260,13 +271,13 @@ class TransformerEncoder:
                     mask = batch["attention_mask"].unsqueeze(-1)
                     pooled = (self._states(output) * mask).sum(1) / mask.sum(1)
             embedded: NDArray[np.float32] = (
-                (normalize(pooled, dim=-1) if self.normalize else pooled).float().cpu().numpy()
+                (normalize(pooled.float(), dim=-1) if self.normalize else pooled.float()).cpu().numpy()
             )
         return embedded
 
     def _states(self, output: Any) -> "torch.Tensor":
         states: torch.Tensor = output.last_hidden_state if self.layer == -1 else output.hidden_states[self.layer]
-        return states
+        return states.float()
 
 
 @contextmanager

@@ -53,6 +53,7 @@ class ClassWeighted(Weighted):
     def __init__(self, weights: Sequence[float] | Mapping[str, float] | None = None) -> None:
         settings.require("loss", settings.OF_A_TARGET["synaug.loss.ClassWeighted"], {"weights": weights})
         self.weights = weights
+        self._by_place: dict[tuple[torch.device, torch.dtype], torch.Tensor] = {}
 
     def for_classes(self, class_names: Sequence[str]) -> Self:
         """The same weights, in the order of the classes.
@@ -83,7 +84,11 @@ class ClassWeighted(Weighted):
         if self.weights is None:
             return 1 / counts
         assert not isinstance(self.weights, Mapping), "weights by name are put in order by for_classes"
-        return torch.tensor(self.weights, dtype=counts.dtype, device=counts.device).expand_as(counts)
+        place = counts.device, counts.dtype
+        if place not in self._by_place:
+            # Written by the device itself: a copy would have the CPU wait for a GPU.
+            self._by_place[place] = torch.stack([counts.new_full((), float(weight)) for weight in self.weights])
+        return self._by_place[place].expand_as(counts)
 
 
 class EffectiveNumber(Weighted):
@@ -106,5 +111,5 @@ class EffectiveNumber(Weighted):
 
     def class_weights(self, counts: torch.Tensor) -> torch.Tensor:
         """1 / (1 − βⁿ)."""
-        log_beta = torch.tensor(self.beta, dtype=counts.dtype, device=counts.device).log()
+        log_beta = counts.new_full((), self.beta).log()  # written by the device itself, without a copy
         return -1 / torch.expm1(counts * log_beta)

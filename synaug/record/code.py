@@ -10,6 +10,7 @@ from synaug.files.digest import json_sha256
 
 # What stands directly below synaug/: rooms and modules. Those that decide a run's numbers (of `settings`, one module) …
 DECIDES_NUMBERS = (
+    "accelerator",
     "augmenter",
     "classifier",
     "dataset",

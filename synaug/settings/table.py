@@ -241,6 +241,7 @@ PROFILES = ("step", "linear", "exponential")
 QUOTING = ("double", "backslash", "none")
 # Whether texts that somebody else wrote must name the rows that they were derived from (`augmenter.sources`).
 REQUIRED, NO_SOURCES = "required", "none"
+FLOAT32 = "float32"  # of an encoder: the precision that all others are named beside
 PRECISIONS = (32, "32", "32-true", 16, "16", "16-mixed", "bf16", "bf16-mixed")
 
 
@@ -310,6 +311,7 @@ OF_A_RUN: dict[str, Kind] = {
     "report": TRUTH,
     "metric": METRIC | NULL,  # `synaug.command.check.parts` knows their names
     "threads": whole(1, 1024) | NULL,
+    "cuda_graphs": TRUTH,
     # Lightning's own arguments, those that a run does not set itself (`OWN_TRAINER_ARGUMENTS`).
     "trainer.accelerator": text("auto, cpu, gpu or another word of Lightning's", r"[a-z]+"),
     "trainer.devices": Kind(
@@ -367,6 +369,7 @@ ENCODER = {
     "normalize": TRUTH,
     "batch_tokens": whole(1, 100_000_000) | NULL,
     "device": DEVICE | list_of(DEVICE, "a list of them", least=1, distinct=False) | NULL,
+    "precision": one_of(FLOAT32, "float16", "bfloat16"),
 }
 NEIGHBOURS = {"k": whole(1, LARGEST), "metric": TEXT, "approximate": TRUTH}
 VAE = {

@@ -2,23 +2,29 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from synaug.accelerator import is_out_of_memory
 from synaug.augmenter import interpolate
 from synaug.classifier.batch import EVALUATION_ROWS, StackedBatch
+from synaug.errors import UserError
 from synaug.training.training_sets import TrainingSet
 
 # Optimiser steps in one of Lightning's batches: its own work for each batch costs half as much as a step.
 BLOCK_STEPS = 10
+# An accelerator would wait meanwhile, and its steps are shorter.
+ACCELERATOR_BLOCK_STEPS = 256
 
 
 class RowPool:
     """Every row that a member trains or is judged on, by number: the data set's first, then the synthetic ones.
 
-    An interpolated row is two numbers and a step until a batch needs it.
+    An interpolated row is two numbers and a step until a batch needs it. All of it lies on one device, on which
+    batches are gathered; it begins on the CPU.
     """
 
     def __init__(
@@ -49,9 +55,41 @@ class RowPool:
         self.standardized = bool(mean.any() or (scale != 1).any())
         self.mean, self.scale = torch.from_numpy(mean), torch.from_numpy(scale)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the rows lie."""
+        return self.rows.device
+
+    def to(self, device: torch.device) -> Self:
+        """Move the rows to a device, once and for all batches.
+
+        Raises
+        ------
+        UserError
+            If they do not fit its memory.
+        """
+        try:
+            for name in ("rows", "labels", "ends", "step", "mean", "scale"):
+                setattr(self, name, getattr(self, name).to(device))
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(
+                f"the {len(self.rows)} rows of this run, {self.rows.nbytes / 2**30:.1f} GiB, do not fit the memory of "
+                f"{device}: train on the CPU with trainer.accelerator=cpu"
+            ) from error
+        return self
+
+    def place(self, rows: torch.Tensor) -> torch.Tensor:
+        """Numbers of rows where they are needed; on a GPU without waiting for it."""
+        if self.device.type == "cuda":
+            return rows.pin_memory().to(self.device, non_blocking=True)
+        return rows.to(self.device)
+
     def take(self, rows: torch.Tensor, members: torch.Tensor) -> StackedBatch:
         """Gather `rows`, int32 or int64 `[m, B]`, of `members`, which are places among all training sets."""
-        x = self._values(rows.flatten()).view(*rows.shape, -1)
+        values = self._values if self.device.type == "cpu" else self._values_at_once
+        x = values(rows.flatten()).view(*rows.shape, -1)
         if self.standardized:
             x = (x - self.mean[members]) / self.scale[members]
         labels = self.labels.index_select(0, rows.flatten()).view(rows.shape)
@@ -69,6 +107,20 @@ class RowPool:
             x.index_copy_(0, synthetic, interpolate(begin, end, self.step.index_select(0, which)[:, None]))
         return x
 
+    def _values_at_once(self, rows: torch.Tensor) -> torch.Tensor:
+        """The same without a shape that depends on numbers: for those, the CPU would have to wait for a GPU."""
+        if not len(self.ends):
+            return self.rows.index_select(0, rows)
+        is_real = rows < self.n_real
+        which = (rows - self.n_real).clamp_min(0)
+        first, second = (torch.where(is_real, rows, end) for end in self.ends.index_select(0, which).unbind(1))
+        begin = self.rows.index_select(0, first)
+        if not self.interpolated:
+            return begin
+        step = torch.where(is_real, 0.0, self.step.index_select(0, which))[:, None]
+        x: torch.Tensor = interpolate(begin, self.rows.index_select(0, second), step)
+        return x
+
 
 class Steps:
     """Consecutive training batches, each gathered when it is its turn: one batch of Lightning's, several steps of ours.
@@ -81,29 +133,22 @@ class Steps:
         int32 `[n_steps, m, B]`.
     members
         Which members these are.
-    device
-        Where the batches go; None leaves them where the pool is.
     """
 
-    def __init__(
-        self, pool: RowPool, rows: torch.Tensor, members: torch.Tensor, device: torch.device | None = None
-    ) -> None:
+    def __init__(self, pool: RowPool, rows: torch.Tensor, members: torch.Tensor) -> None:
         self.pool = pool
         self.rows = rows
         self.members = members
-        self.device = device
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __iter__(self) -> Iterator[StackedBatch]:
-        for rows in self.rows:
-            batch = self.pool.take(rows, self.members)
-            yield batch if self.device is None else batch.to(self.device)
+        return map(self.gather, self.rows)
 
-    def to(self, device: torch.device) -> "Steps":
-        """The same batches on a device."""
-        return Steps(self.pool, self.rows, self.members, device)
+    def gather(self, rows: torch.Tensor) -> StackedBatch:
+        """The batch of so many rows `[m, B]`."""
+        return self.pool.take(rows, self.members)
 
 
 class Passes:
@@ -138,18 +183,20 @@ class TrainingBatches:
     ) -> None:
         self.pool = pool
         self.passes = passes
-        self.members = torch.tensor(members)
+        self.members = pool.place(torch.tensor(members))
         self.batch_size = batch_size
         self.n_steps = n_steps
+        self.block_steps = BLOCK_STEPS if pool.device.type == "cpu" else ACCELERATOR_BLOCK_STEPS
 
     def __len__(self) -> int:
-        return -(-self.n_steps // BLOCK_STEPS)
+        return -(-self.n_steps // self.block_steps)
 
     def __iter__(self) -> Iterator[Steps]:
         drawn = torch.stack([of_member.draw(self.n_steps * self.batch_size) for of_member in self.passes])
         order = drawn.view(len(self.passes), self.n_steps, self.batch_size).transpose(0, 1).contiguous()
-        for start in range(0, self.n_steps, BLOCK_STEPS):
-            yield Steps(self.pool, order[start : start + BLOCK_STEPS], self.members)
+        for start in range(0, self.n_steps, self.block_steps):
+            block = order[start : start + self.block_steps]
+            yield Steps(self.pool, self.pool.place(block), self.members)
 
 
 class EvaluationBatches:
@@ -173,12 +220,12 @@ class EvaluationBatches:
     def __init__(self, pool: RowPool, rows: Sequence[NDArray[np.int64]], members: Sequence[int]) -> None:
         self.pool = pool
         self.n_rows = list(map(len, rows))
-        self.members = torch.tensor(members)
+        self.members = pool.place(torch.tensor(members))
         longest = max(-(-max(self.n_rows) // EVALUATION_ROWS), 1) * EVALUATION_ROWS
         padded = np.zeros((len(rows), longest), dtype=np.int64)
         for index, of_member in enumerate(rows):
             padded[index, : len(of_member)] = of_member
-        self.rows = torch.from_numpy(padded)
+        self.rows = pool.place(torch.from_numpy(padded))
 
     def __len__(self) -> int:
         return self.rows.shape[1] // EVALUATION_ROWS

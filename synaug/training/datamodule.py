@@ -85,8 +85,8 @@ class EmbeddingDataModule(LightningDataModule):
     def transfer_batch_to_device(
         self, batch: StackedBatch | Steps, device: torch.device, dataloader_idx: int
     ) -> StackedBatch | Steps:
-        """Lightning's hook for our batch types."""
-        return batch.to(device)
+        """Lightning's hook for our batch types: rows were gathered where the pool lies, which is on the device."""
+        return batch
 
 
 def judging_rows(training_set: TrainingSet) -> NDArray[np.int64]:

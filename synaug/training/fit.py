@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]  # documented
 
+from synaug.accelerator import in_halves, is_out_of_memory, usable_bytes
 from synaug.classifier import Classifier, WithoutBiases
+from synaug.classifier.batch import EVALUATION_ROWS
 from synaug.errors import UserError
 from synaug.loss import Loss
 from synaug.scores.decision import ARGMAX, CANDIDATE_RULES, CANDIDATES
@@ -38,6 +40,10 @@ MemberWeights = dict[str, NDArray[np.float32]]
 # Weights, gradients and Adam's two moments of a stack must fit the caches of a core. Larger stacks save few calls
 # and are slowed down by memory.
 STACK_BYTES = 8 << 20
+BYTES_OF_A_WEIGHT = 16  # with its gradient and Adam's two moments
+# Tensors as large as a batch of a member's rows that a step has at once: two ends of an interpolation, steps between
+# them, activations and their gradients. A generous count: what it misses is found out by halving.
+BATCHES_AT_ONCE = 8
 TAU_NORM_OF = CANDIDATES[0].name  # at whose step the last layer's weights are normalised
 
 
@@ -71,6 +77,8 @@ class StackedTraining:
         the step that the inner ones chose.
     keep
         Whether to return the fitted classifiers, too.
+    cuda_graphs
+        Whether a step on a GPU is recorded and replayed (`synaug.classifier.replay`). Elsewhere it changes nothing.
     """
 
     classifier: Callable[..., Classifier]
@@ -80,6 +88,7 @@ class StackedTraining:
     trainer: Mapping[str, Any]
     final: str
     keep: bool = False
+    cuda_graphs: bool = True
 
     def fit(self, data: TrainingData) -> Predictions:
         """Train all members, and predict with the weights that each rule chose.
@@ -87,10 +96,12 @@ class StackedTraining:
         Raises
         ------
         UserError
-            If a split's loss on out-of-fold rows was never finite, or if its fit on all rows diverged.
+            If a split's loss on out-of-fold rows was never finite, or if its fit on all rows diverged; if an
+            accelerator has too little memory for all rows, or for the members of one split.
         """
         counts = data.class_counts()
-        task = _Task(self, data, RowPool(data.embeddings, data.labels, data.training_sets), counts)
+        pool = RowPool(data.embeddings, data.labels, data.training_sets).to(_device(self.trainer))
+        task = _Task(self, data, pool, counts)
         n_inner, n_all = len(data.inner), len(data.training_sets)
         log.info(
             "training %d members for at most %d steps (%d splits, with %d of inner folds)",
@@ -100,11 +111,11 @@ class StackedTraining:
             n_inner,
         )
         with StepsBar(n_all * self.max_steps, self.trainer.get("enable_progress_bar", True)) as bar:
-            for members in task.stacks(range(n_inner)):
-                task.inner(members, bar)
+            for splits in task.stacks(range(n_inner)):
+                task.train(task.inner, splits, bar)
             task.check()
-            for members in task.stacks(range(n_inner, n_all)):
-                task.whole(members, bar)
+            for splits in task.stacks(range(n_inner, n_all)):
+                task.train(task.whole, splits, bar)
         return task.predictions()
 
 
@@ -118,7 +129,8 @@ class _Task:
         self.counts = counts
         self.carried = training.loss.carried_prior(counts)
         self.steps = looks(training.max_steps)
-        self.watches: list[Watch] = []
+        self.watches: dict[int, Watch] = {}  # of each stack, by its first member
+        self.flops: dict[int, float] = {}
         self.judges: dict[int, SplitJudge] = {}
         # By member: what it says of the test rows at the end, and, by rule, of its rows at the step that was chosen.
         self.last: dict[int, Array] = {}
@@ -129,22 +141,52 @@ class _Task:
         self.ends_on_left_out: dict[int, LinearEnd] = {}
         # By rule and member, the weights that said it, where they are to be kept.
         self.weights: dict[str, dict[int, MemberWeights]] = {rule: {} for rule in (ARGMAX, *CANDIDATE_RULES)}
-        self.flops = 0.0
 
-    def stacks(self, members: Sequence[int]) -> list[list[int]]:
-        """Cut members into stacks of `STACK_BYTES`, all of a split into one."""
+    def stacks(self, members: Sequence[int]) -> list[list[list[int]]]:
+        """Cut members into stacks of as many as run well together; of each stack, the members of each split."""
         splits: dict[int, list[int]] = {}
         for member in members:
             splits.setdefault(self.data.training_sets[member].place, []).append(member)
-        n_bytes = 16 * sum(weight[0].numel() for weight in self._classifier(members[:1]).parameters())
-        at_once = max(STACK_BYTES // max(n_bytes, 1), 1)
-        stacks: list[list[int]] = []
+        at_once = self._at_once(members)
+        stacks: list[list[list[int]]] = []
         for of_split in splits.values():
-            if stacks and len(stacks[-1]) + len(of_split) <= at_once:
-                stacks[-1] += of_split
+            if stacks and sum(map(len, stacks[-1])) + len(of_split) <= at_once:
+                stacks[-1].append(of_split)
             else:
-                stacks.append(list(of_split))
+                stacks.append([of_split])
         return stacks
+
+    def _at_once(self, members: Sequence[int]) -> int:
+        """How many members are to be in a stack: on a CPU what fits a core's cache, on a GPU what fits its memory."""
+        weights = self._classifier(members[:1]).weights
+        n_bytes = BYTES_OF_A_WEIGHT * sum(weight[0].numel() for weight in weights.values())
+        usable = usable_bytes(self.pool.device)
+        if usable is None:
+            return max(STACK_BYTES // max(n_bytes, 1), 1)
+        # A row, and what layers make of it: biases are as wide.
+        width = self.data.embeddings.shape[1] + sum(of.shape[-1] for of in weights.values() if of.shape[1] == 1)
+        n_bytes += 4 * width * BATCHES_AT_ONCE * max(self.training.batch_size, EVALUATION_ROWS)
+        return max(usable // n_bytes, 1)
+
+    def train(
+        self, train: Callable[[Sequence[int], StepsBar], None], splits: Sequence[Sequence[int]], bar: StepsBar
+    ) -> None:
+        """Train a stack, or where an accelerator's memory is too little for it, halves of it."""
+
+        def at_once(some: Sequence[Sequence[int]]) -> None:
+            members = [member for of_split in some for member in of_split]
+            train(members, bar)
+            bar.end_of_stack(len(members), self.training.max_steps)
+
+        try:
+            in_halves(at_once, splits)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise UserError(
+                f"{self.pool.device} has too little free memory for the {len(splits[-1])} models of one split: lower "
+                "batch_size, or train on the CPU with trainer.accelerator=cpu"
+            ) from error
 
     def inner(self, members: Sequence[int], bar: StepsBar) -> None:
         """Train a stack of inner folds, and predict with the weights that each rule chose."""
@@ -233,11 +275,13 @@ class _Task:
 
     def _trained(self, module: EmbeddingDataModule, watch: Watch, bar: StepsBar) -> tuple[Trainer, Classifier]:
         stack = self._classifier(module.members, watch)
+        if not self.training.cuda_graphs:
+            stack.recorder = None
         trainer = _trainer(self.training.trainer, len(self.steps), bar.callback(len(module.members)))
         trainer.fit(stack, module)
-        bar.end_of_stack(len(module.members), self.training.max_steps)
-        self.watches.append(watch)
-        self.flops += stack.flops(watch.n_trained, watch.n_judged)
+        # A stack that fails after this is halved, and its first half takes its place here.
+        self.watches[module.members[0]] = watch
+        self.flops[module.members[0]] = stack.flops(watch.n_trained, watch.n_judged)
         return trainer, stack
 
     def predictions(self) -> Predictions:
@@ -245,9 +289,9 @@ class _Task:
         return Predictions(
             splits=[self._of_split(place) for place in range(len(self.data.splits))],
             members=len(self.data.training_sets),
-            n_trained=sum(watch.n_trained for watch in self.watches),
-            optimiser_steps=sum(watch.optimiser_steps for watch in self.watches),
-            flops=self.flops,
+            n_trained=sum(watch.n_trained for watch in self.watches.values()),
+            optimiser_steps=sum(watch.optimiser_steps for watch in self.watches.values()),
+            flops=sum(self.flops.values()),
             curves=self._curves(),
         )
 
@@ -313,7 +357,7 @@ class _Task:
             for rule in CANDIDATE_RULES:
                 losses = judge.losses[rule]
                 points[f"{rule}_loss"][: len(losses), place] = losses
-        of_whole = [watch for watch in self.watches if isinstance(watch, WholeWatch)]
+        of_whole = [watch for watch in self.watches.values() if isinstance(watch, WholeWatch)]
         for name in ("train_loss", "argmax_test"):
             by_place = {place: values for watch in of_whole for place, values in getattr(watch, name).items()}
             points[name] = np.stack([by_place[place] for place in range(shape[1])], axis=1)
@@ -339,6 +383,12 @@ def _said(
     return {
         member: of_member[:count] for member, of_member, count in zip(members, stacked, batches.n_rows, strict=True)
     }
+
+
+def _device(arguments: Mapping[str, Any]) -> torch.device:
+    """Where a Trainer of these arguments works."""
+    decisive = {key: arguments[key] for key in ("accelerator", "devices", "strategy") if key in arguments}
+    return _trainer(decisive, 1, Callback()).strategy.root_device
 
 
 def _trainer(arguments: Mapping[str, Any], n_epochs: int, bar: Callback) -> Trainer:

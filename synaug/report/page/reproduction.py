@@ -25,6 +25,7 @@ LEFT_OUT = (
     "force",
     "report",
     "threads",
+    "cuda_graphs",
     "logger",
     "trainer.enable_progress_bar",
     "hydra/launcher",
