@@ -309,6 +309,7 @@ def _model(
     from synaug.model.card import card
     from synaug.model.head import STACKED, Head
     from synaug.model.model import Model
+    from synaug.model.vectors import kept
 
     texts, found, recorded = prepared.texts, source.favoured, source.record
     weights, decision = decision_of(source.need, fitted, texts.class_names, texts.rows_per_class)
@@ -323,7 +324,7 @@ def _model(
         "decision": decision.to_json(),
         "target_prior": container["target_prior"],
         "encoder": {
-            "settings": container["encoder"],
+            "settings": kept(container["encoder"]),
             "identity": dict(prepared.encoder),
             "source": sources["encoder"],
             "reads_texts": not isinstance(encoder, BringsVectors),

@@ -80,7 +80,8 @@ def _front(config: Mapping[str, Any]) -> dict[str, Any]:
     if data.get("hub_id"):
         front["datasets"] = [data["hub_id"]]
     model = str(encoder.get("model", ""))
-    if model.count("/") == 1 and not model.startswith((".", "/", "~")):
+    of_the_hub = str(config["encoder"].get("source", "")).startswith("hub:") or encoder.get("package")
+    if of_the_hub and model.count("/") == 1:  # else it may be a folder, which is nobody else's
         front["base_model"] = model
     if metrics:
         front["model-index"] = [{"name": shown(record["run"]), "results": [result]}]
