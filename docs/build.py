@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from docs.reference import pages
 from docs.words import OF_GROUPS
+from synaug.files.atomic import replacing_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "pages"
@@ -133,8 +134,8 @@ def build(site: Path) -> None:
         for page in (folder / "site").rglob("*.html"):
             up = "../" * (len(page.relative_to(folder / "site").parts) - 1)
             page.write_text(page.read_text(encoding="utf-8").replace(SHIM, up + OUR_SHIM), encoding="utf-8")
-        shutil.rmtree(site, ignore_errors=True)
-        shutil.copytree(folder / "site", site)
+        with replacing_folder(site) as new:
+            shutil.copytree(folder / "site", new, dirs_exist_ok=True)
 
 
 def without_colours(text: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from synaug.files.atomic import files_below, replacing
+from synaug.files.atomic import files_below, finished, replacing, replacing_folder
 
 ROOT = Path(__file__).parents[1]
 
@@ -167,3 +167,149 @@ def test_folders_that_go_while_files_are_looked_for_are_passed_over(
     monkeypatch.setattr(os, "scandir", disturbed)
     assert files_below(tmp_path, "record.json") == [tmp_path / "a/deep/record.json", tmp_path / "b/record.json"]
     assert files_below(tmp_path / "nowhere", "record.json") == []
+
+
+REPLACED = f"""
+import os, shutil, signal, sys
+from pathlib import Path
+sys.path.insert(0, {str(ROOT)!r})
+from synaug.files.atomic import replacing_folder
+left = int(sys.argv[2])
+def counted(function):
+    def before(*arguments, **options):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **options)
+    return before
+os.replace, os.unlink, os.rmdir, os.mkdir, os.fsync = map(counted, (os.replace, os.unlink, os.rmdir, os.mkdir, os.fsync))
+with replacing_folder(Path(sys.argv[1])) as place:
+    for name in "ab":
+        (place / name).write_text("new")
+"""
+
+
+def folder_of(path: Path, content: str) -> Path:
+    path.mkdir()
+    for name in "ab":
+        (path / name).write_text(content)
+    return path
+
+
+def content_of(path: Path) -> str:
+    """The one word that both files hold: no half folder, and no mixture."""
+    assert sorted(each.name for each in path.iterdir()) == ["a", "b"]
+    (word,) = {(path / name).read_text() for name in "ab"}
+    return word
+
+
+def test_a_folder_is_old_or_new_wherever_its_writer_is_killed(tmp_path: Path) -> None:
+    ended, found, gaps = [], [], 0
+    for step in range(20):
+        path = folder_of(tmp_path / f"{step}", "old")
+        command = [sys.executable, "-c", REPLACED, str(path), str(step)]
+        ended.append(subprocess.run(command, check=False).returncode)
+        gaps += not path.exists()
+        assert finished(path) == path
+        found.append(content_of(path))
+        with replacing_folder(path) as place:
+            for name in "ab":
+                (place / name).write_text("newer")
+        assert content_of(path) == "newer"
+        # What was moved aside is gone; of a writer that was killed while it wrote, its unfinished folder stays.
+        assert not [left for left in tmp_path.iterdir() if left.name.endswith(".old.tmp")]
+        if ended[-1] == 0:
+            break
+    assert ended == [-signal.SIGKILL] * (len(ended) - 1) + [0]
+    assert found == sorted(found, reverse=True)  # old up to a step, and new from there on
+    assert set(found) == {"old", "new"}
+    assert gaps == 1  # between the two moves
+    assert [left.name for left in tmp_path.iterdir() if left.name[0] == "."] != []
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("move", [0, 1])
+def test_a_folder_that_cannot_be_moved_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], move: int
+) -> None:
+    path, moves, replace = folder_of(tmp_path / "model", "old"), [0], os.replace
+
+    def failing(source: Path, target: Path) -> None:
+        moves[0] += 1
+        if moves[0] == move + 1:
+            raise error
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(error), replacing_folder(path) as place:
+        (place / "a").write_text("new")
+    assert content_of(path) == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def between_moves(path: Path) -> tuple[Path, Path]:
+    """The two folders that a writer leaves who is killed between its moves."""
+    return (
+        folder_of(path.with_name(f".{path.name}.0123abcd.old.tmp"), "old"),
+        folder_of(path.with_name(f".{path.name}.0123abcd.tmp"), "new"),
+    )
+
+
+def test_a_reader_that_may_move_nothing_is_given_the_new_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, new = between_moves(tmp_path / "model")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(PermissionError()))
+        assert finished(tmp_path / "model") == new
+    assert content_of(new) == "new"
+    assert finished(tmp_path / "model") == tmp_path / "model"
+    assert content_of(tmp_path / "model") == "new"
+
+
+def test_what_nobody_moved_aside_is_not_taken_for_a_folder(tmp_path: Path) -> None:
+    old, new = between_moves(tmp_path / "model")
+    shutil.rmtree(new)
+    assert not finished(tmp_path / "model").exists()  # its owner has removed it since
+    assert content_of(old) == "old"
+    folder_of(new, "half")
+    shutil.rmtree(old)
+    assert not finished(tmp_path / "model").exists()
+    between_moves(tmp_path / "other")
+    assert not finished(tmp_path / "o").exists()
+    assert not finished(tmp_path / "nowhere" / "model").exists()
+
+
+def test_a_reader_may_end_what_a_writer_is_about_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, replace = folder_of(tmp_path / "model", "old"), os.replace
+
+    def read_between(source: Path, target: Path) -> None:
+        if Path(target) == path:
+            monkeypatch.setattr(os, "replace", replace)
+            assert content_of(finished(path)) == "new"
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", read_between)
+    with replacing_folder(path) as place:
+        for name in "ab":
+            (place / name).write_text("new")
+    assert content_of(path) == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_two_writers_the_last_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, replace = folder_of(tmp_path / "model", "old"), os.replace
+
+    def write_between(source: Path, target: Path) -> None:
+        if Path(target) == path:
+            monkeypatch.setattr(os, "replace", replace)
+            folder_of(path, "another's")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", write_between)
+    with replacing_folder(path) as place:
+        for name in "ab":
+            (place / name).write_text("new")
+    assert content_of(path) == "new"
+    assert list(tmp_path.iterdir()) == [path]

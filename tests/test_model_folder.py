@@ -178,3 +178,16 @@ def test_the_card_says_at_which_frequencies_probabilities_hold(rule: Any, prior:
 def test_a_place_that_cannot_be_read_is_said(tmp_path: Path, value: str) -> None:
     with pytest.raises(UserError, match="cannot be read as a value"):
         predict_texts.loaded(signed(tmp_path / "model"), [f"encoder.model={value}"], None)
+
+
+def test_a_model_whose_replacement_was_killed_between_the_moves_is_found_again(tmp_path: Path) -> None:
+    place, new = signed(tmp_path / "model"), signed(tmp_path / "new", MEANS)
+    place.rename(tmp_path / ".model.0123abcd.old.tmp")
+    new.rename(tmp_path / ".model.0123abcd.tmp")
+    assert load_model(place).head.kind == MEANS
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    place.rename(tmp_path / ".model.0123abcd.old.tmp")
+    signed(tmp_path / ".model.0123abcd.tmp", NEIGHBOURS)
+    signed(place)  # whoever saves one next
+    assert load_model(place).head.kind == STACKED
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -43,8 +43,8 @@ def parser() -> argparse.ArgumentParser:
     command_line.add_argument(
         "--rule",
         metavar="RULE",
-        help="prior_corrected, tuned, argmax, or what you need, e.g. recall:spam=0.95, costs:costs.csv; also "
-        "fit.rule=RULE",
+        help="prior_corrected, tuned, argmax, or what you need, e.g. recall:spam=0.95, costs:costs.csv, abstain:0.7; "
+        "also fit.rule=RULE",
     )
     command_line.add_argument(
         "--scenario",
@@ -145,7 +145,8 @@ def fit(
     rule
         ``"prior_corrected"``, ``"tuned"``, ``"argmax"``, or what you need: ``"recall:spam=0.95"``,
         ``"precision:spam=0.9"``, ``"costs:spam=10"``, ``"costs:costs.csv"``, ``"threshold:spam=0.3"``,
-        ``"metric:f1[spam]"``. None: what out-of-fold rows favour.
+        ``"metric:f1[spam]"``, ``"abstain:0.7"`` (no class where the likeliest is less probable). None: what
+        out-of-fold rows favour.
     scenario
         Name of a scenario, or a part of it that no other has; needed where there are several.
     metric

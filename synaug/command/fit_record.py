@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -16,6 +17,7 @@ from synaug.errors import UserError
 from synaug.record.cost import Cost
 from synaug.record.store import finite
 from synaug.scores.decision import ARGMAX, CANDIDATE_RULES
+from synaug.scores.names import METRICS
 from synaug.scores.needs import Decision, Need, read_rule
 
 if TYPE_CHECKING:
@@ -84,8 +86,11 @@ class Source:
     estimates
         The outer estimates of the method under the rule.
     picked
-        Those of the verdict's metric for all that was picked in each split among methods of this kind, so that it has
-        the choice of the method in it; empty where there is no verdict.
+        The same with all choices made again in each split: of the method, among those of its kind, and of the rule or
+        the need's decision. Empty where nothing was chosen, as the run was named, or where the log probabilities that
+        a need is judged on are gone.
+    measures
+        Names of the scores that matter first: what the need is judged by, or the verdict's metric.
     """
 
     favoured: "Favoured"
@@ -94,6 +99,7 @@ class Source:
     record: Mapping[str, Any]
     estimates: Sequence["Estimate"]
     picked: Sequence["Estimate"]
+    measures: Sequence[str]
 
 
 def fit(asked: Asked) -> "Model":
@@ -128,7 +134,7 @@ def source_of(asked: Asked) -> Source:
     recorded = record.read(found.folder)
     if need is not None:
         need.check(recorded["data"]["class_names"])
-    return Source(found, rule, need, recorded, *_estimates(evidence, comparison, found, rule, need, recorded))
+    return Source(found, rule, need, recorded, *_estimates(evidence, comparison, found, need, asked.rule))
 
 
 def _place(asked: Asked) -> tuple[Path, bool]:
@@ -147,32 +153,66 @@ def _place(asked: Asked) -> tuple[Path, bool]:
 
 
 def _estimates(
-    evidence: "Evidence",
-    comparison: "Comparison | None",
-    found: "Favoured",
-    rule: str,
-    need: Need | None,
-    recorded: Mapping[str, Any],
-) -> tuple[list["Estimate"], list["Estimate"]]:
+    evidence: "Evidence", comparison: "Comparison | None", found: "Favoured", need: Need | None, rule: str | None
+) -> tuple[list["Estimate"], list["Estimate"], list[str]]:
+    """What a run promises under a rule (None: the favoured one), the same with all choices made again, and `measures`.
+
+    All of `Source`.
+    """
     from synaug.comparison import estimate
-    from synaug.comparison.labels import BEST_WITH_SYNTHESIS, BEST_WITHOUT_SYNTHESIS
-    from synaug.comparison.significance import BETTER
+    from synaug.comparison.labels import PICKED
 
-    n_folds = recorded["config"]["n_folds"]
-    scored, name = evidence.scores[evidence.scores["identity"] == found.identity], rule
+    choices = None
+    if comparison is not None:
+        without, with_synthesis = PICKED
+        of_kind = comparison.choices["augmenter"] == (with_synthesis if found.with_synthesis else without)
+        choices = comparison.choices[of_kind & (comparison.choices["scenario"] == found.scenario)]
+    scores, measures = evidence.scores, [found.metric]
     if need is not None and need.kind != "rule":
-        from synaug.comparison import evidence as evidences
-        from synaug.report import later
+        rule = need.name
+        scores, measures, choices = _served(evidence, found, need, choices)
+    scores = scores[scores["scenario"] == found.scenario]
+    is_of_run = (scores["augmenter"] == found.method.augmenter) & (scores["loss"] == found.method.loss)
+    of_run = estimate.of_rule(scores[is_of_run], rule or found.method.decision)
+    anew = {} if choices is None else estimate.chosen_anew(choices, scores, rule)
+    of_all_classes = {key: values for key, values in anew.items() if key[1] is None}
+    n_folds = evidence.records[found.identity]["config"]["n_folds"]
+    return estimate.estimates(of_run, n_folds), estimate.estimates(of_all_classes, n_folds), measures
 
-        scored, name = later.judge(evidences.read([found.folder]), [need])[0].scores, need.name
-    scores = estimate.of_rule(scored, name)
-    picked: list[Estimate] = []
-    if comparison is not None and found.outcome is not None and rule in CANDIDATE_RULES:
-        kind = BEST_WITH_SYNTHESIS if found.outcome == BETTER else BEST_WITHOUT_SYNTHESIS
-        values = comparison.values[found.metric]
-        of_kind = values[(values["scenario"] == found.scenario) & (values["augmenter"] == kind.augmenter)]
-        picked = estimate.estimates({(found.metric, None): of_kind["value"].to_numpy(np.float64)}, n_folds)
-    return estimate.estimates(scores, n_folds), picked
+
+def _served(
+    evidence: "Evidence", found: "Favoured", need: Need, choices: "pd.DataFrame | None"
+) -> tuple["pd.DataFrame", list[str], "pd.DataFrame | None"]:
+    """Scores with those of a need's decision in the run, and in all runs that are taken in some split.
+
+    Returns
+    -------
+    scores, measures, choices
+        As of `Evidence.scores`, with what the need is judged by; the names of that; the choices as they were given, or
+        None where a run that is taken lacks the log probabilities that the need is judged on.
+    """
+    from synaug.comparison.choices import TAKEN
+    from synaug.report import kept, later
+
+    runs = evidence.runs
+    taken = set() if choices is None else {*zip(*(choices[name] for name in TAKEN[:2]), strict=True)}
+    of_method = np.array([method in taken for method in zip(runs["augmenter"], runs["loss"], strict=True)], bool)
+    is_taken = (runs["scenario"] == found.scenario) & of_method
+    of_taken = zip(runs["folder"][is_taken], runs["identity"][is_taken], strict=True)
+    if not all(kept.is_there(Path(folder), evidence.records[identity]) for folder, identity in of_taken):
+        log.warning(
+            "other runs of %s lack their log probabilities, so the model card does not have the scores of %s with the "
+            "choice of the method made again in each split",
+            found.scenario.label,
+            need.name,
+        )
+        is_taken[:], choices = False, None
+    of_runs = replace(evidence, runs=runs[is_taken | (runs["identity"] == found.identity)])
+    judged, served = later.judge(of_runs, [need])
+    own = served.served.rename(columns={"measure": "metric"}).assign(decision=need.name, **{"class": None})
+    known = own["metric"].isin(METRICS)  # which are among the scores already
+    scores = pd.concat([part.astype(object) for part in (judged.scores, own[~known])], ignore_index=True)
+    return scores, [*dict.fromkeys(own["metric"])], choices
 
 
 def fitted_on_all_rows(asked: Asked, source: Source) -> "Model":
@@ -269,6 +309,7 @@ def _model(
     from synaug.model.card import card
     from synaug.model.head import STACKED, Head
     from synaug.model.model import Model
+    from synaug.model.vectors import kept
 
     texts, found, recorded = prepared.texts, source.favoured, source.record
     weights, decision = decision_of(source.need, fitted, texts.class_names, texts.rows_per_class)
@@ -283,7 +324,7 @@ def _model(
         "decision": decision.to_json(),
         "target_prior": container["target_prior"],
         "encoder": {
-            "settings": container["encoder"],
+            "settings": kept(container["encoder"]),
             "identity": dict(prepared.encoder),
             "source": sources["encoder"],
             "reads_texts": not isinstance(encoder, BringsVectors),
@@ -300,6 +341,8 @@ def _model(
             "n_folds": recorded["config"]["n_folds"],
             "estimates": [asdict(each) for each in source.estimates],
             "picked": [asdict(each) for each in source.picked],
+            "measures": list(source.measures),
+            "chosen": found.chosen,
         },
         "data": {
             "name": texts.title,

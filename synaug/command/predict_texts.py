@@ -125,12 +125,12 @@ def loaded(folder: Path, settings: Sequence[str], config_dir: str | None) -> "Mo
     target = str(model.config["encoder"]["settings"]["_target_"])
     if config_dir is not None:
         from synaug.command.remake import known_targets
-        from synaug.model.vectors import ROOM
+        from synaug.model.vectors import ROOM, moved
 
         if target.rpartition(".")[0] != ROOM and target in known_targets(config_dir):
             from hydra.utils import instantiate
 
-            return load_model(folder, instantiate({**model.config["encoder"]["settings"], **places}, _convert_="all"))
+            return load_model(folder, instantiate(moved(model.config["encoder"]["settings"], places), _convert_="all"))
     return model
 
 

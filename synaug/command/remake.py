@@ -219,6 +219,9 @@ def recorded_config(wanted: Wanted, recorded: Mapping[str, Any]) -> DictConfig:
             remedy = did_you_mean(key, known, "") if key not in known else ": write key=value"
             raise UserError(f"{setting} is no setting of this run{remedy or ': write one of its own, key=value'}")
         OmegaConf.update(config, key, yaml.safe_load(value))
+    given = {setting.partition("=")[0] for setting in wanted.settings}
+    if "encoder.model" in given and "encoder.package" not in given and config.encoder.get("package"):
+        config.encoder.package = None  # else it would be read, and the model passed over
     if not wanted.trust:
         named = {target for group in MADE for target in _targets(OmegaConf.to_container(config[group]))}
         unknown = sorted(named - known_targets(wanted.config_dir))

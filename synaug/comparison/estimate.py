@@ -8,8 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from synaug.comparison.choices import SPLIT, TAKEN
+from synaug.comparison.labels import METHOD
 from synaug.comparison.stats import corrected_t_test, intervals
 from synaug.record.shapes import range_of
+from synaug.scores.needs import COST
+
+COST_RANGE = (0.0, np.inf)
 
 Scores = Mapping[tuple[str, str | None], NDArray[np.float64]]
 
@@ -50,7 +55,8 @@ def estimates(scores: Scores, n_folds: int) -> list[Estimate]:
         if not len(known):
             continue
         mean, error, *_ = corrected_t_test(known, n_folds)
-        low, high = map(float, intervals(mean, error, len(known), within=range_of(metric)))
+        within = COST_RANGE if metric == COST else range_of(metric)
+        low, high = map(float, intervals(mean, error, len(known), within=within))
         is_known = bool(np.isfinite(low))
         ends = {"low": low if is_known else None, "high": high if is_known else None}
         found.append(Estimate(metric, label, float(mean), n_splits=len(known), **ends))
@@ -59,7 +65,30 @@ def estimates(scores: Scores, n_folds: int) -> list[Estimate]:
 
 def of_rule(scores: pd.DataFrame, rule: str) -> Scores:
     """Scores of one run under a rule, of a frame with the columns decision, metric, class, value."""
-    rows = scores[scores["decision"] == rule]
+    return _by_metric(scores[scores["decision"] == rule])
+
+
+def chosen_anew(choices: pd.DataFrame, scores: pd.DataFrame, rule: str | None = None) -> Scores:
+    """Scores of whatever is chosen in each split, so that they have the choice of the method in them.
+
+    Parameters
+    ----------
+    choices
+        Rows of `synaug.comparison.choices.choose`: which method is taken in each split.
+    scores
+        Of these methods: augmenter, loss, decision, seed, fold, metric, class, value.
+    rule
+        Under which they are judged; None: under the rule that is taken with the method.
+    """
+    taken = choices[[*TAKEN, *SPLIT]].rename(columns=dict(zip(TAKEN, METHOD, strict=True)))
+    if rule is not None:
+        taken = taken.assign(decision=rule)
+    names = dict.fromkeys(METHOD, "str")
+    scored = scores[[*METHOD, *SPLIT, "metric", "class", "value"]]
+    return _by_metric(taken.astype(names).merge(scored.astype(names), on=[*METHOD, *SPLIT]))
+
+
+def _by_metric(rows: pd.DataFrame) -> Scores:
     found: dict[tuple[str, str | None], list[float]] = defaultdict(list)
     for metric, label, value in zip(
         rows["metric"].tolist(), rows["class"].astype(object).tolist(), rows["value"].tolist(), strict=True

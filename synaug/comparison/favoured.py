@@ -43,11 +43,12 @@ class Favoured:
         Of the verdict on its scenario; None where there is none, as only methods of one kind were run.
     headline
         The verdict's sentence; empty where there is none.
-    picked
-        Of the best methods of its kind, each split's picked on its own out-of-fold rows: mean test score and interval.
-        None where there is no verdict.
     metric
         That the verdict speaks of.
+    with_synthesis
+        Whether the method is one with synthesis.
+    chosen
+        Whether it was chosen among several; not so where a run is taken by itself.
     """
 
     identity: str
@@ -58,6 +59,8 @@ class Favoured:
     outcome: str | None = None
     headline: str = ""
     metric: str = "balanced_accuracy"
+    with_synthesis: bool = False
+    chosen: bool = False
 
 
 def favoured(evidence: Evidence, comparison: Comparison | None, scenario: str | None = None) -> Favoured:
@@ -98,7 +101,18 @@ def favoured(evidence: Evidence, comparison: Comparison | None, scenario: str | 
         (runs["scenario"] == wanted) & (runs["augmenter"] == method.augmenter) & (runs["loss"] == method.loss)
     ][["identity", "folder"]].itertuples(index=False, name=None)
     metric = "balanced_accuracy" if comparison is None else comparison.metrics[0]
-    return Favoured(row[0], Path(row[1]), wanted, method, float(first["value"]), outcome, headline, metric)
+    return Favoured(
+        row[0],
+        Path(row[1]),
+        wanted,
+        method,
+        float(first["value"]),
+        outcome,
+        headline,
+        metric,
+        with_synthesis,
+        comparison is not None,
+    )
 
 
 def _scenario(evidence: Evidence, asked: str | None) -> Scenario:

@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -22,6 +23,8 @@ except ImportError:  # Windows, which lets nobody remove a file that is open
     HAS_LOCKS = False
 
 TEMPORARY_ENDING = ".tmp"
+OLD_ENDING = f".old{TEMPORARY_ENDING}"  # of a folder that is moved aside for a new one
+ATTEMPTS = 5  # to put a folder in a place where others put theirs, too
 
 
 @contextmanager
@@ -61,9 +64,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Give a new folder beside `path` that takes its place once the block ends well.
 
-    When the block raises, `path` is left as it was, and the new folder goes. A folder that stands there already is
-    moved aside, and removed once the new one has its name; whoever calls has looked whether it may go. What a SIGKILL
-    leaves behind starts with a dot and ends in ``.tmp``.
+    No system replaces a folder that holds files in one step everywhere. So the old one is moved aside, the new one gets
+    its name, and the old one is removed; whoever calls has looked whether it may go. When the block raises, `path` is
+    left as it was, and the new folder goes. A kill between the two moves leaves no folder at `path`, and both beside
+    it: `finished` ends what was begun, and is to be called before `path` is read. Of what a SIGKILL leaves behind, all
+    starts with a dot and ends in ``.tmp``.
 
     Raises
     ------
@@ -71,17 +76,16 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         If the folder cannot be written; it names `path`.
     """
     path = path.absolute()
-    temporary, aside = (
-        path.with_name(f".{path.name}.{secrets.token_hex(4)}{ending}{TEMPORARY_ENDING}") for ending in ("", ".old")
-    )
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_ENDING}")
+    aside = _aside(temporary)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        finished(path)
+        _remove_old_ones(path)
         temporary.mkdir()
         yield temporary
-        if path.exists():
-            os.replace(path, aside)
-        os.replace(temporary, path)
-        shutil.rmtree(aside, ignore_errors=True)
+        _flush_folder(temporary)
+        _exchange(path, temporary, aside)
     except BaseException as error:
         if aside.exists() and not path.exists():
             os.replace(aside, path)
@@ -89,6 +93,85 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         if isinstance(error, OSError) and (error.errno in OF_THE_DISK or error.filename == str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def finished(path: Path) -> Path:
+    """End a replacement of a folder that was killed between its two moves.
+
+    Returns
+    -------
+    Path
+        Where the folder is: `path`; or, where nothing may be moved there, the new folder beside it.
+    """
+    place = path.absolute()
+    if place.exists() or place.is_symlink():
+        return path
+    for aside in _old_ones(place):
+        temporary = _new_beside(aside)
+        if temporary.is_dir():  # both are there only between the two moves, and the new folder is whole by then
+            try:
+                os.replace(temporary, place)
+            except OSError:
+                # Another process may have been quicker; or this one may not write here, e.g. on a mounted image.
+                return path if place.exists() else temporary
+            shutil.rmtree(aside, ignore_errors=True)
+            break
+    return path
+
+
+def _exchange(path: Path, temporary: Path, aside: Path) -> None:
+    """Move the old folder aside, give the new one its name, and remove the old one.
+
+    A reader may end it in between, and another writer may be quicker, whose folder is then the old one.
+    """
+    for attempt in reversed(range(ATTEMPTS)):
+        with suppress(FileNotFoundError):
+            os.replace(path, aside)
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            if not path.exists() or (temporary.exists() and not attempt):
+                raise
+        shutil.rmtree(aside, ignore_errors=True)
+        if not temporary.exists():
+            break
+
+
+def _aside(temporary: Path) -> Path:
+    """Where the old folder goes for a moment, by the name of the new one."""
+    return temporary.with_name(temporary.name.removesuffix(TEMPORARY_ENDING) + OLD_ENDING)
+
+
+def _new_beside(aside: Path) -> Path:
+    """The new folder for which an old one was moved aside."""
+    return aside.with_name(aside.name.removesuffix(OLD_ENDING) + TEMPORARY_ENDING)
+
+
+def _old_ones(path: Path) -> list[Path]:
+    """The folders that were moved aside for a new one at `path`, and are still there."""
+    if not path.parent.is_dir():
+        return []
+    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}{re.escape(OLD_ENDING)}")
+    return sorted(found for found in path.parent.iterdir() if name.fullmatch(found.name))
+
+
+def _remove_old_ones(path: Path) -> None:
+    """Remove what a kill after the second move left of the old folder."""
+    for aside in _old_ones(path):
+        if not _new_beside(aside).exists():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _flush_folder(path: Path) -> None:
+    """Have the names of a folder's files on the disk, where a system can be told so."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows
+        return
+    number = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # not on every file system
+            os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def open_regular(path: Path) -> BufferedReader:

@@ -6,7 +6,8 @@ from typing import Any
 import yaml
 
 from synaug.files.escaping import html, shown
-from synaug.scores.decision import CANDIDATE_RULES
+from synaug.scores.decision import ARGMAX, CANDIDATE_RULES
+from synaug.scores.needs import COST
 
 FIRST = ("balanced_accuracy", "f1_macro", "minority_recall", "minority_precision", "accuracy")
 CALIBRATION = ("log_loss", "brier_score", "calibration_error")
@@ -36,17 +37,16 @@ def card(config: Mapping[str, Any]) -> str:
 
 
 def promised(record: Mapping[str, Any]) -> list[str]:
-    """The verdict's metric, as the outer splits estimate it: of the method, and of all that was picked."""
-    first = [
-        f"{WORDS.get(each['metric'], each['metric'])} {_with_interval(each)}"
-        for each in _wanted(record["estimates"], [record["metric"]])
-    ]
-    anew = [
-        f"with the choice of the method made again in each split {_with_interval(each)}" for each in record["picked"]
-    ]
+    """What matters first, as the outer splits estimate it: of the method, and with all choices made again."""
+    first, anew = (_wanted(record[of], record["measures"]) for of in ("estimates", "picked"))
     if not first:
         return []
-    return [f"on rows that did not train: {'; '.join([*first, *anew])}"]
+    said = [", ".join(f"{shown(_name(each))} {_with_interval(each)}" for each in first)]
+    if anew:
+        several = len(anew) > 1
+        again = ", ".join(f"{shown(_name(each)) if several else ''} {_with_interval(each)}".strip() for each in anew)
+        said.append(f"with the choice of the method made again in each split {again}")
+    return [f"on rows that did not train: {'; '.join(said)}"]
 
 
 def _front(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,8 +55,12 @@ def _front(config: Mapping[str, Any]) -> dict[str, Any]:
     encoder = config["encoder"]["settings"]
     by_name = {each["metric"]: each for each in record["estimates"] if each["label"] is None}
     metrics = [
-        {"type": OF_THE_HUB.get(name, name), "name": WORDS.get(name, name), "value": by_name[name]["value"]}
-        for name in dict.fromkeys([record["metric"], *FIRST, *CALIBRATION])
+        {
+            "type": OF_THE_HUB.get(name, shown(name)),
+            "name": shown(_name(by_name[name])),
+            "value": by_name[name]["value"],
+        }
+        for name in _first(record, CALIBRATION)
         if name in by_name
     ]
     dataset = {"name": shown(data["name"]), "type": data.get("hub_id") or "own-file"}
@@ -76,7 +80,8 @@ def _front(config: Mapping[str, Any]) -> dict[str, Any]:
     if data.get("hub_id"):
         front["datasets"] = [data["hub_id"]]
     model = str(encoder.get("model", ""))
-    if model.count("/") == 1 and not model.startswith((".", "/", "~")):
+    of_the_hub = str(config["encoder"].get("source", "")).startswith("hub:") or encoder.get("package")
+    if of_the_hub and model.count("/") == 1:  # else it may be a folder, which is nobody else's
         front["base_model"] = model
     if metrics:
         front["model-index"] = [{"name": shown(record["run"]), "results": [result]}]
@@ -106,7 +111,7 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
         yield ""
     yield "## Calibration"
     yield ""
-    yield from _table(_wanted(record["estimates"], CALIBRATION))
+    yield from _table(_wanted(record["estimates"], CALIBRATION), record["picked"])
     yield ""
     yield _prior(config)
     yield ""
@@ -150,19 +155,24 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _verdict(record: Mapping[str, Any]) -> Iterator[str]:
     yield f"Scenario: {_text(record['scenario'])}."
-    if record["outcome"] is None:
-        yield "There is no verdict: the run was named and not chosen, or only methods of one kind were compared."
+    if not record["chosen"]:
+        yield "There is no verdict: the run was named, and not chosen among others."
         return
-    yield f"{_text(record['verdict'][:1].upper() + record['verdict'][1:])}."
-    kind = "with" if record["outcome"] == "better" else "without"
+    if record["outcome"] is None:
+        yield "There is no verdict, as methods with synthesis were not compared with methods without."
+        among = "the methods that were run"
+    else:
+        kind = "with" if record["outcome"] == "better" else "without"
+        yield f"{_text(record['verdict'][:1].upper() + record['verdict'][1:])}."
+        yield f"So the method is one {kind} synthesis."
+        among = "these"
     yield (
-        f"So the method is one {kind} synthesis. Among these, it has the lowest mean loss on out-of-fold rows. No test "
-        "score was used to choose among them."
+        f"Among {among}, it has the lowest mean loss on out-of-fold rows. No test score was used to choose among them."
     )
 
 
 def _scores(config: Mapping[str, Any]) -> Iterator[str]:
-    record = config["record"]
+    record, is_need = config["record"], _is_need(config["decision"])
     n_splits = max((each["n_splits"] for each in record["estimates"]), default=0)
     yield (
         f"Means over {n_splits} splits (seeds × folds: {len(record['seeds'])} × {record['n_folds']}) of rows that "
@@ -171,15 +181,48 @@ def _scores(config: Mapping[str, Any]) -> Iterator[str]:
         "none is given."
     )
     yield ""
-    yield from _table(_wanted(record["estimates"], dict.fromkeys([record["metric"], *FIRST])))
+    if is_need:
+        yield _about_the_need(config["decision"])
+        yield ""
+    yield from _table(_wanted(record["estimates"], _first(record)), record["picked"])
     if record["picked"]:
-        (picked,) = record["picked"]
+        also = " A threshold, if there is one to choose, is chosen on these rows in both columns." if is_need else ""
         yield ""
         yield (
-            "These numbers do not show that this method was chosen among others. With the choice made again in each "
-            f"split, {WORDS.get(picked['metric'], picked['metric'])} is {_with_interval(picked)}. Where the two "
-            "differ, trust this one."
+            "The means in the second column do not show that this method was chosen among others. In the last column "
+            f"it is chosen again in each split, on the out-of-fold rows of that split alone.{also} Where the two "
+            "differ, trust the last column."
         )
+
+
+def _is_need(decision: Mapping[str, Any]) -> bool:
+    """Whether a decision serves what somebody needs, at the data set's frequencies; else it is one of a run's rules."""
+    return decision["name"] not in (ARGMAX, *CANDIDATE_RULES)
+
+
+def _about_the_need(decision: Mapping[str, Any]) -> str:
+    """What must be known to read the scores of a decision that serves a need."""
+    where = "It holds at the class frequencies of the data set."
+    if decision["costs"] is not None:
+        return f"The cost of a row is in the unit of the costs that were given. {where}"
+    if decision.get("abstain_below") is not None:
+        return (
+            "Coverage is the share of rows that get a class, and risk the share of these that are wrong. The other "
+            "scores are of all rows, each decided for its likeliest class. All hold at the class frequencies of the "
+            "data set."
+        )
+    return f"The decision is made for {_text(decision['name'])}. {where}"
+
+
+def _first(record: Mapping[str, Any], more: Sequence[str] = ()) -> list[str]:
+    """Names of scores, those that matter first."""
+    return [*dict.fromkeys([*record["measures"], record["metric"], *FIRST, *more])]
+
+
+def _name(estimate: Mapping[str, Any]) -> str:
+    """What a score is called; of a measure, it has the name of a class in it."""
+    metric: str = estimate["metric"]
+    return WORDS.get(metric, metric)
 
 
 def _wanted(estimates: Sequence[Mapping[str, Any]], names: Any) -> list[Mapping[str, Any]]:
@@ -187,11 +230,14 @@ def _wanted(estimates: Sequence[Mapping[str, Any]], names: Any) -> list[Mapping[
     return [by_name[name] for name in names if name in by_name]
 
 
-def _table(estimates: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield "| score | mean | 95 % interval |"
-    yield "|---|---|---|"
+def _table(estimates: Sequence[Mapping[str, Any]], anew: Sequence[Mapping[str, Any]] = ()) -> Iterator[str]:
+    """Scores with intervals; where `anew` has any, also with the choice of the method made again in each split."""
+    again = {each["metric"]: _with_interval(each) for each in anew}
+    yield f"| score | mean | 95 % interval |{' chosen again in each split |' if again else ''}"
+    yield f"|---|---|---|{'---|' if again else ''}"
     for each in estimates:
-        yield f"| {WORDS.get(each['metric'], each['metric'])} | {_number(each['value'])} | {_interval(each)} |"
+        cells = [_text(_name(each)), _number(each), _interval(each)]
+        yield f"| {' | '.join([*cells, again.get(each['metric'], '–')] if again else cells)} |"
 
 
 def _classes(config: Mapping[str, Any]) -> Iterator[str]:
@@ -210,9 +256,11 @@ def _classes(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _prior(config: Mapping[str, Any]) -> str:
-    if config["decision"]["name"] == "argmax":
+    if config["decision"]["name"] == ARGMAX:
         return "Probabilities are the classifier's own, at the class frequencies that it was trained on."
-    if config["decision"]["name"] not in CANDIDATE_RULES:  # a need, which is served at the data set's frequencies
+    if _is_need(config["decision"]):
+        if config["decision"].get("abstain_below") is not None:
+            return "Probabilities are corrected to the class frequencies of the data set."
         if config["decision"]["costs"] is not None:
             return (
                 "Probabilities are corrected to the class frequencies of the data set. The class that costs least is "
@@ -251,17 +299,21 @@ def _abstains(decision: Mapping[str, Any]) -> str:
 
 def _with_interval(each: Mapping[str, Any]) -> str:
     interval = _interval(each)
-    return _number(each["value"]) + ("" if interval == "–" else f" [{interval}]")
+    return _number(each) + ("" if interval == "–" else f" [{interval}]")
 
 
 def _interval(each: Mapping[str, Any]) -> str:
     if each["low"] is None:
         return "–"
-    return f"{_number(each['low'])} to {_number(each['high'])}"
+    return f"{_number(each, 'low')} to {_number(each, 'high')}"
 
 
-def _number(value: float) -> str:
-    return f"{value:.3f}"
+def _number(each: Mapping[str, Any], of: str = "value") -> str:
+    """Three decimals; a cost, which may have any size, in four digits."""
+    number: float = each[of]
+    if each["metric"] != COST:
+        return f"{number:.3f}"
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
 
 
 def _text(text: object) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.errors import UserError
-from synaug.files.atomic import open_regular, replacing_folder
+from synaug.files.atomic import finished, open_regular, replacing_folder
 from synaug.files.digest import json_sha256
 from synaug.model import sklearn_head
 from synaug.model.head import SKLEARN, Head
@@ -55,7 +55,7 @@ def write(folder: Path, stored: Stored) -> None:
     refuse_what_is_no_model(folder)
     head = stored.head
     files = {HEAD: _tensors(head.tensors), **sklearn_head.written(head)}
-    about = {
+    given = {
         MARK: FORMAT,
         **stored.config,
         "head": {
@@ -67,6 +67,7 @@ def write(folder: Path, stored: Stored) -> None:
         },
         "sha256_of_files": {name: sha256(content).hexdigest() for name, content in files.items()},
     }
+    about = json.loads(json.dumps(given))  # as it is read: JSON has neither tuples nor keys that are numbers
     config = json.dumps({**about, "sha256": json_sha256(about)}, indent=1)
     with replacing_folder(folder) as place:
         for name, content in {**files, CONFIG: config.encode(), CARD: stored.card.encode()}.items():
@@ -81,6 +82,7 @@ def refuse_what_is_no_model(folder: Path) -> None:
     UserError
         If something stands there that is neither a model nor an empty folder, or holds files beside a model's.
     """
+    folder = finished(folder)
     if not folder.exists() and not folder.is_symlink():
         return
     if not folder.is_dir() or folder.is_symlink():
@@ -105,6 +107,7 @@ def read(folder: Path) -> Stored:
     UserError
         If there is none, a file of it is missing or was altered, it holds what no model is, or a newer synaug wrote it.
     """
+    folder = finished(folder)
     config = _config(folder)
     about = config["head"]
     content = _checked(folder, config, HEAD)

@@ -91,7 +91,17 @@ class Model:
                 "the model was fitted on vectors of your own, and synaug cannot make such vectors from texts: give "
                 f"vectors [n, {self.head.n_features}] (synaug predict takes .npy, .safetensors and --vectors COLUMN)"
             )
-        encoder = made(about["settings"], self._places) if self._given is None else self._given
+        if self._given is not None:
+            refuse_another(self._given, about["identity"])
+            return self._given
+        encoder = made(about["settings"], self._places)
+        try:
+            encoder.identity()
+        except UserError as error:
+            raise UserError(
+                f"{error}; encoder.model=FOLDER says where the encoder of a model is now (in Python, "
+                'synaug.load_model(folder, {"model": FOLDER}))'
+            ) from error
         refuse_another(encoder, about["identity"])
         return encoder
 

@@ -1,7 +1,9 @@
 """Texts to vectors, by the encoder that a model was fitted with and by no other."""
 
+import json
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +16,11 @@ if TYPE_CHECKING:
 
 ROOM = "synaug.encoder"  # whose encoders a model may make by itself: all others are code that somebody brings
 Vectors = NDArray[np.float32]
-# What of an encoder's settings says where it is and how it runs, and decides no number.
-PLACES = ("model", "revision", "package", "device", "batch_tokens")
+# What of an encoder's settings says how it runs: each machine has its own, so a model keeps none of them.
+RUNNING = ("device", "batch_tokens", "batch_size")
+# And what says where it is; neither decides a number.
+PLACES = ("model", "revision", "package", *RUNNING)
+OF_A_PLACE = ("revision", "package", "sha256")  # said of a model where it was; elsewhere they do not hold
 
 
 def made(settings: Mapping[str, Any], places: Mapping[str, Any]) -> "Encoder":
@@ -31,7 +36,7 @@ def made(settings: Mapping[str, Any], places: Mapping[str, Any]) -> "Encoder":
     Raises
     ------
     UserError
-        If it is none of synaug's own.
+        If it is none of synaug's own, or has no such place.
     """
     room, _, name = str(settings["_target_"]).rpartition(".")
     if room != ROOM or name not in import_module(ROOM).__all__:
@@ -39,9 +44,32 @@ def made(settings: Mapping[str, Any], places: Mapping[str, Any]) -> "Encoder":
             f"the model's encoder is {settings['_target_']}, which is none of synaug's: make it yourself, and give it "
             "as encoder=... to synaug.load_model, or name its configs with --config-dir"
         )
-    arguments = {key: value for key, value in {**settings, **places}.items() if not key.startswith("_")}
-    encoder: Encoder = getattr(import_module(ROOM), name)(**arguments)
+    makes = getattr(import_module(ROOM), name)
+    known = signature(makes).parameters
+    others = [key for key in places if key not in known]
+    if others:
+        raise UserError(
+            f"encoder.{others[0]} is no setting of the model's encoder, {name}: leave it out (it has "
+            f"{', '.join(f'encoder.{key}' for key in PLACES if key in known)})"
+        )
+    arguments = {key: value for key, value in moved(settings, places).items() if not key.startswith("_")}
+    encoder: Encoder = makes(**arguments)
     return encoder
+
+
+def moved(settings: Mapping[str, Any], places: Mapping[str, Any]) -> dict[str, Any]:
+    """An encoder's settings where it lies elsewhere: a package that carried its weights is then not read any more.
+
+    Whether they are the same weights, `refuse_another` sees.
+    """
+    left = OF_A_PLACE if "model" in places else ()
+    return {key: None if key in left else value for key, value in settings.items()} | dict(places)
+
+
+def kept(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model keeps of its encoder's settings: all but how one of synaug's own ran on this machine."""
+    is_own = str(settings["_target_"]).rpartition(".")[0] == ROOM
+    return {key: value for key, value in settings.items() if not (is_own and key in RUNNING)}
 
 
 def refuse_decisive(places: Mapping[str, Any]) -> None:
@@ -61,8 +89,12 @@ def refuse_another(encoder: "Encoder", identity: Mapping[str, Any]) -> None:
     ------
     UserError
         If it is not; the sentence names what differs.
+
+    Notes
+    -----
+    Identities are compared as JSON has them: a tuple of the encoder's is a list in the model's folder.
     """
-    now = dict(encoder.identity())
+    now, identity = (json.loads(json.dumps(dict(each))) for each in (encoder.identity(), identity))
     differing = sorted(key for key in {*now, *identity} if now.get(key) != identity.get(key))
     if differing:
         key = differing[0]

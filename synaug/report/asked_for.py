@@ -11,8 +11,9 @@ from synaug.comparison.labels import Method
 from synaug.comparison.significance import INTERVAL
 from synaug.files.escaping import shown
 from synaug.report import ABSTAINING, NEEDS, limits, words
-from synaug.report.later import COST, LIKELIEST, Later
+from synaug.report.later import LIKELIEST, Later
 from synaug.report.results import Results
+from synaug.scores.needs import COST
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from synaug.report import kept
 from synaug.report.kept import KeptSplit
 from synaug.scores import metrics
 from synaug.scores.abstaining import area_under_risk, judged_without_abstained
-from synaug.scores.needs import Decision, Need, read_need
+from synaug.scores.needs import COST, Decision, Need, read_need
 from synaug.scores.prior_correction import prior_correction
 from synaug.scores.thresholds import OF_ALL, tally
 from synaug.settings import did_you_mean
@@ -31,7 +31,6 @@ from synaug.settings import did_you_mean
 Array = NDArray[np.float64]
 
 LIKELIEST = "likeliest class"
-COST = "cost of a row"
 OF_NEEDS = {
     "scenario": "what methods are compared in",
     "augmenter, loss": "what trained; an empty loss is the plain one",
@@ -243,12 +242,16 @@ def _scores(split: KeptSplit, decision: Decision, minority: Sequence[int]) -> It
 def _served(split: KeptSplit, need: Need, decision: Decision, class_names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """What a need gave on a split's test rows, measure by measure."""
     decided = decision.classes(split.log_probabilities)
-    found = tally(split.labels, decided, len(class_names))
     same = {"need": need.name, "reached": decision.reached, "threshold": _threshold(split, need, decision, class_names)}
     costs = need.costs(class_names)
     if costs is not None:
         yield {**same, "measure": COST, "asked": np.nan, "value": float(costs[split.labels, decided].mean())}
         return
+    if need.kind == "abstain":
+        judged = judged_without_abstained(split.labels, decided, ())
+        yield from ({**same, "measure": name, "asked": np.nan, "value": judged[name]} for name in ("coverage", "risk"))
+        return
+    found = tally(split.labels, decided, len(class_names))
     if need.kind == "metric" and need.label is None:
         assert need.metric in OF_ALL
         yield {**same, "measure": need.metric, "asked": np.nan, "value": float(found.metric(need.metric)[0])}

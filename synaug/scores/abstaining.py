@@ -18,8 +18,13 @@ from synaug.errors import UserError
 Array = NDArray[np.float64]
 
 
-def read_level(text: str) -> float:
+def read_level(text: str, said: str | None = None) -> float:
     """Read the probability below which no class is decided for.
+
+    Parameters
+    ----------
+    said
+        How the user has written it, for messages; ``--abstain=text`` if not given.
 
     Raises
     ------
@@ -31,7 +36,8 @@ def read_level(text: str) -> float:
     except ValueError:
         level = np.nan
     if not 0 < level < 1:
-        raise UserError(f"--abstain={text} must be a probability above 0 and below 1, e.g. --abstain=0.7")
+        said = f"--abstain={text}" if said is None else said
+        raise UserError(f"{said} must be a probability above 0 and below 1, e.g. {said.removesuffix(text)}0.7")
     return level
 
 

@@ -1,4 +1,4 @@
-"""What users need of decisions (costs, a recall, a precision, a metric), and the decision that serves it.
+"""What users need of decisions (costs, a recall, a precision, a metric, …), and the decision that serves it.
 
 Nothing is trained: a need chooses offsets of log probabilities, on out-of-fold rows only. It is judged on test rows.
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from synaug.errors import UserError
 from synaug.scores import cost_matrix
+from synaug.scores.abstaining import read_level
 from synaug.scores.cost_matrix import CostMatrix
 from synaug.scores.decision import CANDIDATES, OutOfFold, shift
 from synaug.scores.prior_correction import prior_correction
@@ -26,15 +27,17 @@ from synaug.scores.thresholds import OF_ALL, Sweep, sweep
 from synaug.settings import did_you_mean
 
 Array = NDArray[np.float64]
-Kind = Literal["costs", "threshold", "recall", "precision", "metric", "rule"]
+Kind = Literal["costs", "threshold", "recall", "precision", "metric", "abstain", "rule"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 ABSTAINS = -1
+COST = "cost of a row"  # what a decision under costs is measured by, in their own unit
 EXAMPLES: Mapping[Kind, str] = {
     "costs": "spam=10 or costs.csv",
     "threshold": "spam=0.3",
     "recall": "spam=0.95",
     "precision": "spam=0.9",
     "metric": "f1[spam]",
+    "abstain": "0.7",
     "rule": "tuned",
 }
 # Shares are quotients of sums of weights.
@@ -117,13 +120,14 @@ class Need:
         ``recall``: the best precision of a class among thresholds with this recall or more.
         ``precision``: the best recall of a class among thresholds with this precision or more.
         ``metric``: the highest value of a metric of decisions.
+        ``abstain``: the likeliest class, and none where its probability is below a level.
         ``rule``: one of `synaug.scores.decision.CANDIDATES`.
     text
         As the user has given it.
     numbers
         By class, its cost, threshold, recall or precision; of classes without a cost, that is 1.
-    matrix, metric, label
-        The cost matrix; the metric or the rule; the class that the metric is of.
+    matrix, metric, label, level
+        The cost matrix; the metric or the rule; the class that the metric is of; the probability to abstain below.
 
     Notes
     -----
@@ -142,6 +146,7 @@ class Need:
     matrix: CostMatrix | None = None
     metric: str | None = None
     label: str | None = None
+    level: float | None = None
 
     @property
     def name(self) -> str:
@@ -213,6 +218,8 @@ class Need:
         if self.kind == "threshold":
             odds = {name: (1 - number) / number for name, number in self.numbers.items()}
             return Decision(self.name, move + np.log([odds.get(name, 1.0) for name in class_names]))
+        if self.kind == "abstain":
+            return Decision(self.name, move, abstain_below=self.level)
         offset, reached = self._swept(met, class_names)
         return Decision(self.name, move + offset, reached=reached)
 
@@ -306,6 +313,8 @@ def read_need(kind: Kind, text: str, said: str | None = None) -> Need:
         return Need(kind, text)
     if kind == "metric":
         return _metric(text, said)
+    if kind == "abstain":
+        return Need(kind, text.strip(), level=read_level(text, said))
     if kind == "costs" and _is_file(text):
         return Need(kind, text, matrix=cost_matrix.read_csv(Path(text), said))
     return Need(kind, text, numbers=_numbers(kind, text, said))

@@ -97,7 +97,7 @@ def _light_problems(config: DictConfig, reference: DictConfig) -> list[str]:
         )
     for key, sentence in (*_values(config), *_unlike(config, reference, ""), *_of_places(config)):
         by_setting.setdefault(key, sentence)
-    sentences = [*by_setting.values(), *_at_odds(config, by_setting)]
+    sentences = [*by_setting.values(), *_at_odds(config, reference, by_setting)]
     for key in map(str, config.trainer):
         if key in OWN_TRAINER_ARGUMENTS:
             sentences.append(f"trainer.{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[key]}")
@@ -226,7 +226,7 @@ def _same_kind(value: Any, expected: Any) -> bool:
     return type_said(value) == type_said(expected) or (type_said(expected) == "a number" and is_number(value))
 
 
-def _at_odds(config: DictConfig, wrong_settings: Iterable[str]) -> Iterator[str]:
+def _at_odds(config: DictConfig, reference: DictConfig, wrong_settings: Iterable[str]) -> Iterator[str]:
     """Settings that are sound by themselves but not together."""
     wrong = set(wrong_settings)
     if (
@@ -236,3 +236,12 @@ def _at_odds(config: DictConfig, wrong_settings: Iterable[str]) -> Iterator[str]
         and config.imbalance_ratio.get("ratio")
     ):
         yield "target_prior=natural needs imbalance_ratio=natural: where classes are thinned, test folds are balanced"
+    encoder, own = config.encoder, reference.encoder
+    package = encoder.get("package")
+    if not _touches(wrong, "encoder") and package and package == own.get("package"):
+        for key in ("model", "revision"):
+            if encoder.get(key) != own.get(key):
+                yield (
+                    f"encoder.{key}={written(encoder.get(key))} would be passed over, as this encoder is read from the "
+                    f"package {package.partition('/')[0]}: choose encoder=huggingface encoder.model=..., which reads any"
+                )
