@@ -101,7 +101,7 @@ class _Check:
         with _as_a_job(composed.hydra):
             try:
                 self._check(composed)
-            except (Exception, SystemExit) as error:  # noqa: BLE001  # of a fault its job shows the traceback
+            except (Exception, SystemExit) as error:  # of a fault its job shows the traceback
                 interruption = interrupts.behind(error)
                 if interruption is not None:
                     raise interruption from error
