@@ -118,6 +118,25 @@ def test_from_python_a_mistake_is_raised_and_said_nowhere_else(
     assert not list((program.folder / "multirun").rglob("report"))
 
 
+def test_an_import_that_ctrl_c_hits_ends_the_sweep_and_a_fault_is_left_to_the_job(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise ImportError("cannot import name 'x' from partially initialized module 'y'")  # noqa: B904
+
+    sweep = ["--multirun", *TOY, csv, "augmenter=none", "n_folds=2", "max_steps=8"]
+    with monkeypatch.context() as patch:
+        patch.setattr("synaug.command.before_a_sweep.check_parts", interrupted)
+        outcome = program(*sweep)
+        assert outcome.code == 1
+        assert "interrupted after 0 of 1 jobs" in outcome.err
+        patch.setattr("synaug.command.before_a_sweep.check_parts", lambda *_: 1 / 0)
+        assert program(*sweep).code == 0
+
+
 def test_what_stops_a_sweep_is_no_exception_of_a_callback() -> None:
     """Hydra makes a warning of those."""
     assert not issubclass(NothingCanStartError, Exception)

@@ -122,6 +122,15 @@ def test_a_sampler_s_setting_of_another_kind_makes_another_method(tmp_path: Path
     assert len(set(found.augmenter)) == 3
 
 
+def test_settings_that_end_alike_are_named_in_full(tmp_path: Path, runs: list[Path]) -> None:
+    smote = next(run for run in runs if "smote" in run.name)
+    for far, near in ((3, 5), (3, 7), (4, 5)):
+        altered(tmp_path, smote, augmenter__far__metric_order=far, augmenter__near__metric_order=near)
+    found = set(evidence.read([tmp_path]).runs.augmenter)
+    assert "smote far.metric_order=3 near.metric_order=7" in found
+    assert len(found) == 5  # with none, and smote as it is
+
+
 def test_two_ways_of_writing_a_number_are_one_scenario(tmp_path: Path, runs: list[Path]) -> None:
     for run in runs:
         written = json.loads((run / record.RECORD).read_text())

@@ -335,3 +335,18 @@ def test_ctrl_c_is_heard_again_after_lightning_has_taken_it_away() -> None:
         interrupts.listen_again()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_a_block_within_another_is_the_same_to_whoever_presses_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
+    def within() -> None:
+        with interrupts.terminable(ends_process=False):
+            signal.raise_signal(signal.SIGINT)
+
+    with interrupts.terminable():
+        before = signal.getsignal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            within()
+        assert signal.getsignal(signal.SIGINT) == before
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("Ctrl-C heard") == 1
+    assert "Ctrl-C again ends it at once" in said

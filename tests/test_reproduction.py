@@ -99,3 +99,9 @@ def test_what_is_no_file_gives_no_command(run: Path) -> None:
 def test_overrides_that_yaml_takes_for_other_than_text_are_text(run: Path) -> None:
     (run / ".hydra" / "overrides.yaml").write_text("- a=1\n- 3\n- 'b: c'\n")
     assert commands(run.parent) == ["python -m synaug a=1 3 'b: c'"]
+
+
+def test_the_inner_folds_are_not_taken_for_the_outer_ones(run: Path) -> None:
+    config = {**record.read(run)["config"], "n_folds": 10}
+    config["validation"] = {"_target_": "synaug.validation.Nested", "n_folds": 5, "final": "bagged"}
+    assert reproduction.validation(config) == "nested (validation.n_folds=5, final=bagged)"

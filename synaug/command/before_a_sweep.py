@@ -26,6 +26,7 @@ from synaug.files import garbage_collection
 from synaug.files.digest import json_sha256
 from synaug.files.sign_of_life import busy
 from synaug.splits import make_splits, texts_to_split
+from synaug.sweep import interrupts
 
 # What texts and splits are settled by.
 OF_THE_DATA = ("dataset", "encoder", "imbalance_ratio", "validation", "n_folds", "seeds")
@@ -100,7 +101,10 @@ class _Check:
         with _as_a_job(composed.hydra):
             try:
                 self._check(composed)
-            except Exception as error:  # noqa: BLE001  # a fault: its job shows the traceback
+            except (Exception, SystemExit) as error:  # of a fault its job shows the traceback
+                interruption = interrupts.behind(error)
+                if interruption is not None:
+                    raise interruption from error
                 return user_sentence(error)
         return None
 

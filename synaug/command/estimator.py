@@ -257,7 +257,7 @@ def composed(settings: tuple[str, ...], config_dir: str | None = None) -> DictCo
         of_vectors = [] if any(each.startswith("encoder=") for each in settings) else _of_vectors(vectors)
         stand_in = ("dataset=files", written("dataset.path", str(rows)), written("output_dir", folder), "report=false")
         flags = () if config_dir is None else (f"--config-dir={config_dir}",)
-        attempt = Attempt(job)
+        attempt = Attempt(job, says=False)
         perform(Arguments((*stand_in, *of_vectors, *settings), flags, config_dir), attempt)
     (config,) = found
     return config

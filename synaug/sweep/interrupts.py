@@ -137,7 +137,8 @@ def terminable(*, ends_process: bool = True) -> Iterator[None]:
     Parameters
     ----------
     ends_process
-        Whether the second Ctrl-C or SIGTERM ends the process at once; in a notebook the process is the user's.
+        Whether the second Ctrl-C or SIGTERM ends the process at once; in a notebook the process is the user's. Within
+        another such block it does where it does there.
     """
     global _listener
     if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
@@ -156,7 +157,8 @@ def terminable(*, ends_process: bool = True) -> Iterator[None]:
         timers[-1].daemon = True
         timers[-1].start()
 
-    outer, _listener = _listener, (listener := Listener(ends_process))
+    outer = _listener
+    _listener = listener = Listener(ends_process or (outer is not None and outer.ends_process))
     listener.listen()
     sys.unraisablehook = ask_again
     try:
@@ -196,7 +198,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 def _is_ours_to_take(number: int, handler: Callable[..., Any] | int | None) -> bool:
     """Not what is ignored (by nohup, or of a program in the background), and of Ctrl-C nothing that others answer."""
     if number == signal.SIGINT:
-        return handler is signal.default_int_handler
+        return handler is signal.default_int_handler or isinstance(getattr(handler, "__self__", None), Listener)
     return handler is not signal.SIG_IGN and handler is not None  # None: it was not set by Python, and cannot be
 
 
