@@ -26,33 +26,33 @@ def heavy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_a_module_that_is_put_off_is_imported_by_whoever_uses_it(heavy: str) -> None:
     with put_off(heavy):
-        import light
+        import light  # type: ignore[import-not-found]
     assert heavy not in sys.modules
     assert not hasattr(sys.modules["heavy"], "part")
     assert not isinstance(3, light.Kind)
     assert heavy not in sys.modules
     assert light.double(4) == 8
-    import heavy.part
+    import heavy.part  # type: ignore[import-not-found]
 
     assert light.Kind.size == 3
     assert isinstance(light.Kind(), heavy.part.Kind)
     assert isinstance(heavy.part.Kind(), light.Kind)
 
-    class Derived(light.Kind):  # type: ignore[misc, name-defined]
+    class Derived(light.Kind):  # type: ignore[misc]
         pass
 
     assert issubclass(Derived, heavy.part.Kind)
 
 
 def test_a_module_that_is_there_or_is_not_installed_stays_as_it_is(heavy: str) -> None:
-    import heavy.part
+    import heavy.part  # type: ignore[import-not-found]
 
     with put_off("heavy.part", "no_such_library"):
-        import light
+        import light  # type: ignore[import-not-found]
 
         assert light.Kind is heavy.part.Kind
         with pytest.raises(ModuleNotFoundError):
-            import no_such_library  # noqa: F401
+            import no_such_library  # type: ignore[import-not-found]  # noqa: F401
 
 
 def test_libraries_come_without_what_no_run_asks_for_and_give_it_all_the_same() -> None:
