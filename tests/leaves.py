@@ -56,6 +56,7 @@ WRONG_TARGETS = ("os.path.join", "collections.OrderedDict", "nowhere.Nothing", "
 # What has no meaning for a number or for true and false, whichever it is.
 NEVER = set(VALUES) - {"true", "zero", "negative", "a fraction", "null"}
 NULLABLE = {
+    "metric",
     "threads",
     "cache_dir",
     "dataset.max_per_class",

@@ -5,7 +5,8 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from pyarrow import parquet
 from scipy import stats
 
@@ -25,8 +27,9 @@ from synaug.comparison import evidence as evidences
 from synaug.comparison.labels import PICKED, Scenario
 from synaug.record import explained as explained_files
 from synaug.record import maps as map_files
-from synaug.report import audited, data_files, draw, figures, limits, words
+from synaug.report import audited, data_files, draw, drawn_before, figures, limits, words
 from synaug.report.__main__ import main
+from synaug.report.digest import value_sha256
 from synaug.report.drawing import colours, style, svg
 from synaug.report.drawing.contract import Drawing, Plan
 from synaug.report.figures import forest, gains
@@ -942,3 +945,76 @@ def test_a_place_that_cannot_be_written_gets_the_remedy_of_this_command(
     monkeypatch.setattr(draw, "sections", lambda results: [])
     assert main([str(tmp_path / "runs"), f"--output={tmp_path / 'page'}"]) == 1
     assert "Is a directory: choose another place with --output" in capsys.readouterr().err
+
+
+def _drawn_by(monkeypatch: pytest.MonkeyPatch, write: Callable[[], object]) -> list[str]:
+    """The figures that are drawn meanwhile."""
+    names: list[str] = []
+    raw_svg = svg.raw_svg
+
+    def noted(figure: Figure, name: str) -> str:
+        names.append(name)
+        return raw_svg(figure, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(svg, "raw_svg", noted)
+        write()
+    return names
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_report_made_again_draws_only_what_changed_and_is_the_same_to_the_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, again, anew = tmp_path / "runs", tmp_path / "again", tmp_path / "anew"
+    write_runs(runs, ["ag_news", "imdb"], [10.0], ["none", "random", "smote"], n_folds=4)
+    first = _drawn_by(monkeypatch, lambda: written(runs, again))
+    assert any(name.startswith("gains-") for name in first)
+    assert _drawn_by(monkeypatch, lambda: written(runs, again)) == []
+    # Another ratio of one data set: what is drawn of the other alone stays.
+    write_runs(runs, ["imdb"], [50.0], ["none", "random", "smote"], n_folds=4)
+    second = _drawn_by(monkeypatch, lambda: written(runs, again))
+    of_one = {"curves-1", "confusion-1", "classes-1", "reliability-1", "quality-1"}
+    assert of_one < set(first)
+    assert not of_one & set(second)
+    assert {name.replace("-1", "-2") for name in of_one} < set(second)
+    written(runs, anew)
+    assert _files(again) == _files(anew)
+
+
+def test_a_figure_that_is_kept_damaged_or_gone_or_of_other_code_is_drawn_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, output = tmp_path / "runs", tmp_path / "report"
+    write_runs(runs, ["imdb"], [10.0], ["none", "smote"], n_folds=4)
+    written(runs, output)
+    before = _files(output)
+    kept = output / drawn_before.FOLDER
+    whole = (kept / "curves-1.json").read_bytes()
+    (kept / "curves-1.json").write_bytes(whole.replace(b"<svg", b"<gvs", 1))
+    (kept / "classes-1.json").write_bytes(whole[: len(whole) // 2])
+    (kept / "confusion-1.json").write_text("[]")
+    (kept / "reliability-1.json").write_bytes(whole)
+    (kept / "quality-1.json").unlink()
+    (kept / "gone-1.json").write_bytes(whole)
+    damaged = {"curves-1", "classes-1", "confusion-1", "reliability-1", "quality-1"}
+    assert set(_drawn_by(monkeypatch, lambda: written(runs, output))) == damaged
+    assert _files(output) == before
+    monkeypatch.setattr(drawn_before, "_what_draws", lambda: ["other code"])
+    assert len(_drawn_by(monkeypatch, lambda: written(runs, output))) == len(list(kept.glob("*.json")))
+
+
+def test_what_a_figure_is_drawn_from_is_told_by_content() -> None:
+    scenario = Scenario("imdb", "minilm", "ir10", "mlp")
+    frame = pd.DataFrame({"scenario": [scenario, scenario], "value": [1.0, np.nan], "class": [None, "a"]})
+    one = value_sha256({"frame": frame, "of": (scenario, {3, 1, 2}), "array": np.arange(3)})
+    assert one == value_sha256({"frame": frame.copy(), "of": (replace(scenario), {2, 3, 1}), "array": np.arange(3)})
+    for name, value in (("value", [1.0, 2.0]), ("class", ["a", None]), ("scenario", [scenario, "imdb"])):
+        assert value_sha256(frame) != value_sha256(frame.assign(**{name: value}))
+    assert value_sha256(np.arange(3)) != value_sha256(np.arange(3, dtype=np.int32))
+    assert value_sha256(["1"]) != value_sha256([1]) != value_sha256([[1]])
+    with pytest.raises(TypeError, match="nothing says"):
+        value_sha256(object())

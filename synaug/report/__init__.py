@@ -42,7 +42,8 @@ def write(
     Parameters
     ----------
     folder
-        Files of an earlier report are replaced, each whole or not at all, and its figures go; others stay.
+        Files of an earlier report are replaced, each whole or not at all, and its figures go; others stay. Figures
+        that would be drawn from the same as then are not drawn again.
     csv
         Write the long table as compressed CSV, too.
     later
@@ -54,16 +55,19 @@ def write(
         The page.
     """
     from synaug.report import audited, data_files, draw, figures, latex
+    from synaug.report.drawn_before import DrawnBefore
     from synaug.report.page import page
     from synaug.report.results import Results
 
     folder = Path(folder)
     results = Results(evidence, comparison) if later is None else Results(evidence, comparison, later)
     _forget(folder, figures.names())
-    sections = draw.sections(results)
+    before = DrawnBefore(folder)
+    sections = draw.sections(results, before)
     for drawn in (drawn for section in sections for drawn in section.drawn):
         for name, content in drawn.files.items():
             _write(folder / "figures" / name, content)
+    before.forget_others()
     failed = [failed for section in sections for failed in section.failed]
     if failed:
         _say(failed, folder)

@@ -11,36 +11,12 @@ from tqdm.auto import tqdm
 from synaug.errors import OF_THE_DISK
 from synaug.report import figures
 from synaug.report.drawing import svg
-from synaug.report.drawing.contract import FigureKind, Plan
+from synaug.report.drawing.contract import Drawn, FigureKind, Plan
+from synaug.report.drawn_before import DrawnBefore, drawn_from
 from synaug.report.results import Results
 
 LAST = 1000  # place of a module that does not even say what it draws
 Outcome = TypeVar("Outcome")
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure on its way to the disk and the page.
-
-    Attributes
-    ----------
-    name
-        Of its files.
-    metric, title, alt, note
-        As its plan and its drawing have them.
-    inline
-        An SVG element for the page.
-    files
-        Contents by file name.
-    """
-
-    name: str
-    metric: str | None
-    title: str
-    alt: str
-    note: str
-    inline: str
-    files: dict[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -74,8 +50,8 @@ class Section:
     failed: list[Failed] = field(default_factory=list)
 
 
-def sections(results: Results) -> list[Section]:
-    """Draw all figures that these results call for, by kind, in the order of the page.
+def sections(results: Results, before: DrawnBefore | None = None) -> list[Section]:
+    """Draw all figures that these results call for, by kind, in the order of the page; or take them from `before`.
 
     Raises
     ------
@@ -86,7 +62,7 @@ def sections(results: Results) -> list[Section]:
     planned = [(section, plan) for section in sections for plan in _plans(section, results)]
     for section, plan in tqdm(planned, desc="figures", unit="figure", disable=None):
         name = f"{section.name}-{plan.key}"
-        outcome = _attempt(name, partial(_draw, name, plan, results))
+        outcome = _attempt(name, partial(_drawn, name, plan, results, before))
         if isinstance(outcome, Failed):
             section.failed.append(outcome)
         elif outcome is not None:
@@ -130,6 +106,18 @@ def _next(plans: Iterator[object], keys: set[str]) -> Plan | None:
         raise ValueError(f"{plan.key!r} cannot name a file, or names another figure's")
     keys.add(plan.key)
     return plan
+
+
+def _drawn(name: str, plan: Plan, results: Results, before: DrawnBefore | None) -> Drawn | None:
+    digest = None if before is None else drawn_from(plan.draw, name, plan.metric, results.metric, results.is_large)
+    if before is None or digest is None:
+        return _draw(name, plan, results)
+    drawn = before.get(name, digest)
+    if drawn is None:
+        drawn = _draw(name, plan, results)
+        if drawn is not None:
+            before.keep(drawn, digest)
+    return drawn
 
 
 def _draw(name: str, plan: Plan, results: Results) -> Drawn | None:

@@ -1,7 +1,7 @@
 """Evidence and its comparison, in the order in which all parts of a report show them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,20 @@ import pandas as pd
 from synaug.comparison.compare import Comparison
 from synaug.comparison.evidence import Evidence
 from synaug.comparison.labels import METHOD, NO_AUGMENTER, SEPARATOR, Method, Scenario
+from synaug.comparison.layout import Table, Verdict
 from synaug.comparison.stats import gain_range
 from synaug.comparison.surfaces import surface
 from synaug.report import limits
+from synaug.report.digest import value_sha256
 from synaug.report.kept import KeptSplit, is_there, splits
 from synaug.report.later import Later
 from synaug.scores.metrics import LOSSES
 
 # In the order in which figures show them, and in which they get their colours.
 SHIPPED_AUGMENTERS = ("random", "smote", "borderline_smote", "adasyn", "vae", "random_under", "near_miss", "tomek")
+
+# What all scenarios together decide.
+OF_ALL = ("is_large", "option_of", "augmenters", "main_augmenters")
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,61 @@ class Results:
         """The primary metric."""
         return self.comparison.metrics[0]
 
-    @property
+    @cached_property
     def is_large(self) -> bool:
         """Whether there are so many runs that fewer figures are drawn, lest the report take minutes."""
         return len(self.evidence.runs) > limits.LARGE
+
+    def only(self, scenarios: Sequence[Scenario]) -> "Results":
+        """What was measured in these scenarios, for a figure that looks at nothing else.
+
+        Names and colours are those of all. How sure a difference is depends on how many others there are, so the tables
+        of comparisons are not here.
+        """
+        wanted = tuple(scenarios)
+        if wanted not in self._parts:
+            runs = _of(self.evidence.runs, wanted)
+            evidence = Evidence(
+                runs,
+                _of(self.evidence.scores, wanted),
+                _of(self.evidence.validation, wanted),
+                {identity: self.evidence.records[identity] for identity in runs["identity"]},
+                failures=(),
+            )
+            of_all = self.comparison
+            comparison = replace(
+                of_all,
+                tables={},
+                values={metric: _of(values, wanted) for metric, values in of_all.values.items()},
+                choices=_of(of_all.choices, wanted),
+                calibration=of_all.calibration.iloc[:0],
+                rankings={},
+                gaps=_of(of_all.gaps, wanted),
+                verdict=Verdict("", Table(), [], {}, [], [], len(wanted)),
+                exchange=of_all.exchange.iloc[:0],
+            )
+            later = Later(self.later.needs, _of(self.later.served, wanted), _of(self.later.abstained, wanted))
+            part = Results(evidence, comparison, later)
+            # What a cached property holds is not worked out again.
+            vars(part).update({name: getattr(self, name) for name in OF_ALL})
+            vars(part)["panel_of"] = {
+                scenario: self.panel_of[scenario] for scenario in self.scenarios if scenario in wanted
+            }
+            self._parts[wanted] = part
+        return self._parts[wanted]
+
+    @cached_property
+    def _parts(self) -> dict[tuple[Scenario, ...], "Results"]:
+        return {}
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of all that a figure can see here."""
+        runs, records = self.evidence.runs, self.evidence.records
+        of_runs = [] if runs.empty else zip(runs["folder"], runs["identity"], strict=True)
+        kept = [is_there(Path(folder), records[identity]) for folder, identity in of_runs]
+        names = [getattr(self, name) for name in (*OF_ALL, "panel_of")]
+        return value_sha256([self.evidence, self.comparison, self.later, names, kept])
 
     @property
     def metrics_drawn(self) -> Sequence[str]:
@@ -225,3 +281,7 @@ class Results:
         configs = [record["config"] for record in self.records_of(scenario).values()]
         most = max((len(config["seeds"]) * config["n_folds"] for config in configs), default=0)
         return "one split" if most == 1 else "means over splits"
+
+
+def _of(rows: pd.DataFrame, scenarios: Sequence[Scenario]) -> pd.DataFrame:
+    return rows[rows["scenario"].isin(scenarios)].reset_index(drop=True) if "scenario" in rows else rows

@@ -52,6 +52,31 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A figure on its way to the disk and the page.
+
+    Attributes
+    ----------
+    name
+        Of its files.
+    metric, title, alt, note
+        As its plan and its drawing have them.
+    inline
+        An SVG element for the page.
+    files
+        Contents by file name.
+    """
+
+    name: str
+    metric: str | None
+    title: str
+    alt: str
+    note: str
+    inline: str
+    files: dict[str, bytes]
+
+
+@dataclass(frozen=True)
 class Plan:
     """One figure to be drawn.
 
@@ -60,7 +85,9 @@ class Plan:
     key
         Which one of its kind; its files are called after the kind and this.
     draw
-        Draws it, when it is called: so that each figure can fail by itself. None where there is nothing to show.
+        Draws it, when it is called: so that each figure can fail by itself. None where there is nothing to show. Of a
+        `functools.partial` the next report sees by what it is given whether it would draw the same
+        (`synaug.report.drawn_before`), so it is given no more than the figure needs (`Results.only`).
     metric
         The page shows it where this metric is asked for; None for a figure that goes with every metric.
     """
@@ -101,6 +128,6 @@ def for_each_example(draw: Callable[[Results, Scenario], Drawing | None]) -> Cal
 
     def plans(results: Results) -> Iterator[Plan]:
         for number, scenario in enumerate(results.examples, start=1):
-            yield Plan(str(number), partial(draw, results, scenario))
+            yield Plan(str(number), partial(draw, results.only([scenario]), scenario))
 
     return plans

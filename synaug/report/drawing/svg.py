@@ -5,6 +5,8 @@ import re
 from xml.etree import ElementTree
 
 import matplotlib as mpl
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from synaug.files.escaping import console, shown
@@ -54,7 +56,9 @@ def raw_svg(figure: Figure, name: str) -> str:
     with style.applied():
         mpl.rcParams["svg.hashsalt"] = name  # ids of one page must differ
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        # Not by savefig, which goes through the whole figure once more before: for the layout, which stands.
+        metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)  # type: ignore[no-untyped-call]
     return console(buffer.getvalue())  # XML allows no controls, escaped or not
 
 
@@ -64,7 +68,10 @@ def pdf(figure: Figure, *, quick: bool = False) -> bytes:
     with style.applied():
         mpl.rcParams["pdf.fonttype"] = 3 if quick else 42
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="pdf", facecolor="white", metadata={"CreationDate": None})
+        colour = figure.get_facecolor()
+        figure.set_facecolor("white")
+        FigureCanvasPdf(figure).print_pdf(buffer, metadata={"CreationDate": None})  # type: ignore[no-untyped-call]
+        figure.set_facecolor(colour)
     return buffer.getvalue()
 
 

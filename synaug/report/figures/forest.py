@@ -38,9 +38,10 @@ def plans(results: Results) -> Iterator[Plan]:
         panels = [panel for panel in results.panels if present & set(results.scenarios_of(panel))]
         for number, panel in enumerate(panels[:most], start=1):
             left_out = panels[most:] if number == 1 else []
+            scenarios = results.scenarios_of(panel)
             yield Plan(
                 f"{words.in_a_file_name(metric)}-{number}",
-                partial(_draw, results, metric, rows, panel, left_out),
+                partial(_draw, results.only(scenarios), metric, _of(rows, scenarios), panel, left_out),
                 metric,
             )
 
@@ -54,6 +55,10 @@ def _rows(results: Results, metric: str) -> pd.DataFrame:
     rows = results.table(metric).dropna(subset=["gain"])
     rows = rows[rows["decision"].isin([decision for decision, *_ in SHOWN])]
     return rows.assign(line=methods_of(rows, ARGMAX), significant=rows["outcome"].isin((BETTER, WORSE)))
+
+
+def _of(rows: pd.DataFrame, scenarios: list[Scenario]) -> pd.DataFrame:
+    return rows[rows["scenario"].isin(scenarios)].reset_index(drop=True)
 
 
 def _draw(results: Results, metric: str, rows: pd.DataFrame, panel: Panel, left_out: list[Panel]) -> Drawing:
