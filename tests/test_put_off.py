@@ -28,7 +28,6 @@ def test_a_module_that_is_put_off_is_imported_by_whoever_uses_it(heavy: str) -> 
     with put_off(heavy):
         import light  # type: ignore[import-not-found]
     assert heavy not in sys.modules
-    assert not hasattr(sys.modules["heavy"], "part")
     assert not isinstance(3, light.Kind)
     assert heavy not in sys.modules
     assert light.double(4) == 8
@@ -65,8 +64,8 @@ def test_libraries_come_without_what_no_run_asks_for_and_give_it_all_the_same() 
 
         from torchmetrics.functional.text import bert
         assert bert.AutoModel.from_pretrained.__self__.__module__.startswith("transformers.")
-        import torchmetrics
-        figure, axes = torchmetrics.MeanMetric().plot([1.0, 2.0])
+        import torch, torchmetrics
+        figure, axes = torchmetrics.MeanMetric().plot([torch.ones(()), torch.zeros(())])
         assert type(axes).__module__.startswith("matplotlib.")
         from sklearn.utils.estimator_checks import check_estimator
         assert check_estimator.__module__ == "sklearn.utils.estimator_checks"

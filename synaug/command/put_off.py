@@ -44,10 +44,6 @@ def put_off(*names: str) -> Iterator[None]:
     finally:
         for name in absent:
             del sys.modules[name]
-            package, _, child = name.rpartition(".")
-            # The import system makes a submodule an attribute of its package.
-            if isinstance(vars(sys.modules[package]).get(child) if package in sys.modules else None, _StandIn):
-                delattr(sys.modules[package], child)
 
 
 class _StandIn(ModuleType):
