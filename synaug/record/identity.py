@@ -8,7 +8,7 @@ from typing import Any
 
 from synaug.files.digest import json_sha256
 from synaug.seeding import OWN_FILE
-from synaug.settings import AUTO, amounts, is_number
+from synaug.settings import AUTO, FLOAT32, amounts, is_number
 
 # How runs are made, apart from settings. It rises where the same settings come to mean other numbers for everybody, and
 # stays as it is whatever becomes of the records, or every run would have another name.
@@ -85,6 +85,8 @@ def science(config: Mapping[str, Any]) -> dict[str, Any]:
             decisive[group] = {key: value for key, value in decisive[group].items() if key not in left_out}
     if "encoder" in decisive:
         decisive["encoder"] = _without_own_files(decisive["encoder"])
+        if decisive["encoder"].get("precision") == FLOAT32:  # what all were before there was a choice
+            del decisive["encoder"]["precision"]
     if "dataset" in decisive:
         decisive["dataset"] = _dataset(decisive["dataset"], config.get("imbalance_ratio", {}))
     if "augmenter" in decisive and is_idle(decisive["augmenter"]):

@@ -241,6 +241,7 @@ PROFILES = ("step", "linear", "exponential")
 QUOTING = ("double", "backslash", "none")
 # Whether texts that somebody else wrote must name the rows that they were derived from (`augmenter.sources`).
 REQUIRED, NO_SOURCES = "required", "none"
+FLOAT32, INT8 = "float32", "int8"  # of an encoder: the precision that all others are named beside, and one for CPUs
 PRECISIONS = (32, "32", "32-true", 16, "16", "16-mixed", "bf16", "bf16-mixed")
 
 
@@ -367,6 +368,7 @@ ENCODER = {
     "normalize": TRUTH,
     "batch_tokens": whole(1, 100_000_000) | NULL,
     "device": DEVICE | list_of(DEVICE, "a list of them", least=1, distinct=False) | NULL,
+    "precision": one_of(FLOAT32, INT8),
 }
 NEIGHBOURS = {"k": whole(1, LARGEST), "metric": TEXT, "approximate": TRUTH}
 VAE = {
