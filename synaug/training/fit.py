@@ -170,7 +170,7 @@ class _Task:
         biases = [weight for weight in stack.parameters() if weight.dim() == 3 and weight.shape[1] == 1]
         width = self.data.embeddings.shape[1] + sum(bias.shape[2] for bias in biases)
         n_bytes += 4 * width * BATCHES_AT_ONCE * max(self.training.batch_size, EVALUATION_ROWS)
-        return max(usable // n_bytes, 1)
+        return max(int(usable // n_bytes), 1)
 
     def train(self, train: Callable[[Sequence[int], StepsBar], None], members: Sequence[int], bar: StepsBar) -> None:
         """Train a stack, or where an accelerator's memory is too little for it, halves of it, split by split."""
