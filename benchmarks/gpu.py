@@ -84,6 +84,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--training-rows", type=int, default=2_000, help="in each of ten folds")
     parser.add_argument("--epochs", type=int, default=10, help="of training")
     parser.add_argument("--steps", type=int, default=1_024, help="of each job of the grid")
+    parser.add_argument("--ratios", default="5,20", help="of the grid")
     parser.add_argument("--repetitions", type=int, default=3, help="of what is timed, by turns")
     parser.add_argument("--output", type=Path, help="file; default: benchmarks/results/gpu.json, of an accelerator")
     parser.add_argument("--packed", type=Path, help="folder that --pack wrote")
@@ -287,7 +288,7 @@ def training(device: str, args: argparse.Namespace) -> dict[str, list[float]]:
 
 
 def grid(material: Material, device: str, args: argparse.Namespace, folder: Path) -> dict[str, list[float]]:
-    """Seconds of four jobs of both programs as a user starts them, over embeddings that are there already."""
+    """Seconds of a grid of both programs as a user starts them, over embeddings that are there already."""
     csv, vectors = folder / "rows.csv", folder / "vectors.npy"
     import pandas as pd
 
@@ -300,7 +301,7 @@ def grid(material: Material, device: str, args: argparse.Namespace, folder: Path
         "encoder=precomputed",
         f"encoder.path={vectors}",
         "augmenter=none,smote",
-        "imbalance_ratio=ir5,ir20",
+        f"imbalance_ratio={','.join(f'ir{each}' for each in args.ratios.split(','))}",
         "validation=oracle",  # as the naive program leaves rows out
         f"trainer.accelerator={word_of(device)}",
         "trainer.enable_progress_bar=false",
@@ -312,7 +313,7 @@ def grid(material: Material, device: str, args: argparse.Namespace, folder: Path
         f"texts={csv}",
         f"embeddings={vectors}",
         "augmenter=none,smote",
-        "ratio=5,20",
+        f"ratio={args.ratios}",
         f"steps_per_epoch={min(50, args.steps)}",
         f"accelerator={word_of(device)}",
         f"hydra.sweep.dir={folder / 'naive'}",

@@ -33,7 +33,7 @@ class OnDevice(torch.Tensor):
     @staticmethod
     def __new__(cls, held: torch.Tensor) -> "OnDevice":
         """Wrap a tensor of the CPU."""
-        tensor: OnDevice = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        tensor: OnDevice = torch.Tensor._make_wrapper_subclass(
             cls,
             held.size(),
             strides=held.stride(),
@@ -54,7 +54,9 @@ class OnDevice(torch.Tensor):
         return result
 
     @classmethod
-    def __torch_dispatch__(cls, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]  # torch's own stub is of a function that does nothing
+        cls, operator: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         """Compute on the CPU, if a GPU would."""
         return computed(operator, args, kwargs or {})
 
@@ -79,7 +81,8 @@ def computed(operator: Any, args: Any, kwargs: Any) -> Any:
     leaves = goes_to is not None and torch.device(goes_to).type == "cpu"
     if operator in COPIES and operator is not aten._to_copy.default:
         leaves = not isinstance(args[0], OnDevice)
-    crosses = operator in COPIES and (leaves or bool(foreign))
+    # A number of the CPU is an argument of most kernels, but is copied for this one.
+    crosses = (operator in COPIES and (leaves or bool(foreign))) or (operator is aten.where.self and bool(foreign))
     _State.to_cpu += leaves
     if (operator in WAITING or crosses) and not _State.waiting_is_allowed:
         raise RuntimeError(f"{operator} has the CPU wait for the device")

@@ -1,8 +1,10 @@
 """The encoder's numbers are transformers' own, whatever the batch; what it cannot load it says."""
 
+import copy
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -43,8 +45,9 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from synaug.encoder import packed
+from synaug.encoder import fused, packed, products
 from synaug.encoder.batches import token_batches
+from synaug.encoder.onednn import OneDNNLinear
 from synaug.encoder.transformer import TransformerEncoder
 from synaug.errors import UserError
 from synaug.files import sources
@@ -380,6 +383,7 @@ def test_texts_end_to_end_are_what_they_are_in_padded_batches(
     unpadded = encoder_of(folder, max_length=30, batch_tokens=60, **settings)
     found = unpadded.encode(TINY_TEXTS)
     assert unpadded._packed
+    assert any(isinstance(module, fused.FusedLayer) for module in unpadded._models[0].modules())
     monkeypatch.setattr(packed, "enable", lambda model: False)
     padded = encoder_of(folder, max_length=30, batch_tokens=60, **settings)
     np.testing.assert_allclose(found, padded.encode(TINY_TEXTS), atol=2e-6)
@@ -441,10 +445,109 @@ def test_encoding_leaves_transformers_as_talkative_as_it_was(tiny_bert: Path, hu
             huggingface_hub.utils.enable_progress_bars()
 
 
-def test_embeddings_are_the_same_whoever_multiplies(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    by_onednn = encoder_of(tiny_bert).encode(TINY_TEXTS)
-    monkeypatch.setattr("synaug.encoder.onednn.has_onednn", lambda: False)
-    np.testing.assert_allclose(encoder_of(tiny_bert).encode(TINY_TEXTS), by_onednn, atol=2e-6)
+@pytest.mark.parametrize("library", [products.TORCH, products.ONEDNN])
+def test_embeddings_are_the_same_whoever_multiplies(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    monkeypatch.setattr("synaug.encoder.onednn.fastest", lambda *_: library)
+    encoder = encoder_of(tiny_bert, pooling="mean", batch_tokens=30)
+    found = encoder.encode(TINY_TEXTS)
+    by_onednn = any(isinstance(module, OneDNNLinear) for module in encoder._models[0].modules())
+    assert by_onednn == (library == products.ONEDNN)
+    expected = one_at_a_time(tiny_bert, TINY_TEXTS, lambda output: output.last_hidden_state.mean(1))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert encoder.identity() == encoder_of(tiny_bert, pooling="mean").identity()
+
+
+@pytest.mark.parametrize("library", [products.TORCH, products.ONEDNN])
+def test_minilm_gives_sentence_transformers_numbers_whoever_multiplies(
+    reference: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    monkeypatch.setattr("synaug.encoder.onednn.fastest", lambda *_: library)
+    embeddings = instantiate(composed("encoder=minilm").encoder).encode(REAL_TEXTS)
+    np.testing.assert_allclose(embeddings, reference, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", ARCHITECTURES, ids=lambda model: type(model).__name__)
+def test_fused_layers_say_what_transformers_own_say(model: Any) -> None:
+    model = copy.deepcopy(model).eval()
+    assert packed.enable(model)
+    texts = [[5, 6, 7], [8, 9], [3, 4], list(range(5, 20))]
+    random = torch.get_rng_state()
+    with torch.inference_mode():
+        before = packed.forward(model, texts, output_hidden_states=True).hidden_states
+        assert fused.enable(model)
+        after = packed.forward(model, texts, output_hidden_states=True).hidden_states
+    assert len(after) == len(before) > 2
+    for states, expected in zip(after, before, strict=True):
+        torch.testing.assert_close(states, expected, atol=2e-6, rtol=0)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert not fused.enable(model)  # nothing is left to fuse
+
+
+@pytest.mark.parametrize("shape", [(1, 17, 16), (1, 1, 1)])
+def test_layers_that_would_say_something_else_stay_as_they_were(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]
+) -> None:
+    model = BertModel(BertConfig(**SHAPE)).eval()
+    assert packed.enable(model)
+    with torch.inference_mode():
+        before = packed.forward(model, [[5, 6, 7], [8, 9]]).last_hidden_state
+        monkeypatch.setattr(fused.FusedLayer, "forward", lambda *_, **__: torch.zeros(shape))
+        assert not fused.enable(model)
+        assert torch.equal(packed.forward(model, [[5, 6, 7], [8, 9]]).last_hidden_state, before)
+
+
+def test_layers_without_biases_stay_as_they_are() -> None:
+    model = BertModel(BertConfig(**SHAPE)).eval()
+    for layer in model.encoder.layer:
+        layer.attention.self.key.bias = None
+    assert packed.enable(model)
+    assert not fused.enable(model)
+    assert model.encoder.layer[0].attention.self.key.bias is None
+
+
+# ---- int8
+
+
+def test_int8_says_its_deviation_once_and_has_an_identity_of_its_own(
+    minilm: TransformerEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "synaug")
+    encoder = instantiate(composed("encoder=minilm", "encoder.precision=int8").encoder)
+    rounded, exact = encoder.encode(REAL_TEXTS), minilm.encode(REAL_TEXTS)
+    found = cosines(rounded, exact)
+    assert 0.9 < found.min() < 0.99999
+    encoder.encode(["another text"])
+    (said,) = [record.getMessage() for record in caplog.records if "int8" in record.getMessage()]
+    start = f"encoder.precision=int8: of {len(set(REAL_TEXTS))} texts, 1 − cosine with float32's vectors is "
+    assert said.startswith(start)
+    middle, most = (float(number) for number in re.findall(r"\d\.\de-\d\d", said))
+    assert most == pytest.approx(1 - found.min(), rel=0.1)
+    assert 0 < middle < most
+    assert encoder.identity() == {**minilm.identity(), "precision": "int8"}
+    assert "precision" not in minilm.identity()  # vectors from before there was a choice are still found
+
+
+def test_int8_counts_the_same_work_and_no_text_depends_on_those_beside_it(tiny_bert: Path) -> None:
+    encoder, exact = (encoder_of(tiny_bert, pooling="mean", precision=name) for name in ("int8", "float32"))
+    together = encoder.encode(TINY_TEXTS)
+    exact.encode(TINY_TEXTS)
+    assert encoder.flops_done == exact.flops_done
+    for row, text in enumerate(TINY_TEXTS):
+        # Where float32 rounds otherwise, a number may fall to the level beside its own.
+        np.testing.assert_allclose(encoder.encode([text])[0], together[row], atol=5e-3)
+
+
+def test_int8_is_refused_on_a_gpu_and_where_torch_cannot_do_it(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synaug.encoder.int8.has_int8", lambda: False)
+    with pytest.raises(UserError, match=r"encoder\.precision=int8 needs products of oneDNN .*: set"):
+        encoder_of(tiny_bert, precision="int8").encode(["a"])
+    monkeypatch.setattr("synaug.encoder.transformer.placed", lambda *_: [torch.device("cuda:0")])
+    with pytest.raises(UserError, match=r"encoder\.precision=int8 is for CPUs, and the encoder is on cuda:0: set"):
+        encoder_of(tiny_bert, precision="int8").encode(["a"])
 
 
 def test_a_model_in_the_hub_s_cache_needs_no_hub_but_only_in_the_revision_that_is_there(
@@ -528,7 +631,9 @@ def test_source_and_identity_follow_the_files_that_decide_the_numbers(
     assert after.identity() != identity
 
 
-@pytest.mark.parametrize("change", [{"pooling": "mean"}, {"layer": 1}, {"max_length": 9}, {"normalize": True}])
+@pytest.mark.parametrize(
+    "change", [{"pooling": "mean"}, {"layer": 1}, {"max_length": 9}, {"normalize": True}, {"precision": "int8"}]
+)
 def test_identity_follows_the_settings_that_decide_the_numbers(tiny_bert: Path, change: dict[str, Any]) -> None:
     assert encoder_of(tiny_bert, **change).identity() != encoder_of(tiny_bert).identity()
 
@@ -554,6 +659,7 @@ def test_neither_batches_nor_device_nor_place_change_source_and_identity(
         ({"pooling": "max"}, "encoder.pooling=max must be one of cls, mean, pooler"),
         ({"pooling": "pooler", "layer": 2}, "encoder.layer=2 must be -1 with encoder.pooling=pooler"),
         ({"max_length": 2}, "encoder.max_length=2 must be at least 3"),
+        ({"precision": "int4"}, "encoder.precision=int4 must be one of float32, int8, float16, bfloat16"),
         ({"batch_tokens": 0}, "encoder.batch_tokens=0 must be at least 1, or null"),
         ({"batch_tokens": "many"}, "encoder.batch_tokens=many must be a whole number of at least 1"),
     ],

@@ -42,7 +42,7 @@ class CudaGraphs:
 
     def apart(self, work: Callable[[], Tensor]) -> Tensor:
         """See `Recorder`: on a stream of its own."""
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             result = work()

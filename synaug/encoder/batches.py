@@ -53,12 +53,13 @@ def flops(model: Any, lengths: Sequence[int]) -> int:
     """
     import torch
 
+    from synaug.encoder.int8 import Int8Linear
     from synaug.encoder.onednn import OneDNNLinear
 
     linear = sum(
         layer.in_features * layer.out_features
         for name, layer in model.named_modules()
-        if isinstance(layer, torch.nn.Linear | OneDNNLinear) and "pooler" not in name
+        if isinstance(layer, torch.nn.Linear | OneDNNLinear | Int8Linear) and "pooler" not in name
     )
     attention: int = 4 * model.config.num_hidden_layers * model.config.hidden_size
     return 2 * linear * sum(lengths) + attention * sum(length**2 for length in lengths)

@@ -1,7 +1,8 @@
 """Linear layers whose products oneDNN computes.
 
 torch multiplies float32 matrices by MKL, which on processors of other makers than its own leaves AVX-512 unused;
-oneDNN, which comes with torch, uses what the processor has. On a Zen 5 it is more than twice as fast.
+oneDNN, which comes with torch, uses what the processor has. On a Zen 5 it is more than twice as fast; an encoder asks
+`synaug.encoder.products` which is faster here.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from typing import Any
 
 import torch
 from torch.nn.functional import linear as by_torch
+
+from synaug.encoder.products import ONEDNN, fastest, shapes
 
 
 class OneDNNLinear(torch.nn.Module):
@@ -52,7 +55,7 @@ def has_onednn() -> bool:
     with torch.inference_mode():
         try:
             same = [
-                _says_the_same(OneDNNLinear(weight, offset, 8)(rows), by_torch(rows, weight, offset))
+                says_the_same(OneDNNLinear(weight, offset, 8)(rows), by_torch(rows, weight, offset))
                 for offset in (bias, None)
             ]
         # What torch raises if it was built without oneDNN, or if its operators are gone or have changed.
@@ -61,7 +64,8 @@ def has_onednn() -> bool:
     return all(same)
 
 
-def _says_the_same(product: torch.Tensor, expected: torch.Tensor) -> bool:
+def says_the_same(product: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Whether two ways of computing agree, but for rounding."""
     return product.shape == expected.shape and torch.allclose(product, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -71,7 +75,7 @@ def linear(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> Callab
 
 
 def prepare(model: torch.nn.Module, rows: int, probe: dict[str, Any]) -> bool:
-    """Give a model `OneDNNLinear` layers in place of its own, if then it says the same.
+    """Give a model `OneDNNLinear` layers in place of its own, if they are faster here and it then says the same.
 
     Parameters
     ----------
@@ -87,9 +91,9 @@ def prepare(model: torch.nn.Module, rows: int, probe: dict[str, Any]) -> bool:
     bool
         Whether it did; otherwise the model is as it was.
     """
-    if not has_onednn():
+    if not has_onednn() or fastest(shapes(model), rows) != ONEDNN:
         return False
-    layers = list(_linear_layers(model))
+    layers = list(linear_layers(model))
     with torch.inference_mode():
         before = model(**probe).last_hidden_state
         try:
@@ -98,14 +102,15 @@ def prepare(model: torch.nn.Module, rows: int, probe: dict[str, Any]) -> bool:
             after = model(**probe).last_hidden_state
         except (AttributeError, RuntimeError, TypeError):  # of a model that reads its layers' weights
             after = None
-    if after is not None and _says_the_same(after, before):
+    if after is not None and says_the_same(after, before):
         return True
     for parent, name, layer in layers:
         setattr(parent, name, layer)
     return False
 
 
-def _linear_layers(model: torch.nn.Module) -> Iterator[tuple[torch.nn.Module, str, torch.nn.Linear]]:
+def linear_layers(model: torch.nn.Module) -> Iterator[tuple[torch.nn.Module, str, torch.nn.Linear]]:
+    """A model's linear layers in float32: the module each is part of, by which name, and the layer."""
     for parent in model.modules():
         for name, child in parent.named_children():
             if type(child) is torch.nn.Linear and child.weight.dtype == torch.float32:

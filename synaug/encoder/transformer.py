@@ -1,6 +1,8 @@
 """Texts to embeddings by a pretrained transformer."""
 
 import copy
+import logging
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +23,12 @@ from synaug.errors import UserError
 if TYPE_CHECKING:
     import torch
 
+log = logging.getLogger(__name__)
+
 # About what fits the caches of one core beside the weights; larger batches are slower on a CPU.
 CPU_BATCH_TOKENS = 512
 GPU_BATCH_TOKENS = 32768
+DEVIATION_TEXTS = 32  # at most, of which it is told by how much rounding changes their vectors
 
 
 class TransformerEncoder:
@@ -46,8 +51,9 @@ class TransformerEncoder:
     device
         One, or a list with a copy of the model on each; None for all GPUs, or the best there is.
     precision
-        In which the layers compute: ``float32``, ``float16`` or ``bfloat16``. Half of it is for GPUs; a CPU does it,
-        too, but slower. Pooling and scaling are in float32 always.
+        In which the layers compute: ``float32``; ``int8`` on a CPU, which is faster and says once in the log by how
+        much it changes vectors; ``float16`` or ``bfloat16``, which are faster on a GPU, and done by a CPU, too. Pooling
+        and scaling are in float32 always.
 
     Attributes
     ----------
@@ -98,6 +104,7 @@ class TransformerEncoder:
         self.tokens_done = 0
         self.flops_done = 0
         self._packed = False
+        self._rounded = False
 
     def look(self) -> None:
         """Find out cheaply whether the model is where it is said to be; see `ModelFiles.look`."""
@@ -108,7 +115,7 @@ class TransformerEncoder:
         return self.files.source()
 
     def identity(self) -> dict[str, Any]:
-        """What decides the numbers: weights, tokenizer, pooling, layer, length, scale, and another precision.
+        """What decides the numbers: weights, tokenizer, pooling, layer, length, scale; and any precision but float32.
 
         Where the model lies and what it is called do not enter: a moved folder keeps its embeddings.
         """
@@ -171,7 +178,9 @@ class TransformerEncoder:
                 f"encoder.max_length={self.max_length} is more than the {longest} tokens {self.model} reads: lower it"
             )
         devices = placed(model, self.device)
-        if self.precision != settings.FLOAT32:
+        if self.precision == settings.INT8:
+            _require_int8(devices)
+        if self.precision in settings.HALF:
             model.to(getattr(torch, self.precision))
         tokenizer.padding_side = "right"  # otherwise cls pooling would read padding
         return tokenizer, model.eval(), devices
@@ -181,15 +190,20 @@ class TransformerEncoder:
         """The model, packed where it can be, and a copy on each further device."""
         import torch
 
-        from synaug.encoder import onednn, packed
+        from synaug.encoder import fused, onednn, packed
 
         _, model, devices = self._loaded
         models = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
         # A GPU reads large batches, in which texts of like length pad little.
         if all(device.type == "cpu" for device in devices):
-            for copied in models:
-                onednn.prepare(copied, CPU_BATCH_TOKENS, {"input_ids": torch.tensor([packed.probe(copied)[0]])})
             self._packed = self.pooling != "pooler" and all(packed.enable(copied) for copied in models)
+            for copied in models:
+                texts = packed.probe(copied)
+                if self._packed:
+                    fused.enable(copied)
+                probe = packed.arguments(copied, texts) if self._packed else {"input_ids": torch.tensor([texts[0]])}
+                if self.precision == settings.FLOAT32:
+                    onednn.prepare(copied, CPU_BATCH_TOKENS, probe)
         return models
 
     def encode(
@@ -227,6 +241,8 @@ class TransformerEncoder:
             models = models * torch.get_num_threads()
         distinct = list(dict.fromkeys(texts))
         tokens = tokenizer(distinct, truncation=True, max_length=self.max_length)["input_ids"]
+        if self.precision == settings.INT8 and not self._rounded:
+            self._round(tokens)
         lengths = [len(ids) for ids in tokens]
         budget = self.batch_tokens or (CPU_BATCH_TOKENS if devices[0].type == "cpu" else GPU_BATCH_TOKENS)
         batches = token_batches(lengths, budget, padded=not self._packed)
@@ -247,7 +263,26 @@ class TransformerEncoder:
         embeddings: NDArray[np.float32] = np.concatenate(blocks)[[row_of[text] for text in texts]]
         return embeddings
 
-    def _embed(self, model: Any, tokens: list[list[int]]) -> NDArray[np.float32]:
+    def _round(self, tokens: Sequence[list[int]]) -> None:
+        """Round the layers, now that there are texts to tell by how much it changes their vectors."""
+        from synaug.encoder import int8
+
+        some = tokens[:: math.ceil(len(tokens) / DEVIATION_TEXTS)]
+        exact = self._embed(self._models[0], some)
+        for model in self._models:
+            int8.round_layers(model, CPU_BATCH_TOKENS)
+        self._rounded = True
+        rounded = self._embed(self._models[0], some)
+        cosines = (exact * rounded).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rounded, axis=1)
+        log.info(
+            "encoder.precision=int8: of %d texts, 1 − cosine with float32's vectors is %.1e in the median and "
+            "%.1e at most",
+            len(some),
+            1 - np.median(cosines),
+            1 - cosines.min(),
+        )
+
+    def _embed(self, model: Any, tokens: Sequence[list[int]]) -> NDArray[np.float32]:
         """Embed one batch, float32 `[texts, d]`."""
         import torch
         from torch.nn.functional import normalize
@@ -300,6 +335,22 @@ def transformers_quiet() -> Iterator[None]:
                 transformers_logging.enable_progress_bar()
         if hub_has_none:
             disable_progress_bars()
+
+
+def _require_int8(devices: "Sequence[torch.device]") -> None:
+    from synaug.encoder.int8 import has_int8
+
+    others = [str(device) for device in devices if device.type != "cpu"]
+    if others:
+        raise UserError(
+            f"encoder.precision=int8 is for CPUs, and the encoder is on {others[0]}: set encoder.device=cpu, or "
+            "encoder.precision=float32"
+        )
+    if not has_int8():
+        raise UserError(
+            "encoder.precision=int8 needs products of oneDNN that this torch, or this processor, does not have: set "
+            "encoder.precision=float32"
+        )
 
 
 def _positions(model: Any) -> int:

@@ -241,7 +241,8 @@ PROFILES = ("step", "linear", "exponential")
 QUOTING = ("double", "backslash", "none")
 # Whether texts that somebody else wrote must name the rows that they were derived from (`augmenter.sources`).
 REQUIRED, NO_SOURCES = "required", "none"
-FLOAT32 = "float32"  # of an encoder: the precision that all others are named beside
+# Of an encoder: the precision that all others are named beside, one for CPUs, and those for GPUs.
+FLOAT32, INT8, HALF = "float32", "int8", ("float16", "bfloat16")
 PRECISIONS = (32, "32", "32-true", 16, "16", "16-mixed", "bf16", "bf16-mixed")
 
 
@@ -369,7 +370,7 @@ ENCODER = {
     "normalize": TRUTH,
     "batch_tokens": whole(1, 100_000_000) | NULL,
     "device": DEVICE | list_of(DEVICE, "a list of them", least=1, distinct=False) | NULL,
-    "precision": one_of(FLOAT32, "float16", "bfloat16"),
+    "precision": one_of(FLOAT32, INT8, *HALF),
 }
 NEIGHBOURS = {"k": whole(1, LARGEST), "metric": TEXT, "approximate": TRUTH}
 VAE = {

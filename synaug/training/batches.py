@@ -117,7 +117,8 @@ class RowPool:
         begin = self.rows.index_select(0, first)
         if not self.interpolated:
             return begin
-        step = torch.where(is_real, 0.0, self.step.index_select(0, which))[:, None]
+        # Not torch.where, which would copy the number 0 to the device.
+        step = self.step.index_select(0, which).masked_fill(is_real, 0.0)[:, None]
         x: torch.Tensor = interpolate(begin, self.rows.index_select(0, second), step)
         return x
 

@@ -111,11 +111,11 @@ class StackedTraining:
             n_inner,
         )
         with StepsBar(n_all * self.max_steps, self.trainer.get("enable_progress_bar", True)) as bar:
-            for splits in task.stacks(range(n_inner)):
-                task.train(task.inner, splits, bar)
+            for members in task.stacks(range(n_inner)):
+                task.train(task.inner, members, bar)
             task.check()
-            for splits in task.stacks(range(n_inner, n_all)):
-                task.train(task.whole, splits, bar)
+            for members in task.stacks(range(n_inner, n_all)):
+                task.train(task.whole, members, bar)
         return task.predictions()
 
 
@@ -129,8 +129,7 @@ class _Task:
         self.counts = counts
         self.carried = training.loss.carried_prior(counts)
         self.steps = looks(training.max_steps)
-        self.watches: dict[int, Watch] = {}  # of each stack, by its first member
-        self.flops: dict[int, float] = {}
+        self.watches: list[Watch] = []
         self.judges: dict[int, SplitJudge] = {}
         # By member: what it says of the test rows at the end, and, by rule, of its rows at the step that was chosen.
         self.last: dict[int, Array] = {}
@@ -141,42 +140,52 @@ class _Task:
         self.ends_on_left_out: dict[int, LinearEnd] = {}
         # By rule and member, the weights that said it, where they are to be kept.
         self.weights: dict[str, dict[int, MemberWeights]] = {rule: {} for rule in (ARGMAX, *CANDIDATE_RULES)}
+        self.flops = 0.0
 
-    def stacks(self, members: Sequence[int]) -> list[list[list[int]]]:
-        """Cut members into stacks of as many as run well together; of each stack, the members of each split."""
+    def stacks(self, members: Sequence[int]) -> list[list[int]]:
+        """Cut members into stacks of as many as run well together, all of a split into one."""
+        at_once = self._at_once(members)
+        stacks: list[list[int]] = []
+        for of_split in self._by_split(members):
+            if stacks and len(stacks[-1]) + len(of_split) <= at_once:
+                stacks[-1] += of_split
+            else:
+                stacks.append(of_split)
+        return stacks
+
+    def _by_split(self, members: Sequence[int]) -> list[list[int]]:
         splits: dict[int, list[int]] = {}
         for member in members:
             splits.setdefault(self.data.training_sets[member].place, []).append(member)
-        at_once = self._at_once(members)
-        stacks: list[list[list[int]]] = []
-        for of_split in splits.values():
-            if stacks and sum(map(len, stacks[-1])) + len(of_split) <= at_once:
-                stacks[-1].append(of_split)
-            else:
-                stacks.append([of_split])
-        return stacks
+        return list(splits.values())
 
     def _at_once(self, members: Sequence[int]) -> int:
         """How many members are to be in a stack: on a CPU what fits a core's cache, on a GPU what fits its memory."""
-        weights = self._classifier(members[:1]).weights
-        n_bytes = BYTES_OF_A_WEIGHT * sum(weight[0].numel() for weight in weights.values())
+        stack = self._classifier(members[:1])
+        n_bytes = BYTES_OF_A_WEIGHT * sum(weight[0].numel() for weight in stack.parameters())
         usable = usable_bytes(self.pool.device)
         if usable is None:
             return max(STACK_BYTES // max(n_bytes, 1), 1)
-        # A row, and what layers make of it: biases are as wide.
-        width = self.data.embeddings.shape[1] + sum(of.shape[-1] for of in weights.values() if of.shape[1] == 1)
+        # A row, and what layers make of it, which is as wide as their biases.
+        biases = [weight for weight in stack.parameters() if weight.dim() == 3 and weight.shape[1] == 1]
+        width = self.data.embeddings.shape[1] + sum(bias.shape[2] for bias in biases)
         n_bytes += 4 * width * BATCHES_AT_ONCE * max(self.training.batch_size, EVALUATION_ROWS)
-        return max(usable // n_bytes, 1)
+        return max(int(usable // n_bytes), 1)
 
-    def train(
-        self, train: Callable[[Sequence[int], StepsBar], None], splits: Sequence[Sequence[int]], bar: StepsBar
-    ) -> None:
-        """Train a stack, or where an accelerator's memory is too little for it, halves of it."""
+    def train(self, train: Callable[[Sequence[int], StepsBar], None], members: Sequence[int], bar: StepsBar) -> None:
+        """Train a stack, or where an accelerator's memory is too little for it, halves of it, split by split."""
+        splits = self._by_split(members)
 
         def at_once(some: Sequence[Sequence[int]]) -> None:
-            members = [member for of_split in some for member in of_split]
-            train(members, bar)
-            bar.end_of_stack(len(members), self.training.max_steps)
+            counted = len(self.watches), self.flops
+            try:
+                train([member for of_split in some for member in of_split], bar)
+            except RuntimeError:
+                # What it trained before memory ran short is trained again.
+                del self.watches[counted[0] :]
+                self.flops = counted[1]
+                raise
+            bar.end_of_stack(sum(map(len, some)), self.training.max_steps)
 
         try:
             in_halves(at_once, splits)
@@ -184,7 +193,7 @@ class _Task:
             if not is_out_of_memory(error):
                 raise
             raise UserError(
-                f"{self.pool.device} has too little free memory for the {len(splits[-1])} models of one split: lower "
+                f"{self.pool.device} has too little free memory for the {len(splits[0])} models of one split: lower "
                 "batch_size, or train on the CPU with trainer.accelerator=cpu"
             ) from error
 
@@ -279,9 +288,8 @@ class _Task:
             stack.recorder = None
         trainer = _trainer(self.training.trainer, len(self.steps), bar.callback(len(module.members)))
         trainer.fit(stack, module)
-        # A stack that fails after this is halved, and its first half takes its place here.
-        self.watches[module.members[0]] = watch
-        self.flops[module.members[0]] = stack.flops(watch.n_trained, watch.n_judged)
+        self.watches.append(watch)
+        self.flops += stack.flops(watch.n_trained, watch.n_judged)
         return trainer, stack
 
     def predictions(self) -> Predictions:
@@ -289,9 +297,9 @@ class _Task:
         return Predictions(
             splits=[self._of_split(place) for place in range(len(self.data.splits))],
             members=len(self.data.training_sets),
-            n_trained=sum(watch.n_trained for watch in self.watches.values()),
-            optimiser_steps=sum(watch.optimiser_steps for watch in self.watches.values()),
-            flops=sum(self.flops.values()),
+            n_trained=sum(watch.n_trained for watch in self.watches),
+            optimiser_steps=sum(watch.optimiser_steps for watch in self.watches),
+            flops=self.flops,
             curves=self._curves(),
         )
 
@@ -357,7 +365,7 @@ class _Task:
             for rule in CANDIDATE_RULES:
                 losses = judge.losses[rule]
                 points[f"{rule}_loss"][: len(losses), place] = losses
-        of_whole = [watch for watch in self.watches.values() if isinstance(watch, WholeWatch)]
+        of_whole = [watch for watch in self.watches if isinstance(watch, WholeWatch)]
         for name in ("train_loss", "argmax_test"):
             by_place = {place: values for watch in of_whole for place, values in getattr(watch, name).items()}
             points[name] = np.stack([by_place[place] for place in range(shape[1])], axis=1)

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Any
 
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
 from tqdm.auto import tqdm
 
 
@@ -39,7 +39,8 @@ class _Steps(Callback):
         self._n_members = n_members
         self._done = 0
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
-        """Some more steps."""
-        self._bar.update((pl_module.steps_done - self._done) * self._n_members)
-        self._done = pl_module.steps_done
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """Some more steps; a stack that replays its steps counts them itself, as Lightning then sees none."""
+        done: int = getattr(pl_module, "steps_done", trainer.global_step)
+        self._bar.update((done - self._done) * self._n_members)
+        self._done = done
