@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -171,7 +172,9 @@ def _adapt(body: nn.Module, adapter: str, settings: FineTuned) -> None:
     # Of layers that have adapters already, the layer itself is inside.
     names = {name.removesuffix(".base_layer") for name in names if ".lora_" not in name}
     config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=sorted(names), lora_dropout=0.0)
-    inject_adapter_in_model(config, body, adapter)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Already found a `peft_config` attribute")  # it is meant to have several
+        inject_adapter_in_model(config, body, adapter)
 
 
 def _has(layer: Any, adapter: str) -> bool:
