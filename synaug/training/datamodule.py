@@ -80,7 +80,9 @@ class EmbeddingDataModule(LightningDataModule):
         """The test rows of each member's split, whether it has left the stack or not."""
         return self._of_rows(lambda training_set: training_set.split.test, self.members)
 
-    def _of_rows(self, rows_of: Callable[[TrainingSet], NDArray[np.int64]], members: Sequence[int]) -> EvaluationBatches:
+    def _of_rows(
+        self, rows_of: Callable[[TrainingSet], NDArray[np.int64]], members: Sequence[int]
+    ) -> EvaluationBatches:
         rows = [rows_of(self.data.training_sets[member]) + self._pool.offsets[member] for member in members]
         return EvaluationBatches(self._pool, rows, members)
 

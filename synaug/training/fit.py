@@ -112,6 +112,8 @@ class Task:
     """The training of one run's members, stack by stack, and what is known of them so far."""
 
     lr = "classifier.optimizer.lr"  # what is to be lowered where a training diverges
+    inner_watch: type[InnerWatch] = InnerWatch
+    whole_watch: type[WholeWatch] = WholeWatch
 
     def __init__(self, training: StackedTraining, data: TrainingData, pool: RowPool, counts: NDArray[np.int64]) -> None:
         self.training = training
@@ -151,7 +153,7 @@ class Task:
     def inner(self, members: Sequence[int], bar: StepsBar) -> None:
         """Train a stack of inner folds, and predict with the weights that each rule chose."""
         module = self._module(members)
-        watch = InnerWatch(module, self.carried)
+        watch = self.inner_watch(module, self.carried)
         trainer, stack = self._trained(module, watch, bar)
         self.judges |= watch.judges
         if any(judge.is_lost for judge in watch.judges.values()):
@@ -181,7 +183,7 @@ class Task:
         module = self._module(members)
         of_refits = CANDIDATE_RULES if self.training.final == REFIT else ()
         chosen = {rule: {place: judge.step[rule] for place, judge in self.judges.items()} for rule in of_refits}
-        watch = WholeWatch(module, chosen)
+        watch = self.whole_watch(module, chosen)
         trainer, stack = self._trained(module, watch, bar)
         self.last |= self.said(trainer, stack, module.test_rows(), members)
         self._check_last(members)
@@ -248,7 +250,9 @@ class Task:
         """What each member's last layer makes of its rows."""
         without_biases = WithoutBiases(stack)
         products, norms = self.said(trainer, without_biases, batches, members), without_biases.norms
-        return {member: LinearEnd(products[member], of_member) for member, of_member in zip(members, norms, strict=True)}
+        return {
+            member: LinearEnd(products[member], of_member) for member, of_member in zip(members, norms, strict=True)
+        }
 
     def said(
         self, trainer: Trainer, stack: LightningModule, batches: EvaluationBatches, members: Sequence[int]

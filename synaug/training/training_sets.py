@@ -149,9 +149,7 @@ class TrainingData:
         parents = augmented.parents.astype(np.int64)
         unknown = np.flatnonzero(parents[:, 0] < 0)
         if len(unknown):
-            parents[unknown] = segment_parents(
-                augmented.synthetic_embeddings[unknown], training_set.embeddings[rows]
-            )
+            parents[unknown] = segment_parents(augmented.synthetic_embeddings[unknown], training_set.embeddings[rows])
         of_the_data_set: NDArray[np.int64] = np.where(parents < 0, -1, rows[parents])
         return of_the_data_set
 

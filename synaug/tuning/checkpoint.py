@@ -27,7 +27,9 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, A
     OSError
         If the folder cannot be written.
     """
-    content = save({name: each.detach().cpu().contiguous() for name, each in tensors.items()}, {STATE: json.dumps(state)})
+    content = save(
+        {name: each.detach().cpu().contiguous() for name, each in tensors.items()}, {STATE: json.dumps(state)}
+    )
     with replacing(path) as file:
         file.write(content)
 

@@ -3,9 +3,10 @@
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from synaug.seeding import derive_seed
 from synaug.training.training_sets import TrainingData, member_seeds
 from synaug.tuning import checkpoint
 from synaug.tuning.mixing import Memory, Partner, mixed
-from synaug.tuning.network import TextClassifier
+from synaug.tuning.network import TextClassifier, Weights
 from synaug.tuning.rows import Slots, Texts
 
 log = logging.getLogger(__name__)
@@ -34,10 +35,10 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # AdamW's, of each parameter
 
 
 class Watcher(Protocol):
-    """Who looks at the members of a stack while they train."""
+    """Who looks at the members of a stack while they train, and can be kept with them."""
 
-    def look(self, step: int, train_loss: Array, said: Sequence[Array], stack: "TunedStack") -> bool:
-        """Look at the members after a step, at their log probabilities `[n, C]` each; whether they go on."""
+    def look(self, step: int, train_loss: Array, log_probabilities: Array, stack: Any) -> NDArray[np.intp]:
+        """See `synaug.classifier.module.Watcher`."""
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """What it knows, as a checkpoint keeps it."""
@@ -83,6 +84,35 @@ class Read:
         """float64 `[n, C]`."""
         said: Array = torch.from_numpy(self.logits).double().log_softmax(-1).numpy()
         return said
+
+
+class Batches:
+    """Batches of one loader: a list would be several loaders to Lightning."""
+
+    def __init__(self, batches: Iterable[Any]) -> None:
+        self._batches = list(batches)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._batches)
+
+
+class StackedWeights(Mapping[str, torch.Tensor]):
+    """What trains of all members, by name, `[m, ...]`, on the CPU; stacked when it is asked for, one at a time."""
+
+    def __init__(self, networks: Sequence[TextClassifier]) -> None:
+        self._of_members = [network.trained() for network in networks]
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return torch.stack([weights[name].detach().cpu() for weights in self._of_members])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._of_members[0])
+
+    def __len__(self) -> int:
+        return len(self._of_members[0])
 
 
 class TunedStack(LightningModule):
@@ -155,8 +185,9 @@ class TunedStack(LightningModule):
         self.step = 0  # of each member
         self.tokens_trained = self.tokens_read = 0
         self.flops = 0.0
+        self.seconds = 0.0  # of the last step of a member
         self._train_loss: list[list[float]] = [[] for _ in self.members]
-        self._read: list[list[tuple[NDArray[np.int64], Read]]] = []
+        self._looked: list[tuple[Reading, Read]] = []
         self._saved = time.monotonic()
         self._started = self._restored()
 
@@ -170,6 +201,16 @@ class TunedStack(LightningModule):
         network = self.networks[place]
         assert isinstance(network, TextClassifier)
         return network
+
+    @property
+    def weights(self) -> StackedWeights:
+        """What trains of all members, as it is now."""
+        return StackedWeights(list(map(self.network, range(len(self.members)))))
+
+    def load(self, weights: Weights) -> None:
+        """Make this the members that these weights are of."""
+        for place in range(len(self.members)):
+            self.network(place).load({name: each[place] for name, each in weights.items()})
 
     # Lightning's hooks
 
@@ -191,26 +232,25 @@ class TunedStack(LightningModule):
                     groups.append({"params": own, "lr": lr, "rated": lr, "weight_decay": decay})
         return torch.optim.AdamW(groups, fused=self.device.type in ("cpu", "cuda"))
 
-    def train_dataloader(self) -> list[Turn]:
+    def train_dataloader(self) -> Batches:
         """The members in turn, up to the next look."""
         end = next(look for look in self.looks if look > self.step)
         starts = range(self.step, end, TURN_STEPS)
-        return [
-            Turn(place, min(TURN_STEPS, end - start)) for start in starts for place in range(len(self.members))
-        ]
+        turns = product(starts, range(len(self.members)))
+        return Batches(Turn(place, min(TURN_STEPS, end - start)) for start, place in turns)
 
-    def val_dataloader(self) -> list[Reading]:
+    def val_dataloader(self) -> Batches:
         """The rows that members are looked at on."""
         return self.readings(self.judged)
 
-    def readings(self, rows: Sequence[NDArray[np.int64]]) -> list[Reading]:
+    def readings(self, rows: Sequence[NDArray[np.int64]]) -> Batches:
         """Rows of each member, in batches."""
         found = []
         for place, of_member in enumerate(rows):
             padded = not self.network(place).is_packed
             for at in self.texts.batches(of_member, self.device.type, padded=padded):
                 found.append(Reading(place, of_member[at], at))
-        return found
+        return Batches(found)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Turns and readings are numbers of rows: their texts go to the device when they are read."""
@@ -237,6 +277,7 @@ class TunedStack(LightningModule):
             self._save_now_and_then()
 
     def _one_step(self, place: int, network: TextClassifier, optimizer: Any, step: int) -> None:
+        started = time.monotonic()
         share = min(1.0, (step + 1) / max(1.0, self.settings.warmup * self.settings.max_steps))
         for group in optimizer.param_groups:
             group["lr"] = group["rated"] * share
@@ -252,6 +293,7 @@ class TunedStack(LightningModule):
             torch.nn.utils.clip_grad_norm_(network.trained().values(), self.settings.max_norm)
         optimizer.step()
         self._train_loss[place].append(loss)
+        self.seconds = time.monotonic() - started
 
     def _losses(self, place: int, network: TextClassifier, part: NDArray[np.int32]) -> torch.Tensor:
         slots = self.slots[place]
@@ -327,7 +369,7 @@ class TunedStack(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Begin to gather what members say."""
-        self._looked: list[tuple[Reading, Read]] = []
+        self._looked = []
 
     def validation_step(self, reading: Reading, batch_idx: int) -> None:
         """Gather what a member says of a batch of rows."""
@@ -339,7 +381,10 @@ class TunedStack(LightningModule):
         train_loss = np.array([np.mean(losses) if losses else np.nan for losses in self._train_loss])
         self._train_loss = [[] for _ in self.members]
         said = [each.log_probabilities for each in self.gathered(self._looked)]
-        if not self.watcher.look(self.step, train_loss, said, self):
+        padded = np.zeros((len(said), max(map(len, said)), len(self.data.class_names)))
+        for of_member, values in zip(padded, said, strict=True):
+            of_member[: len(values)] = values
+        if not len(self.watcher.look(self.step, train_loss, padded, self)):
             self.trainer.should_stop = True
 
     # A training that is broken off
@@ -422,7 +467,11 @@ class TunedStack(LightningModule):
                 found = {moment: tensors.get(f"{place}.{moment}.{name}") for moment in MOMENTS}
                 if found["step"] is not None:
                     optimizer.state[each] = {
-                        moment: value.clone().to(each.device if moment != "step" or self.device.type == "cuda" else "cpu")
+                        moment: value.clone().to(self._device_of(moment))
                         for moment, value in found.items()
                         if value is not None
                     }
+
+    def _device_of(self, moment: str) -> torch.device:
+        """Where AdamW has a moment; a CPU counts its own steps, and those of an optimiser that is not fused."""
+        return torch.device("cpu") if moment == "step" and self.device.type != "cuda" else self.device
