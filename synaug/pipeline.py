@@ -179,7 +179,7 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
                 **described,
                 **scored,
                 **written_texts(prepared),
-                **look_into(data, predictions, cost),
+                **look_into(data, predictions, cost, audited=not mixes_in_batches(config)),
                 **training_tables(data, predictions),
                 "amounts": tables.amounts(fitted),
                 "cost": spent(cost, prepared.encoded, predictions),
@@ -403,15 +403,21 @@ def augment(
     return data
 
 
-def look_into(data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
+def look_into(data: TrainingData, predictions: Predictions, cost: Cost, *, audited: bool = True) -> dict[str, Any]:
     """What the synthetic rows are like beside real ones, how classes lie, and which labels are doubtful.
 
     Nothing is chosen by it, and the run has trained: a fault of ours costs the table that it is in, which is empty
     then, and is logged with its traceback. The table `faults` names it, for each seed. A lack of memory is no fault of
     ours, and is raised.
+
+    Parameters
+    ----------
+    audited
+        Whether the synthetic rows of `data` are those that trained: where rows are mixed anew in each batch, there are
+        none to look at.
     """
     looks: Sequence[tuple[str, Sequence[str], Callable[[], dict[str, Any]]]] = [
-        ("quality", QUALITY_COLUMNS, lambda: audit(data)),
+        ("quality", QUALITY_COLUMNS, lambda: audit(data) if audited else as_table(QUALITY_COLUMNS, ())),
         (
             "geometry",
             GEOMETRY_COLUMNS,
@@ -642,6 +648,12 @@ def make_tuning(config: DictConfig, prepared: Prepared, classifier: FineTuned) -
         OmegaConf.to_container(config.trainer, resolve=True),  # type: ignore[arg-type]
         cache_folder(config.cache_dir),
     )
+
+
+def mixes_in_batches(config: DictConfig) -> bool:
+    """Whether the classifier makes its synthetic rows anew in each batch."""
+    classifier = instantiate(config.classifier, _convert_="all")
+    return isinstance(classifier, FineTuned) and classifier.when == settings.BATCH
 
 
 def make_training(config: DictConfig, prepared: Prepared, *, keep: bool = False) -> Fits:

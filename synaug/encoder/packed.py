@@ -26,6 +26,7 @@ def attend(
     *,
     text_lengths: Sequence[int],
     scaling: float | None = None,
+    dropout: float = 0.0,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Let each text attend to itself, neighbours of one length at once.
@@ -55,7 +56,7 @@ def attend(
         n_texts = len(list(same))
         end = start + n_texts * length
         q, k, v = (states[start:end].view(n_texts, length, *states.shape[1:]).transpose(1, 2) for states in packed)
-        attended = scaled_dot_product_attention(q, k, v, scale=scaling)
+        attended = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
         blocks.append(attended.transpose(1, 2).flatten(0, 1))
         start = end
     return torch.cat(blocks)[None], None

@@ -5,10 +5,9 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -47,16 +46,14 @@ class Watcher(Protocol):
         """Know what a checkpoint has kept."""
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """Some steps of one member, by its place in the stack: a batch of Lightning's."""
 
     place: int
     n_steps: int
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """Some texts for one member to read, by its place in the stack: a batch of Lightning's.
 
     Attributes
@@ -72,8 +69,7 @@ class Reading:
     at: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Read:
+class Read(NamedTuple):
     """What a member says of rows: representations float32 `[n, d]`, and logits float32 `[n, C]`."""
 
     representations: NDArray[np.float32]
@@ -143,6 +139,8 @@ class TunedStack(LightningModule):
     path
         Where a training that is broken off is kept; None for nowhere.
     """
+
+    ends_linearly = True
 
     def __init__(
         self,

@@ -111,6 +111,7 @@ class Tuning:
         return {
             "settings": self.settings.of_the_encoder,
             "told": dict(self.told),
+            "precision": self.arguments.get("precision"),
             "encoder": self.encoder.identity(),
             "texts": self.texts.fingerprint,
             "seeds": [[data.dataset, *member_seeds(each.split, each.inner, each.replica)] for each in sets],
@@ -163,7 +164,7 @@ class Tuning:
         blind = {"limit_val_batches": 0} if stack.watcher is None else {}
         trainer = make_trainer({**self.arguments, **blind}, n_epochs, bar.callback(1))
         if n_epochs:
-            trainer.fit(stack)
+            trainer.fit(stack.train())  # encoders are loaded for reading
         return trainer
 
     def say_how_long(self, data: TrainingData, members: Sequence[int], n_read: int) -> None:
