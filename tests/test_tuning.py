@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from synaug.augmenter import Augmenter, Mixup, Remix, nearest_neighbours
+from synaug.augmenter import Augmenter, Mixup, Neighbours, Remix
 from synaug.classifier import FineTuned
 from synaug.dataset import LabelledTexts
 from synaug.encoder import TransformerEncoder
@@ -138,7 +138,7 @@ def among(n: int = 12, seed: int = 0) -> tuple[torch.Tensor, NDArray[np.int64], 
     return vectors, np.arange(n), np.arange(n) % 2
 
 
-@pytest.mark.parametrize("search", [3, nearest_neighbours(3)])
+@pytest.mark.parametrize("search", [3, Neighbours(4)])
 def test_smote_within_a_batch_is_imbalanced_learns_formula_on_fixed_vectors(search: Any) -> None:
     vectors, rows, labels = among()
     memory = Memory(100)
@@ -267,9 +267,9 @@ def test_a_member_alone_is_the_same_to_the_bit_as_beside_another(
 
 def test_the_gradient_of_a_batch_in_parts_is_that_of_the_whole(tuning: Callable[..., Tuning], make: Make) -> None:
     data = make()
-    whole, parts = (trained(tuning(accumulate=n, dropout=0.0), data, [0], steps=3)[0] for n in (1, 3))
+    whole, parts = (trained(tuning(accumulate=n, dropout=0.0, rank=None), data, [0], steps=1)[0] for n in (1, 3))
     for name, weight in whole.items():
-        torch.testing.assert_close(weight, parts[name], atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(weight, parts[name], atol=1e-3, rtol=1e-3, msg=name)  # a tenth of a step
 
 
 def test_learning_rates_rise_and_stay(tuning: Callable[..., Tuning], make: Make, monkeypatch: Any) -> None:
@@ -365,7 +365,7 @@ def dies(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
 MANY = 10**6
 
 
-@pytest.mark.parametrize(("rank", "final", "after"), [(2, BAGGED, 17), (None, REFIT, 40)])
+@pytest.mark.parametrize(("rank", "final", "after"), [(2, BAGGED, 17), (None, REFIT, 32)])
 def test_a_run_that_was_killed_goes_on_to_the_same_bits(
     tuning: Callable[..., Tuning],
     make: Make,
@@ -413,7 +413,7 @@ def test_spaces_are_tuned_once_whatever_is_killed_and_each_member_has_its_own(
     own = tuning(when="features")
     dies(MANY)
     expected = tuned_spaces(replace(own, cache_dir=tmp_path / "other"), data, tmp_path / "neighbours").of_members
-    for after in (20, 60):
+    for after in (20, 30):
         dies(after)
         with pytest.raises(Killed):
             tuned_spaces(own, data, tmp_path / "neighbours")
@@ -500,10 +500,10 @@ def test_frozen_and_tuned_stand_on_one_page(run: Callable[..., Any], program: Pr
     assert done.code == 0, done.err
     records = program.records()
     assert {each["choices"]["classifier"] for each in records} == {"mlp", "finetune"}
-    assert "mlp" in done.out
-    assert "finetune" in done.out
     page = (program.folder / "multirun/default/report/index.html").read_text()
-    assert "finetune" in page
+    table = page[page.index('<section id="classifiers">') :]
+    assert "over mlp" in table
+    assert table.index(">mlp<") < table.index(">finetune<")
 
 
 def test_a_run_within_batches_is_recorded_as_one_with_synthesis(run: Callable[..., Any], program: Program) -> None:
@@ -520,7 +520,6 @@ def test_a_run_within_batches_is_recorded_as_one_with_synthesis(run: Callable[..
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["encoder=toy"], "has no weights that could be fine-tuned"),
         (["classifier.when=batch", "augmenter=adasyn"], "cannot make rows as ADASYN does"),
         (["classifier.when=batch", "standardize=true"], "standardize=true scales vectors once and for all"),
         (["classifier.rank=-1"], "classifier.rank=-1 must be at least 0"),
@@ -534,3 +533,9 @@ def test_what_cannot_be_tuned_is_said_before_anything_is_encoded(
     assert done.code == 1
     assert said in done.err
     assert not program.run_folders or not (program.run_folders[0] / "record.json").exists()
+
+
+def test_an_encoder_without_weights_cannot_be_tuned(program: Program, csv: str) -> None:
+    done = program(*TOY, csv, "classifier=lora")
+    assert done.code == 1
+    assert "encoder._target_=tests.toy.HashingEncoder has no weights that could be fine-tuned" in done.err

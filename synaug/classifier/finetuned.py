@@ -69,8 +69,8 @@ class FineTuned:
     head_lr: float = 1e-3
     weight_decay: float = 0.01
     warmup: float = 0.1
-    max_steps: int = 256
-    batch_size: int = 32
+    max_steps: int = 128
+    batch_size: int = 16
     accumulate: int = 1
     max_norm: float | None = 1.0
     max_length: int | None = None

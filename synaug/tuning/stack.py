@@ -272,7 +272,8 @@ class TunedStack(LightningModule):
                 self._one_step(turn.place, network, optimizer, step)
         if turn.place == len(self.members) - 1:
             self.step += turn.n_steps
-            self._save_now_and_then()
+            if self.step not in self.looks:  # else after the look, which is a part of the step
+                self._save_now_and_then()
 
     def _one_step(self, place: int, network: TextClassifier, optimizer: Any, step: int) -> None:
         started = time.monotonic()
@@ -384,6 +385,8 @@ class TunedStack(LightningModule):
             of_member[: len(values)] = values
         if not len(self.watcher.look(self.step, train_loss, padded, self)):
             self.trainer.should_stop = True
+        else:
+            self._save_now_and_then()
 
     # A training that is broken off
 
