@@ -367,7 +367,7 @@ def tune(config: DictConfig, prepared: Prepared, graphs: Graphs, cost: Cost) -> 
         tuned = tuned_spaces(
             make_tuning(config, prepared, classifier), data, cache_folder(config.cache_dir) / "neighbours"
         )
-    cost.count("tune", tuned.n_trained, tuned.flops)
+    cost.count("tune", tuned.n_trained, tuned.flops + (tuned.encoded.flops or 0))
     return tuned.lookup
 
 
@@ -669,7 +669,7 @@ def make_training(config: DictConfig, prepared: Prepared, *, keep: bool = False)
         if keep:
             raise UserError(
                 "a classifier that is fine-tuned cannot be kept, as a model holds no encoder of its own: choose a run "
-                "of classifier=mlp or linear (for synaug fit, --run)"
+                "of classifier=mlp or linear (fit.run=RUN)"
             )
         if classifier.when == settings.BATCH:
             tuning = make_tuning(config, prepared, classifier)

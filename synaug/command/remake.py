@@ -172,8 +172,11 @@ def _written(sampler: Any, data: "TrainingData", place: int) -> list[str]:
 
 
 def makes_rows(folder: Path) -> bool:
-    """Whether the record counts a row that was made."""
-    balance: Mapping[str, Any] = record.read(folder)["balance"]
+    """Whether the record counts a row that was made; of a run that was fine-tuned, none can be made again."""
+    recorded = record.read(folder)
+    if recorded["config"]["classifier"].get("_target_") == FINE_TUNED:
+        return False
+    balance: Mapping[str, Any] = recorded["balance"]
     at = balance["columns"].index("made")
     return any(row[at] > 0 for row in balance["data"])
 

@@ -79,13 +79,14 @@ def side_by_side(values: pd.DataFrame, contents: Mapping[Scenario, str], *, high
     """
     picked = values[values["augmenter"].isin(PICKED) & (values["decision"] == CHOSEN)].dropna(subset="value")
     scores: dict[Scenario, dict[str, pd.Series[float]]] = defaultdict(dict)
-    for (scenario, augmenter), part in picked.groupby(
-        [picked["scenario"].astype(object), picked["augmenter"].astype(str)], sort=False
-    ):
-        scores[scenario][augmenter] = part.set_index(SPLIT)["value"]
+    for scenario, of_scenario in picked.groupby(picked["scenario"].astype(object), sort=False):
+        for name in PICKED:
+            part = of_scenario[of_scenario["augmenter"] == name]
+            if len(part):
+                scores[scenario][name] = part.set_index(SPLIT)["value"]
     alike: dict[Hashable, list[Scenario]] = defaultdict(list)
-    for scenario, of_scenario in scores.items():
-        if WITHOUT in of_scenario:
+    for scenario, of_kinds in scores.items():
+        if WITHOUT in of_kinds:
             alike[without_classifier(scenario), contents[scenario]].append(scenario)
     groups = [sorted(group, key=_order) for group in alike.values() if len(group) > 1]
     sign = 1 if higher_is_better else -1
@@ -105,7 +106,8 @@ def side_by_side(values: pd.DataFrame, contents: Mapping[Scenario, str], *, high
             [
                 Side(
                     scenario,
-                    *(_mean(scores[scenario].get(name), shared) for name in (WITHOUT, WITH)),
+                    _mean(scores[scenario][WITHOUT], shared),
+                    _mean(scores[scenario].get(WITH), shared),
                     next(of_gains),
                     None if scenario == group[0] else next(of_overs),
                 )
