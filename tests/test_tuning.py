@@ -251,7 +251,7 @@ def test_the_encoder_that_is_handed_on_says_what_the_network_says(
         np.testing.assert_allclose(tuned, direct, atol=1e-5)
         assert np.array_equal(tuned, frozen) == (rank == 0)
         said.append(tuned)
-    assert np.array_equal(*said) == (rank == 0)  # each member has its own
+    assert np.array_equal(said[0], said[1]) == (rank == 0)  # each member has its own
 
 
 @pytest.mark.parametrize("rank", [None, 2])

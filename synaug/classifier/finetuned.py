@@ -93,5 +93,5 @@ class FineTuned:
         """What is trained on tuned vectors: `synaug.classifier.Classifier` without what the data decide."""
         from synaug.classifier.module import Classifier
 
-        optimizer = {} if self.optimizer is None else {"optimizer": self.optimizer}
+        optimizer: dict[str, Any] = {} if self.optimizer is None else {"optimizer": self.optimizer}
         return partial(Classifier, hidden=self.hidden, **optimizer)

@@ -278,7 +278,8 @@ class TransformerEncoder:
         if self.pooling == "cls":
             return self._states(output)[:, 0]
         mask = batch["attention_mask"].unsqueeze(-1)
-        return (self._states(output) * mask).sum(1) / mask.sum(1)
+        mean: torch.Tensor = (self._states(output) * mask).sum(1) / mask.sum(1)
+        return mean
 
     def tokens(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
         """Token ids of each text, cut to the encoder's own length or a smaller one."""

@@ -84,7 +84,7 @@ class Tuning:
     def device(self) -> torch.device:
         """On which Lightning will train."""
         arguments = {name: self.trainer[name] for name in ("accelerator", "devices") if name in self.trainer}
-        quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+        quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
         device: torch.device = Trainer(**arguments, **quiet, enable_model_summary=False).strategy.root_device
         return device
 

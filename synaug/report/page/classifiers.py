@@ -62,9 +62,11 @@ def beside(results: Results) -> list[OfPlace]:
 
 
 def _line(side: Side, unit: Unit) -> Line:
-    scores = (unit.of(each) if np.isfinite(each) else "–" for each in (side.without, side.with_synthesis))
+    without, with_synthesis = (
+        unit.of(each) if np.isfinite(each) else "–" for each in (side.without, side.with_synthesis)
+    )
     over_first = ("–", "–") if side.over_first is None else _written(side.over_first, unit)
-    return Line(classifier_of(side.scenario), *scores, *_written(side.gain, unit), *over_first)
+    return Line(classifier_of(side.scenario), without, with_synthesis, *_written(side.gain, unit), *over_first)
 
 
 def _written(difference: Difference, unit: Unit) -> tuple[str, str]:
