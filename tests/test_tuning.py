@@ -496,8 +496,9 @@ def test_what_trains_no_encoder_is_the_frozen_result_to_the_bit(run: Callable[..
 
 
 def test_frozen_and_tuned_stand_on_one_page(run: Callable[..., Any], program: Program) -> None:
-    done = run("--multirun", "classifier=mlp,finetune", "augmenter=none,smote", "report=true")
-    assert done.code == 0, done.err
+    for classifier in (["classifier=mlp"], ["classifier=finetune", *SMALL]):
+        done = run("--multirun", "augmenter=none,smote", "report=true", *classifier)
+        assert done.code == 0, done.err
     records = program.records()
     assert {each["choices"]["classifier"] for each in records} == {"mlp", "finetune"}
     page = (program.folder / "multirun/default/report/index.html").read_text()
@@ -522,6 +523,7 @@ def test_a_run_within_batches_is_recorded_as_one_with_synthesis(run: Callable[..
     [
         (["classifier.when=batch", "augmenter=adasyn"], "cannot make rows as ADASYN does"),
         (["classifier.when=batch", "standardize=true"], "standardize=true scales vectors once and for all"),
+        (["augmenter=texts", "augmenter.path=WRITTEN"], "brings texts with vectors of the encoder as it was"),
         (["classifier.rank=-1"], "classifier.rank=-1 must be at least 0"),
         (["classifier.when=later"], "classifier.when=later must be one of features, batch"),
     ],
@@ -529,10 +531,12 @@ def test_a_run_within_batches_is_recorded_as_one_with_synthesis(run: Callable[..
 def test_what_cannot_be_tuned_is_said_before_anything_is_encoded(
     run: Callable[..., Any], program: Program, given: list[str], said: str
 ) -> None:
+    toy.written(*toy.texts(60)).to_csv(program.folder / "written.csv", index=False)
+    given = [each.replace("WRITTEN", str(program.folder / "written.csv")) for each in given]
     done = run("classifier=lora", *given)
     assert done.code == 1
     assert said in done.err
-    assert not program.run_folders or not (program.run_folders[0] / "record.json").exists()
+    assert not list(program.folder.glob("cache/embeddings/*"))
 
 
 def test_an_encoder_without_weights_cannot_be_tuned(program: Program, csv: str) -> None:

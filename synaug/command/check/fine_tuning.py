@@ -20,9 +20,7 @@ def fine_tuning_problems(config: DictConfig) -> Iterator[str]:
     from synaug.settings import BATCH
 
     try:
-        encoder, classifier, augmenter = (
-            instantiate(config[group], _convert_="all") for group in ("encoder", "classifier", "augmenter")
-        )
+        encoder, classifier = (instantiate(config[group], _convert_="all") for group in ("encoder", "classifier"))
     except REFUSALS:
         return  # whoever makes it alone has said so
     if not isinstance(encoder, TransformerEncoder):
@@ -38,17 +36,27 @@ def fine_tuning_problems(config: DictConfig) -> Iterator[str]:
             "cannot use: choose another augmenter, or classifier=mlp"
         )
     elif classifier.when == BATCH:
-        from synaug.tuning.mixing import partners
-
-        try:
-            partners(augmenter)
-        except UserError as error:
-            yield str(error)
+        yield from _mixing_problems(config.augmenter)
     if classifier.when == BATCH and config.standardize:
         yield (
             "standardize=true scales vectors once and for all, but with classifier.when=batch they change with every "
             "step: set standardize=false, or classifier.when=features"
         )
+
+
+def _mixing_problems(config: DictConfig) -> Iterator[str]:
+    """Whether a sampler can be used within batches."""
+    from synaug.pipeline import make_augmenters
+    from synaug.tuning.mixing import partners
+
+    try:
+        sampler = make_augmenters(config)[-1].sampler
+    except REFUSALS:
+        return  # as above
+    try:
+        partners(sampler)
+    except UserError as error:
+        yield str(error)
 
 
 def augmenter_brings_texts(config: DictConfig) -> bool:
