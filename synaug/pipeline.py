@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from hydra.utils import instantiate
+from imblearn import FunctionSampler
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
@@ -22,7 +23,7 @@ from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.samplers import check_parameters
 from synaug.augmenter.texts import said_of_texts
 from synaug.augmenter.tightness import said_of_spread
-from synaug.classifier import FittedAtOnce
+from synaug.classifier import FineTuned, FittedAtOnce
 from synaug.comparison import power
 from synaug.dataset import LabelledTexts, TextSource
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
@@ -60,9 +61,11 @@ from synaug.training.amounts import Fitted, best_of
 from synaug.training.at_once import TrainingAtOnce
 from synaug.training.fit import Fits, StackedTraining
 from synaug.training.predictions import OfSplit, Predictions
-from synaug.training.training_sets import Graphs, TrainingData, neighbour_graphs
+from synaug.training.training_sets import Graphs, Spaces, TrainingData, neighbour_graphs
 from synaug.training.training_sets import augment as augment_splits
 from synaug.training.watch import judge_of
+from synaug.tuning.spaces import tuned_spaces
+from synaug.tuning.training import TunedTraining, Tuning
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +180,7 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
                 **described,
                 **scored,
                 **written_texts(prepared),
-                **look_into(data, predictions, cost),
+                **look_into(data, predictions, cost, audited=not mixes_in_batches(config)),
                 **training_tables(data, predictions),
                 "amounts": tables.amounts(fitted),
                 "cost": spent(cost, prepared.encoded, predictions),
@@ -296,9 +299,10 @@ def augment_and_fit(config: DictConfig, prepared: Prepared, cost: Cost, *, keep:
     """
     augmenters, training = prepared.augmenters, make_training(config, prepared, keep=keep)
     graphs = neighbours(config, prepared)
+    spaces = tune(config, prepared, graphs, cost)
 
     def fitted(augmenter: Augmenter) -> Fitted:
-        data = augment(config, prepared, augmenter, graphs, cost)
+        data = augment(config, prepared, augmenter, graphs, cost, spaces)
         if len(augmenters) == 1:  # of several, what was chosen is warned of in the end
             warn_of_rows(prepared, data)
         return Fitted.with_amount(augmenter.amount, data, fit(training, data, cost))
@@ -344,8 +348,37 @@ def warn_of_rows(prepared: Prepared, data: TrainingData) -> None:
         log.warning("%s", sentence)
 
 
-def augment(config: DictConfig, prepared: Prepared, augmenter: Augmenter, graphs: Graphs, cost: Cost) -> TrainingData:
-    """Make the synthetic rows of every training set."""
+def tune(config: DictConfig, prepared: Prepared, graphs: Graphs, cost: Cost) -> Spaces | None:
+    """Where a tuned encoder puts the texts, for each training set; None where encoders are not tuned beforehand."""
+    classifier = instantiate(config.classifier, _convert_="all")
+    if not isinstance(classifier, FineTuned) or classifier.when != settings.FEATURES:
+        return None
+    with cost.stage("tune"):
+        data = augment_splits(
+            prepared.texts,
+            prepared.embeddings,
+            prepared.splits,
+            Augmenter(FunctionSampler()),
+            graphs,
+            ratio=prepared.imbalance_ratio.ratio,
+            target_prior=config.target_prior,
+        )
+        tuned = tuned_spaces(
+            make_tuning(config, prepared, classifier), data, cache_folder(config.cache_dir) / "neighbours"
+        )
+    cost.count("tune", tuned.n_trained, tuned.flops + (tuned.encoded.flops or 0))
+    return tuned.lookup
+
+
+def augment(
+    config: DictConfig,
+    prepared: Prepared,
+    augmenter: Augmenter,
+    graphs: Graphs,
+    cost: Cost,
+    spaces: Spaces | None = None,
+) -> TrainingData:
+    """Make the synthetic rows of every training set, in one space or in those of `tune`."""
     flops_before = sum(graph.flops_done for graph in graphs.values())
     with cost.stage("augment"):
         n_splits = len(prepared.splits)
@@ -362,21 +395,28 @@ def augment(config: DictConfig, prepared: Prepared, augmenter: Augmenter, graphs
             replicas=config.augmenter.replicas,
             standardize=config.standardize,
             target_prior=config.target_prior,
+            spaces=spaces,
         )
     n_synthetic = sum(len(training_set.augmented.synthetic) for training_set in data.training_sets)
     cost.count("augment", n_synthetic, sum(graph.flops_done for graph in graphs.values()) - flops_before)
     return data
 
 
-def look_into(data: TrainingData, predictions: Predictions, cost: Cost) -> dict[str, Any]:
+def look_into(data: TrainingData, predictions: Predictions, cost: Cost, *, audited: bool = True) -> dict[str, Any]:
     """What the synthetic rows are like beside real ones, how classes lie, and which labels are doubtful.
 
     Nothing is chosen by it, and the run has trained: a fault of ours costs the table that it is in, which is empty
     then, and is logged with its traceback. The table `faults` names it, for each seed. A lack of memory is no fault of
     ours, and is raised.
+
+    Parameters
+    ----------
+    audited
+        Whether the synthetic rows of `data` are those that trained: where rows are mixed anew in each batch, there are
+        none to look at.
     """
     looks: Sequence[tuple[str, Sequence[str], Callable[[], dict[str, Any]]]] = [
-        ("quality", QUALITY_COLUMNS, lambda: audit(data)),
+        ("quality", QUALITY_COLUMNS, lambda: audit(data) if audited else as_table(QUALITY_COLUMNS, ())),
         (
             "geometry",
             GEOMETRY_COLUMNS,
@@ -595,9 +635,45 @@ def make_loss(config: DictConfig, class_names: Sequence[str]) -> Loss:
     return loss
 
 
-def make_training(config: DictConfig, prepared: Prepared, *, keep: bool = False) -> Fits:
-    """The classifier with all of its settings; it keeps what it fits, if it is told to."""
+def make_tuning(config: DictConfig, prepared: Prepared, classifier: FineTuned) -> Tuning:
+    """All that the members of a classifier that is fine-tuned are tuned with."""
+    told = {"loss": config.loss, **({"augmenter": config.augmenter} if classifier.when == settings.BATCH else {})}
+    return Tuning(
+        classifier,
+        instantiate(config.encoder, _convert_="all"),
+        prepared.texts,
+        prepared.loss,
+        {name: OmegaConf.to_container(part, resolve=True) for name, part in told.items()},
+        OmegaConf.to_container(config.trainer, resolve=True),  # type: ignore[arg-type]
+        cache_folder(config.cache_dir),
+    )
+
+
+def mixes_in_batches(config: DictConfig) -> bool:
+    """Whether the classifier makes its synthetic rows anew in each batch."""
     classifier = instantiate(config.classifier, _convert_="all")
+    return isinstance(classifier, FineTuned) and classifier.when == settings.BATCH
+
+
+def make_training(config: DictConfig, prepared: Prepared, *, keep: bool = False) -> Fits:
+    """The classifier with all of its settings; it keeps what it fits, if it is told to.
+
+    Raises
+    ------
+    UserError
+        If a classifier that is fine-tuned is to be kept.
+    """
+    classifier = instantiate(config.classifier, _convert_="all")
+    if isinstance(classifier, FineTuned):
+        if keep:
+            raise UserError(
+                "a classifier that is fine-tuned cannot be kept, as a model holds no encoder of its own: choose a run "
+                "of classifier=mlp or linear (fit.run=RUN)"
+            )
+        if classifier.when == settings.BATCH:
+            tuning = make_tuning(config, prepared, classifier)
+            return TunedTraining(tuning, prepared.augmenters[-1].sampler, prepared.validation.final)
+        classifier = classifier.head
     if isinstance(classifier, FittedAtOnce):
         return TrainingAtOnce(classifier, prepared.validation.final, config.trainer.enable_progress_bar, keep)
     return StackedTraining(

@@ -69,6 +69,7 @@ INTEGRATION_MODULES = {
     "test_sweep",
     "test_tau_norm",
     "test_tracking",
+    "test_tuning",
     "test_twice",
     "test_vae",
     "test_wandb_sweep",

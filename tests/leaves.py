@@ -84,6 +84,9 @@ NULLABLE = {
     "encoder.max_length",
     "imbalance_ratio.ratio",
     "imbalance_ratio.minority",
+    "classifier.rank",
+    "classifier.max_norm",
+    "classifier.max_length",
     "augmenter.shrinkage",
     "augmenter.separator",
     "augmenter.quoting",
@@ -96,7 +99,7 @@ NULLABLE = {
 GROUPS = (*DECISIVE, "logger")
 # Options that differ from another in values alone.
 ALIKE = {"ir2", "ir5", "ir20", "ir50", "ir100", "bert_base", "distilbert", "roberta_base"}
-ALIKE |= {"ag_news", "emotion", "sst2", "trec", "sms_spam", "banking77", "linear"}
+ALIKE |= {"ag_news", "emotion", "sst2", "trec", "sms_spam", "banking77", "linear", "lora"}
 GIVEN = {
     "huggingface": ["encoder.model=no/model"],
     "static": ["encoder.model=no/model"],

@@ -65,7 +65,7 @@ def test_the_groups_are_those_that_were_promised() -> None:
         "focal",
         "ldam",
     }
-    assert found["classifier"] == {"mlp", "linear", "nearest_class_mean", "knn", "sklearn"}
+    assert found["classifier"] == {"mlp", "linear", "nearest_class_mean", "knn", "sklearn", "finetune", "lora"}
     assert found["validation"] == {"nested", "holdout", "oracle"}
     assert found["logger"] == {"none", "csv", "wandb"}
 

@@ -8,16 +8,25 @@ if TYPE_CHECKING:
     from synaug.classifier.at_once import NearestClassMean as NearestClassMean
     from synaug.classifier.at_once import NearestNeighbours as NearestNeighbours
     from synaug.classifier.at_once import ScikitLearn as ScikitLearn
+    from synaug.classifier.finetuned import FineTuned as FineTuned
     from synaug.classifier.module import Classifier as Classifier
     from synaug.classifier.module import WithoutBiases as WithoutBiases
 
-__all__ = ["Classifier", "FittedAtOnce", "NearestClassMean", "NearestNeighbours", "ScikitLearn", "WithoutBiases"]
+__all__ = [
+    "Classifier",
+    "FineTuned",
+    "FittedAtOnce",
+    "NearestClassMean",
+    "NearestNeighbours",
+    "ScikitLearn",
+    "WithoutBiases",
+]
 
-_OF_MODULE = ("Classifier", "WithoutBiases")
+_ELSEWHERE = {"Classifier": "module", "WithoutBiases": "module", "FineTuned": "finetuned"}
 
 
 def __getattr__(name: str) -> Any:
     """What is not imported yet (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{'module' if name in _OF_MODULE else 'at_once'}"), name)
+    return getattr(import_module(f"{__name__}.{_ELSEWHERE.get(name, 'at_once')}"), name)

@@ -15,6 +15,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from synaug import record
+from synaug.command.check.fine_tuning import FINE_TUNED
 from synaug.command.folders import scientific_sources
 from synaug.errors import UserError
 from synaug.record.cost import Cost
@@ -121,6 +122,11 @@ def remake(wanted: Wanted) -> Remade:
             f"check that state out, or {ANEW}"
         )
     config = recorded_config(wanted, recorded)
+    if config.classifier.get("_target_") == FINE_TUNED:
+        raise UserError(
+            f"{wanted.folder} was fine-tuned, so that its rows lie where its own encoders put them and cannot be made "
+            "again here: give a run of classifier=mlp or linear"
+        )
     sources = same_sources(wanted, recorded, config)
     # Not before: these import torch.
     from synaug import pipeline
@@ -166,8 +172,11 @@ def _written(sampler: Any, data: "TrainingData", place: int) -> list[str]:
 
 
 def makes_rows(folder: Path) -> bool:
-    """Whether the record counts a row that was made."""
-    balance: Mapping[str, Any] = record.read(folder)["balance"]
+    """Whether the record counts a row that was made; of a run that was fine-tuned, none can be made again."""
+    recorded = record.read(folder)
+    if recorded["config"]["classifier"].get("_target_") == FINE_TUNED:
+        return False
+    balance: Mapping[str, Any] = recorded["balance"]
     at = balance["columns"].index("made")
     return any(row[at] > 0 for row in balance["data"])
 

@@ -28,6 +28,7 @@ def attend(
     *,
     text_lengths: Sequence[int],
     scaling: float | None = None,
+    dropout: float = 0.0,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Let each text attend to itself, neighbours of one length at once.
@@ -52,7 +53,7 @@ def attend(
     if getattr(module, "is_causal", False) or others.get("sliding_window") is not None:
         raise ValueError(f"{type(module).__name__} looks at a part of the text alone: it cannot be packed")
     q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))
-    return attend_texts(q, k, v, text_lengths, scaling)[None], None
+    return attend_texts(q, k, v, text_lengths, scaling, dropout)[None], None
 
 
 def attend_texts(
@@ -61,6 +62,7 @@ def attend_texts(
     value: torch.Tensor,
     text_lengths: Sequence[int],
     scaling: float | None,
+    dropout: float = 0.0,
 ) -> torch.Tensor:
     """Let each text attend to itself: all neighbours of one length by one call, on views of the states.
 
@@ -72,6 +74,8 @@ def attend_texts(
         Tokens of each text, in order.
     scaling
         Of the scores; None for one over the root of `d`.
+    dropout
+        Share of the attention's weights that is dropped, while a model is fine-tuned.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def attend_texts(
             states[start:end].view(n_texts, length, *states.shape[1:]).transpose(1, 2)
             for states in (query, key, value, attended)
         )
-        into.copy_(scaled_dot_product_attention(q, k, v, scale=scaling))
+        into.copy_(scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling))
         start = end
     return attended
 

@@ -5,7 +5,7 @@ import logging
 import math
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -287,28 +287,67 @@ class TransformerEncoder:
         import torch
         from torch.nn.functional import normalize
 
-        from synaug.encoder import packed
-
-        asked = {"output_hidden_states": self.layer != -1}
         with torch.inference_mode():
-            if self._packed:
-                states = self._states(packed.forward(model, tokens, **asked))[0]
-                texts = torch.split(states, [len(ids) for ids in tokens])
-                pooled = torch.stack([text[0] if self.pooling == "cls" else text.mean(0) for text in texts])
-            else:
-                batch = self._loaded[0].pad({"input_ids": tokens}, return_attention_mask=True, return_tensors="pt")
-                output = model(**batch.to(model.device), **asked)
-                if self.pooling == "pooler":
-                    pooled = output.pooler_output
-                elif self.pooling == "cls":
-                    pooled = self._states(output)[:, 0]
-                else:
-                    mask = batch["attention_mask"].unsqueeze(-1)
-                    pooled = (self._states(output) * mask).sum(1) / mask.sum(1)
+            pooled = self.pooled(model, tokens, packed=self._packed)
             embedded: NDArray[np.float32] = (
                 (normalize(pooled.float(), dim=-1) if self.normalize else pooled.float()).cpu().numpy()
             )
         return embedded
+
+    def pooled(self, model: Any, tokens: Sequence[Sequence[int]], *, packed: bool) -> "torch.Tensor":
+        """What a model makes of a batch of texts, pooled but not scaled, `[texts, d]`.
+
+        Parameters
+        ----------
+        model
+            This encoder's, or one of the same kind.
+        tokens
+            Token ids of each text.
+        packed
+            Whether the model takes texts end to end (`synaug.encoder.packed.enable`).
+        """
+        import torch
+
+        from synaug.encoder import packed as end_to_end
+
+        asked = {"output_hidden_states": self.layer != -1}
+        if packed:
+            states = self._states(end_to_end.forward(model, tokens, **asked))[0]
+            texts = torch.split(states, [len(ids) for ids in tokens])
+            return torch.stack([text[0] if self.pooling == "cls" else text.mean(0) for text in texts])
+        batch = self._loaded[0].pad({"input_ids": tokens}, return_attention_mask=True, return_tensors="pt")
+        batch = batch.to(model.device)
+        output = model(**batch, **asked)
+        if self.pooling == "pooler":
+            of_head: torch.Tensor = output.pooler_output
+            return of_head
+        if self.pooling == "cls":
+            return self._states(output)[:, 0]
+        mask = batch["attention_mask"].unsqueeze(-1)
+        mean: torch.Tensor = (self._states(output) * mask).sum(1) / mask.sum(1)
+        return mean
+
+    def tokens(self, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
+        """Token ids of each text, cut to the encoder's own length or a smaller one."""
+        most = min(self.max_length, max_length or self.max_length)
+        with transformers_quiet():
+            ids: list[list[int]] = self._loaded[0](list(texts), truncation=True, max_length=most)["input_ids"]
+        return ids
+
+    def anew(self, weights: "Mapping[str, torch.Tensor] | None" = None) -> "TransformerEncoder":
+        """The same encoder, loaded once more, with other weights where some are given (by name)."""
+        other = copy.copy(self)
+        for name in ("_loaded", "_models"):
+            other.__dict__.pop(name, None)
+        other._packed, other.tokens_done, other.flops_done = False, 0, 0
+        if weights:
+            unknown = other._loaded[1].load_state_dict(weights, strict=False).unexpected_keys
+            assert not unknown, unknown
+        return other
+
+    def network(self) -> Any:
+        """The model of `transformers`, as it was loaded: to be trained, by whoever has an encoder of their own."""
+        return self._loaded[1]
 
     def _states(self, output: Any) -> "torch.Tensor":
         states: torch.Tensor = output.last_hidden_state if self.layer == -1 else output.hidden_states[self.layer]

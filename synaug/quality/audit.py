@@ -132,7 +132,7 @@ def _rounded(value: float) -> float | None:
 
 def _of_split(data: TrainingData, training_set: TrainingSet) -> Iterator[Line]:
     names = data.class_names
-    rows = data.embeddings[training_set.rows]
+    rows = training_set.embeddings[training_set.rows]
     base = Base.of(rows)
     spread = float(np.sqrt(base.lengths.mean(dtype=np.float64)))
     trained = Trained(rows, data.labels[training_set.rows], base, spread)
@@ -182,14 +182,15 @@ def _pool(data: TrainingData, training_set: TrainingSet, label: int) -> Pool:
     if len(asked) < min(half, FEWEST):
         asked = asked[:0]
     others = drawn[~np.isin(drawn, asked)][:half]
-    return Pool(data.embeddings[asked[:most]], data.embeddings[others[:most]], is_held_back)
+    return Pool(training_set.embeddings[asked[:most]], training_set.embeddings[others[:most]], is_held_back)
 
 
-def _halves(data: TrainingData, split: Split, label: int) -> tuple[Rows, Rows]:
+def _halves(data: TrainingData, training_set: TrainingSet, label: int) -> tuple[Rows, Rows]:
     """A class's training rows, drawn into two equal parts, each of at most as many as are looked at."""
+    split = training_set.split
     drawn = _random(data, split, label, "halves").permutation(split.train[data.labels[split.train] == label])
     half, most = len(drawn) // 2, _most(data)
-    return data.embeddings[drawn[:half][:most]], data.embeddings[drawn[half : 2 * half][:most]]
+    return training_set.embeddings[drawn[:half][:most]], training_set.embeddings[drawn[half : 2 * half][:most]]
 
 
 def _lent(training_set: TrainingSet, label: int) -> Ids:
@@ -222,11 +223,11 @@ def _of_class(data: TrainingData, training_set: TrainingSet, label: int, pool: P
     order = np.argsort(np.argsort(drawn[:n]))
     synthetic, parents = synthetic[order], augmented.parents[drawn[:n]]
     given = training_set.rows
-    to_parent = np.min([lengths_between(synthetic, data.embeddings[given[each]]) for each in parents.T], axis=0)
+    to_parent = np.min([lengths_between(synthetic, training_set.embeddings[given[each]]) for each in parents.T], axis=0)
     to_parent[parents.min(axis=1) < 0] = np.nan
     unseen, reference = (part[: min(n, real)] for part in (pool.unseen, pool.reference))
     none = synthetic[:0]
-    halves = (none, none) if pool.is_held_back else _halves(data, training_set.split, label)
+    halves = (none, none) if pool.is_held_back else _halves(data, training_set, label)
     return OfClass(label, synthetic, parents, to_parent, unseen, reference, halves)
 
 

@@ -97,11 +97,11 @@ def lineage(data: TrainingData, place: int, k: int = 5) -> Lineage:
     training_set = data.training_sets[place]
     points = training_set.augmented.synthetic_embeddings
     parents = data.parents(place)
-    step, off, moved = _positions(points, data.embeddings, parents)
+    step, off, moved = _positions(points, training_set.embeddings, parents)
     made = training_set.augmented.synthetic
     told = ~made.is_other & (parents[:, 0] != parents[:, 1])
     step[told], off[told] = made.step[told], 0.0  # as it was drawn, without rounding
-    near = nearest(points, data.embeddings, training_set.rows, max(k, parents.shape[1] + 1))
+    near = nearest(points, training_set.embeddings, training_set.rows, max(k, parents.shape[1] + 1))
     return Lineage(
         training_set.augmented.labels,
         parents,
@@ -109,7 +109,7 @@ def lineage(data: TrainingData, place: int, k: int = 5) -> Lineage:
         off,
         moved,
         Nearest(near.rows[:, :k], near.distances[:, :k]),
-        nearest(points, data.embeddings, training_set.split.held_back, k),
+        nearest(points, training_set.embeddings, training_set.split.held_back, k),
         _besides(near.rows, parents),
     )
 

@@ -24,6 +24,7 @@ DECIDES_NUMBERS = (
     "settings/names",
     "splits",
     "training",
+    "tuning",
     "validation",
 )
 # … of which these modules, which read what a run has kept, decide none …

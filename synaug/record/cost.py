@@ -10,7 +10,7 @@ from typing import Any
 from synaug.files.sign_of_life import busy, doing
 
 # What is counted in a stage, for the reader of a line; a stage without counts seconds alone.
-COUNTED = {"embed": "texts", "augment": "synthetic rows", "train": "rows", "score": "rows"}
+COUNTED = {"embed": "texts", "tune": "rows", "augment": "synthetic rows", "train": "rows", "score": "rows"}
 
 # What is being done in a stage that shows no bar of its own, and in one whose bar only a terminal shows.
 QUIET = {
@@ -19,7 +19,7 @@ QUIET = {
     "audit": "auditing synthetic rows",
     "score": "scoring",
 }
-WITH_A_BAR = {"embed": "embedding", "train": "training"}
+WITH_A_BAR = {"embed": "embedding", "tune": "tuning encoders", "train": "training"}
 
 
 @dataclass

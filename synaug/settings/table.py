@@ -238,6 +238,10 @@ DEVICE = text("a device, e.g. cpu or cuda:0", r"(cpu|cuda|mps|xpu|hpu|xla|ipu|mt
 FOLDER = Kind("a folder", lambda value: folder_problem(value) is None, is_text=True)
 SEED = whole(-LARGEST_SEED, LARGEST_SEED)
 PROFILES = ("step", "linear", "exponential")
+# When synthesis enters a classifier that is fine-tuned (`synaug.classifier.FineTuned`).
+FEATURES, BATCH = "features", "batch"
+# The arithmetic of a classifier that is fine-tuned.
+FLOAT32, BF16 = "float32", "bf16"
 QUOTING = ("double", "backslash", "none")
 # Whether texts that somebody else wrote must name the rows that they were derived from (`augmenter.sources`).
 REQUIRED, NO_SOURCES = "required", "none"
@@ -372,6 +376,12 @@ ENCODER = {
     "device": DEVICE | list_of(DEVICE, "a list of them", least=1, distinct=False) | NULL,
     "precision": one_of(FLOAT32, INT8, *HALF),
 }
+HIDDEN = list_of(
+    SIZE,
+    "a list of at most 64 positive widths (up to 65,536), e.g. [128], or [] for a linear model",
+    most=64,
+    distinct=False,
+)
 NEIGHBOURS = {"k": whole(1, LARGEST), "metric": TEXT, "approximate": TRUTH}
 VAE = {
     "latent_dim": SIZE,
@@ -493,13 +503,24 @@ OF_A_TARGET: dict[str, Mapping[str, Kind]] = {
         "lr": number(0, 1000, above=True),
         "ode_steps": whole(1, 10_000),
     },
-    "synaug.classifier.Classifier": {
-        "hidden": list_of(
-            SIZE,
-            "a list of at most 64 positive widths (up to 65,536), e.g. [128], or [] for a linear model",
-            most=64,
-            distinct=False,
-        ),
+    "synaug.classifier.Classifier": {"hidden": HIDDEN},
+    "synaug.classifier.FineTuned": {
+        "rank": whole(0, 4096) | NULL,
+        "alpha": number(0, 1_000_000, above=True),
+        "when": one_of(FEATURES, BATCH),
+        "lr": number(0, 1000),
+        "head_lr": number(0, 1000),
+        "weight_decay": number(0, 1000),
+        "warmup": number(0, 1),
+        "max_steps": whole(1, 1_000_000),
+        "batch_size": whole(1, 100_000),
+        "accumulate": whole(1, 10_000),
+        "max_norm": number(0, LARGEST, above=True) | NULL,
+        "max_length": whole(3, 1_000_000) | NULL,
+        "dropout": number(0, 1, below=True),
+        "precision": one_of(FLOAT32, BF16),
+        "memory": whole(1, LARGEST),
+        "hidden": HIDDEN,
     },
     "synaug.classifier.NearestNeighbours": {"k": whole(1, LARGEST), "metric": TEXT},
     "synaug.classifier.ScikitLearn": {"carries": one_of("counts", "uniform")},

@@ -73,7 +73,7 @@ class TrainingAtOnce:
 
     def _fitted(self, data: TrainingData, training_set: TrainingSet) -> tuple[Says, int]:
         synthetic = training_set.augmented
-        X = np.concatenate([data.embeddings[training_set.real], synthetic.synthetic_embeddings])
+        X = np.concatenate([training_set.embeddings[training_set.real], synthetic.synthetic_embeddings])
         y = np.concatenate([data.labels[training_set.real], synthetic.labels])
         seeds = member_seeds(training_set.split, training_set.inner, training_set.replica)
         seed = derive_seed("weights", *seeds)
@@ -82,7 +82,7 @@ class TrainingAtOnce:
     def _said(self, data: TrainingData, says: Says, rows: NDArray[np.int64], training_set: TrainingSet) -> Array:
         if not len(rows):  # scikit-learn refuses to be asked about none
             return np.zeros((0, len(data.class_names)))
-        said = says(_scaled(data.embeddings[rows], training_set))
+        said = says(_scaled(training_set.embeddings[rows], training_set))
         if not np.isfinite(said).all():
             split = training_set.split
             raise UserError(

@@ -23,28 +23,40 @@ ACCELERATOR_BLOCK_STEPS = 256
 class RowPool:
     """Every row that a member trains or is judged on, by number: the data set's first, then the synthetic ones.
 
-    An interpolated row is two numbers and a step until a batch needs it. All of it lies on one device, on which
-    batches are gathered; it begins on the CPU.
+    Where training sets have spaces of their own, the data set comes once for each. An interpolated row is two numbers
+    and a step until a batch needs it. All of it lies on one device, on which batches are gathered; it begins on the
+    CPU.
+
+    Attributes
+    ----------
+    offsets
+        Of each training set: what is added to a row of the data set for its number here.
     """
 
     def __init__(
         self, embeddings: NDArray[np.float32], labels: NDArray[np.int64], training_sets: Sequence[TrainingSet]
     ) -> None:
+        spaces = {id(each.embeddings): each.embeddings for each in training_sets} or {0: embeddings}
+        starts = {space: number * len(labels) for number, space in enumerate(spaces)}
+        self.offsets = [starts[id(each.embeddings)] for each in training_sets]
+        if len(spaces) > 1:
+            labels = np.tile(labels, len(spaces))
         of_members = [training_set.augmented for training_set in training_sets]
         synthetic = [augmented.synthetic for augmented in of_members]
         others = [rows.others for rows in synthetic if len(rows.others)]
         with warnings.catch_warnings():
             # The cache's matrix may be read-only, and nothing writes into the pool.
             warnings.filterwarnings("ignore", message=".*not writable")
-            self.rows = torch.from_numpy(np.concatenate([embeddings, *others]) if others else embeddings)
-        self.n_real = len(embeddings)
+            blocks = [*spaces.values(), *others]
+            self.rows = torch.from_numpy(np.concatenate(blocks) if len(blocks) > 1 else blocks[0])
+        self.n_real = len(labels)
         all_labels = np.concatenate([labels, *(augmented.labels for augmented in of_members)])
         self.labels = torch.from_numpy(all_labels.astype(np.int16))
         ends = np.empty((sum(map(len, synthetic)), 2), dtype=np.int32)
         start, other = 0, self.n_real
-        for augmented, rows in zip(of_members, synthetic, strict=True):
+        for augmented, rows, offset in zip(of_members, synthetic, self.offsets, strict=True):
             block = ends[start : start + len(rows)]
-            block[:] = augmented.given.index[rows.between]
+            block[:] = augmented.given.index[rows.between] + offset
             block[rows.is_other] = np.arange(other, other + len(rows.others))[:, None]
             start, other = start + len(block), other + len(rows.others)
         self.ends = torch.from_numpy(ends)

@@ -1,6 +1,6 @@
 """Training sets to stacked batches: the rows of all members of a stack, served at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -49,14 +49,15 @@ class EmbeddingDataModule(LightningDataModule):
 
     def _all_passes(self) -> dict[int, Passes]:
         n_synthetic = [len(training_set.augmented.labels) for training_set in self.data.training_sets]
-        starts = np.cumsum([len(self.data.labels), *n_synthetic])
+        starts = np.cumsum([self._pool.n_real, *n_synthetic])
         passes = {}
         for member in self.members:
             training_set = self.data.training_sets[member]
             synthetic = np.arange(starts[member], starts[member + 1])
             seeds = member_seeds(training_set.split, training_set.inner, training_set.replica)
             generator = torch.Generator().manual_seed(derive_seed("batches", self.data.dataset, *seeds))
-            passes[member] = Passes(np.concatenate([training_set.real, synthetic]).astype(np.int32), generator)
+            real = training_set.real + self._pool.offsets[member]
+            passes[member] = Passes(np.concatenate([real, synthetic]).astype(np.int32), generator)
         return passes
 
     def train_dataloader(self) -> TrainingBatches:
@@ -69,18 +70,21 @@ class EmbeddingDataModule(LightningDataModule):
 
     def val_dataloader(self) -> EvaluationBatches:
         """The rows that inner folds left out; of members that train on all rows, the test rows."""
-        rows = [judging_rows(self.data.training_sets[member]) for member in self.running]
-        return EvaluationBatches(self._pool, rows, self.running)
+        return self._of_rows(judging_rows, self.running)
 
     def left_out_rows(self) -> EvaluationBatches:
         """The rows that judge each member of an inner fold, whether it has left the stack or not."""
-        rows = [self.data.training_sets[member].left_out for member in self.members]
-        return EvaluationBatches(self._pool, rows, self.members)
+        return self._of_rows(lambda training_set: training_set.left_out, self.members)
 
     def test_rows(self) -> EvaluationBatches:
         """The test rows of each member's split, whether it has left the stack or not."""
-        rows = [self.data.training_sets[member].split.test for member in self.members]
-        return EvaluationBatches(self._pool, rows, self.members)
+        return self._of_rows(lambda training_set: training_set.split.test, self.members)
+
+    def _of_rows(
+        self, rows_of: Callable[[TrainingSet], NDArray[np.int64]], members: Sequence[int]
+    ) -> EvaluationBatches:
+        rows = [rows_of(self.data.training_sets[member]) + self._pool.offsets[member] for member in members]
+        return EvaluationBatches(self._pool, rows, members)
 
     def transfer_batch_to_device(
         self, batch: StackedBatch | Steps, device: torch.device, dataloader_idx: int

@@ -101,7 +101,7 @@ class StackedTraining:
         """
         counts = data.class_counts()
         pool = RowPool(data.embeddings, data.labels, data.training_sets).to(_device(self.trainer))
-        task = _Task(self, data, pool, counts)
+        task = Task(self, data, pool, counts)
         n_inner, n_all = len(data.inner), len(data.training_sets)
         log.info(
             "training %d members for at most %d steps (%d splits, with %d of inner folds)",
@@ -119,8 +119,12 @@ class StackedTraining:
         return task.predictions()
 
 
-class _Task:
+class Task:
     """The training of one run's members, stack by stack, and what is known of them so far."""
+
+    lr = "classifier.optimizer.lr"  # what is to be lowered where a training diverges
+    inner_watch: type[InnerWatch] = InnerWatch
+    whole_watch: type[WholeWatch] = WholeWatch
 
     def __init__(self, training: StackedTraining, data: TrainingData, pool: RowPool, counts: NDArray[np.int64]) -> None:
         self.training = training
@@ -200,21 +204,21 @@ class _Task:
     def inner(self, members: Sequence[int], bar: StepsBar) -> None:
         """Train a stack of inner folds, and predict with the weights that each rule chose."""
         module = self._module(members)
-        watch = InnerWatch(module, self.carried)
+        watch = self.inner_watch(module, self.carried)
         trainer, stack = self._trained(module, watch, bar)
         self.judges |= watch.judges
         if any(judge.is_lost for judge in watch.judges.values()):
             return  # `check` says so
         for rule in CANDIDATE_RULES:
             stack.load(watch.kept[rule].weights)
-            self.on_left_out[rule] |= _said(trainer, stack, module.left_out_rows(), members)
+            self.on_left_out[rule] |= self.said(trainer, stack, module.left_out_rows(), members)
             if self.training.final != REFIT:
-                self.on_test[rule] |= _said(trainer, stack, module.test_rows(), members)
+                self.on_test[rule] |= self.said(trainer, stack, module.test_rows(), members)
                 self._keep(rule, stack, members)
             if rule == TAU_NORM_OF and stack.ends_linearly:
-                self.ends_on_left_out |= _linear_ends(trainer, stack, module.left_out_rows(), members)
+                self.ends_on_left_out |= self.linear_ends(trainer, stack, module.left_out_rows(), members)
                 if self.training.final != REFIT:
-                    self.ends_on_test |= _linear_ends(trainer, stack, module.test_rows(), members)
+                    self.ends_on_test |= self.linear_ends(trainer, stack, module.test_rows(), members)
 
     def check(self) -> None:
         """Refuse to go on where nothing could be chosen; raises as `StackedTraining.fit` does."""
@@ -222,7 +226,7 @@ class _Task:
         if lost:
             raise UserError(
                 f"the loss on out-of-fold rows of {len(lost)} of {len(self.judges)} splits was never finite: "
-                "lower classifier.optimizer.lr"
+                f"lower {self.lr}"
             )
 
     def whole(self, members: Sequence[int], bar: StepsBar) -> None:
@@ -230,17 +234,17 @@ class _Task:
         module = self._module(members)
         of_refits = CANDIDATE_RULES if self.training.final == REFIT else ()
         chosen = {rule: {place: judge.step[rule] for place, judge in self.judges.items()} for rule in of_refits}
-        watch = WholeWatch(module, chosen)
+        watch = self.whole_watch(module, chosen)
         trainer, stack = self._trained(module, watch, bar)
-        self.last |= _said(trainer, stack, module.test_rows(), members)
+        self.last |= self.said(trainer, stack, module.test_rows(), members)
         self._check_last(members)
         self._keep(ARGMAX, stack, members)
         for rule in of_refits:
             stack.load(watch.kept[rule].weights)
-            self.on_test[rule] |= _said(trainer, stack, module.test_rows(), members)
+            self.on_test[rule] |= self.said(trainer, stack, module.test_rows(), members)
             self._keep(rule, stack, members)
             if rule == TAU_NORM_OF and stack.ends_linearly:
-                self.ends_on_test |= _linear_ends(trainer, stack, module.test_rows(), members)
+                self.ends_on_test |= self.linear_ends(trainer, stack, module.test_rows(), members)
 
     def _keep(self, rule: str, stack: Classifier, members: Sequence[int]) -> None:
         """Keep the weights that the stack has now, if any are to be kept."""
@@ -262,7 +266,7 @@ class _Task:
         if lost:
             raise UserError(
                 f"the fit on all rows of {len(lost)} of {len(set(places.values()))} splits diverged by step "
-                f"{self.training.max_steps}: lower classifier.optimizer.lr or max_steps"
+                f"{self.training.max_steps}: lower {self.lr} or max_steps"
             )
 
     def _module(self, members: Sequence[int]) -> EmbeddingDataModule:
@@ -286,11 +290,32 @@ class _Task:
         stack = self._classifier(module.members, watch)
         if not self.training.cuda_graphs:
             stack.recorder = None
-        trainer = _trainer(self.training.trainer, len(self.steps), bar.callback(len(module.members)))
+        trainer = make_trainer(self.training.trainer, len(self.steps), bar.callback(len(module.members)))
         trainer.fit(stack, module)
         self.watches.append(watch)
         self.flops += stack.flops(watch.n_trained, watch.n_judged)
         return trainer, stack
+
+    def linear_ends(
+        self, trainer: Trainer, stack: Classifier, batches: EvaluationBatches, members: Sequence[int]
+    ) -> dict[int, LinearEnd]:
+        """What each member's last layer makes of its rows."""
+        without_biases = WithoutBiases(stack)
+        products, norms = self.said(trainer, without_biases, batches, members), without_biases.norms
+        return {
+            member: LinearEnd(products[member], of_member) for member, of_member in zip(members, norms, strict=True)
+        }
+
+    def said(
+        self, trainer: Trainer, stack: LightningModule, batches: EvaluationBatches, members: Sequence[int]
+    ) -> dict[int, Array]:
+        """What the stack predicts of each member's rows, `[n_rows, n_classes]`: log probabilities, of a classifier."""
+        blocks = trainer.predict(stack, dataloaders=batches)
+        assert blocks is not None
+        stacked = torch.cat(list(blocks), dim=1).numpy()  # type: ignore[arg-type]
+        return {
+            member: of_member[:count] for member, of_member, count in zip(members, stacked, batches.n_rows, strict=True)
+        }
 
     def predictions(self) -> Predictions:
         """All that was predicted."""
@@ -372,34 +397,13 @@ class _Task:
         return Curves(np.array(self.steps), points)
 
 
-def _linear_ends(
-    trainer: Trainer, stack: Classifier, batches: EvaluationBatches, members: Sequence[int]
-) -> dict[int, LinearEnd]:
-    """What each member's last layer makes of its rows."""
-    without_biases = WithoutBiases(stack)
-    products, norms = _said(trainer, without_biases, batches, members), without_biases.norms
-    return {member: LinearEnd(products[member], of_member) for member, of_member in zip(members, norms, strict=True)}
-
-
-def _said(
-    trainer: Trainer, stack: LightningModule, batches: EvaluationBatches, members: Sequence[int]
-) -> dict[int, Array]:
-    """What the stack predicts of each member's rows, `[n_rows, n_classes]`: log probabilities, of a classifier."""
-    blocks = trainer.predict(stack, dataloaders=batches)
-    assert blocks is not None
-    stacked = torch.cat(list(blocks), dim=1).numpy()  # type: ignore[arg-type]
-    return {
-        member: of_member[:count] for member, of_member, count in zip(members, stacked, batches.n_rows, strict=True)
-    }
-
-
 def _device(arguments: Mapping[str, Any]) -> torch.device:
     """Where a Trainer of these arguments works."""
     decisive = {key: arguments[key] for key in ("accelerator", "devices", "strategy") if key in arguments}
-    return _trainer(decisive, 1, Callback()).strategy.root_device
+    return make_trainer(decisive, 1, Callback()).strategy.root_device
 
 
-def _trainer(arguments: Mapping[str, Any], n_epochs: int, bar: Callback) -> Trainer:
+def make_trainer(arguments: Mapping[str, Any], n_epochs: int, bar: Callback) -> Trainer:
     """Lightning's own Trainer; weights are kept by member, so it writes no checkpoints."""
     return Trainer(
         max_epochs=n_epochs,

@@ -1,6 +1,6 @@
 """What is trained on: the thinned real rows of each split and inner fold, and what the augmenter made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,26 @@ from synaug.seeding import derive_seed
 from synaug.splits import Split
 
 Graphs = dict[str, NeighbourGraph]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Vectors of a data set, and their neighbours.
+
+    Attributes
+    ----------
+    embeddings
+        float32 `[n, d]`, of the whole data set.
+    graphs
+        Of `neighbour_graphs`.
+    """
+
+    embeddings: NDArray[np.float32]
+    graphs: Graphs
+
+
+# By split (its place) and inner fold (None: all rows): in which space a training set lies, where each has its own.
+Spaces = Callable[[int, int | None], Space]
 
 
 @dataclass(frozen=True)
@@ -49,6 +69,11 @@ class TrainingSet:
     scale: NDArray[np.float32]
 
     @property
+    def embeddings(self) -> NDArray[np.float32]:
+        """Vectors of the whole data set, float32 `[n, d]`, in the space in which the synthetic rows were made."""
+        return self.augmented.given.embeddings
+
+    @property
     def real(self) -> NDArray[np.int64]:
         """The rows of the data set that are trained on: all that were given, but for those that the sampler removed."""
         return self.rows[self.augmented.kept]
@@ -68,7 +93,8 @@ class TrainingData:
     dataset
         The data set's name, a part of every seed.
     embeddings, labels
-        float32 `[n, d]` and int64 `[n]`, of the whole data set.
+        float32 `[n, d]` and int64 `[n]`, of the whole data set. A training set may lie in a space of its own
+        (`TrainingSet.embeddings`).
     class_names
         One for each class.
     splits
@@ -123,7 +149,7 @@ class TrainingData:
         parents = augmented.parents.astype(np.int64)
         unknown = np.flatnonzero(parents[:, 0] < 0)
         if len(unknown):
-            parents[unknown] = segment_parents(augmented.synthetic_embeddings[unknown], self.embeddings[rows])
+            parents[unknown] = segment_parents(augmented.synthetic_embeddings[unknown], training_set.embeddings[rows])
         of_the_data_set: NDArray[np.int64] = np.where(parents < 0, -1, rows[parents])
         return of_the_data_set
 
@@ -159,6 +185,7 @@ def augment(
     replicas: int = 1,
     standardize: bool = False,
     target_prior: str = "uniform",
+    spaces: Spaces | None = None,
 ) -> TrainingData:
     """Have the augmenter fill the gaps of every training set: of each inner fold's rows, and of all rows of each split.
 
@@ -183,6 +210,8 @@ def augment(
         classifier; the sampler sees the embeddings as they are.
     target_prior
         As in `target_frequencies`.
+    spaces
+        Where each training set has vectors of its own; None for `embeddings` and `graphs`, for all of them.
     """
     if len(embeddings) != len(texts.labels):
         raise ValueError(
@@ -192,9 +221,11 @@ def augment(
     imbalance = "natural" if ratio is None else float(ratio)
     members = _members(splits, replicas)
     rows = [_rows(splits[place], inner) for place, inner, _ in members]
+    everywhere = Space(embeddings, graphs)
+    space_of = [everywhere if spaces is None else spaces(place, inner) for place, inner, _ in members]
     to_augment = [
         ToAugment(
-            TrainingRows(embeddings, texts.labels, given, graphs),
+            TrainingRows(space.embeddings, texts.labels, given, space.graphs),
             np.random.RandomState(
                 derive_seed("augmenter", texts.name, *member_seeds(splits[place], inner, replica), imbalance)
             ),
@@ -202,13 +233,15 @@ def augment(
             replica,
             _judged(splits[place], inner),
         )
-        for (place, inner, replica), given in zip(members, rows, strict=True)
+        for (place, inner, replica), given, space in zip(members, rows, space_of, strict=True)
     ]
     augmented = augmenter.augment_all(to_augment, texts.class_names)
     bar = tqdm(augmented, f"augmenting ({augmenter.name})", len(to_augment), unit="set", disable=None)
     training_sets = [
-        TrainingSet(place, splits[place], inner, replica, given, of_member, *_moments(embeddings, given, standardize))
-        for (place, inner, replica), given, of_member in zip(members, rows, bar, strict=True)
+        TrainingSet(
+            place, splits[place], inner, replica, given, of_member, *_moments(space.embeddings, given, standardize)
+        )
+        for (place, inner, replica), given, space, of_member in zip(members, rows, space_of, bar, strict=True)
     ]
     target = np.stack(
         [target_frequencies(split, texts.labels, len(texts.class_names), target_prior) for split in splits]

@@ -2,21 +2,37 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from synaug.classifier import Classifier
+from synaug.classifier.module import Weights
 from synaug.scores.decision import CANDIDATE_RULES
 from synaug.scores.metrics import balanced_accuracy
 from synaug.scores.prior_correction import corrected
-from synaug.training.datamodule import EmbeddingDataModule
 from synaug.training.looks import SplitJudge, pooled
 from synaug.training.training_sets import TrainingData
 
 Array = NDArray[np.float64]
+
+
+class Members(Protocol):
+    """The members of a stack, as `synaug.training.datamodule.EmbeddingDataModule` has them."""
+
+    data: TrainingData
+    members: list[int]
+    running: list[int]
+    batch_size: int
+
+
+class Stack(Protocol):
+    """What has weights of its members, `[m, ...]` each."""
+
+    @property
+    def weights(self) -> Weights:
+        """As they are now."""
 
 
 class KeptWeights:
@@ -26,7 +42,7 @@ class KeptWeights:
         self.members = np.array(members)
         self.weights: dict[str, torch.Tensor] = {}
 
-    def keep(self, stack: Classifier, running: Sequence[int], positions: Sequence[int]) -> None:
+    def keep(self, stack: Stack, running: Sequence[int], positions: Sequence[int]) -> None:
         """Keep the weights of members, by their positions among those that run."""
         at = torch.from_numpy(np.searchsorted(self.members, np.array(running)[list(positions)]))
         which = torch.tensor(positions)
@@ -45,7 +61,7 @@ class Watch:
         Rows trained on, rows looked at, and steps, of all members.
     """
 
-    def __init__(self, module: EmbeddingDataModule) -> None:
+    def __init__(self, module: Members) -> None:
         self.module = module
         self.n_trained = self.n_judged = self.optimiser_steps = 0
         self._last_look = 0
@@ -83,13 +99,13 @@ class InnerWatch(Watch):
         By rule, weights at the best look of the split.
     """
 
-    def __init__(self, module: EmbeddingDataModule, carried: Array) -> None:
+    def __init__(self, module: Members, carried: Array) -> None:
         super().__init__(module)
         self.carried = carried
         self.judges = {place: judge_of(module.data, place) for place in self.by_place()}
         self.kept = {rule: KeptWeights(module.members) for rule in CANDIDATE_RULES}
 
-    def look(self, step: int, train_loss: Array, log_probabilities: Array, stack: Classifier) -> NDArray[np.intp]:
+    def look(self, step: int, train_loss: Array, log_probabilities: Array, stack: Stack) -> NDArray[np.intp]:
         """See `synaug.classifier.module.Watcher`."""
         self.count(step)
         running = self.module.running
@@ -129,14 +145,14 @@ class WholeWatch(Watch):
         test rows, which is described and never used to choose.
     """
 
-    def __init__(self, module: EmbeddingDataModule, chosen: Mapping[str, Mapping[int, int]]) -> None:
+    def __init__(self, module: Members, chosen: Mapping[str, Mapping[int, int]]) -> None:
         super().__init__(module)
         self.chosen = chosen
         self.kept = {rule: KeptWeights(module.members) for rule in chosen}
         self.train_loss: dict[int, list[float]] = defaultdict(list)
         self.argmax_test: dict[int, list[float]] = defaultdict(list)
 
-    def look(self, step: int, train_loss: Array, log_probabilities: Array, stack: Classifier) -> NDArray[np.intp]:
+    def look(self, step: int, train_loss: Array, log_probabilities: Array, stack: Stack) -> NDArray[np.intp]:
         """See `synaug.classifier.module.Watcher`."""
         self.count(step)
         data, running = self.module.data, self.module.running

@@ -8,6 +8,7 @@ from typing import Any
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig
 
+from synaug.command.check.fine_tuning import fine_tuning_problems
 from synaug.command.check.instantiation import HEAVY, REFUSALS, parameters, refusal, said_by_us
 from synaug.command.check.sentences import plain, raise_problems
 from synaug.command.check.trial_division import division_problems
@@ -42,6 +43,7 @@ def _heavy_problems(config: DictConfig, reference: DictConfig) -> list[str]:
     return [
         *_augmenter_problems(config.augmenter),
         *classifier_problems(config.classifier, config.loss),
+        *fine_tuning_problems(config),
         *_validation_problems(config.validation),
         *_device_problems(config.encoder),
         *_trainer_problems(config.trainer),

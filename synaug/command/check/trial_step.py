@@ -58,7 +58,7 @@ def _loss(config: DictConfig) -> "Loss":
 
 def _tiny(config: DictConfig, loss_config: DictConfig, loss: "Loss") -> Any:
     """A stack of one classifier for two classes; None of what is not trained in steps."""
-    from synaug.classifier import Classifier, FittedAtOnce
+    from synaug.classifier import Classifier, FineTuned, FittedAtOnce
     from synaug.loss import Plain
 
     target = f"classifier._target_={config.get('_target_')}"
@@ -70,6 +70,8 @@ def _tiny(config: DictConfig, loss_config: DictConfig, loss: "Loss") -> Any:
                 "on it: choose loss=plain, or classifier=mlp or linear"
             )
         return None
+    if isinstance(made, FineTuned):
+        made = made.head  # what is above the encoder; in batches too, where it has no hidden layer
     if not callable(made):
         raise UserError(f"{target} makes no classifier: set classifier._partial_=true")
     tiny = made(n_features=2, n_classes=2, seeds=[0])

@@ -17,7 +17,17 @@ from synaug.report import asked_for, audited, limits, words
 from synaug.report.draw import Section
 from synaug.report.drawing.contract import Question
 from synaug.report.page import answer as answers
-from synaug.report.page import audits, chosen_amounts, explained, label_noise, maps, reproduction, scenarios, tables
+from synaug.report.page import (
+    audits,
+    chosen_amounts,
+    classifiers,
+    explained,
+    label_noise,
+    maps,
+    reproduction,
+    scenarios,
+    tables,
+)
 from synaug.report.results import Results
 
 HERE = Path(__file__).parent
@@ -78,6 +88,7 @@ def render(results: Results, sections: Sequence[Section]) -> str:
         "explained": explained_rows,
         "explained_not_shown": explained_not_shown,
         "chosen_amounts": amounts,
+        "classifiers": classifiers.beside(results),
         "label_noise": label_noise.sentences(results),
         "commands": reproduction.commands(results),
         "facts": reproduction.facts(results),

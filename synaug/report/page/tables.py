@@ -33,7 +33,7 @@ OUTCOME_LABELS = {BETTER: "▲ better", WORSE: "▼ worse", EQUIVALENT: "≈ equ
 # Of `record.tables.BALANCE_COLUMNS`, in the order of the page.
 COUNTS = ("real", "kept", "asked", "made", "new", "made_by_fallback")
 OF_COST = ("members", "optimiser_steps")
-STAGES = ("load", "embed", "augment", "audit", "train", "score")
+STAGES = ("load", "embed", "tune", "augment", "audit", "train", "score")
 
 
 def column(label: str, kind: str, at: int, **options: Any) -> dict[str, Any]:

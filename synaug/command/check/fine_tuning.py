@@ -1,0 +1,64 @@
+"""What fine-tuning needs of the other parts of a run."""
+
+import importlib.util
+from collections.abc import Iterator
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from synaug.command.check.instantiation import REFUSALS
+from synaug.errors import UserError
+
+FINE_TUNED = "synaug.classifier.FineTuned"
+
+
+def fine_tuning_problems(config: DictConfig) -> Iterator[str]:
+    """What a classifier that is fine-tuned cannot do with the encoder, the augmenter and the settings that it has."""
+    if config.classifier.get("_target_") != FINE_TUNED:
+        return
+    from synaug.encoder import TransformerEncoder
+    from synaug.settings import BATCH
+
+    try:
+        encoder, classifier = (instantiate(config[group], _convert_="all") for group in ("encoder", "classifier"))
+    except REFUSALS:
+        return  # whoever makes it alone has said so
+    if not isinstance(encoder, TransformerEncoder):
+        yield (
+            f"encoder._target_={config.encoder.get('_target_')} has no weights that could be fine-tuned: choose a "
+            "transformer, e.g. encoder=minilm or huggingface, or classifier=mlp"
+        )
+    if classifier.rank and importlib.util.find_spec("peft") is None:
+        yield f"classifier.rank={classifier.rank} needs a package that is not installed: pip install 'synaug[finetune]'"
+    if augmenter_brings_texts(config.augmenter):
+        yield (
+            "augmenter=texts brings texts with vectors of the encoder as it was, which a classifier that is fine-tuned "
+            "cannot use: choose another augmenter, or classifier=mlp"
+        )
+    elif classifier.when == BATCH:
+        yield from _mixing_problems(config.augmenter)
+    if classifier.when == BATCH and config.standardize:
+        yield (
+            "standardize=true scales vectors once and for all, but with classifier.when=batch they change with every "
+            "step: set standardize=false, or classifier.when=features"
+        )
+
+
+def _mixing_problems(config: DictConfig) -> Iterator[str]:
+    """Whether a sampler can be used within batches."""
+    from synaug.pipeline import make_augmenters
+    from synaug.tuning.mixing import partners
+
+    try:
+        sampler = make_augmenters(config)[-1].sampler
+    except REFUSALS:
+        return  # as above
+    try:
+        partners(sampler)
+    except UserError as error:
+        yield str(error)
+
+
+def augmenter_brings_texts(config: DictConfig) -> bool:
+    """Whether an augmenter brings texts that somebody else wrote."""
+    return str(config.get("_target_")) == "synaug.augmenter.Texts"

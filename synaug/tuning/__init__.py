@@ -1,0 +1,1 @@
+"""Texts → tuned encoders: classifiers that train the encoder, too (`synaug.classifier.FineTuned`)."""
