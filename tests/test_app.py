@@ -172,6 +172,11 @@ def test_completion_knows_options_and_keys() -> None:
         (["seeds=${nope}"], ["seeds cannot be resolved"]),
         (["name=.."], ["name='..' becomes a folder"]),
         (["target_prior=natural"], ["target_prior=natural needs imbalance_ratio=natural"]),
+        (
+            ["encoder=minilm", "encoder.model=intfloat/e5-small-v2"],
+            ["encoder.model=intfloat/e5-small-v2 would be passed"],
+        ),
+        (["encoder=minilm", "encoder.revision=abc"], ["encoder.revision=abc would be passed over"]),
         (["foo"], ["foo is no setting: write key=value or group=option"]),
         (["dataset.path=/"], ["dataset.path=/ is a folder: name one file in it"]),
         (["n_folds=[1"], ["n_folds=[1 cannot be read"]),

@@ -183,7 +183,8 @@ def counted(function):
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*arguments, **options)
     return before
-os.replace, os.unlink, os.rmdir, os.mkdir, os.fsync = map(counted, (os.replace, os.unlink, os.rmdir, os.mkdir, os.fsync))
+for name in ("replace", "unlink", "rmdir", "mkdir", "fsync"):
+    setattr(os, name, counted(getattr(os, name)))
 with replacing_folder(Path(sys.argv[1])) as place:
     for name in "ab":
         (place / name).write_text("new")
@@ -313,3 +314,15 @@ def test_of_two_writers_the_last_one_stays(tmp_path: Path, monkeypatch: pytest.M
             (place / name).write_text("new")
     assert content_of(path) == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for path in (pipe, tmp_path / "link"):
+        with pytest.raises(FileExistsError, match="no regular file") as caught:
+            write(path, b"")
+        assert caught.value.filename == str(path)
+    assert pipe.is_fifo()
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "link", pipe]

@@ -4,8 +4,10 @@ import contextlib
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -386,6 +388,7 @@ def test_what_cannot_be_predicted_is_said_and_no_file_is_left(
     place: Path, tmp_path: Path, words: tuple[str, ...], said: str
 ) -> None:
     pd.DataFrame({"body": ["a"], "predicted": ["b"]}).to_csv(tmp_path / "new.csv", index=False)
+    (tmp_path / "lines.txt").write_text("a goal")
     out = tmp_path / "out.csv"
     outcome = predict_command(str(place), str(tmp_path / words[0]), *words[1:], "--output", str(out))
     assert (outcome.code, out.exists()) == (1, False)
@@ -394,13 +397,14 @@ def test_what_cannot_be_predicted_is_said_and_no_file_is_left(
 
 def test_a_rule_may_be_asked_for_and_a_run_be_named(swept: Path) -> None:
     smote = next(path for path in swept.iterdir() if "smote" in path.name)
-    for rule in ("argmax", "tuned", "recall:space=0.9", "costs:space=5"):
+    for rule in ("argmax", "tuned", "recall:space=0.9", "costs:space=5", "abstain:0.5"):
         model = fitted(swept, run=smote.name, rule=rule)
         assert model.config["record"]["run"] == smote.name
-        assert model.config["record"]["method"].endswith(rule)
+        assert model.config["record"]["method"].endswith(rule.replace(":", " "))
         assert model.config["record"]["outcome"] is None
         assert {each["metric"] for each in model.config["record"]["estimates"]} > {"balanced_accuracy", "recall"}
-        assert set(model.predict(["goal team", "moon orbit"])) <= set(THREE)
+        assert "the run was named, and not chosen among others" in model.card
+        assert set(model.predict(["goal team", "moon orbit"])) <= {*THREE, *([None] if "abstain" in rule else [])}
     with pytest.raises(UserError, match="no rule"):
         fitted(swept, rule="nonsense")
     with pytest.raises(UserError, match="there is no class 'cheese'"):
@@ -505,3 +509,94 @@ def test_of_vectors_that_were_brought_it_predicts_from_vectors_alone(
     outcome = predict_command(str(place), str(tmp_path / "mine.npy"))
     assert outcome.code == 0, outcome.err
     assert np.mean([row[1] == label for row, label in zip(rows_of(outcome.out)[1:], labels, strict=True)]) > 0.6
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("folder", "is a folder"),
+        ("new.csv", "is the file that is read"),
+        ("link.csv", "is the file that is read"),
+        ("model/out.csv", "lies in the folder of the model"),
+        ("model/config.json", "lies in the folder of the model"),
+        ("new.csv/out.csv", "to be a folder, which it is not"),
+        ("circle.csv", "cannot be looked at"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused_before_anything_is_predicted(
+    place: Path, tmp_path: Path, output: str, said: str
+) -> None:
+    table = tmp_path / "new.csv"
+    table.write_text("text\na goal\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.csv").symlink_to(table)
+    (tmp_path / "circle.csv").symlink_to(tmp_path / "circle.csv")
+    before = sorted(tmp_path.rglob("*"))
+    outcome = predict_command(str(place), str(table), "--output", str(tmp_path / output))
+    assert (outcome.code, outcome.out) == (1, "")
+    assert said in outcome.err.replace("\n  ", " ")
+    assert sorted(tmp_path.rglob("*")) == before
+    assert table.read_text() == "text\na goal\n"
+    load_model(place)
+
+
+def test_an_output_may_be_a_link_which_stays_and_a_pipe_that_somebody_reads(place: Path, tmp_path: Path) -> None:
+    table, written, link, pipe = (tmp_path / name for name in ("new.csv", "written.csv", "link.csv", "pipe"))
+    table.write_text("text\na goal\n")
+    written.write_text("old")
+    link.symlink_to(written)
+    assert predict_command(str(place), str(table), "--output", str(link)).code == 0
+    assert link.is_symlink()
+    expected = written.read_text()
+    assert expected.startswith("text,predicted")
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    outcome = predict_command(str(place), str(table), "--output", str(pipe))
+    reader.join(60)
+    assert (outcome.code, read) == (0, [expected])
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "said"),
+    [
+        ("good\ncaf\u00e9\n".encode("latin-1"), (), "line 2 of standard input is not UTF-8"),
+        (b"a\0b\n", (), "line 1 of standard input is not UTF-8, or has a NUL"),
+        (None, (), "standard input is closed"),
+        (b"a goal\n", ("--vectors", "v"), "--vectors is for files"),
+        (b"a goal\n", ("--separator", "tab"), "--separator is for files"),
+    ],
+)
+def test_standard_input_that_is_no_text_is_refused(
+    place: Path, monkeypatch: Any, content: bytes | None, words: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None if content is None else io.TextIOWrapper(io.BytesIO(content)))
+    outcome = predict_command(str(place), "-", *words)
+    assert outcome.code == 1
+    assert said in outcome.err.replace("\n  ", " ")
+
+
+def test_what_a_jsonl_holds_beside_its_texts_is_kept_as_it_stood(place: Path, tmp_path: Path) -> None:
+    table = tmp_path / "new.jsonl"
+    others = [{"a": {"b": [1, {"c": None}]}}, [], {}, [["a", 1]], True, 1.5, None, "x"]
+    table.write_text("\n".join(json.dumps({"text": "a goal", "other": other}) for other in others))
+    outcome = predict_command(str(place), str(table))
+    cells = [row[1] for row in rows_of(outcome.out)[1:]]
+    assert [json.loads(cell) for cell in cells[:6]] == others[:6]
+    assert cells[6:] == ["", "x"]
+
+
+def test_vectors_of_another_width_leave_no_line(place: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "new.npy", np.zeros((2, 3), np.float32))
+    outcome = predict_command(str(place), str(tmp_path / "new.npy"))
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "fitted on vectors of 32 numbers" in outcome.err.replace("\n  ", " ")
+
+
+def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_fitted(swept: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    outcome = fit_command(str(swept), str(tmp_path / "file" / "model"))
+    assert outcome.code == 1
+    assert "to be a folder, which it is not: give another place for the model" in outcome.err.replace("\n  ", " ")

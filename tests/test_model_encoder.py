@@ -123,12 +123,15 @@ def test_what_decides_vectors_is_kept_and_where_they_are_made_may_change(
 
 def test_a_folder_is_read_though_a_package_carried_the_weights(tmp_path: Path, tiny_bert: Path) -> None:  # noqa: F811
     bert = tiny_bert
-    encoder = TransformerEncoder(model=str(bert))
+    encoder = TransformerEncoder(model=str(bert), max_length=16)
     settings = settings_of("TransformerEncoder", model="org/bert", revision="abc", package="no_such_package/model")
-    settings |= {"sha256": encoder.files.weights_sha256}
+    settings |= {"sha256": encoder.files.weights_sha256, "max_length": 16}
     place = saved(tmp_path / "model", encoder, settings, encoder.encode(TEXTS).shape[1])
     with pytest.raises(UserError, match="no_such_package"):
         load_model(place).predict(TEXTS)
-    for model in (load_model(place, {"model": str(bert)}), predict_texts.loaded(place, [f"encoder.model={bert}"], None)):
+    for model in (
+        load_model(place, {"model": str(bert)}),
+        predict_texts.loaded(place, [f"encoder.model={bert}"], None),
+    ):
         assert isinstance(model, Model)
         assert model.predict(TEXTS).shape == (3,)

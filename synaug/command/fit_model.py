@@ -86,9 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fit(asked: argparse.Namespace, source: Path | None, place: Path) -> None:
     from synaug.command import fit_record
+    from synaug.files.places import unwritable
     from synaug.model.folder import refuse_what_is_no_model
 
-    refuse_what_is_no_model(place)  # not after minutes of fitting
+    # Not after minutes of fitting.
+    refuse_what_is_no_model(place)
+    if (problem := unwritable(place)) is not None:
+        raise UserError(f"{place} {problem}: give another place for the model")
     model = fit_record.fit(
         fit_record.Asked(
             source,

@@ -333,7 +333,7 @@ def _model(
             **{key: recorded.get(key) for key in ("run", "name", "identity", "choices", "code", "git_commit")},
             "versions": recorded["versions"],
             "scenario": found.scenario.label,
-            "method": " ".join(filter(None, (found.method.label_without_rule, source.rule))),
+            "method": " ".join(filter(None, (found.method.label_without_rule, decision.name))),
             "outcome": found.outcome,
             "verdict": found.headline,
             "metric": found.metric,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from synaug.errors import UserError
 from synaug.files.escaping import csv_cell, make_console_safe, shown
+from synaug.files.places import unwritable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,7 @@ PROGRAM = "synaug predict"
 SETTING = re.compile(r"[\w.]+=")
 OPTION = re.compile(r"predict\.(text|vectors|output|separator|quoting)=")
 STDIN = "-"
+NO_TEXT = re.compile("[\0\udc80-\udcff]")
 LINES = ("", ".txt")  # endings of files that are no tables, but may hold a text a line
 PREDICTED, PROBABILITY = "predicted", "probability"
 ROWS_AT_ONCE = 4096  # of vectors
@@ -90,6 +92,7 @@ def predict(asked: argparse.Namespace) -> None:
     UserError
         If the model or the file cannot be read, or they do not fit each other.
     """
+    output = None if asked.output is None else _output(asked.output, asked)
     model = loaded(asked.model, asked.settings, asked.config_dir)
     header, rows = _rows(asked, model)
     taken = [name for name in header if name in (PREDICTED, *_probability_columns(model))]
@@ -97,13 +100,37 @@ def predict(asked: argparse.Namespace) -> None:
         raise UserError(
             f"{asked.file} has a column {taken[0]!r}, which is the name of a column that predictions get: rename it"
         )
-    with _to(asked.output) as file:
+    with _to(output) as file:
         on_console = file.isatty()
         own: Callable[[str], str] = shown if on_console else str
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*map(own, header), PREDICTED, *map(csv_cell, _probability_columns(model))])
         for cells, said in rows:
             writer.writerow([*map(own, cells), *_cells(model, said)])
+
+
+def _output(given: Path, asked: argparse.Namespace) -> Path:
+    """Where the csv goes, if it can: told before anything is predicted. A link is followed, and stays.
+
+    Raises
+    ------
+    UserError
+        If it is a folder, cannot be written, is the file that is read, or lies among a model's files.
+    """
+    try:
+        path = given.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise UserError(f"--output {given} cannot be looked at ({error}): give another file") from error
+    if path.is_dir():
+        raise UserError(f"--output {given} is a folder: give a file in it")
+    if asked.file != STDIN and path == Path(asked.file).resolve():
+        raise UserError(f"--output {given} is the file that is read, which would be replaced: give another file")
+    if path.is_relative_to(asked.model.resolve()):
+        raise UserError(f"--output {given} lies in the folder of the model, which holds its files alone: give another")
+    problem = None if path.exists() and not path.is_file() else unwritable(path)  # a device has no new file beside it
+    if problem is not None:
+        raise UserError(f"--output {given} {problem}: give another file")
+    return path
 
 
 def loaded(folder: Path, settings: Sequence[str], config_dir: str | None) -> "Model":
@@ -140,13 +167,24 @@ Row = tuple[Sequence[str], "NDArray[np.float64] | None"]
 def _rows(asked: argparse.Namespace, model: "Model") -> tuple[list[str], Iterator[Row]]:
     """The file's columns, and its rows with the log probabilities that the model says; None of a row without text."""
     if asked.file == STDIN:
+        for name in ("vectors", "separator", "quoting"):
+            if getattr(asked, name) is not None:
+                raise UserError(f"--{name} is for files, and standard input has a text a line: leave it out")
         return ["text"], _of_texts(model, (([line], line) for line in _lines()), None, "line")
     from synaug.dataset.unlabelled import UnlabelledTable
     from synaug.encoder.vector_files import ARRAYS, VectorFile
+    from synaug.model.vectors import as_vectors
+    from synaug.settings.names import nearest
 
     path = Path(asked.file)
+    if path.is_dir():
+        raise UserError(f"{asked.file} is a folder: give one file in it")
+    if not path.exists():
+        near = nearest(path.name, [each.name for each in path.parent.glob("*")] if path.parent.is_dir() else [])
+        raise UserError(f"{asked.file} is not a file{near or ': give the path of one that is there'}")
     if path.suffix.lower() in ARRAYS:
         read = VectorFile(path, "--vectors", asked.vectors or "").read()
+        as_vectors(read.rows[:1], model.head.n_features)  # told before a line is written
         return ["row"], _of_vectors(model, ([str(row + 1)] for row in range(len(read.rows))), read)
     if path.suffix.lower() in LINES:
         raise UserError(
@@ -173,10 +211,24 @@ def _rows(asked: argparse.Namespace, model: "Model") -> tuple[list[str], Iterato
 
 
 def _lines() -> Iterator[str]:
-    """Lines of standard input, which is UTF-8 whatever the console's encoding is."""
+    """Lines of standard input, which is UTF-8 whatever the console's encoding is.
+
+    Raises
+    ------
+    UserError
+        If it is closed, or a line of it is not UTF-8 or has a NUL, as of a file.
+    """
+    if sys.stdin is None or sys.stdin.closed:
+        raise UserError("standard input is closed: give texts there, one a line, or name a file")
     stream = getattr(sys.stdin, "buffer", None)
-    lines = sys.stdin if stream is None else TextIOWrapper(stream, "utf-8-sig", errors="replace", newline=None)
-    for line in lines:
+    # What is not UTF-8 becomes surrogates, so that its line is known.
+    lines = sys.stdin if stream is None else TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline=None)
+    for number, line in enumerate(lines, start=1):
+        if NO_TEXT.search(line):
+            raise UserError(
+                f"line {number} of standard input is not UTF-8, or has a NUL: give it as UTF-8 (e.g. through "
+                "iconv -f latin1 -t utf-8)"
+            )
         yield line.rstrip("\n")
 
 
@@ -224,9 +276,16 @@ def _cell(value: Any) -> str:
     """A value of the user's own table as a cell: text is kept as it is, and what csv does not know is JSON."""
     if value is None or isinstance(value, str):
         return value or ""
-    return (
-        str(value) if isinstance(value, int | float) and not isinstance(value, bool) else json.dumps(value, default=str)
-    )
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return json.dumps(_plain(value), default=str)
+
+
+def _plain(value: Any) -> Any:
+    """A value of a jsonl as it stood there: an object is read as the tuple of its keys and values."""
+    if isinstance(value, tuple):
+        return {key: _plain(each) for key, each in value}
+    return list(map(_plain, value)) if isinstance(value, list) else value
 
 
 def _probability_columns(model: "Model") -> list[str]:
@@ -244,13 +303,17 @@ def _cells(model: "Model", said: "NDArray[np.float64] | None") -> list[str]:
 
 @contextmanager
 def _to(output: Path | None) -> Iterator[TextIO]:
-    """Where the csv goes: a file that is whole or absent, or the console."""
+    """Where the csv goes: a file that is whole or absent, a device or pipe, or the console."""
     if output is None:
         yield sys.stdout
         sys.stdout.flush()
         return
     from synaug.files.atomic import replacing
 
+    if output.exists() and not output.is_file():  # /dev/null, or a pipe that somebody reads
+        with output.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        return
     with replacing(output) as file:
         text = TextIOWrapper(file, "utf-8", newline="")
         yield text

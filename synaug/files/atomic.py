@@ -8,7 +8,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EINVAL
+from errno import EEXIST, EINVAL
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
@@ -39,8 +39,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises
     ------
     OSError
-        If the folder or the file cannot be written, e.g. because the disk is full; it names `path`.
+        If the folder or the file cannot be written, e.g. because the disk is full; it names `path`. If a device, a pipe
+        or the like stands there: whoever may write anywhere would put a file in the place of ``/dev/null``.
     """
+    if _is_special(path):
+        raise FileExistsError(EEXIST, "no regular file, which could be replaced", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not mkstemp, whose mode 0600 would hide a shared cache from others.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_ENDING}")
@@ -172,6 +175,11 @@ def _flush_folder(path: Path) -> None:
             os.fsync(number)
     finally:
         os.close(number)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether something stands at a path, or where it leads to, that is neither a file nor a folder."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def open_regular(path: Path) -> BufferedReader:

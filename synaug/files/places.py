@@ -1,5 +1,6 @@
 """Names that become folders, and folders that a user names: refused before anything is made on a disk."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,18 @@ def folder_problem(folder: Any) -> str | None:
         return None if nearest.is_dir() else f"needs {nearest} to be a folder, which it is not"
     except OSError as error:
         return f"cannot be looked at ({error.strerror})"
+
+
+def unwritable(path: Path) -> str | None:
+    """Why nothing can be written at a path, completing "... "; None where nothing speaks against it.
+
+    Nothing is made: folders above it need not be there yet.
+    """
+    problem = folder_problem(str(path.absolute().parent))
+    if problem is not None:
+        return problem
+    nearest = next(part for part in path.absolute().parents if part.exists())
+    return None if os.access(nearest, os.W_OK) else f"lies in {nearest}, which is write-protected"
 
 
 def place_problem(key: str, folder: Any) -> str | None:

@@ -294,7 +294,9 @@ def _fitted(config: Mapping[str, Any], fitted: Mapping[str, Any]) -> Iterator[st
 
 def _abstains(decision: Mapping[str, Any]) -> str:
     below = decision.get("abstain_below")
-    return "" if below is None else f", which names no class where its probability is below {below:g}"
+    if below is None:
+        return ""
+    return f", which names no class (None, or an empty cell of a csv) where its probability is below {below:g}"
 
 
 def _with_interval(each: Mapping[str, Any]) -> str:

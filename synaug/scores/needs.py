@@ -21,7 +21,7 @@ from synaug.errors import UserError
 from synaug.scores import cost_matrix
 from synaug.scores.abstaining import read_level
 from synaug.scores.cost_matrix import CostMatrix
-from synaug.scores.decision import CANDIDATES, OutOfFold, shift
+from synaug.scores.decision import ARGMAX, CANDIDATES, OutOfFold, shift
 from synaug.scores.prior_correction import prior_correction
 from synaug.scores.thresholds import OF_ALL, Sweep, sweep
 from synaug.settings import did_you_mean
@@ -330,9 +330,16 @@ def read_rule(text: str, said: str | None = None) -> Need:
     """
     said = f"fit.rule={text}" if said is None else said
     kind, colon, rest = text.partition(":")
-    if not colon:
-        return read_need("rule", text, said)
     kinds = [each for each in KINDS if each != "rule"]
+    if not colon:
+        rules = [*(rule.name for rule in CANDIDATES), ARGMAX]
+        if text not in rules[:-1]:  # argmax chooses nothing, so it is no need
+            needs = ", ".join(f"{each}:…" for each in kinds)
+            raise UserError(
+                f"{said} names no rule{did_you_mean(text, rules, '')} (known: {', '.join(rules)}; or what you need: "
+                f"{needs})"
+            )
+        return read_need("rule", text, said)
     if kind not in kinds:
         raise UserError(f"{said} must begin with one of {', '.join(kinds)}{did_you_mean(kind, kinds, '')}")
     return read_need(kind, rest, said)
