@@ -203,10 +203,10 @@ def test_a_stack_has_as_many_members_as_the_memory_of_a_device_holds(
 ) -> None:
     monkeypatch.setattr(fit, "usable_bytes", lambda device: usable)
     fits = []
-    monkeypatch.setattr(fit._Task, "inner", lambda self, members, bar: fits.append(list(members)))
-    monkeypatch.setattr(fit._Task, "check", lambda self: None)
-    monkeypatch.setattr(fit._Task, "whole", lambda self, members, bar: None)
-    monkeypatch.setattr(fit._Task, "predictions", lambda self: None)
+    monkeypatch.setattr(fit.Task, "inner", lambda self, members, bar: fits.append(list(members)))
+    monkeypatch.setattr(fit.Task, "check", lambda self: None)
+    monkeypatch.setattr(fit.Task, "whole", lambda self, members, bar: None)
+    monkeypatch.setattr(fit.Task, "predictions", lambda self: None)
     stack().fit(data)
     assert len(fits) == stacks
     assert sorted(member for members in fits for member in members) == list(range(9))

@@ -1,6 +1,5 @@
 """The encoder's numbers are transformers' own, whatever the batch; what it cannot load it says."""
 
-import copy
 import json
 import math
 import os
@@ -45,7 +44,7 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from synaug.encoder import fused, packed, products
+from synaug.encoder import packed, products
 from synaug.encoder.batches import token_batches
 from synaug.encoder.onednn import OneDNNLinear
 from synaug.encoder.transformer import TransformerEncoder
@@ -383,7 +382,6 @@ def test_texts_end_to_end_are_what_they_are_in_padded_batches(
     unpadded = encoder_of(folder, max_length=30, batch_tokens=60, **settings)
     found = unpadded.encode(TINY_TEXTS)
     assert unpadded._packed
-    assert any(isinstance(module, fused.FusedLayer) for module in unpadded._models[0].modules())
     monkeypatch.setattr(packed, "enable", lambda model: False)
     padded = encoder_of(folder, max_length=30, batch_tokens=60, **settings)
     np.testing.assert_allclose(found, padded.encode(TINY_TEXTS), atol=2e-6)
@@ -449,7 +447,7 @@ def test_encoding_leaves_transformers_as_talkative_as_it_was(tiny_bert: Path, hu
 def test_embeddings_are_the_same_whoever_multiplies(
     tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
-    monkeypatch.setattr("synaug.encoder.onednn.fastest", lambda *_: library)
+    monkeypatch.setattr("synaug.encoder.products.fastest", lambda *_: library)
     encoder = encoder_of(tiny_bert, pooling="mean", batch_tokens=30)
     found = encoder.encode(TINY_TEXTS)
     by_onednn = any(isinstance(module, OneDNNLinear) for module in encoder._models[0].modules())
@@ -463,48 +461,9 @@ def test_embeddings_are_the_same_whoever_multiplies(
 def test_minilm_gives_sentence_transformers_numbers_whoever_multiplies(
     reference: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
-    monkeypatch.setattr("synaug.encoder.onednn.fastest", lambda *_: library)
+    monkeypatch.setattr("synaug.encoder.products.fastest", lambda *_: library)
     embeddings = instantiate(composed("encoder=minilm").encoder).encode(REAL_TEXTS)
     np.testing.assert_allclose(embeddings, reference, atol=1e-5)
-
-
-@pytest.mark.parametrize("model", ARCHITECTURES, ids=lambda model: type(model).__name__)
-def test_fused_layers_say_what_transformers_own_say(model: Any) -> None:
-    model = copy.deepcopy(model).eval()
-    assert packed.enable(model)
-    texts = [[5, 6, 7], [8, 9], [3, 4], list(range(5, 20))]
-    random = torch.get_rng_state()
-    with torch.inference_mode():
-        before = packed.forward(model, texts, output_hidden_states=True).hidden_states
-        assert fused.enable(model)
-        after = packed.forward(model, texts, output_hidden_states=True).hidden_states
-    assert len(after) == len(before) > 2
-    for states, expected in zip(after, before, strict=True):
-        torch.testing.assert_close(states, expected, atol=2e-6, rtol=0)
-    assert torch.equal(torch.get_rng_state(), random)
-    assert not fused.enable(model)  # nothing is left to fuse
-
-
-@pytest.mark.parametrize("shape", [(1, 17, 16), (1, 1, 1)])
-def test_layers_that_would_say_something_else_stay_as_they_were(
-    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...]
-) -> None:
-    model = BertModel(BertConfig(**SHAPE)).eval()
-    assert packed.enable(model)
-    with torch.inference_mode():
-        before = packed.forward(model, [[5, 6, 7], [8, 9]]).last_hidden_state
-        monkeypatch.setattr(fused.FusedLayer, "forward", lambda *_, **__: torch.zeros(shape))
-        assert not fused.enable(model)
-        assert torch.equal(packed.forward(model, [[5, 6, 7], [8, 9]]).last_hidden_state, before)
-
-
-def test_layers_without_biases_stay_as_they_are() -> None:
-    model = BertModel(BertConfig(**SHAPE)).eval()
-    for layer in model.encoder.layer:
-        layer.attention.self.key.bias = None
-    assert packed.enable(model)
-    assert not fused.enable(model)
-    assert model.encoder.layer[0].attention.self.key.bias is None
 
 
 # ---- int8

@@ -13,7 +13,8 @@ from torch.nn.functional import linear as by_torch
 from synaug.augmenter.neighbours.brute_force import nearest
 from synaug.encoder import products
 from synaug.encoder.int8 import Int8Linear, has_int8
-from synaug.encoder.onednn import OneDNNLinear, has_onednn, linear, prepare
+from synaug.encoder.onednn import OneDNNLinear, has_onednn, linear
+from synaug.encoder.products import prepare
 
 IDS = {"input_ids": torch.tensor([[3, 1, 4, 1, 5]])}
 
@@ -102,7 +103,7 @@ class Model(torch.nn.Module):
 @pytest.fixture
 def onednn_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it is here: no test depends on a clock."""
-    monkeypatch.setattr("synaug.encoder.onednn.fastest", lambda *_: products.ONEDNN)
+    monkeypatch.setattr("synaug.encoder.products.fastest", lambda *_: products.ONEDNN)
 
 
 @pytest.mark.usefixtures("onednn_is_faster")
@@ -229,7 +230,7 @@ def test_both_libraries_are_measured_and_torch_keeps_its_threads() -> None:
 def test_a_model_s_layers_stay_where_torch_multiplies_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Model()
     assert products.shapes(model) == {(6, 6): 1}
-    monkeypatch.setattr("synaug.encoder.onednn.fastest", lambda *_: products.TORCH)
+    monkeypatch.setattr("synaug.encoder.products.fastest", lambda *_: products.TORCH)
     assert not prepare(model, 64, IDS)
     assert type(model.dense) is torch.nn.Linear
 

@@ -2,17 +2,14 @@
 
 torch multiplies float32 matrices by MKL, which on processors of other makers than its own leaves AVX-512 unused;
 oneDNN, which comes with torch, uses what the processor has. On a Zen 5 it is more than twice as fast; an encoder asks
-`synaug.encoder.products` which is faster here.
+`synaug.encoder.products` whether it is faster here.
 """
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from typing import Any
 
 import torch
 from torch.nn.functional import linear as by_torch
-
-from synaug.encoder.products import ONEDNN, fastest, shapes
 
 
 class OneDNNLinear(torch.nn.Module):
@@ -72,41 +69,6 @@ def says_the_same(product: torch.Tensor, expected: torch.Tensor) -> bool:
 def linear(weight: torch.Tensor, bias: torch.Tensor | None, rows: int) -> Callable[[torch.Tensor], torch.Tensor]:
     """What maps rows `[r, in]` to `[r, out]`: an `OneDNNLinear`, of the same parameters, or else torch's own."""
     return OneDNNLinear(weight, bias, rows) if has_onednn() else partial(by_torch, weight=weight, bias=bias)
-
-
-def prepare(model: torch.nn.Module, rows: int, probe: dict[str, Any]) -> bool:
-    """Give a model `OneDNNLinear` layers in place of its own, if they are faster here and it then says the same.
-
-    Parameters
-    ----------
-    model
-        On a CPU, for inference only; of its layers only the linear ones in float32 are replaced.
-    rows
-        As in `OneDNNLinear`.
-    probe
-        Arguments of the model, whose outcome, its `last_hidden_state`, must not change.
-
-    Returns
-    -------
-    bool
-        Whether it did; otherwise the model is as it was.
-    """
-    if not has_onednn() or fastest(shapes(model), rows) != ONEDNN:
-        return False
-    layers = list(linear_layers(model))
-    with torch.inference_mode():
-        before = model(**probe).last_hidden_state
-        try:
-            for parent, name, layer in layers:
-                setattr(parent, name, OneDNNLinear(layer.weight, layer.bias, rows))
-            after = model(**probe).last_hidden_state
-        except (AttributeError, RuntimeError, TypeError):  # of a model that reads its layers' weights
-            after = None
-    if after is not None and says_the_same(after, before):
-        return True
-    for parent, name, layer in layers:
-        setattr(parent, name, layer)
-    return False
 
 
 def linear_layers(model: torch.nn.Module) -> Iterator[tuple[torch.nn.Module, str, torch.nn.Linear]]:

@@ -19,6 +19,7 @@ import platformdirs
 import torch
 from torch.nn.functional import linear as by_torch
 
+from synaug.encoder.onednn import OneDNNLinear, has_onednn, linear_layers, says_the_same
 from synaug.encoder.workers import torch_threads
 from synaug.files.atomic import open_regular, replacing
 from synaug.files.digest import json_sha256
@@ -35,13 +36,44 @@ DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionErr
 Shapes = Mapping[tuple[int, int], int]
 
 
+def prepare(model: torch.nn.Module, rows: int, probe: dict[str, Any]) -> bool:
+    """Give a model `OneDNNLinear` layers in place of its own, if they are faster here and it then says the same.
+
+    Parameters
+    ----------
+    model
+        On a CPU, for inference only; of its layers only the linear ones in float32 are replaced.
+    rows
+        As in `OneDNNLinear`.
+    probe
+        Arguments of the model, whose outcome, its `last_hidden_state`, must not change.
+
+    Returns
+    -------
+    bool
+        Whether it did; otherwise the model is as it was.
+    """
+    layers = list(linear_layers(model))
+    if not layers or not has_onednn() or fastest(shapes(model), rows) != ONEDNN:
+        return False
+    with torch.inference_mode():
+        before = model(**probe).last_hidden_state
+        try:
+            for parent, name, layer in layers:
+                setattr(parent, name, OneDNNLinear(layer.weight, layer.bias, rows))
+            after = model(**probe).last_hidden_state
+        except (AttributeError, RuntimeError, TypeError):  # of a model that reads its layers' weights
+            after = None
+    if after is not None and says_the_same(after, before):
+        return True
+    for parent, name, layer in layers:
+        setattr(parent, name, layer)
+    return False
+
+
 def shapes(model: torch.nn.Module) -> Shapes:
     """Of a model's linear layers in float32: how many there are of each ``(in, out)``."""
-    return Counter(
-        (layer.in_features, layer.out_features)
-        for layer in model.modules()
-        if type(layer) is torch.nn.Linear and layer.weight.dtype == torch.float32
-    )
+    return Counter((layer.in_features, layer.out_features) for _, _, layer in linear_layers(model))
 
 
 def fastest(shapes: Shapes, rows: int) -> str:
@@ -131,8 +163,6 @@ def measure(shapes: Shapes, rows: int) -> dict[str, float]:
 
 
 def _calls(n_in: int, n_out: int, rows: int) -> dict[str, Callable[[], torch.Tensor]]:
-    from synaug.encoder.onednn import OneDNNLinear
-
     draw = torch.Generator().manual_seed(0)
     states, weight = torch.rand(rows, n_in, generator=draw), torch.rand(n_out, n_in, generator=draw)
     bias = torch.zeros(n_out)

@@ -190,20 +190,16 @@ class TransformerEncoder:
         """The model, packed where it can be, and a copy on each further device."""
         import torch
 
-        from synaug.encoder import fused, onednn, packed
+        from synaug.encoder import packed, products
 
         _, model, devices = self._loaded
         models = [model, *(copy.deepcopy(model).to(device) for device in devices[1:])]
         # A GPU reads large batches, in which texts of like length pad little.
         if all(device.type == "cpu" for device in devices):
+            if self.precision == settings.FLOAT32:
+                for copied in models:
+                    products.prepare(copied, CPU_BATCH_TOKENS, {"input_ids": torch.tensor([packed.probe(copied)[0]])})
             self._packed = self.pooling != "pooler" and all(packed.enable(copied) for copied in models)
-            for copied in models:
-                texts = packed.probe(copied)
-                if self._packed:
-                    fused.enable(copied)
-                probe = packed.arguments(copied, texts) if self._packed else {"input_ids": torch.tensor([texts[0]])}
-                if self.precision == settings.FLOAT32:
-                    onednn.prepare(copied, CPU_BATCH_TOKENS, probe)
         return models
 
     def encode(
