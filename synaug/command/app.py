@@ -56,6 +56,15 @@ def main(words: Sequence[str] | None = None, job: Job = task, first: Sequence[st
             _perform_and_finish(given, attempt, first)
     except (KeyboardInterrupt, Terminated) as late:  # while the process was put back
         _interrupted(late)
+    except Exception as error:
+        behind = interrupts.behind(error)
+        if behind is None:
+            raise
+        if isinstance(
+            error.__context__, SystemExit
+        ):  # the interruption has been told, and only the putting back failed
+            raise error.__context__ from None
+        _interrupted(behind)
     return 0
 
 

@@ -142,6 +142,7 @@ def _fitted(paragraphs: Sequence[Sequence[str]], most: int) -> list[str]:
     kept: list[str] = []
     for number, paragraph in enumerate(paragraphs):
         if len(kept) + len(paragraph) > most - 1:
-            return [*kept, f"! {counted(len(paragraphs) - number, 'more caution')} in the report"]
+            named = "more caution" if number else "caution"
+            return [*kept, f"! {counted(len(paragraphs) - number, named)} in the report"]
         kept += paragraph
     return kept

@@ -9,11 +9,17 @@ from contextlib import contextmanager
 from synaug.files.escaping import wrapped
 
 FIRST_SECONDS = 5.0
+LONGEST_PAUSE = 30.0  # seconds: whoever waits longer takes a program for dead
+
+
+def pause_after(seconds: float) -> float:
+    """How many seconds after a line the next one comes: as many as there were before it, up to `LONGEST_PAUSE`."""
+    return min(seconds, LONGEST_PAUSE)
 
 
 @contextmanager
 def busy(doing: str) -> Iterator[None]:
-    """Say on stderr that a block still runs, after 5, 10, 20, 40 … seconds; a quick one says nothing.
+    """Say on stderr that a block still runs, after 5, 10, 20 and 40 seconds, then every 30; a quick one says nothing.
 
     Parameters
     ----------
@@ -25,8 +31,9 @@ def busy(doing: str) -> Iterator[None]:
     def tell() -> None:
         pause = FIRST_SECONDS
         while not over.wait(pause):
-            pause = time.monotonic() - started
-            sys.stderr.write(wrapped(f"still {doing} ({pause:.0f} s so far)\n"))
+            so_far = time.monotonic() - started
+            pause = pause_after(so_far)
+            sys.stderr.write(wrapped(f"still {doing} ({so_far:.0f} s so far)\n"))
             sys.stderr.flush()
 
     teller = threading.Thread(target=tell, daemon=True, name="synaug-busy")

@@ -93,11 +93,11 @@ class StackedTraining:
         task = _Task(self, data, RowPool(data.embeddings, data.labels, data.training_sets), counts)
         n_inner, n_all = len(data.inner), len(data.training_sets)
         log.info(
-            "training %d members for at most %d steps (%d splits, with %d of inner folds)",
+            "training %d networks at once, each for at most %d steps: %d for inner folds, and %d for whole splits",
             n_all,
             self.max_steps,
-            len(data.splits),
             n_inner,
+            n_all - n_inner,
         )
         with StepsBar(n_all * self.max_steps, self.trainer.get("enable_progress_bar", True)) as bar:
             for members in task.stacks(range(n_inner)):

@@ -205,7 +205,7 @@ def augment(
         for (place, inner, replica), given in zip(members, rows, strict=True)
     ]
     augmented = augmenter.augment_all(to_augment, texts.class_names)
-    bar = tqdm(augmented, f"augmenting ({augmenter.name})", len(to_augment), unit="set", disable=None)
+    bar = tqdm(augmented, "augmenting", len(to_augment), unit="set", disable=None)
     training_sets = [
         TrainingSet(place, splits[place], inner, replica, given, of_member, *_moments(embeddings, given, standardize))
         for (place, inner, replica), given, of_member in zip(members, rows, bar, strict=True)
