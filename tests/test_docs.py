@@ -121,8 +121,11 @@ def test_a_command_that_is_not_known_is_found(line: str, said: str) -> None:
         "synaug name=a?",
         "synaug output_dir=~/runs",
         "cd ~/runs",
-    ]
-    + ["synaug 'name=it'is!", "synaug name=*", "synaug name=a # a remark", "synaug predict m - < lines.txt"],
+        "synaug 'name=it'is!",
+        "synaug name=*",
+        "synaug name=a # a remark",
+        "synaug predict m - < lines.txt",
+    ],
 )
 def test_what_a_shell_reads_as_something_else_is_found(line: str) -> None:
     assert documented.read_by_a_shell(line) is not None

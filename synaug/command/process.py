@@ -99,7 +99,7 @@ def _torch() -> Iterator[None]:
     finally:
         if (torch := _imported("torch")) is not None:
             now = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-            # Setting imports torch's compiler, which an interruption may have left half imported: only what has changed.
+            # Setting imports torch's compiler, which an interruption may have left half imported: only if need be.
             if now != (deterministic, warn_only):
                 torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
             torch.backends.cudnn.benchmark = benchmark

@@ -8,7 +8,7 @@ from synaug.comparison.formatting import counted
 from synaug.files.escaping import WIDTH, shown
 
 # Of the verdict on one scenario.
-MOST_LINES = 17
+MOST_LINES = 20
 # Lines of it that cautions have, if there are as many, and if the table has room for its first rows all the same: the
 # baseline and the two that the headline is about.
 OF_CAUTIONS = 3

@@ -10,7 +10,17 @@ import pandas as pd
 
 from synaug.comparison.compare import Comparison
 from synaug.comparison.evidence import Evidence
-from synaug.comparison.labels import METHOD, NO_AUGMENTER, SEPARATOR, Method, Scenario
+from synaug.comparison.labels import (
+    BEST_WITH_SYNTHESIS,
+    BEST_WITHOUT_SYNTHESIS,
+    METHOD,
+    NO_AUGMENTER,
+    REFERENCES,
+    SEPARATOR,
+    Method,
+    Scenario,
+)
+from synaug.comparison.significance import BETTER
 from synaug.comparison.surfaces import surface
 from synaug.report import limits
 from synaug.report.kept import KeptSplit, is_there, splits
@@ -19,6 +29,8 @@ from synaug.scores.metrics import LOSSES
 
 # In the order in which figures show them, and in which they get their colours.
 SHIPPED_AUGMENTERS = ("random", "smote", "borderline_smote", "adasyn", "vae", "random_under", "near_miss", "tomek")
+
+REFERENCE_OF_BEST = next(name for name, method in REFERENCES.items() if method == BEST_WITHOUT_SYNTHESIS)
 
 
 @dataclass(frozen=True)
@@ -173,9 +185,21 @@ class Results:
         return {name: self.evidence.records[identities[name]] for name in self.augmenters if name in identities}
 
     def main_records(self, scenario: Scenario, most: int) -> dict[str, dict[str, Any]]:
-        """Those of `records_of` that are of `main_augmenters`, as many as a figure can hold."""
+        """Those of `records_of` that are of `main_augmenters`, as many as a figure can hold, and that of `favoured`."""
         records = self.records_of(scenario)
-        return {name: records[name] for name in [each for each in self.main_augmenters if each in records][:most]}
+        main = {name: records[name] for name in [each for each in self.main_augmenters if each in records][:most]}
+        favoured = self.favoured(scenario)
+        record = None if favoured is None else self.record_of(scenario, favoured)
+        if favoured is not None and record is not None and all(record is not each for each in main.values()):
+            main[favoured.label_without_rule] = record
+        return main
+
+    def favoured(self, scenario: Scenario) -> Method | None:
+        """The method that is taken most often as the best of its kind: with synthesis where that is better."""
+        rows = self.table(self.metric, REFERENCE_OF_BEST)
+        rows = rows[(rows["scenario"] == scenario) & (rows["augmenter"] == BEST_WITH_SYNTHESIS.augmenter)]
+        is_better = len(rows) > 0 and rows["outcome"].iloc[0] == BETTER
+        return self.most_taken(scenario, BEST_WITH_SYNTHESIS if is_better else BEST_WITHOUT_SYNTHESIS)
 
     def kept(self, scenario: Scenario, most: int) -> dict[str, list[KeptSplit]]:
         """What runs of `main_records` kept, by augmenter; those that kept nothing are left out."""
