@@ -49,7 +49,6 @@ def needs(results: Results) -> Table | None:
     table = results.later.needs_table
     if table.empty:
         return None
-    has_threshold = table["threshold"].notna().any()  # several classes have none
     lines = [
         (
             (*_scenario(results, row), _method(row), shown(row["need"]), _measure(row["measure"])),
@@ -57,25 +56,31 @@ def needs(results: Results) -> Table | None:
                 _interval(row, "mean", "low", "high"),
                 _share(row["kept"]),
                 _share(row["reached"]) if row["reached"] < 1 or not math.isnan(row["asked"]) else "–",
-                *([_threshold(row["threshold"])] if has_threshold else []),
+                _threshold(row["threshold"]),
                 _interval(row, "gain", "gain_low", "gain_high", signed=True),
             ),
         )
         for row in _in_order(results, table)
     ]
+    labels = (f"mean, {INTERVAL} interval", "kept", "reached", "threshold", "over none")
+    # Costs are never kept, and decisions among several classes have no threshold: no column of dashes.
+    said = [place for place in range(len(labels)) if any(cells[place] != "–" for _, cells in lines)]
+    kept = (
+        " “Kept” is the share of splits whose test rows have what you asked for; “reached” is the share of splits in "
+        "which the out-of-fold rows had a threshold for it. A recall that is only just reached there is missed in "
+        "about half of the test folds: ask for a little more than you need."
+    )
     return Table(
         "needs",
         "What you asked of decisions",
         "From the log probabilities that runs kept; nothing was trained. In each split the threshold was chosen on "
-        "out-of-fold rows, and what it gives was measured on test rows, at their own class frequencies. “Kept” is the "
-        "share of splits whose test rows have what you asked for; “reached” is the share of splits in which the "
-        "out-of-fold rows had a threshold for it. A recall that is only just reached there is missed in about half "
-        "of the test folds: ask for a little more than you need. “Over none” compares with no augmentation under the "
-        "same need, split by split. The baseline and the best without and with synthesis stand first, each under its "
-        "own rule: they show what the need changes. These intervals are not corrected for the number of methods.",
+        "out-of-fold rows, and what it gives was measured on test rows, at their own class frequencies."
+        f"{kept if {1, 2} & {*said} else ''} “Over none” compares with no augmentation under the same need, split by "
+        "split. The baseline and the best without and with synthesis stand first, each under its own rule: they show "
+        "what the need changes. These intervals are not corrected for the number of methods.",
         (*_several(results), "method", "need", "on test rows"),
-        (f"mean, {INTERVAL} interval", "kept", "reached", *(["threshold"] if has_threshold else []), "over none"),
-        lines[: limits.NEEDS_LINES],
+        [labels[place] for place in said],
+        [(names, [cells[place] for place in said]) for names, cells in lines[: limits.NEEDS_LINES]],
         max(0, len(lines) - limits.NEEDS_LINES),
         NEEDS,
     )

@@ -47,7 +47,7 @@ OF_NEEDS = {
     "threshold": "of two classes, the probability from which the class that the need names (of a matrix and a metric "
     "of all classes, the second) is decided for, at the data set's class frequencies; mean over splits",
     "gain, gain_low, gain_high": "mean over splits of the difference from no augmentation with the plain loss under "
-    "the same need, and its interval, not corrected for the number of methods",
+    "the same need, and its interval, not corrected for the number of methods; empty for that method itself",
     "splits": "how many the mean is over",
 }
 OF_ABSTAINING = {
