@@ -14,9 +14,12 @@ def main() -> int:
         from synaug.command.subcommands import perform
 
         return perform(sys.argv[1:])
-    except KeyboardInterrupt:  # before a command could see it, or after
+    except (KeyboardInterrupt, Exception) as error:  # before a command could see it, or after
         from synaug.errors import INTERRUPTED
+        from synaug.sweep.interrupts import behind
 
+        if behind(error) is None:  # an import that Ctrl-C hits may end in any error
+            raise
         sys.stderr.write(f"{INTERRUPTED}\n")
         return 1
 

@@ -129,6 +129,8 @@ class Prepared:
         What made them.
     encoded
         What of them was not in the cache.
+    option
+        What the augmenter is called where it was chosen; nothing where it was made in Python.
     """
 
     texts: LabelledTexts
@@ -142,6 +144,7 @@ class Prepared:
     embeddings_sha256: str
     encoder: Mapping[str, Any]
     encoded: Encoded
+    option: str = ""
 
 
 def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str, Any]:
@@ -286,6 +289,7 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
         digest,
         cache.identity,
         encoded,
+        asked.choices.get("augmenter", ""),
     )
 
 
@@ -383,7 +387,9 @@ def augment(
     with cost.stage("augment"):
         n_splits = len(prepared.splits)
         log.info(
-            "augmenting the training rows of %d splits, and of their inner folds, with %s", n_splits, augmenter.name
+            "augmenting the training rows of %d splits, and of their inner folds: %s",
+            n_splits,
+            prepared.option or augmenter.name,
         )
         data = augment_splits(
             prepared.texts,

@@ -42,6 +42,10 @@ MODULES |= {"run": "synaug", "completion": "synaug", "dashboard": "synaug.tracki
 OURS = {"synaug", "benchmarks", "docs", "tests"}
 # What these do to the machine is not done here: their words are looked at.
 ONLY_LOOKED_AT = {"make", "pip", "python", ".", "wandb", "eval"}
+# What bash, zsh and fish do not all hand on as it stands: patterns of files, `!` of the history, braces, redirections,
+# `&` and `;`. Each is as safe between quotes, but `!`, `$` and backquotes only between single ones.
+QUOTED = re.compile(r"""'[^']*'|"[^"!$`\\]*"|\\.""")
+READ_BY_A_SHELL = re.compile(r"[\[\]?!{}()<>&;^`$\"']|(?:^|\s)[~=#]|=~|\S*=\S*\*")
 COMMENT = re.compile(r"<!--\s*test:\s*(.*?)\s*-->")
 FENCE = re.compile(r"^(`{3,})\s*(\w*)\s*(?:title=\"([^\"]+)\")?\s*$")
 
@@ -175,6 +179,17 @@ def unknown_extra(text: str) -> str | None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     named = {name for found in re.findall(r"\.\[([\w,-]+)\]", text) for name in found.split(",")}
     return f"there is no extra {', '.join(sorted(named - set(extras)))}" if named - set(extras) else None
+
+
+def read_by_a_shell(line: str) -> str | None:
+    """Say what in a line bash, zsh and fish do not all take as it is written; None where there is nothing.
+
+    ``*`` in a word alone is a pattern in all three. zsh refuses one that fits no file, such as one in a setting, and
+    takes ``#`` for no comment when it is typed.
+    """
+    program = shlex.split(line)[0]
+    found = READ_BY_A_SHELL.search(QUOTED.sub("", line))
+    return None if found is None or program == "eval" else f"{found[0].strip()} is not between quotes"
 
 
 def expanded(words: Sequence[str]) -> list[str]:

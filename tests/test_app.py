@@ -380,3 +380,30 @@ def test_ctrl_c_ends_with_a_sentence(program: Program, csv: str, monkeypatch: py
 def test_hydra_s_other_ways_of_logging_work_too(program: Program, csv: str, option: str) -> None:
     arguments = [*TOY, csv, "n_folds=2", "max_steps=4", f"hydra/job_logging={option}"]
     assert program(*arguments).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--multirun", "--cfg", "job", "augmenter=none,smote"], "--multirun and --cfg each say what is to be done"),
+        (["--cfg", "job", "--info", "config"], "--cfg and --info each say what is to be done: give one of them"),
+        (["--run", "--multirun", "augmenter=none,smote"], "--multirun and --run each say what is to be done"),
+        (["--resolve"], "--resolve is for settings that are shown, and nothing is: add --cfg job"),
+        (["--package", "trainer"], "--package is for settings that are shown"),
+        (["--shell-completion"], "--shell-completion says too little: synaug completion bash"),
+        (["--experimental-rerun", "no.pickle"], "--experimental-rerun no.pickle is no file"),
+        (["--multirun", "methods=none,smote"], "methods is no setting: did you mean method=?"),
+        (["augmenters=smote"], "augmenters is no setting: did you mean augmenter=?"),
+        (["data=trec"], "data is no setting"),
+        (["dataset=files", "dataset.lable=topic"], "dataset.lable is no setting: did you mean dataset.label?"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_nothing_else(program: Program, words: list[str], said: str) -> None:
+    outcome = program(*words)
+    assert outcome.code == 1
+    assert outcome.err.startswith(said)
+    of_sweep = "jobs did not run" in outcome.err  # whose table stands below
+    assert of_sweep or outcome.err.count("\n") == 1
+    assert "there is no augmenter=none" not in outcome.err
+    assert "shows the traceback" not in outcome.err
+    assert not program.run_folders

@@ -63,6 +63,13 @@ def test_a_table_too_wide_gives_its_headings_two_lines_then_cuts_names() -> None
     assert not too_long(str(verdict))
 
 
+def test_cautions_without_room_are_counted_as_more_only_beside_others() -> None:
+    of_long = Verdict("It is so.", Table(), [], {}, [], ["a caution " * 300] * 2, 1)
+    assert str(of_long).split("\n")[-1] == "! 2 cautions in the report"
+    one_fits = Verdict("It is so.", Table(), [], {}, [], ["a caution", "another " * 300], 1)
+    assert str(one_fits).split("\n")[-2:] == ["! a caution", "! 1 more caution in the report"]
+
+
 def test_a_run_a_sweep_and_a_report_fit_the_width_and_a_run_a_screen(
     program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

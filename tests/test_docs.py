@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -80,6 +81,7 @@ def test_every_block_says_what_it_is_and_every_command_is_known(block: Block) ->
         assert block.commands(), block
         for line in block.commands():
             assert (problem := Command.of(line).problem()) is None, f"{block}: {line}: {problem}"
+            assert (problem := documented.read_by_a_shell(line)) is None, f"{block}: {line}: {problem}"
 
 
 @pytest.mark.parametrize("block", [block for block in TYPED if block.not_run], ids=str)
@@ -110,6 +112,36 @@ def test_the_settings_of_commands_that_are_not_run_exist(block: Block) -> None:
 )
 def test_a_command_that_is_not_known_is_found(line: str, said: str) -> None:
     assert Command.of(line).problem() == said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "synaug seeds=[0,1]",
+        "synaug report m --metric f1[spam]",
+        "synaug name=a?",
+        "synaug output_dir=~/runs",
+        "cd ~/runs",
+        "synaug 'name=it'is!",
+        "synaug name=*",
+        "synaug name=a # a remark",
+        "synaug predict m - < lines.txt",
+    ],
+)
+def test_what_a_shell_reads_as_something_else_is_found(line: str) -> None:
+    assert documented.read_by_a_shell(line) is not None
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_hands_on_the_words_that_are_meant(shell: str, tmp_path: Path) -> None:
+    """Each shell, where it is installed, is asked what it would give a program of this name."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    lines = sorted({line for block in TYPED for line in block.commands() if line.startswith(("synaug ", "python "))})
+    alone = [line for line in lines if "*" not in line and "<" not in line]
+    script = "\n".join(f"printf '%s\\n' {line}; echo ." for line in alone)
+    said = subprocess.run([shell], input=script, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    assert [words.splitlines() for words in said.split(".\n")[:-1]] == [Command.of(line).words for line in alone]
 
 
 def test_the_site_is_sound_and_fetches_nothing_from_other_servers(site: Path) -> None:

@@ -616,7 +616,7 @@ def test_a_figure_that_fails_costs_that_figure_and_is_named(
     name: str,
     section: str,
 ) -> None:
-    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=3)
+    write_runs(tmp_path / "runs", ["imdb"], [10.0, 50.0], ["none", "smote"], n_folds=3)
     monkeypatch.setattr(planted, _fail)
     assert main([str(tmp_path / "runs"), "--metric", "accuracy", "--output", str(tmp_path / "report")]) == 0
     text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
@@ -667,7 +667,7 @@ def titles(text: str) -> list[str]:
 
 
 def test_a_file_added_is_a_figure_added_and_a_file_removed_a_figure_removed(tmp_path: Path, figure_files: Path) -> None:
-    write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
+    write_runs(tmp_path / "runs", ["imdb"], [10.0, 50.0], ["none", "smote"], n_folds=2)
     before = titles(written(tmp_path / "runs", tmp_path / "report"))
     (figure_files / "line.py").write_text(FIGURE_OF_SOMEBODY)
     text = written(tmp_path / "runs", tmp_path / "report")

@@ -28,7 +28,7 @@ class Told:
         pass
 
 
-def test_a_long_block_says_that_it_runs_and_says_it_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_block_says_that_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     told = Told(3)
     monkeypatch.setattr(sign_of_life, "FIRST_SECONDS", 0.01)
     monkeypatch.setattr("sys.stderr", told)
@@ -36,6 +36,13 @@ def test_a_long_block_says_that_it_runs_and_says_it_less_and_less_often(monkeypa
         assert told.enough.wait(60)
     lines = told.text.splitlines()
     assert all(re.fullmatch(r"still drawing figures \(\d+ s so far\)", line) for line in lines)
+
+
+def test_signs_come_less_and_less_often_but_never_more_than_half_a_minute_apart() -> None:
+    at = [5.0]
+    for _ in range(5):
+        at.append(at[-1] + sign_of_life.pause_after(at[-1]))
+    assert at == [5, 10, 20, 40, 70, 100]
 
 
 def test_a_quick_block_says_nothing_and_an_error_comes_through(capsys: pytest.CaptureFixture[str]) -> None:

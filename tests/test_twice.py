@@ -106,7 +106,7 @@ def test_nothing_of_a_command_that_failed_reaches_the_next_ones(program: Program
         assert "100000" not in each.err + each.out
         assert "nonsense" not in each.err + each.out
     # One line is said once, however many commands have set up their logging before.
-    for line in ("training 12 members for at most 4 steps",):
+    for line in ("training 12 networks at once, each for at most 4 steps",):
         assert [each.err.count(line) for each in (failed, single, sweep, again)] == [0, 1, 2, 0]
     assert "2 of 2 jobs are already recorded" in again.err
     # Filters of warnings do not pile up with each command.

@@ -9,14 +9,16 @@ from dataclasses import replace
 from typing import NoReturn
 
 import hydra
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from synaug import record
 from synaug.command import arguments, folders
 from synaug.command.arguments import Arguments
 from synaug.command.before_a_sweep import NothingCanStartError
 from synaug.command.callbacks import AllRecorded
-from synaug.command.check.command_line import check_command_line
+from synaug.command.check.command_line import check_command_line, check_flags
 from synaug.command.explain import explained
 from synaug.command.job import Attempt, Job, task
 from synaug.command.overrides import as_written
@@ -57,6 +59,15 @@ def main(words: Sequence[str] | None = None, job: Job = task, first: Sequence[st
             _perform_and_finish(given, attempt, first)
     except (KeyboardInterrupt, Terminated) as late:  # while the process was put back
         _interrupted(late)
+    except Exception as error:
+        behind = interrupts.behind(error)
+        if behind is None:
+            raise
+        if isinstance(
+            error.__context__, SystemExit
+        ):  # the interruption has been told, and only the putting back failed
+            raise error.__context__ from None
+        _interrupted(behind)
     return 0
 
 
@@ -110,6 +121,7 @@ def perform(given: Arguments, attempt: Attempt, first: Sequence[str] = ()) -> No
     # Hydra's entrance adds the caller's folder and reads these; both belong to this call alone.
     entrance = hydra.main(config_path=str(conf_dir()), config_name="config", version_base="1.3")
     with _handed_to_hydra([*first, *given.overrides, *given.flags]):
+        check_flags(given.flags, given.overrides)
         check_command_line(given.overrides, given.config_dir)
         try:
             with suppress(AllRecorded):
@@ -158,7 +170,9 @@ def _failed(error: Exception, given: Arguments, attempt: Attempt, full: bool) ->
         return
     if error is not attempt.error:  # else the job has said it
         sys.stderr.write(wrapped(f"{said}\n"))
-    sys.stderr.write(f"{FULL_ERROR}=1 shows the traceback.\n")
+    mistakes = (UserError, HydraException, OmegaConfBaseException, *([] if error is attempt.error else [ValueError]))
+    if not isinstance(error, mistakes):  # a full disk, say; where a setting is wrong, the sentence is all there is
+        sys.stderr.write(f"{FULL_ERROR}=1 shows the traceback.\n")
     sys.exit(1)
 
 

@@ -18,7 +18,7 @@ from synaug.command.before_a_sweep import refuse_if_nothing_can_start
 from synaug.command.overrides import given
 from synaug.errors import UserError
 from synaug.files.escaping import wrapped
-from synaug.settings import OF_A_METHOD
+from synaug.settings import CHANGING_GROUPS, OF_A_METHOD, OPTION_GROUPS
 from synaug.sweep import interrupts, launchers, status, sweep
 from synaug.sweep.slurm import SlurmQueue
 from synaug.sweep.status import SKIPPED, STARTED
@@ -71,7 +71,10 @@ class SweepCallback(Callback):
         sweep.clear_away(folder)
         make_room(config)
         running.grid = running.whole_grid = jobs_of(config)
-        if running.grid is not None and running.report and not sweep.has_reference(running.grid, folder):
+        names = {each.partition("=")[0].lstrip("+~") for job in running.grid or [] for each in job}
+        # Of a name that nobody knows Hydra says so, and then none of this is the matter.
+        known = all("." in name or name in (*OPTION_GROUPS, *CHANGING_GROUPS, *config) for name in names)
+        if known and running.grid and running.report and not sweep.has_reference(running.grid, folder):
             sys.stderr.write(wrapped(f"{NO_REFERENCE}\n"))
         if running.grid is not None and not config.force:
             leave_out_recorded(running, config)

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -79,7 +80,7 @@ def _torch() -> Iterator[None]:
     deterministic = warn_only = benchmark = False  # torch's defaults, where it is not imported yet
     try:
         with ExitStack() as modes:
-            if (torch := sys.modules.get("torch")) is not None:
+            if (torch := _imported("torch")) is not None:
                 deterministic = torch.are_deterministic_algorithms_enabled()
                 warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
                 benchmark = torch.backends.cudnn.benchmark
@@ -96,8 +97,11 @@ def _torch() -> Iterator[None]:
                     modes.enter_context(torch.device("cpu"))
             yield
     finally:
-        if (torch := sys.modules.get("torch")) is not None:
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        if (torch := _imported("torch")) is not None:
+            now = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+            # Setting imports torch's compiler, which an interruption may have left half imported: only if need be.
+            if now != (deterministic, warn_only):
+                torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
             torch.backends.cudnn.benchmark = benchmark
 
 
@@ -115,7 +119,7 @@ def _collected() -> Iterator[None]:
 @contextmanager
 def _random_states() -> Iterator[None]:
     """A run draws from generators of its own; what libraries draw from the shared ones is not the user's."""
-    python, numpy, torch = random.getstate(), sys.modules.get("numpy"), sys.modules.get("torch")
+    python, numpy, torch = random.getstate(), _imported("numpy"), _imported("torch")
     of_numpy = None if numpy is None else numpy.random.get_state()
     of_torch = None if torch is None else torch.random.get_rng_state()
     try:
@@ -126,6 +130,12 @@ def _random_states() -> Iterator[None]:
             numpy.random.set_state(of_numpy)
         if torch is not None:
             torch.random.set_rng_state(of_torch)
+
+
+def _imported(name: str) -> Any:
+    """A module that is there and complete, or None: what an interruption left half imported has no states yet."""
+    module = sys.modules.get(name)
+    return None if module is None or getattr(module.__spec__, "_initializing", False) else module
 
 
 def freeze() -> None:

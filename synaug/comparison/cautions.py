@@ -191,7 +191,7 @@ def _of_protocol(evidence: Evidence) -> Iterator[str]:
     if records and all(len(record["config"]["seeds"]) == 1 for record in records):
         yield (
             "There is one seed, so the folds were drawn only once, and results depend on that draw: plan more seeds "
-            "from the start, e.g. seeds=[0,1,2]."
+            'from the start, e.g. "seeds=[0,1,2]".'
         )
     yield from _of_near_copies(records)
 

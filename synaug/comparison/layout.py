@@ -8,7 +8,7 @@ from synaug.comparison.formatting import counted
 from synaug.files.escaping import WIDTH, shown
 
 # Of the verdict on one scenario.
-MOST_LINES = 17
+MOST_LINES = 20
 # Lines of it that cautions have, if there are as many, and if the table has room for its first rows all the same: the
 # baseline and the two that the headline is about.
 OF_CAUTIONS = 3
@@ -142,6 +142,7 @@ def _fitted(paragraphs: Sequence[Sequence[str]], most: int) -> list[str]:
     kept: list[str] = []
     for number, paragraph in enumerate(paragraphs):
         if len(kept) + len(paragraph) > most - 1:
-            return [*kept, f"! {counted(len(paragraphs) - number, 'more caution')} in the report"]
+            named = "more caution" if number else "caution"
+            return [*kept, f"! {counted(len(paragraphs) - number, named)} in the report"]
         kept += paragraph
     return kept

@@ -109,7 +109,7 @@ def after(error: ArrayLike, n_splits: ArrayLike, n_folds: ArrayLike, factor: Arr
 
 
 def sentence_before(test_rows: ArrayLike, n_folds: int, n_seeds: int) -> str:
-    """What an experiment can show, in a sentence, from `power_before`.
+    """What an experiment can show, in two sentences, from `power_before`.
 
     Parameters
     ----------
@@ -124,10 +124,10 @@ def sentence_before(test_rows: ArrayLike, n_folds: int, n_seeds: int) -> str:
     points, n_test_rows, fewest = 100 * found.difference, round(of_classes.sum()), round(of_classes.min())
     smallest = f" ({fewest} of the smallest class)" if fewest < round(of_classes.max()) else ""
     return (
-        f"{counted(n_folds, 'fold')} of {counted(n_test_rows, 'test row')}{smallest} and {counted(n_seeds, 'seed')}: a "
-        f"true difference of about {points:.1f} points of balanced accuracy is found with a probability of "
-        f"{100 * POWER:g} % in one scenario alone, smaller ones less often (one of {EVERY_SECOND * points:.1f} every "
-        f"second time), if methods disagree on {100 * DISAGREEMENT:g} % of the rows; more seeds can lower the "
+        f"{counted(n_folds, 'fold')} of {counted(n_test_rows, 'test row')}{smallest} and {counted(n_seeds, 'seed')} "
+        f"find a true difference of about {points:.1f} points of balanced accuracy with a probability of "
+        f"{100 * POWER:g} %, and one of {EVERY_SECOND * points:.1f} points every second time. This holds for one "
+        f"scenario alone, if methods disagree on {100 * DISAGREEMENT:g} % of the rows; more seeds can lower the "
         f"{points:.1f} points to about {100 * found.with_any_seeds:.1f} at best"
     )
 

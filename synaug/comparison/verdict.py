@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from synaug.comparison.beside import accuracies, of_another_metric
 from synaug.comparison.cautions import cautions, first_of, of_other_classifiers
 from synaug.comparison.evidence import Evidence
 from synaug.comparison.formatting import Unit, counted, words_for_p
@@ -74,12 +75,18 @@ def verdict(
     several = [name for name in ("classifier", "encoder") if len({getattr(each, name) for each in asked}) > 1]
     n_classes = dict(zip(runs["scenario"], runs["n_classes"], strict=True))
     told = told_of(comparisons[~comparisons["scenario"].isin(idle)], choices, calibration, n_classes, several, unit)
+    accuracy = accuracies(evidence, choices, told, metric)
     datasets: dict[str, list[str]] = {}
     in_order: list[Scenario] = []
     for dataset, of_dataset in runs.groupby("dataset", sort=False):
         scenarios = sorted(of_dataset["scenario"].unique(), key=lambda scenario: (scenario.place, scenario))
         in_order += [scenario for scenario in scenarios if scenario in told]
-        sentences = [sentence for scenario in scenarios if scenario in told for sentence in told[scenario].sentences()]
+        sentences = [
+            sentence
+            for scenario in scenarios
+            if scenario in told
+            for sentence in (*told[scenario].sentences(), *filter(None, [accuracy.get(scenario)]))
+        ]
         sentences += [
             f"On {place_of(scenario, several)}, {NOTHING_SMALLER}." for scenario in scenarios if scenario in idle
         ]
@@ -94,7 +101,11 @@ def verdict(
     return Verdict(
         headline=_headline(all_told, unit) if told else _no_verdict(evidence, idle, unit),
         table=_table(all_told, unit),
-        advice=list(_advice(all_told, unit)),
+        advice=[
+            *_advice(all_told, unit),
+            *(accuracy.values() if len(told) == 1 else ()),
+            *filter(None, [of_another_metric(evidence, metric, told)]),
+        ],
         datasets=datasets,
         # What the ranks cannot bear is of interest to who is told of ranks.
         overall=[*_overall(all_told, unit), *ranks, *(ranking.cautions if ranks else ())],

@@ -9,6 +9,12 @@ from contextlib import contextmanager
 from synaug.files.escaping import wrapped
 
 FIRST_SECONDS = 5.0
+LONGEST_PAUSE = 30.0  # seconds: whoever waits longer takes a program for dead
+
+
+def pause_after(seconds: float) -> float:
+    """How many seconds after a line the next one comes: as many as there were before it, up to `LONGEST_PAUSE`."""
+    return min(seconds, LONGEST_PAUSE)
 
 # What this process is doing, the innermost last.
 _under_way: list[str] = []
@@ -31,7 +37,7 @@ def doing(what: str) -> Iterator[None]:
 
 @contextmanager
 def busy(what: str) -> Iterator[None]:
-    """Say on stderr that a block still runs, after 5, 10, 20, 40 … seconds; a quick one says nothing.
+    """Say on stderr that a block still runs, after 5, 10, 20 and 40 seconds, then every 30; a quick one says nothing.
 
     Parameters
     ----------
@@ -43,8 +49,9 @@ def busy(what: str) -> Iterator[None]:
     def tell() -> None:
         pause = FIRST_SECONDS
         while not over.wait(pause):
-            pause = time.monotonic() - started
-            sys.stderr.write(wrapped(f"still {what} ({pause:.0f} s so far)\n"))
+            so_far = time.monotonic() - started
+            pause = pause_after(so_far)
+            sys.stderr.write(wrapped(f"still {what} ({so_far:.0f} s so far)\n"))
             sys.stderr.flush()
 
     teller = threading.Thread(target=tell, daemon=True, name="synaug-busy")

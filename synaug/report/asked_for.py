@@ -9,11 +9,14 @@ import pandas as pd
 
 from synaug.comparison.labels import Method
 from synaug.comparison.significance import INTERVAL
-from synaug.files.escaping import shown
+from synaug.files.escaping import shown, wrapped
 from synaug.report import ABSTAINING, NEEDS, limits, words
 from synaug.report.later import LIKELIEST, Later
+from synaug.report.own_rules import OWN
 from synaug.report.results import Results
 from synaug.scores.needs import COST
+
+MOST_DIGITS = 6  # behind the point
 
 
 @dataclass(frozen=True)
@@ -54,24 +57,31 @@ def needs(results: Results) -> Table | None:
                 _interval(row, "mean", "low", "high"),
                 _share(row["kept"]),
                 _share(row["reached"]) if row["reached"] < 1 or not math.isnan(row["asked"]) else "–",
-                "–" if math.isnan(row["threshold"]) else f"{row['threshold']:.3f}",
+                _threshold(row["threshold"]),
                 _interval(row, "gain", "gain_low", "gain_high", signed=True),
             ),
         )
         for row in _in_order(results, table)
     ]
+    labels = (f"mean, {INTERVAL} interval", "kept", "reached", "threshold", "over none")
+    # Costs are never kept, and decisions among several classes have no threshold: no column of dashes.
+    said = [place for place in range(len(labels)) if any(cells[place] != "–" for _, cells in lines)]
+    kept = (
+        " “Kept” is the share of splits whose test rows have what you asked for; “reached” is the share of splits in "
+        "which the out-of-fold rows had a threshold for it. A recall that is only just reached there is missed in "
+        "about half of the test folds: ask for a little more than you need."
+    )
     return Table(
         "needs",
         "What you asked of decisions",
         "From the log probabilities that runs kept; nothing was trained. In each split the threshold was chosen on "
-        "out-of-fold rows, and what it gives was measured on test rows, at their own class frequencies. “Kept” is the "
-        "share of splits whose test rows have what you asked for; “reached” is the share of splits in which the "
-        "out-of-fold rows had a threshold for it. A recall that is only just reached there is missed in about half "
-        "of the test folds: ask for a little more than you need. “Over none” compares with no augmentation under the "
-        "same need, split by split. These intervals are not corrected for the number of methods.",
+        "out-of-fold rows, and what it gives was measured on test rows, at their own class frequencies."
+        f"{kept if {1, 2} & {*said} else ''} “Over none” compares with no augmentation under the same need, split by "
+        "split. The baseline and the best without and with synthesis stand first, each under its own rule: they show "
+        "what the need changes. These intervals are not corrected for the number of methods.",
         (*_several(results), "method", "need", "on test rows"),
-        (f"mean, {INTERVAL} interval", "kept", "reached", "threshold", "over none"),
-        lines[: limits.NEEDS_LINES],
+        [labels[place] for place in said],
+        [(names, [cells[place] for place in said]) for names, cells in lines[: limits.NEEDS_LINES]],
         max(0, len(lines) - limits.NEEDS_LINES),
         NEEDS,
     )
@@ -122,9 +132,8 @@ def lines(later: Later) -> list[str]:
     )
     more = len(said) - limits.NEEDS_SAID
     rest = [f"  … and {words.counted(more, 'line')} more in {files}"] if more > 0 else []
-    return [
-        "\n".join(["what you asked of decisions, on test rows (means over splits):", *said[: limits.NEEDS_SAID], *rest])
-    ]
+    lead = "what you asked of decisions, on test rows (means over splits):"
+    return [wrapped("\n".join([lead, *said[: limits.NEEDS_SAID], *rest]))]
 
 
 def _needs_said(table: pd.DataFrame) -> Iterator[str]:
@@ -158,6 +167,7 @@ def _abstaining_said(table: pd.DataFrame) -> Iterator[str]:
 
 def _in_order(results: Results, table: pd.DataFrame) -> list[dict[str, Any]]:
     scenarios = {scenario: place for place, scenario in enumerate(results.scenarios)}
+    augmenters = [*OWN, *results.augmenters]
     rule = "need" if "need" in table else "decision"
     rules = {name: place for place, name in enumerate(dict.fromkeys(table[rule]))}
     rows: list[dict[str, Any]] = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
@@ -166,7 +176,7 @@ def _in_order(results: Results, table: pd.DataFrame) -> list[dict[str, Any]]:
         key=lambda row: (
             scenarios[row["scenario"]],
             rules[row[rule]],
-            results.augmenters.index(row["augmenter"]),
+            augmenters.index(row["augmenter"]),
             row["loss"],
         ),
     )
@@ -193,15 +203,21 @@ def _share(value: float) -> str:
     return "–" if math.isnan(value) else words.fixed(100 * value, 1)
 
 
+def _threshold(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
 def _interval(row: Any, mean: str, low: str, high: str, *, signed: bool = False) -> str:
-    """A share in per cent, or a cost as it is, with its interval."""
-    is_cost = row.get("measure") == COST
+    """A share in per cent, or a cost as it is, with its interval; a cost has as many digits as its interval bears."""
     if math.isnan(row[mean]):
         return "–"
+    is_cost, has_ends = row.get("measure") == COST, not math.isnan(row[low])
+    size = (row[high] - row[low]) / 2 if has_ends and row[high] > row[low] else abs(row[mean])
+    digits = min(max(1 - math.floor(math.log10(size)), 0), MOST_DIGITS) if is_cost and size > 0 else 1
 
     def written(value: float, *, signed: bool = False) -> str:
-        text = f"{value:.3g}" if is_cost else words.fixed(100 * value, 1)
-        return (f"+{text}" if signed and value > 0 else text).replace("-", "−")
+        text = words.fixed(value if is_cost else 100 * value, digits)
+        return (f"+{text}" if signed and text[0] not in "-−" and float(text) else text).replace("-", "−")
 
-    ends = "" if math.isnan(row[low]) else f" [{written(row[low])}, {written(row[high])}]"
+    ends = f" [{written(row[low])}, {written(row[high])}]" if has_ends else ""
     return written(row[mean], signed=signed) + ends

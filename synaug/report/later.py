@@ -19,13 +19,12 @@ from synaug.comparison.evidence import Evidence
 from synaug.comparison.labels import NO_AUGMENTER
 from synaug.comparison.stats import corrected_t_test, intervals
 from synaug.errors import UserError
-from synaug.report import kept
+from synaug.report import kept, own_rules
 from synaug.report.kept import KeptSplit
 from synaug.scores import metrics
 from synaug.scores.abstaining import area_under_risk, judged_without_abstained
 from synaug.scores.needs import COST, Decision, Need, read_need
 from synaug.scores.prior_correction import prior_correction
-from synaug.scores.thresholds import OF_ALL, tally
 from synaug.settings import did_you_mean
 
 Array = NDArray[np.float64]
@@ -33,7 +32,8 @@ Array = NDArray[np.float64]
 LIKELIEST = "likeliest class"
 OF_NEEDS = {
     "scenario": "what methods are compared in",
-    "augmenter, loss": "what trained; an empty loss is the plain one",
+    "augmenter, loss": "what trained; an empty loss is the plain one. The baseline and the best without and with "
+    "synthesis decide by their own rules, and not by the need",
     "need": "what was asked for, as it was given; its threshold was chosen in each split on out-of-fold rows",
     "measure": "what was measured on test rows; the cost of a row is in the unit of the costs given, and precision "
     "and cost are at the class frequencies of the test rows",
@@ -46,7 +46,7 @@ OF_NEEDS = {
     "threshold": "of two classes, the probability from which the class that the need names (of a matrix and a metric "
     "of all classes, the second) is decided for, at the data set's class frequencies; mean over splits",
     "gain, gain_low, gain_high": "mean over splits of the difference from no augmentation with the plain loss under "
-    "the same need, and its interval, not corrected for the number of methods",
+    "the same need, and its interval, not corrected for the number of methods; empty for that method itself",
     "splits": "how many the mean is over",
 }
 OF_ABSTAINING = {
@@ -77,6 +77,8 @@ class Later:
     served
         One row a run, split, need and measure: `scenario`, `augmenter`, `loss`, `need`, `measure`, `asked`, `seed`,
         `fold`, `n_folds`, `value`, `reached`, `threshold`.
+    own
+        The same of the baseline and of what is picked as best, each under its own rule.
     abstained
         One row a run, split, decision and level: `scenario`, `augmenter`, `loss`, `decision`, `abstain_below`, `seed`,
         `fold`, `n_folds`, `coverage`, `risk`, `balanced_risk`, `minority_coverage`, `aurc`.
@@ -85,6 +87,7 @@ class Later:
     needs: Sequence[Need] = ()
     served: pd.DataFrame = field(default_factory=pd.DataFrame)
     abstained: pd.DataFrame = field(default_factory=pd.DataFrame)
+    own: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @cached_property
     def needs_table(self) -> pd.DataFrame:
@@ -95,11 +98,13 @@ class Later:
         is_first = (self.served["augmenter"] == NO_AUGMENTER) & (self.served["loss"] == "")
         first = self.served[is_first].set_index(["scenario", "need", "measure", "seed", "fold"])["value"]
         rows = []
-        for key, of in self.served.groupby(by, observed=True, sort=False):
+        for key, of in pd.concat([self.own, self.served], ignore_index=True).groupby(by, observed=True, sort=False):
             asked = of["asked"].iloc[0]
             least, most = {COST: (0.0, np.inf), "mcc": (-1.0, 1.0)}.get(str(key[-1]), (0.0, 1.0))
             place = pd.MultiIndex.from_frame(of[["scenario", "need", "measure", "seed", "fold"]])
             gains = of["value"].to_numpy() - first.reindex(place).to_numpy()
+            if key[1:3] == (NO_AUGMENTER, ""):  # which is what the others are compared with
+                gains = np.full(len(of), np.nan)
             rows.append(
                 [
                     *key,
@@ -188,7 +193,8 @@ def judge(evidence: Evidence, needs: Sequence[Need], abstain: Sequence[float] = 
     # What is concatenated of other categories is text; a million rows of it would be slow.
     whole = pd.concat([part.astype(dict.fromkeys(_text(part), object)) for part in parts], ignore_index=True)
     found = replace(evidence, scores=whole.astype(dict.fromkeys(_text(evidence.scores), "category")))
-    return found, Later(needs, pd.DataFrame(served), pd.DataFrame(abstained))
+    own = pd.DataFrame(own_rules.rows(evidence, needs))
+    return found, Later(needs, pd.DataFrame(served), pd.DataFrame(abstained), own)
 
 
 def of_metrics(evidence: Evidence, asked: Sequence[str]) -> list[Need]:
@@ -243,27 +249,15 @@ def _served(split: KeptSplit, need: Need, decision: Decision, class_names: Seque
     """What a need gave on a split's test rows, measure by measure."""
     decided = decision.classes(split.log_probabilities)
     same = {"need": need.name, "reached": decision.reached, "threshold": _threshold(split, need, decision, class_names)}
-    costs = need.costs(class_names)
-    if costs is not None:
-        yield {**same, "measure": COST, "asked": np.nan, "value": float(costs[split.labels, decided].mean())}
-        return
     if need.kind == "abstain":
         judged = judged_without_abstained(split.labels, decided, ())
         yield from ({**same, "measure": name, "asked": np.nan, "value": judged[name]} for name in ("coverage", "risk"))
         return
-    found = tally(split.labels, decided, len(class_names))
-    if need.kind == "metric" and need.label is None:
-        assert need.metric in OF_ALL
-        yield {**same, "measure": need.metric, "asked": np.nan, "value": float(found.metric(need.metric)[0])}
-        return
-    (name,) = need.classes
-    label = [*class_names].index(name)
-    of_class = {"metric": ("f1", "recall", "precision"), "precision": ("precision", "recall")}
-    for metric in of_class.get(need.kind, ("recall", "precision")):
-        # A class without a test row has no recall; where none is decided for it, there is no precision to judge.
-        value = float(found.metric(metric, label)[0]) if found.actual[label] else np.nan
-        asked = need.numbers[name] if metric == need.kind else np.nan
-        yield {**same, "measure": f"{metric}[{name}]", "asked": asked, "value": value}
+    n_classes = len(class_names)
+    at = split.labels * n_classes + decided
+    matrix = np.bincount(at, minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.float64)
+    for measure, asked, value in own_rules.measures(matrix, need, class_names):
+        yield {**same, "measure": measure, "asked": asked, "value": value}
 
 
 def _threshold(split: KeptSplit, need: Need, decision: Decision, class_names: Sequence[str]) -> float:

@@ -10,8 +10,18 @@ import pandas as pd
 
 from synaug.comparison.compare import Comparison
 from synaug.comparison.evidence import Evidence
-from synaug.comparison.labels import METHOD, NO_AUGMENTER, SEPARATOR, Method, Scenario
+from synaug.comparison.labels import (
+    BEST_WITH_SYNTHESIS,
+    BEST_WITHOUT_SYNTHESIS,
+    METHOD,
+    NO_AUGMENTER,
+    REFERENCES,
+    SEPARATOR,
+    Method,
+    Scenario,
+)
 from synaug.comparison.layout import Table, Verdict
+from synaug.comparison.significance import BETTER
 from synaug.comparison.stats import gain_range
 from synaug.comparison.surfaces import surface
 from synaug.report import limits
@@ -25,6 +35,9 @@ SHIPPED_AUGMENTERS = ("random", "smote", "borderline_smote", "adasyn", "vae", "r
 
 # What all scenarios together decide.
 OF_ALL = ("is_large", "option_of", "augmenters", "main_augmenters")
+# What each of them has, seen beside the others.
+OF_EACH = ("panel_of", "favoured_of")
+REFERENCE_OF_BEST = next(name for name, method in REFERENCES.items() if method == BEST_WITHOUT_SYNTHESIS)
 
 
 @dataclass(frozen=True)
@@ -93,13 +106,13 @@ class Results:
                 verdict=Verdict("", Table(), [], {}, [], [], len(wanted)),
                 exchange=of_all.exchange.iloc[:0],
             )
-            later = Later(self.later.needs, _of(self.later.served, wanted), _of(self.later.abstained, wanted))
+            later = Later(self.later.needs, _of(self.later.served, wanted), _of(self.later.abstained, wanted), _of(self.later.own, wanted))
             part = Results(evidence, comparison, later)
             # What a cached property holds is not worked out again.
             vars(part).update({name: getattr(self, name) for name in OF_ALL})
-            vars(part)["panel_of"] = {
-                scenario: self.panel_of[scenario] for scenario in self.scenarios if scenario in wanted
-            }
+            for name in OF_EACH:
+                of = getattr(self, name)
+                vars(part)[name] = {scenario: of[scenario] for scenario in self.scenarios if scenario in wanted}
             self._parts[wanted] = part
         return self._parts[wanted]
 
@@ -113,7 +126,7 @@ class Results:
         runs, records = self.evidence.runs, self.evidence.records
         of_runs = [] if runs.empty else zip(runs["folder"], runs["identity"], strict=True)
         kept = [is_there(Path(folder), records[identity]) for folder, identity in of_runs]
-        names = [getattr(self, name) for name in (*OF_ALL, "panel_of")]
+        names = [getattr(self, name) for name in (*OF_ALL, *OF_EACH)]
         return value_sha256([self.evidence, self.comparison, self.later, names, kept])
 
     @property
@@ -236,9 +249,29 @@ class Results:
         return {name: self.evidence.records[identities[name]] for name in self.augmenters if name in identities}
 
     def main_records(self, scenario: Scenario, most: int) -> dict[str, dict[str, Any]]:
-        """Those of `records_of` that are of `main_augmenters`, as many as a figure can hold."""
+        """Those of `records_of` that are of `main_augmenters`, as many as a figure can hold, and that of `favoured`."""
         records = self.records_of(scenario)
-        return {name: records[name] for name in [each for each in self.main_augmenters if each in records][:most]}
+        main = {name: records[name] for name in [each for each in self.main_augmenters if each in records][:most]}
+        favoured = self.favoured(scenario)
+        record = None if favoured is None else self.record_of(scenario, favoured)
+        if favoured is not None and record is not None and all(record is not each for each in main.values()):
+            main[favoured.label_without_rule] = record
+        return main
+
+    def favoured(self, scenario: Scenario) -> Method | None:
+        """The method that is taken most often as the best of its kind: with synthesis where that is better."""
+        return self.favoured_of[scenario]
+
+    @cached_property
+    def favoured_of(self) -> dict[Scenario, Method | None]:
+        """`favoured`, scenario by scenario."""
+        return {scenario: self._favoured(scenario) for scenario in self.scenarios}
+
+    def _favoured(self, scenario: Scenario) -> Method | None:
+        rows = self.table(self.metric, REFERENCE_OF_BEST)
+        rows = rows[(rows["scenario"] == scenario) & (rows["augmenter"] == BEST_WITH_SYNTHESIS.augmenter)]
+        is_better = len(rows) > 0 and rows["outcome"].iloc[0] == BETTER
+        return self.most_taken(scenario, BEST_WITH_SYNTHESIS if is_better else BEST_WITHOUT_SYNTHESIS)
 
     def kept(self, scenario: Scenario, most: int) -> dict[str, list[KeptSplit]]:
         """What runs of `main_records` kept, by augmenter; those that kept nothing are left out."""

@@ -252,10 +252,13 @@ def behind(error: BaseException) -> KeyboardInterrupt | Terminated | None:
     a library's C code in a SystemError.
     """
     seen: set[int] = set()
-    known: BaseException | None = error
-    while known is not None and id(known) not in seen:
+    left: list[BaseException | None] = [error]
+    while left:
+        known = left.pop()
+        if known is None or id(known) in seen:
+            continue
         if isinstance(known, KeyboardInterrupt | Terminated):
             return known
         seen.add(id(known))
-        known = known.__cause__ or known.__context__
+        left += [known.__context__, known.__cause__]  # an error with a cause may have come up while another was handled
     return None

@@ -165,7 +165,7 @@ def progress_line(ended: Sequence[dict[str, Any]], n_jobs: int | None, elapsed: 
     n_ended = len(ended) + n_recorded
     line = f"[{n_ended:>{len(total)}}/{total}] {job['run']}: {how} · {clock(elapsed)} elapsed"
     worked = [other for other in ended if other["status"] != SKIPPED]
-    if n_jobs is None or not worked:
+    if n_jobs is None or not worked or n_ended >= n_jobs:
         return line
     # As if none of the others were recorded. What the first job did for all (imports, embedding) is not left to do.
     seconds = median(max(job["seconds"] - job.get("once", 0.0), 0.0) for job in worked)

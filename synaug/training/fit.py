@@ -104,11 +104,11 @@ class StackedTraining:
         task = Task(self, data, pool, counts)
         n_inner, n_all = len(data.inner), len(data.training_sets)
         log.info(
-            "training %d members for at most %d steps (%d splits, with %d of inner folds)",
+            "training %d networks at once, each for at most %d steps: %d for inner folds, and %d for whole splits",
             n_all,
             self.max_steps,
-            len(data.splits),
             n_inner,
+            n_all - n_inner,
         )
         with StepsBar(n_all * self.max_steps, self.trainer.get("enable_progress_bar", True)) as bar:
             for members in task.stacks(range(n_inner)):

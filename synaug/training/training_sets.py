@@ -236,7 +236,7 @@ def augment(
         for (place, inner, replica), given, space in zip(members, rows, space_of, strict=True)
     ]
     augmented = augmenter.augment_all(to_augment, texts.class_names)
-    bar = tqdm(augmented, f"augmenting ({augmenter.name})", len(to_augment), unit="set", disable=None)
+    bar = tqdm(augmented, "augmenting", len(to_augment), unit="set", disable=None)
     training_sets = [
         TrainingSet(
             place, splits[place], inner, replica, given, of_member, *_moments(space.embeddings, given, standardize)

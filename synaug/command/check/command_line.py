@@ -10,9 +10,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob, Override, RangeSweep
 from omegaconf import DictConfig, OmegaConf
 
-from synaug.command import user_configs
+from synaug.command import arguments, user_configs
 from synaug.command.check.sentences import example, raise_problems, several, type_said
 from synaug.command.overrides import choice
+from synaug.errors import UserError
 from synaug.files import places
 from synaug.settings import (
     CHANGING_GROUPS,
@@ -25,6 +26,9 @@ from synaug.settings import (
     written,
 )
 
+# Flags of Hydra's each of which says what is to be done, and what follows --shell-completion.
+WHAT_TO_DO = ("--multirun", "--run", "--cfg", "--info", "--shell-completion")
+OF_COMPLETION = ("install=", "uninstall=", "query=")
 ONE_A_SWEEP = ("experiment", "name", "output_dir")
 
 _KEYS_OF_A_COMMAND = (*OPTION_GROUPS, "method", *ONE_A_SWEEP, "cache_dir")
@@ -79,6 +83,31 @@ def check_command_line(overrides: Sequence[str], config_dir: str | None = None) 
             problem = places.place_problem(key, value)
         problems += [problem] if problem else []
     raise_problems(problems)
+
+
+def check_flags(flags: Sequence[str], overrides: Sequence[str]) -> None:
+    """Find Hydra's flags that do not go together, of which Hydra raises a plain ValueError.
+
+    Raises
+    ------
+    UserError
+        If two of them each say what is to be done, or one lacks that which it belongs to.
+    """
+    given, _ = arguments.parser().parse_known_args(list(flags))
+    if given.hydra_help or given.help or given.version:  # which Hydra does, whatever stands beside it
+        return
+    what = [flag for flag in WHAT_TO_DO if getattr(given, flag.removeprefix("--").replace("-", "_"))]
+    if len(what) > 1:
+        remedy = "leave --multirun out" if "--multirun" in what else "give one of them"
+        raise UserError(f"{what[0]} and {what[1]} each say what is to be done: {remedy}")
+    for flag, value in (("--resolve", given.resolve), ("--package", given.package)):
+        if value and given.cfg is None:
+            raise UserError(f"{flag} is for settings that are shown, and nothing is: add --cfg job, or leave it out")
+    if given.shell_completion and not any(each.startswith(OF_COMPLETION) for each in overrides):
+        raise UserError("--shell-completion says too little: synaug completion bash (or zsh, fish) sets it up")
+    rerun = given.experimental_rerun
+    if rerun is not None and not Path(rerun).is_file():
+        raise UserError(f"--experimental-rerun {rerun} is no file: give the command of that run again instead")
 
 
 def _file_problem(path: Path, config_dir: str | None) -> str | None:
@@ -188,6 +217,8 @@ def _unknown(override: Override, composed: Sequence[DictConfig]) -> list[str]:
     if parent == "trainer" and leaf in OWN_TRAINER_ARGUMENTS:
         return [f"{key} is synaug's own: {OWN_TRAINER_ARGUMENTS[leaf]}"]
     near = did_you_mean(leaf, keys, f"{parent}." if parent else "")
+    if not parent and (of_group := did_you_mean(leaf, (*OPTION_GROUPS, *CHANGING_GROUPS), "")):
+        near = of_group.replace("?", "=?")
     if key == "dataset.path":
         near = " of this data set: give dataset=files, too"
     other = "--cfg job lists them all"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
-from synaug.comparison.labels import NO_AUGMENTER, WITH, WITHOUT
+from synaug.comparison.labels import NO_AUGMENTER, WITH
 from synaug.report.results import SHIPPED_AUGMENTERS
 
 # `synaug.report.drawing.svg` makes these follow the theme of the page; nothing else may be drawn in them.
@@ -40,6 +40,7 @@ class Looks:
         Labels of all augmenters in the figure.
     option_of
         The option behind each. Those that ship always look alike, with settings, too, where only one has their option.
+        What has none is a method of another loss, which a verdict favours: it looks like the best without synthesis.
     """
 
     augmenters: Sequence[str]
@@ -47,18 +48,22 @@ class Looks:
 
     def colour(self, augmenter: str) -> str:
         """No augmentation is drawn in ink."""
-        if augmenter in (WITHOUT, WITH):
-            return WITHOUT_SYNTHESIS if augmenter == WITHOUT else WITH_SYNTHESIS
+        if augmenter not in self.option_of:
+            return WITH_SYNTHESIS if augmenter == WITH else WITHOUT_SYNTHESIS
         return INK if augmenter == NO_AUGMENTER else COLOURS[self._place(augmenter) % len(COLOURS)]
 
     def marker(self, augmenter: str) -> str:
         """A marker, for who tells no colours."""
+        if augmenter not in self.option_of:
+            return "D"
         return "*" if augmenter == NO_AUGMENTER else MARKERS[self._place(augmenter) % len(MARKERS)]
 
     def line(self, augmenter: str) -> dict[str, Any]:
         """Width and dashes of a curve without markers: thick without augmentation, dashed where colours come again."""
         if augmenter == NO_AUGMENTER:
             return {"linewidth": 2.4, "linestyle": "-"}
+        if augmenter not in self.option_of:
+            return {"linewidth": 2.0, "linestyle": "--"}
         return {"linewidth": 1.5, "linestyle": LINES[self._place(augmenter) // len(COLOURS) % len(LINES)]}
 
     def _place(self, augmenter: str) -> int:

@@ -56,7 +56,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         f"{words.listed(f'{level:g}' for level in levels)}. In brackets: the area under the curve, in per cent; less "
         "is better. The table has its means over splits."
     )
-    note += left_out(len(said), len(results.records_of(scenario)))
+    note += left_out(len(results.option_of.keys() & said.keys()), len(results.records_of(scenario)))
     return Drawing(
         figure=figure,
         title=f"Risk and coverage on {words.short(results.label(scenario), 60)}",

@@ -1,5 +1,7 @@
 """The recall of each class: who gains, and who pays."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from matplotlib.colors import Normalize
@@ -16,11 +18,15 @@ LETTERS, WIDE = 20, 0.17  # of a method's name, without more room; inches of a w
 
 
 def recalls(results: Results, scenario: Scenario) -> pd.DataFrame:
-    """Mean recall over splits, `[method, class]`: no augmentation with each rule, then augmenters with argmax."""
+    """Mean recall over splits, `[method, class]`: no augmentation with each rule, then augmenters with argmax.
+
+    Between them stands the method that the verdict favours, where it is none of these.
+    """
     scores = results.evidence.scores
     of_classes = (scores["metric"] == "recall") & scores["class"].notna()
-    scores = scores[(scores["scenario"] == scenario) & of_classes]
-    scores = scores[scores["loss"] == min(scores["loss"].astype(str), default="")]
+    of_scenario = scores = scores[(scores["scenario"] == scenario) & of_classes]
+    loss = min(scores["loss"].astype(str), default="")
+    scores = scores[scores["loss"] == loss]
     scores = scores[(scores["decision"] == ARGMAX) | (scores["augmenter"] == NO_AUGMENTER)]
     # Of the one loss there is.
     methods = methods_of(scores.assign(loss=""))
@@ -28,7 +34,14 @@ def recalls(results: Results, scenario: Scenario) -> pd.DataFrame:
     order = [*(Method(NO_AUGMENTER, decision=rule) for rule in RULES), *map(Method, results.augmenters)]
     records = results.records_of(scenario)
     classes = next(iter(records.values()))["data"]["class_names"] if records else []
-    return means.reindex(index=list(dict.fromkeys(each for each in order if each in means.index)), columns=classes)
+    table = means.reindex(index=list(dict.fromkeys(each for each in order if each in means.index)), columns=classes)
+    favoured = results.favoured(scenario)
+    if favoured is None or (favoured.loss == loss and replace(favoured, loss="") in table.index):
+        return table
+    rows = of_scenario[methods_of(of_scenario) == favoured]
+    own = rows.groupby("class", observed=True)["value"].mean().reindex(classes).to_frame(favoured).T
+    n_without = sum(method.augmenter == NO_AUGMENTER for method in table.index)
+    return pd.concat([table.iloc[:n_without], own, table.iloc[n_without:]])
 
 
 def _draw(results: Results, scenario: Scenario) -> Drawing | None:
@@ -66,7 +79,9 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     if any(name in minority for name in shown.columns):
         note += " An asterisk marks minority classes."
     if any(method.augmenter != NO_AUGMENTER for method in shown.index):
-        note += " Augmenters with argmax."
+        note += " Augmenters with argmax"
+        favoured = results.favoured(scenario)
+        note += "." if favoured is None else f"; the verdict favours {favoured}."
     if n_classes > shown.shape[1]:
         note += f" Of {n_classes} classes the {shown.shape[1]} that change most are shown; scores.parquet has all."
     if n_methods > len(shown):

@@ -86,7 +86,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
             else "the ratio at which the class and the rest count alike, as in balanced accuracy."
         )
     )
-    note += left_out(len(said), len(results.records_of(scenario)), panels)
+    note += left_out(len(results.option_of.keys() & said.keys()), len(results.records_of(scenario)), panels)
     return Drawing(
         figure=figure,
         title=f"Expected cost on {words.short(results.label(scenario), 60)}",

@@ -76,11 +76,16 @@ class Gains:
 
 
 def plans(results: Results) -> Iterator[Plan]:
-    """Over each reference, in as many figures as the data sets need."""
+    """Over each reference, in as many figures as the data sets need.
+
+    Of one scenario there are none: its gains stand in the verdict's figure and among the differences.
+    """
     for metric in results.metrics_drawn:
         most = limits.GAINS_FIGURES - results.is_large if metric == results.metric else 1
         for reference in REFERENCES:
             gains = gains_over(results, metric, reference)
+            if len(gains.scenarios) < 2:
+                continue
             chunks = _chunks(results, gains.scenarios)
             unseen = [scenario for chunk in chunks[most:] for scenario in chunk]
             drawn = chunks[:most]

@@ -87,7 +87,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
         + "The dotted line is the class's share of the rows: the precision of guessing. A point may lie beside its "
         "curve: thresholds differ from split to split, and with several classes the others matter, too."
     )
-    note += left_out(len(said), len(results.records_of(scenario)), panels)
+    note += left_out(len(results.option_of.keys() & said.keys()), len(results.records_of(scenario)), panels)
     return Drawing(
         figure=figure,
         title=f"Precision against recall on {words.short(results.label(scenario), 60)}",

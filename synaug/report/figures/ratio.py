@@ -19,7 +19,12 @@ BEST = (BEST_WITHOUT_SYNTHESIS, BEST_WITH_SYNTHESIS)
 
 
 def plans(results: Results) -> Iterator[Plan]:
-    """One for each metric; the minority's recall stands beside every metric, as what it gets is the question."""
+    """One for each metric; the minority's recall stands beside every metric, as what it gets is the question.
+
+    Where there is one ratio, nothing is drawn against it.
+    """
+    if not _with_several(results):
+        return
     for metric in results.metrics_drawn:
         if metric != MINORITY or metric == results.metric:
             yield Plan(words.in_a_file_name(metric), partial(_draw, results, metric), metric)
@@ -36,6 +41,11 @@ FIGURE = FigureKind(
 )
 
 
+def _with_several(results: Results) -> list[Panel]:
+    """The panels that have more than one ratio."""
+    return [panel for panel in results.panels if len(results.scenarios_of(panel)) > 1]
+
+
 def _draw(results: Results, metric: str) -> Drawing | None:
     """Draw each augmenter under argmax, and the best without synthesis and with it; a panel for each data set."""
     means = results.means(metric).dropna()
@@ -45,7 +55,7 @@ def _draw(results: Results, metric: str) -> Drawing | None:
     present = {(scenario, Method(*method)) for scenario, *method in means.index}
     methods += [best for best in BEST if best in {method for _, method in present}]
     scored = {scenario for scenario, _ in present}
-    panels = [panel for panel in results.panels if scored & set(results.scenarios_of(panel))]
+    panels = [panel for panel in _with_several(results) if scored & set(results.scenarios_of(panel))]
     if not panels or not methods:
         return None
     shown = panels[: limits.LINE_PANELS]
@@ -70,6 +80,8 @@ def _draw(results: Results, metric: str) -> Drawing | None:
         notes.append("Natural imbalance stands by itself, at the right.")
     if len(panels) > len(shown):
         notes.append(f"{len(panels) - len(shown)} of {len(panels)} data sets and settings are left out here.")
+    if len(_with_several(results)) < len(results.panels):
+        notes.append("Data sets and settings with one ratio have no panel.")
     if left_out:
         notes.append(f"Left out: {words.listed(left_out)}.")
     return Drawing(

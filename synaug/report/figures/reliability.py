@@ -37,8 +37,9 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     n_all = len(results.records_of(scenario))
     note = "On the diagonal confidence is right; below it, too high. "
     note += f"Bins with fewer than {FEWEST_ROWS} rows are not drawn."
-    if n_all > len(sums):
-        note += f" The first {len(sums)} of {n_all} augmenters."
+    n_drawn = len(results.option_of.keys() & sums.keys())
+    if n_all > n_drawn:
+        note += f" The first {n_drawn} of {n_all} augmenters."
     return Drawing(
         figure=figure,
         title=f"Reliability on {words.short(results.label(scenario), 60)}",
