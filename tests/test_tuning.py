@@ -24,7 +24,7 @@ from synaug.errors import UserError
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.loss import ClassWeighted, Loss, Plain
 from synaug.settings import BAGGED, REFIT
-from synaug.splits import make_splits
+from synaug.splits import Validation, make_splits
 from synaug.training.predictions import Predictions
 from synaug.training.progress import StepsBar
 from synaug.training.training_sets import TrainingData, augment, neighbour_graphs
@@ -33,7 +33,7 @@ from synaug.tuning.mixing import Candidates, Memory, mixed, partners
 from synaug.tuning.rows import Slots
 from synaug.tuning.spaces import tuned_spaces
 from synaug.tuning.training import TunedTraining, Tuning, nothing
-from synaug.validation import Nested
+from synaug.validation import Holdout, Nested, Oracle
 from tests import toy
 from tests.program import TOY, Program
 
@@ -75,13 +75,21 @@ Make = Callable[..., TrainingData]
 def make(encoder: TransformerEncoder, texts: LabelledTexts) -> Make:
     """Makes training sets of two splits with two inner folds each, the second class thinned."""
 
-    def of(sampler: Any = None, given: LabelledTexts = texts) -> TrainingData:
+    def of(
+        sampler: Any = None,
+        given: LabelledTexts = texts,
+        validation: Validation | None = None,
+        replicas: int = 1,
+    ) -> TrainingData:
         vectors = encoder.encode(given.texts)
+        rows_left_out = validation or Nested(2)
         splits = make_splits(
-            "toy", texts.labels, NAMES, ImbalanceRatio(2.0), seeds=[0], n_folds=2, validation=Nested(2)
+            "toy", texts.labels, NAMES, ImbalanceRatio(2.0), seeds=[0], n_folds=2, validation=rows_left_out
         )
         graphs = neighbour_graphs(vectors, given.labels)
-        return augment(given, vectors, splits, Augmenter(sampler or FunctionSampler()), graphs, ratio=2.0)
+        return augment(
+            given, vectors, splits, Augmenter(sampler or FunctionSampler()), graphs, ratio=2.0, replicas=replicas
+        )
 
     return of
 
@@ -448,6 +456,24 @@ def test_synthetic_rows_and_heads_lie_in_the_space_of_their_member(
         between = own[rows.index[made.between]]
         expected = between[:, 0] + made.step[:, None] * (between[:, 1] - between[:, 0])
         np.testing.assert_array_equal(training_set.augmented.synthetic_embeddings, expected)
+
+
+@pytest.mark.parametrize("validation", [Holdout(0.3), Oracle(0.3)], ids=["holdout", "oracle"])
+def test_the_controls_and_replicas_are_served(
+    tuning: Callable[..., Tuning], make: Make, tmp_path: Path, validation: Validation
+) -> None:
+    sampler = SMOTE(k_neighbors=2)
+    data = make(sampler, validation=validation, replicas=2)
+    own = tuning(max_steps=8)
+    predictions = TunedTraining(own, sampler, validation.final).fit(data)
+    assert predictions.members == 2 * 2 * 2
+    for split, said in zip(data.splits, predictions.splits, strict=True):
+        for chosen in said.chosen.values():
+            assert chosen.step == 8
+            assert chosen.out_of_fold.shape == (len(split.out_of_fold), 2)
+            np.testing.assert_allclose(np.exp(chosen.test).sum(1), 1)
+    spaces = tuned_spaces(own, make(validation=validation), tmp_path / "neighbours").of_members
+    assert list(spaces) == [(0, 0), (0, None), (1, 0), (1, None)]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: what a GPU says cannot be compared")
