@@ -140,13 +140,13 @@ def test_the_tau_is_that_of_the_lowest_loss_and_the_test_rows_are_said_under_it(
 ) -> None:
     """Weights are taken out of the stack, and everything else is done by hand."""
     seen: list[tuple[list[int], list[torch.Tensor]]] = []
-    ends = fit._linear_ends
+    ends = fit.Task.linear_ends
 
-    def watched(trainer: Any, classifier: Classifier, batches: Any, members: Sequence[int]) -> Any:
+    def watched(task: Any, trainer: Any, classifier: Classifier, batches: Any, members: Sequence[int]) -> Any:
         seen.append((list(members), [weight.clone() for weight in classifier.weights.values()]))
-        return ends(trainer, classifier, batches, members)
+        return ends(task, trainer, classifier, batches, members)
 
-    monkeypatch.setattr(fit, "_linear_ends", watched)
+    monkeypatch.setattr(fit.Task, "linear_ends", watched)
     data = make_data(FunctionSampler(), replicas=replicas, ratio=10.0)
     predictions = stack(final=final).fit(data)
     weights = {

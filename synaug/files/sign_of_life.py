@@ -16,6 +16,7 @@ def pause_after(seconds: float) -> float:
     """How many seconds after a line the next one comes: as many as there were before it, up to `LONGEST_PAUSE`."""
     return min(seconds, LONGEST_PAUSE)
 
+
 # What this process is doing, the innermost last.
 _under_way: list[str] = []
 

@@ -106,7 +106,12 @@ class Results:
                 verdict=Verdict("", Table(), [], {}, [], [], len(wanted)),
                 exchange=of_all.exchange.iloc[:0],
             )
-            later = Later(self.later.needs, _of(self.later.served, wanted), _of(self.later.abstained, wanted), _of(self.later.own, wanted))
+            later = Later(
+                self.later.needs,
+                _of(self.later.served, wanted),
+                _of(self.later.abstained, wanted),
+                _of(self.later.own, wanted),
+            )
             part = Results(evidence, comparison, later)
             # What a cached property holds is not worked out again.
             vars(part).update({name: getattr(self, name) for name in OF_ALL})
