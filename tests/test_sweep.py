@@ -54,7 +54,7 @@ def test_the_metric_of_a_sweep_is_what_its_verdict_speaks_of_and_what_it_can_sho
     assert "metric='f2[trade]' is no metric" in refused.err
     outcome = program(*sweep, "metric=f1[trade]")
     assert outcome.code == 0, outcome.err
-    assert "F1 of trade" in outcome.out
+    assert "F1 of trade" in " ".join(outcome.out.split())
     said = r"4 folds of \d+ test rows and 1 seed find a true difference of about \d+\.\d points of balanced accuracy"
     assert len(re.findall(said, outcome.err)) == 1
 

@@ -82,7 +82,7 @@ class SweepCallback(Callback):
         address = OmegaConf.select(launcher, "ray.init.address")
         if (said := launchers.unreachable(str(launcher._target_), address)) is not None:
             sys.exit(said)  # an exception would become a warning
-        if running.grid is not None:
+        if running.grid is not None and not running.recorded:  # else there is something to report
             refuse_if_nothing_can_start(running.grid, config)
         if not launcher._target_.endswith("BasicLauncher"):  # whose jobs say it themselves
             if launcher._target_.endswith("SlurmLauncher"):

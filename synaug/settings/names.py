@@ -83,7 +83,8 @@ def class_meant(setting: str, value: object, class_names: Sequence[str], quoted:
 @lru_cache(maxsize=4096)
 def of_class(name: str) -> str:
     """A class as a sentence or a column's head names it: ``class 2`` where the name alone reads as a value."""
-    return f"class {name}" if _values_of(name) else name
+    reads_as_a_value = any(not isinstance(value, str) for value in _values_of(name))
+    return f"class {name}" if reads_as_a_value else name
 
 
 def of_class_with(name: str, value: object) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,12 +130,13 @@ def texts_to_split(
     UserError
         If the texts cannot be read, some rows lack what they need, or classes have too few rows: all at once.
     """
-    own = {"vectors": encoder.vectors()} if isinstance(encoder, BringsVectors) else {}
+    own: dict[str, Any] = {"vectors": encoder.vectors()} if isinstance(encoder, BringsVectors) else {}
+    if isinstance(dataset, TextSource):  # another source of the user's own need not ask
+        own["too_few"] = partial(few_rows, n_folds=n_folds, validation=validation)
     # Where classes stay as they are, a cap takes from all of them in proportion.
     return dataset.load(
         proportional=imbalance_ratio.ratio is None,
         at_least=rows_needed(n_folds, validation),
-        too_few=partial(few_rows, n_folds=n_folds, validation=validation),
         **own,
     )
 
