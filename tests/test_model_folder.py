@@ -1,5 +1,6 @@
 """A folder that is signed as a model's is and holds what no model can: refused in a sentence when it is loaded."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from safetensors.numpy import load_file
 
 from synaug.command import predict_texts
 from synaug.errors import UserError
+from synaug.files.digest import json_sha256
 from synaug.model import card
 from synaug.model import folder as folders
 from synaug.model.head import MEANS, NEIGHBOURS, SKLEARN, STACKED, Head
@@ -191,3 +193,32 @@ def test_a_model_whose_replacement_was_killed_between_the_moves_is_found_again(t
     signed(place)  # whoever saves one next
     assert load_model(place).head.kind == STACKED
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_read"), [("head.safetensors", False), ("config.json", False), ("README.md", True)]
+)
+def test_a_file_that_has_grown_beyond_all_memory_is_not_read_whole(tmp_path: Path, name: str, is_read: bool) -> None:
+    place = signed(tmp_path / "model")
+    with (place / name).open("r+b") as file:
+        file.truncate(1 << 40)  # of which the disk holds next to nothing
+    if is_read:
+        assert load_model(place).card.startswith("card")
+        return
+    with pytest.raises(UserError, match="was altered"):
+        load_model(place)
+
+
+@pytest.mark.parametrize("sizes", [None, "x", {}, {"head.safetensors": "x"}])
+def test_sizes_need_not_be_told(tmp_path: Path, sizes: Any) -> None:
+    place = signed(tmp_path / "model")
+    config = json.loads((place / "config.json").read_text())
+    del config["sha256"]
+    config["bytes_of_files"] = sizes
+    (place / "config.json").write_text(json.dumps({**config, "sha256": json_sha256(config)}))
+    load_model(place)
+
+
+def test_a_path_is_no_encoder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r'is no encoder: give where it lies, \{"model": \'/models/minilm\'\}'):
+        load_model(signed(tmp_path / "model"), "/models/minilm")

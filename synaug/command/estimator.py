@@ -226,7 +226,7 @@ def _are_texts(X: Any) -> bool:
     """Whether rows are texts; one that is missing or no text is told by whoever reads them."""
     if isinstance(X, str):
         raise UserError("one text is given where several are expected: give a list, [text]")
-    shape = getattr(X, "shape", ())
+    shape: Any = getattr(X, "shape", ())
     if len(shape) == 2 and shape[1] == 1 and shape[0] and isinstance(np.asarray(X)[0, 0], str):
         raise UserError('a table of one column of texts is given: give the column itself, table["text"] or X[:, 0]')
     if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or not len(X):

@@ -186,12 +186,20 @@ def _scores(config: Mapping[str, Any]) -> Iterator[str]:
         yield ""
     yield from _table(_wanted(record["estimates"], _first(record)), record["picked"])
     if record["picked"]:
+        n_anew = max(each["n_splits"] for each in record["picked"])
+        over = f" (over the {n_anew} splits that all methods have)" if n_anew != n_splits else ""
         also = " A threshold, if there is one to choose, is chosen on these rows in both columns." if is_need else ""
+        kind = (
+            " Neither column shows that the verdict, which rests on the same test rows, chose between methods with "
+            "and without synthesis."
+            if record["outcome"] is not None
+            else ""
+        )
         yield ""
         yield (
             "The means in the second column do not show that this method was chosen among others. In the last column "
-            f"it is chosen again in each split, on the out-of-fold rows of that split alone.{also} Where the two "
-            "differ, trust the last column."
+            f"it is chosen again in each split, on the out-of-fold rows of that split alone{over}.{also} Where the two "
+            f"differ, trust the last column.{kind}"
         )
 
 
@@ -202,16 +210,15 @@ def _is_need(decision: Mapping[str, Any]) -> bool:
 
 def _about_the_need(decision: Mapping[str, Any]) -> str:
     """What must be known to read the scores of a decision that serves a need."""
-    where = "It holds at the class frequencies of the data set."
+    where = "The scores hold at the class frequencies of the data set, which the test rows have, too."
     if decision["costs"] is not None:
         return f"The cost of a row is in the unit of the costs that were given. {where}"
     if decision.get("abstain_below") is not None:
         return (
             "Coverage is the share of rows that get a class, and risk the share of these that are wrong. The other "
-            "scores are of all rows, each decided for its likeliest class. All hold at the class frequencies of the "
-            "data set."
+            f"scores are of all rows, each decided for its likeliest class. {where}"
         )
-    return f"The decision is made for {_text(decision['name'])}. {where}"
+    return f"What was asked for: {_text(decision['name'])}. {where}"
 
 
 def _first(record: Mapping[str, Any], more: Sequence[str] = ()) -> list[str]:

@@ -21,8 +21,8 @@ from synaug.model.sound import SIZES, fault_of_config, fault_of_head
 CONFIG, HEAD, CARD = "config.json", "head.safetensors", "README.md"
 FORMAT = 1  # it rises where an older synaug would misread what a newer one writes
 MARK = "synaug_model"  # the key of the config that holds it
-OF_THE_FOLDER = (MARK, "head", "sha256_of_files")  # keys of the config that `write` adds
-LARGEST = 1 << 26  # bytes of a config: a cost matrix of a thousand classes has a tenth
+OF_THE_FOLDER = (MARK, "head", "sha256_of_files", "bytes_of_files")  # keys of the config that `write` adds
+LARGEST = 1 << 26  # bytes of a config, or of a card: a cost matrix of a thousand classes has a tenth
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def write(folder: Path, stored: Stored) -> None:
             **head.settings,
         },
         "sha256_of_files": {name: sha256(content).hexdigest() for name, content in files.items()},
+        "bytes_of_files": {name: len(content) for name, content in files.items()},
     }
     about = json.loads(json.dumps(given))  # as it is read: JSON has neither tuples nor keys that are numbers
     config = json.dumps({**about, "sha256": json_sha256(about)}, indent=1)
@@ -122,8 +123,16 @@ def read(folder: Path) -> Stored:
     head = Head(about["kind"], n_features, n_classes, n_members, tensors, settings, estimators)
     if (fault := fault_of_head(head)) is not None:
         raise _unsound(folder / HEAD, fault)
-    card = folder / CARD
-    return Stored(config, head, card.read_text(encoding="utf-8", errors="replace") if card.is_file() else "")
+    return Stored(config, head, _card(folder / CARD))
+
+
+def _card(path: Path) -> str:
+    """The card, which is for people alone: one that is gone or no text is none, and no reason not to predict."""
+    try:
+        with open_regular(path) as file:
+            return file.read(LARGEST).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -167,9 +176,11 @@ def _is_model(folder: Path) -> bool:
 def _checked(folder: Path, config: Mapping[str, Any], name: str) -> bytes:
     """A file's bytes, which are those that the config names."""
     path = folder / name
+    sizes = config.get("bytes_of_files")  # which older models have not
     try:
         with open_regular(path) as file:
-            content = file.read()
+            # No more is read than was written, however large a file stands there now.
+            content = file.read(sizes[name] + 1 if isinstance(sizes, dict) and isinstance(sizes.get(name), int) else -1)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: take it from where the model was, or fit the model again") from None
     except OSError as error:

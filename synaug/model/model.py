@@ -202,8 +202,10 @@ def load_model(folder: str | Path, encoder: Any = None) -> Model:
     Raises
     ------
     UserError
-        If there is no model, or a file of it was altered.
+        If there is no model, a file of it was altered, or what is given is no encoder.
     """
+    if isinstance(encoder, str | Path):
+        raise UserError(f'encoder={str(encoder)!r} is no encoder: give where it lies, {{"model": {str(encoder)!r}}}')
     stored = folders.read(Path(folder))
     config = {key: value for key, value in stored.config.items() if key not in folders.OF_THE_FOLDER}
     places = encoder if isinstance(encoder, Mapping) else None
