@@ -45,10 +45,10 @@ def test_a_module_that_is_put_off_is_imported_by_whoever_uses_it(dear: str) -> N
 
 @pytest.mark.usefixtures("dear")
 def test_a_module_that_is_there_or_is_not_installed_stays_as_it_is() -> None:
-    import heavy.part  # type: ignore[import-not-found]
+    import heavy.part
 
     with put_off("heavy.part", "no_such_library"):
-        import light  # type: ignore[import-not-found]
+        import light
 
         assert light.Kind is heavy.part.Kind
         with pytest.raises(ModuleNotFoundError):
