@@ -315,7 +315,7 @@ def test_a_metric_of_one_class_is_judged_under_its_own_thresholds_where_they_can
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = write_runs(tmp_path / "runs", ["sms"], [10.0], ["none", "smote"], n_folds=3, class_names=("ham", "spam"))
-    monkeypatch.setattr(draw, "sections", lambda results: [])
+    monkeypatch.setattr(draw, "sections", lambda results, before: [])
     asked = [str(tmp_path / "runs"), "metric=f1[spam]", f"output={tmp_path / 'out'}"]
     for is_kept in (False, True):
         if is_kept:
@@ -408,7 +408,7 @@ def test_the_command_shows_a_later_rule_beside_the_others(
     runs = write_runs(tmp_path / "runs", ["sms"], [10.0], ["none", "smote"], n_folds=3, class_names=("ham", "spam"))
     for folder in runs:
         write_probabilities(folder)
-    monkeypatch.setattr(draw, "sections", lambda results: [])
+    monkeypatch.setattr(draw, "sections", lambda results, before: [])
     asked = [str(tmp_path / "runs"), "metric=accuracy", "costs=spam=5", f"output={tmp_path / 'out'}"]
     assert main(asked) == 0
     compared = pd.read_csv(tmp_path / "out" / "comparisons.csv", keep_default_na=False)

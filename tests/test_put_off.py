@@ -12,7 +12,7 @@ from synaug.command.put_off import put_off
 
 
 @pytest.fixture
-def heavy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def dear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A package whose module `heavy.part` is dear."""
     (tmp_path / "heavy").mkdir()
     (tmp_path / "heavy" / "__init__.py").write_text("")
@@ -20,16 +20,16 @@ def heavy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (tmp_path / "light.py").write_text("from heavy.part import Kind, double\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield "heavy.part"
-    for name in ("heavy", "heavy.part", "light"):
-        sys.modules.pop(name, None)
+    for each in ("heavy", "heavy.part", "light"):
+        sys.modules.pop(each, None)
 
 
-def test_a_module_that_is_put_off_is_imported_by_whoever_uses_it(heavy: str) -> None:
-    with put_off(heavy):
+def test_a_module_that_is_put_off_is_imported_by_whoever_uses_it(dear: str) -> None:
+    with put_off(dear):
         import light  # type: ignore[import-not-found]
-    assert heavy not in sys.modules
+    assert dear not in sys.modules
     assert not isinstance(3, light.Kind)
-    assert heavy not in sys.modules
+    assert dear not in sys.modules
     assert light.double(4) == 8
     import heavy.part  # type: ignore[import-not-found]
 
@@ -43,11 +43,12 @@ def test_a_module_that_is_put_off_is_imported_by_whoever_uses_it(heavy: str) -> 
     assert issubclass(Derived, heavy.part.Kind)
 
 
-def test_a_module_that_is_there_or_is_not_installed_stays_as_it_is(heavy: str) -> None:
-    import heavy.part  # type: ignore[import-not-found]
+@pytest.mark.usefixtures("dear")
+def test_a_module_that_is_there_or_is_not_installed_stays_as_it_is() -> None:
+    import heavy.part
 
     with put_off("heavy.part", "no_such_library"):
-        import light  # type: ignore[import-not-found]
+        import light
 
         assert light.Kind is heavy.part.Kind
         with pytest.raises(ModuleNotFoundError):

@@ -810,7 +810,7 @@ def test_a_folder_given_twice_or_within_another_counts_once(
 ) -> None:
     write_failure(tmp_path / "runs", "broken", "no")
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
-    monkeypatch.setattr(draw, "sections", lambda results: [])
+    monkeypatch.setattr(draw, "sections", lambda results, before: [])
     monkeypatch.chdir(tmp_path)
     assert main([*folders, "--metric", "accuracy", "--output", "report"]) == 0
     text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
@@ -820,7 +820,7 @@ def test_a_folder_given_twice_or_within_another_counts_once(
 
 def test_the_long_table_is_csv_on_request_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
-    monkeypatch.setattr(draw, "sections", lambda results: [])
+    monkeypatch.setattr(draw, "sections", lambda results, before: [])
     for asked, there in ((["--csv"], True), ([], False)):  # an older one must not stay
         assert main([str(tmp_path / "runs"), "--metric", "accuracy", "--output", str(tmp_path / "out"), *asked]) == 0
         assert (tmp_path / "out" / report.SCORES_CSV).exists() is there
@@ -942,7 +942,7 @@ def test_a_place_that_cannot_be_written_gets_the_remedy_of_this_command(
 ) -> None:
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
     (tmp_path / "page" / "scores.parquet").mkdir(parents=True)
-    monkeypatch.setattr(draw, "sections", lambda results: [])
+    monkeypatch.setattr(draw, "sections", lambda results, before: [])
     assert main([str(tmp_path / "runs"), f"--output={tmp_path / 'page'}"]) == 1
     assert "Is a directory: choose another place with --output" in capsys.readouterr().err
 
@@ -1012,8 +1012,9 @@ def test_what_a_figure_is_drawn_from_is_told_by_content() -> None:
     frame = pd.DataFrame({"scenario": [scenario, scenario], "value": [1.0, np.nan], "class": [None, "a"]})
     one = value_sha256({"frame": frame, "of": (scenario, {3, 1, 2}), "array": np.arange(3)})
     assert one == value_sha256({"frame": frame.copy(), "of": (replace(scenario), {2, 3, 1}), "array": np.arange(3)})
-    for name, value in (("value", [1.0, 2.0]), ("class", ["a", None]), ("scenario", [scenario, "imdb"])):
-        assert value_sha256(frame) != value_sha256(frame.assign(**{name: value}))
+    others: list[Sequence[object]] = [[scenario, "imdb"], [1.0, 2.0], ["a", None]]
+    for name, values in zip(frame, others, strict=True):
+        assert value_sha256(frame) != value_sha256(frame.assign(**{str(name): pd.Series(values)}))
     assert value_sha256(np.arange(3)) != value_sha256(np.arange(3, dtype=np.int32))
     assert value_sha256(["1"]) != value_sha256([1]) != value_sha256([[1]])
     with pytest.raises(TypeError, match="nothing says"):

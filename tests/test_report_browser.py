@@ -295,7 +295,7 @@ def test_every_figure_has_a_name_for_who_does_not_see_it(watched: Watched) -> No
 def test_a_large_table_renders_its_rows_as_they_are_asked_for(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(draw, "sections", lambda results: [])
+    monkeypatch.setattr(draw, "sections", lambda results, before: [])
     datasets = [f"set_{index}" for index in range(30)]
     write_runs(tmp_path / "runs", datasets, augmenters=("none", "random", "smote", "adasyn", "vae"), n_folds=2)
     evidence = evidences.read([tmp_path / "runs"])
@@ -435,7 +435,7 @@ def test_the_first_screen_answers(browser: Browser, shaped: Path) -> None:
 def test_eighteen_scenarios_have_a_row_each_on_the_first_screen(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(draw, "sections", lambda results: [])
+    monkeypatch.setattr(draw, "sections", lambda results, before: [])
     datasets = ["ag_news", "imdb", "rotten_tomatoes"]
     write_runs(tmp_path / "runs", datasets, [2.0, 5.0, 10.0, 20.0, 50.0, 100.0], ["none", "smote"], n_folds=3)
     evidence = evidences.read([tmp_path / "runs"])

@@ -1,7 +1,7 @@
 """The libraries of a run, imported without those parts of them that it never asks for.
 
 torchmetrics, which Lightning imports, imports transformers and matplotlib, and imbalanced-learn imports
-scikit-learn's checks of estimators, with all estimators and pytest: a quarter of the time that a run's imports take.
+scikit-learn's checks of estimators, with all estimators and pytest: a fifth of the time that a run's imports take.
 """
 
 import sys
