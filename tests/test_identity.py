@@ -102,6 +102,7 @@ def test_only_what_decides_numbers_enters_the_identity() -> None:
         {"output_dir": "there"},
         {"logger": {"_target_": "wandb"}},
         {"encoder": {"model": "m", "device": "cuda"}},
+        {"encoder": {"precision": "float32"}},  # what all were before there was a choice
         {"dataset": {"name": "trec", "licence": "y"}},
         {"trainer": {"accelerator": "gpu", "precision": "32-true"}},
         {"n_folds": 10.0},
@@ -112,6 +113,7 @@ def test_only_what_decides_numbers_enters_the_identity() -> None:
         {"loss": {"_target_": "synaug.loss.Plain"}},
         {"validation": {"_target_": "synaug.validation.Holdout"}},
         {"dataset": {"name": "imdb"}},
+        {"encoder": {"precision": "int8"}},
         {"trainer": {"precision": "bf16-mixed"}},
     ):
         assert record.identity(config(**other), sources) != base
