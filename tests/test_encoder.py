@@ -498,14 +498,16 @@ def test_int8_counts_the_same_work_and_no_text_depends_on_those_beside_it(tiny_b
         np.testing.assert_allclose(encoder.encode([text])[0], together[row], atol=5e-3)
 
 
-def test_int8_is_refused_on_a_gpu_and_where_torch_cannot_do_it(
-    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_int8_is_computed_on_a_cpu_or_refused(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for device in ("cuda:0", ["cpu", "mps"]):
+        with pytest.raises(
+            UserError, match=r"encoder\.precision=int8 is for a CPU, not for encoder\.device=.*: set it"
+        ):
+            encoder_of(tiny_bert, precision="int8", device=device)
+    monkeypatch.setattr("synaug.encoder.devices.best_device", lambda: "meta")  # what float32 would take
+    assert encoder_of(tiny_bert, precision="int8").encode(["a"]).shape == (1, 16)
     monkeypatch.setattr("synaug.encoder.int8.has_int8", lambda: False)
     with pytest.raises(UserError, match=r"encoder\.precision=int8 needs products of oneDNN .*: set"):
-        encoder_of(tiny_bert, precision="int8").encode(["a"])
-    monkeypatch.setattr("synaug.encoder.transformer.placed", lambda *_: [torch.device("cuda:0")])
-    with pytest.raises(UserError, match=r"encoder\.precision=int8 is for CPUs, and the encoder is on cuda:0: set"):
         encoder_of(tiny_bert, precision="int8").encode(["a"])
 
 

@@ -114,6 +114,7 @@ def test_only_what_decides_numbers_enters_the_identity() -> None:
         {"loss": {"_target_": "synaug.loss.Plain"}},
         {"validation": {"_target_": "synaug.validation.Holdout"}},
         {"dataset": {"name": "imdb"}},
+        {"encoder": {"precision": "int8"}},
         {"trainer": {"precision": "bf16-mixed"}},
         {"encoder": {"model": "m", "precision": "bfloat16"}},
     ):

@@ -92,6 +92,11 @@ class TransformerEncoder:
         settings.require("encoder", settings.ENCODER, given)
         if pooling == "pooler" and layer != -1:
             raise UserError(f"encoder.layer={layer} must be -1 with encoder.pooling=pooler: it reads the last layer")
+        named = [device] if isinstance(device, str) else device or []
+        if precision == settings.INT8 and not all(name.startswith("cpu") for name in named):
+            raise UserError(
+                f"encoder.precision=int8 is for a CPU, not for encoder.device={device}: set it to cpu or null"
+            )
         self.model = model
         self.files = ModelFiles(model, revision, package, sha256)
         self.pooling = pooling
@@ -177,9 +182,9 @@ class TransformerEncoder:
             raise UserError(
                 f"encoder.max_length={self.max_length} is more than the {longest} tokens {self.model} reads: lower it"
             )
-        devices = placed(model, self.device)
+        devices = placed(model, "cpu" if self.precision == settings.INT8 and self.device is None else self.device)
         if self.precision == settings.INT8:
-            _require_int8(devices)
+            _require_int8()
         if self.precision in settings.HALF:
             model.to(getattr(torch, self.precision))
         tokenizer.padding_side = "right"  # otherwise cls pooling would read padding
@@ -372,15 +377,9 @@ def transformers_quiet() -> Iterator[None]:
             disable_progress_bars()
 
 
-def _require_int8(devices: "Sequence[torch.device]") -> None:
+def _require_int8() -> None:
     from synaug.encoder.int8 import has_int8
 
-    others = [str(device) for device in devices if device.type != "cpu"]
-    if others:
-        raise UserError(
-            f"encoder.precision=int8 is for CPUs, and the encoder is on {others[0]}: set encoder.device=cpu, or "
-            "encoder.precision=float32"
-        )
     if not has_int8():
         raise UserError(
             "encoder.precision=int8 needs products of oneDNN that this torch, or this processor, does not have: set "
