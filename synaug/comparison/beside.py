@@ -59,9 +59,10 @@ def accuracies(
         if all_rows[commonest] * len(names) <= UNEQUAL * all_rows.sum():
             continue
         constant = float(np.mean([by_split[split][commonest] / by_split[split].sum() for split in splits]))
-        said[scenario] = _sentence(
-            wide.loc[splits].mean(), names[commonest], constant, _aims_at_all_alike(evidence, scenario), named
-        )
+        several = (all_rows * UNEQUAL >= all_rows[commonest]).sum() > 1
+        what = f"class {names[commonest]}, {'one of the commonest' if several else 'the commonest'}"
+        balanced = _aims_at_all_alike(evidence, scenario)
+        said[scenario] = _sentence(wide.loc[splits].mean(), what, constant, balanced, named)
     return said
 
 
@@ -71,7 +72,7 @@ def _sentence(means: "pd.Series[Any]", commonest: str, constant: float, balanced
     why = ": decisions that serve all classes alike cost accuracy" if cost and named != ACCURACY else ""
     return (
         f"Accuracy (%): {baseline} by the baseline, {without} by the best without synthesis, {with_it} by the best "
-        f"with it, and {100 * constant:.1f} by always saying class {commonest}, the commonest{why}."
+        f"with it, and {100 * constant:.1f} by always saying {commonest}{why}."
     )
 
 
