@@ -78,7 +78,7 @@ class TransformerEncoder:
             "device": device,
         }
         settings.require("encoder", settings.ENCODER, given)
-        self._given = given
+        self._given: dict[str, Any] = {**given}
         if pooling == "pooler" and layer != -1:
             raise UserError(f"encoder.layer={layer} must be -1 with encoder.pooling=pooler: it reads the last layer")
         self.model = model
