@@ -90,6 +90,7 @@ class TransformerEncoder:
             "precision": precision,
         }
         settings.require("encoder", settings.ENCODER, given)
+        self._given: dict[str, Any] = {**given}
         if pooling == "pooler" and layer != -1:
             raise UserError(f"encoder.layer={layer} must be -1 with encoder.pooling=pooler: it reads the last layer")
         named = [device] if isinstance(device, str) else device or []
@@ -337,10 +338,8 @@ class TransformerEncoder:
 
     def anew(self, weights: "Mapping[str, torch.Tensor] | None" = None) -> "TransformerEncoder":
         """The same encoder, loaded once more, with other weights where some are given (by name)."""
-        other = copy.copy(self)
-        for name in ("_loaded", "_models"):
-            other.__dict__.pop(name, None)
-        other._packed, other.tokens_done, other.flops_done = False, 0, 0
+        other = type(self)(**self._given)
+        other.files = self.files
         if weights:
             unknown = other._loaded[1].load_state_dict(weights, strict=False).unexpected_keys
             assert not unknown, unknown

@@ -127,7 +127,7 @@ def networks(
         Whether they are to be trained there: then texts stand end to end, where the model can read them so.
     """
     own = encoder.anew()
-    body = own.network().to("cpu").eval()
+    body = own.network().to("cpu").float().eval()
     is_packed = on_cpu and encoder.pooling != "pooler" and packed.enable(body)
     for module in body.modules():
         if isinstance(module, nn.Dropout):

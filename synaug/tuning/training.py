@@ -18,6 +18,7 @@ from synaug import record
 from synaug.classifier import FineTuned
 from synaug.dataset import LabelledTexts
 from synaug.encoder import TransformerEncoder
+from synaug.encoder.transformer import transformers_quiet
 from synaug.files.digest import array_sha256, json_sha256
 from synaug.loss import Loss
 from synaug.scores.tau_norm import LinearEnd
@@ -164,7 +165,8 @@ class Tuning:
         blind = {"limit_val_batches": 0} if stack.watcher is None else {}
         trainer = make_trainer({**self.arguments, **blind}, n_epochs, bar.callback(1))
         if n_epochs:
-            trainer.fit(stack.train())  # encoders are loaded for reading
+            with transformers_quiet():
+                trainer.fit(stack.train())  # encoders are loaded for reading
         return trainer
 
     def say_how_long(self, data: TrainingData, members: Sequence[int], n_read: int) -> None:
@@ -414,7 +416,8 @@ class TunedTask(Task):
         weights = {name: array_sha256(each.numpy()) for name, each in stack.weights.items()}
         asked = json_sha256([weights, [array_sha256(of_member) for of_member in rows]])
         if asked not in self._read:
-            read = trainer.predict(stack, dataloaders=stack.readings(rows))
+            with transformers_quiet():
+                read = trainer.predict(stack, dataloaders=stack.readings(rows))
             self._read[asked] = stack.gathered(read)  # type: ignore[arg-type]
         return self._read[asked]
 
