@@ -170,7 +170,9 @@ def _failed(error: Exception, given: Arguments, attempt: Attempt, full: bool) ->
         return
     if error is not attempt.error:  # else the job has said it
         sys.stderr.write(wrapped(f"{said}\n"))
-    mistakes = (UserError, HydraException, OmegaConfBaseException, *([] if error is attempt.error else [ValueError]))
+    mistakes: tuple[type[Exception], ...] = (UserError, HydraException, OmegaConfBaseException)
+    if error is not attempt.error:
+        mistakes += (ValueError,)
     if not isinstance(error, mistakes):  # a full disk, say; where a setting is wrong, the sentence is all there is
         sys.stderr.write(f"{FULL_ERROR}=1 shows the traceback.\n")
     sys.exit(1)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from synaug.comparison.choices import SPLIT, TAKEN, choose
 from synaug.comparison.evidence import Evidence
-from synaug.comparison.labels import BASELINE, PICKED, Scenario
+from synaug.comparison.labels import BASELINE, PICKED
 from synaug.scores.needs import COST, Need
 from synaug.scores.thresholds import OF_ALL, Tally
 
@@ -72,7 +72,7 @@ def rows(evidence: Evidence, needs: Sequence[Need]) -> Iterator[dict[str, Any]]:
                         yield {**same, "measure": measure, "asked": asked, "value": value}
 
 
-def _matrices(evidence: Evidence, scenario: Scenario) -> dict[Place, Matrix]:
+def _matrices(evidence: Evidence, scenario: Any) -> dict[Place, Matrix]:
     found = {}
     runs = evidence.runs[evidence.runs["scenario"] == scenario]
     for augmenter, loss, identity in runs[["augmenter", "loss", "identity"]].itertuples(index=False):
