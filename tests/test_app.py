@@ -134,7 +134,7 @@ def test_completion_knows_options_and_keys() -> None:
         (["loss=focal", "loss.gamma=-1"], ["loss.gamma=-1 must be at least 0"]),
         (["loss=class_weighted", "loss.weights=[1,2,3]"], ["loss.weights holds 3 weights, but there are 2 classes"]),
         (["loss=class_weighted", "loss.weights={tarde:5}"], ["loss.weights names 'tarde', which is no class"]),
-        (["augmentr=smote"], ["augmentr is no setting: did you mean augmenter?"]),
+        (["augmentr=smote"], ["augmentr is no setting: did you mean augmenter=?"]),
         (["augmenter.k_neighbours=3"], ["augmenter.k_neighbours is no setting: did you mean augmenter.k_neighbors?"]),
         (["encoder.dum=3", "n_flods=3"], ["encoder.dum is no setting: did you mean encoder.dim?", "n_flods is no"]),
         (["trainer.max_steps=9"], ["trainer.max_steps is synaug's own: set max_steps"]),
