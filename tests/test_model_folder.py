@@ -196,16 +196,17 @@ def test_a_model_whose_replacement_was_killed_between_the_moves_is_found_again(t
 
 
 @pytest.mark.parametrize(
-    ("name", "is_read"), [("head.safetensors", False), ("config.json", False), ("README.md", True)]
+    ("name", "said"),
+    [("head.safetensors", "was altered"), ("config.json", "is not of a model"), ("README.md", None)],
 )
-def test_a_file_that_has_grown_beyond_all_memory_is_not_read_whole(tmp_path: Path, name: str, is_read: bool) -> None:
+def test_a_file_that_has_grown_beyond_all_memory_is_not_read_whole(tmp_path: Path, name: str, said: str | None) -> None:
     place = signed(tmp_path / "model")
     with (place / name).open("r+b") as file:
         file.truncate(1 << 40)  # of which the disk holds next to nothing
-    if is_read:
+    if said is None:
         assert load_model(place).card.startswith("card")
         return
-    with pytest.raises(UserError, match="was altered"):
+    with pytest.raises(UserError, match=said):
         load_model(place)
 
 
