@@ -1012,7 +1012,7 @@ def test_what_a_figure_is_drawn_from_is_told_by_content() -> None:
     frame = pd.DataFrame({"scenario": [scenario, scenario], "value": [1.0, np.nan], "class": [None, "a"]})
     one = value_sha256({"frame": frame, "of": (scenario, {3, 1, 2}), "array": np.arange(3)})
     assert one == value_sha256({"frame": frame.copy(), "of": (replace(scenario), {2, 3, 1}), "array": np.arange(3)})
-    others: list[Sequence[object]] = [[scenario, "imdb"], [1.0, 2.0], ["a", None]]
+    others: list[list[Any]] = [[scenario, "imdb"], [1.0, 2.0], ["a", None]]
     for name, values in zip(frame, others, strict=True):
         assert value_sha256(frame) != value_sha256(frame.assign(**{str(name): pd.Series(list(values))}))
     assert value_sha256(np.arange(3)) != value_sha256(np.arange(3, dtype=np.int32))
