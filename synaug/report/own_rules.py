@@ -67,7 +67,7 @@ def rows(evidence: Evidence, needs: Sequence[Need]) -> Iterator[dict[str, Any]]:
             where = {"scenario": scenario, "augmenter": own, "loss": "", "seed": seed, "fold": fold, "n_folds": n_folds}
             for need in needs:
                 if set(need.classes) <= set(names):
-                    same = {**where, "need": need.name, "reached": True, "threshold": np.nan}
+                    same = {**where, "need": need.name, "reached": np.nan, "threshold": np.nan}
                     for measure, asked, value in measures(matrices[place], need, names):
                         yield {**same, "measure": measure, "asked": asked, "value": value}
 
