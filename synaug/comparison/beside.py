@@ -1,6 +1,6 @@
 """What stands beside a verdict: accuracy, which balanced decisions cost, and what was chosen for another metric."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ ACCURACY, NATURAL = "accuracy", "natural"
 BALANCED = ("balanced_accuracy", "balanced_log_loss", "minority_recall")
 # Folds cannot always be cut evenly: a class has to have this much more than its part to be called the commonest.
 UNEQUAL = 1.05
-SHOWN = {BASELINE: "the baseline", BEST_WITHOUT_SYNTHESIS: "the best without synthesis", BEST_WITH_SYNTHESIS: "with"}
+SHOWN = (BASELINE, BEST_WITHOUT_SYNTHESIS, BEST_WITH_SYNTHESIS)
 
 
 def accuracies(
@@ -62,11 +62,11 @@ def accuracies(
         several = (all_rows * UNEQUAL >= all_rows[commonest]).sum() > 1
         what = f"class {names[commonest]}, {'one of the commonest' if several else 'the commonest'}"
         balanced = _aims_at_all_alike(evidence, scenario)
-        said[scenario] = _sentence(wide.loc[splits].mean(), what, constant, balanced, named)
+        said[scenario] = _sentence(wide.loc[splits].mean().to_dict(), what, constant, balanced, named)
     return said
 
 
-def _sentence(means: "pd.Series[Any]", commonest: str, constant: float, balanced: bool, named: str) -> str:
+def _sentence(means: Mapping[Any, float], commonest: str, constant: float, balanced: bool, named: str) -> str:
     baseline, without, with_it = (f"{100 * means[method]:.1f}" for method in SHOWN)
     cost = balanced and max(means[BEST_WITHOUT_SYNTHESIS], means[BEST_WITH_SYNTHESIS]) < means[BASELINE]
     why = ": decisions that serve all classes alike cost accuracy" if cost and named != ACCURACY else ""

@@ -1,9 +1,10 @@
 """What the methods of the verdict give by themselves, measured by what was asked of decisions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from synaug.comparison.choices import SPLIT, TAKEN, choose
@@ -53,7 +54,8 @@ def rows(evidence: Evidence, needs: Sequence[Need]) -> Iterator[dict[str, Any]]:
     """
     choices = choose(evidence.out_of_fold())
     picked = choices[choices["augmenter"].isin(PICKED)]
-    for scenario, runs in evidence.runs.groupby("scenario", sort=False):
+    parts: Mapping[Any, pd.DataFrame] = dict(list(evidence.runs.groupby("scenario", sort=False)))
+    for scenario, runs in parts.items():
         matrices, records = _matrices(evidence, scenario), [evidence.records[each] for each in runs["identity"]]
         baseline = (BASELINE.augmenter, BASELINE.loss, BASELINE.decision)
         places = {(OF_BASELINE, *place[3:]): place for place in matrices if place[:3] == baseline}
