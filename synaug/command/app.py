@@ -170,9 +170,8 @@ def _failed(error: Exception, given: Arguments, attempt: Attempt, full: bool) ->
         return
     if error is not attempt.error:  # else the job has said it
         sys.stderr.write(wrapped(f"{said}\n"))
-    mistakes: tuple[type[Exception], ...] = (UserError, HydraException, OmegaConfBaseException)
-    if error is not attempt.error:
-        mistakes += (ValueError,)
+    of_hydra: list[type[Exception]] = [] if error is attempt.error else [ValueError]  # raised for a wrong option
+    mistakes: tuple[type[Exception], ...] = (UserError, HydraException, OmegaConfBaseException, *of_hydra)
     if not isinstance(error, mistakes):  # a full disk, say; where a setting is wrong, the sentence is all there is
         sys.stderr.write(f"{FULL_ERROR}=1 shows the traceback.\n")
     sys.exit(1)

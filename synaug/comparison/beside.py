@@ -20,7 +20,7 @@ ACCURACY, NATURAL = "accuracy", "natural"
 BALANCED = ("balanced_accuracy", "balanced_log_loss", "minority_recall")
 # Folds cannot always be cut evenly: a class has to have this much more than its part to be called the commonest.
 UNEQUAL = 1.05
-SHOWN = {BASELINE: "the baseline", BEST_WITHOUT_SYNTHESIS: "the best without synthesis", BEST_WITH_SYNTHESIS: "with"}
+SHOWN = (BASELINE, BEST_WITHOUT_SYNTHESIS, BEST_WITH_SYNTHESIS)
 
 
 def accuracies(

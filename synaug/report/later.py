@@ -42,7 +42,7 @@ OF_NEEDS = {
     "kept": "share of splits whose test rows have what was asked; 1 is every split; those without a test row of the "
     "class are left out",
     "reached": "share of splits whose out-of-fold rows have a threshold that gives what was asked; in the others the "
-    "nearest was taken, and with no out-of-fold row of the class, no threshold was chosen",
+    "nearest was taken, and with no out-of-fold row of the class, no threshold was chosen; empty for their own rules",
     "threshold": "of two classes, the probability from which the class that the need names (of a matrix and a metric "
     "of all classes, the second) is decided for, at the data set's class frequencies; mean over splits",
     "gain, gain_low, gain_high": "mean over splits of the difference from no augmentation with the plain loss under "
@@ -111,7 +111,7 @@ class Later:
                     asked,
                     *_mean(of["value"], of["n_folds"], least, most),
                     np.nan if np.isnan(asked) else _kept(of["value"], asked),
-                    float(of["reached"].mean()),
+                    float(of["reached"].astype(float).mean()),
                     float(of["threshold"].mean()),
                     *_mean(pd.Series(gains), of["n_folds"], least - most, most - least),
                     int(of["value"].notna().sum()),

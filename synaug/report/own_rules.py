@@ -1,9 +1,10 @@
 """What the methods of the verdict give by themselves, measured by what was asked of decisions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from synaug.comparison.choices import SPLIT, TAKEN, choose
@@ -52,7 +53,8 @@ def rows(evidence: Evidence, needs: Sequence[Need]) -> Iterator[dict[str, Any]]:
     """
     choices = choose(evidence.out_of_fold())
     picked = choices[choices["augmenter"].isin(PICKED)]
-    for scenario, runs in evidence.runs.groupby("scenario", sort=False):
+    parts: Mapping[Any, pd.DataFrame] = dict(list(evidence.runs.groupby("scenario", sort=False)))
+    for scenario, runs in parts.items():
         matrices, records = _matrices(evidence, scenario), [evidence.records[each] for each in runs["identity"]]
         baseline = (BASELINE.augmenter, BASELINE.loss, BASELINE.decision)
         places = {(OF_BASELINE, *place[3:]): place for place in matrices if place[:3] == baseline}
@@ -67,7 +69,7 @@ def rows(evidence: Evidence, needs: Sequence[Need]) -> Iterator[dict[str, Any]]:
             for need in needs:
                 # Nothing abstains under a rule of its own.
                 if need.kind != "abstain" and set(need.classes) <= set(names):
-                    same = {**where, "need": need.name, "reached": True, "threshold": np.nan}
+                    same = {**where, "need": need.name, "reached": np.nan, "threshold": np.nan}
                     for measure, asked, value in measures(matrices[place], need, names):
                         yield {**same, "measure": measure, "asked": asked, "value": value}
 
