@@ -18,7 +18,6 @@ from synaug.command.check.parts import check_parts
 from synaug.command.check.settings import check_settings
 from synaug.command.overrides import given, is_of_seeds
 from synaug.command.process import freeze
-from synaug.command.put_off import import_libraries
 from synaug.command.recorded import configs_sha256
 from synaug.errors import UserError, user_sentence
 from synaug.files import garbage_collection
@@ -56,7 +55,6 @@ def task(config: DictConfig) -> Ended:
             log.log(logging.INFO if plan.extends else logging.WARNING, "%s: %s", folder, plan.remark)
         started = time.monotonic()
         with busy("importing what a run needs"), garbage_collection.paused():  # a fifth of the time that imports take
-            import_libraries()
             check_parts(config, reference)
             from synaug.pipeline import Asked, run
         freeze()

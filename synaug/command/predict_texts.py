@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from synaug.errors import UserError
-from synaug.files.escaping import csv_cell, make_console_safe, shown
+from synaug.files.escaping import csv_cell, make_console_safe, shown, wrapped
 from synaug.files.places import unwritable
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def predict(asked: argparse.Namespace) -> None:
     UserError
         If the model or the file cannot be read, or they do not fit each other.
     """
+    from synaug.model.card import said_of_probabilities
+
     output = None if asked.output is None else _output(asked.output, asked)
     model = loaded(asked.model, asked.settings, asked.config_dir)
     header, rows = _rows(asked, model)
@@ -107,6 +109,7 @@ def predict(asked: argparse.Namespace) -> None:
         writer.writerow([*map(own, header), PREDICTED, *map(csv_cell, _probability_columns(model))])
         for cells, said in rows:
             writer.writerow([*map(own, cells), *_cells(model, said)])
+    sys.stderr.write(wrapped(f"{said_of_probabilities(model.config)}\n"))
 
 
 def _output(given: Path, asked: argparse.Namespace) -> Path:

@@ -113,7 +113,7 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield from _table(_wanted(record["estimates"], CALIBRATION), record["picked"])
     yield ""
-    yield _prior(config)
+    yield said_of_probabilities(config)
     yield ""
     yield "## Classes"
     yield ""
@@ -262,7 +262,8 @@ def _classes(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"… and {len(config['classes']) - MOST_CLASSES} more in `config.json`."
 
 
-def _prior(config: Mapping[str, Any]) -> str:
+def said_of_probabilities(config: Mapping[str, Any]) -> str:
+    """For which class frequencies a model's probabilities hold."""
     if config["decision"]["name"] == ARGMAX:
         return "Probabilities are the classifier's own, at the class frequencies that it was trained on."
     if _is_need(config["decision"]):
