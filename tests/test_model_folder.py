@@ -171,7 +171,7 @@ def test_other_kinds_of_heads_name_no_files_that_are_not_members(tmp_path: Path)
     ],
 )
 def test_the_card_says_at_which_frequencies_probabilities_hold(rule: Any, prior: str, said: str) -> None:
-    found = card.said_of_probabilities({"decision": {"costs": None, **rule}, "targetsaid_of_probabilities": prior})
+    found = card.said_of_probabilities({"decision": {"costs": None, **rule}, "target_prior": prior})
     assert said in found
     assert ("equal size" in found) == ("equal size" in said)
 
