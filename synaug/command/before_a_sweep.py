@@ -165,7 +165,7 @@ def _composed(config: DictConfig, job: Sequence[str]) -> Composed:
         composed.hydra.job.id = composed.hydra.job.num = 0
     with _as_a_job(composed):
         folder = Path(str(OmegaConf.select(composed, "hydra.sweep.dir")), str(composed.hydra.sweep.subdir))
-    with read_write(composed), open_dict(composed):
+    with read_write(composed.hydra.runtime):  # which loggers are told
         composed.hydra.runtime.output_dir = str(folder)
     own = copy.deepcopy(composed)
     with read_write(own), open_dict(own):
