@@ -56,6 +56,7 @@ INTEGRATION_MODULES = {
     "test_label_noise",
     "test_latex",
     "test_library_encoders",
+    "test_model_encoder",
     "test_launchers",
     "test_maps",
     "test_older_records",
