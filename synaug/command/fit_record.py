@@ -207,7 +207,9 @@ def _served(
             need.name,
         )
         is_taken[:], choices = False, None
-    of_runs = replace(evidence, runs=runs[is_taken | (runs["identity"] == found.identity)])
+    wanted = runs[is_taken | (runs["identity"] == found.identity)]
+    of_wanted = evidence.validation["identity"].isin(wanted["identity"])
+    of_runs = replace(evidence, runs=wanted, validation=evidence.validation[of_wanted])
     judged, served = later.judge(of_runs, [need])
     own = served.served.rename(columns={"measure": "metric"}).assign(decision=need.name, **{"class": None})
     known = own["metric"].isin(METRICS)  # which are among the scores already
