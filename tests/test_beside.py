@@ -47,7 +47,7 @@ def test_accuracy_stands_beside_that_of_the_commonest_class(tmp_path: Path) -> N
     found = compared(tmp_path).verdict
     (said,) = [sentence for sentence in found.advice if sentence.startswith("Accuracy")]
     assert said.startswith(f"Accuracy (%): {baseline:.1f} by the baseline, ")
-    assert f"and {constant:.1f} by always saying class business, the commonest" in said
+    assert f"and {constant:.1f} for always predicting class business, the most common" in said
     assert said in found.datasets["trec"]
 
 
@@ -70,9 +70,9 @@ def test_of_equal_classes_none_is_the_commonest(tmp_path: Path) -> None:
     [
         ("balanced_accuracy", None),
         ("balanced_log_loss", None),
-        ("f1[world]", '"fit.rule=metric:f1[world]" (synaug fit) decides for it; target_prior=natural'),
-        ("accuracy", '"fit.rule=metric:accuracy" (synaug fit) decides for it'),
-        ("recall[world]", '"fit.rule=recall:world=0.9" (synaug fit) reaches such a recall'),
+        ("f1[world]", '"fit.rule=metric:f1[world]" with synaug fit decides for it; target_prior=natural'),
+        ("accuracy", '"fit.rule=metric:accuracy" with synaug fit decides for it'),
+        ("recall[world]", '"fit.rule=recall:world=0.9" with synaug fit reaches a recall of 0.9'),
         ("auroc_macro", "so others may do better by it."),
     ],
 )
