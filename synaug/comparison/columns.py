@@ -38,7 +38,8 @@ NOTES = {
     "the family",
     "outcome": "; ".join(f"{name}: {definition}" for name, definition in DEFINITIONS.items()),
     "detectable": f"true difference that this comparison finds with a probability of {100 * POWER:g} %, given the "
-    "spread that it saw, at the level of low and high; if it is larger than any possible difference (1 for a share), none can be found",
+    "spread that it saw, at the level of low and high; a value above the largest possible difference (1 for a share) "
+    "means that it finds none",
     "detectable_any_seeds": "the same with any number of seeds: to find a smaller one takes more rows",
     "low_family": f"lower end of the {INTERVAL} interval at the level of the whole family (Bonferroni): all intervals "
     f"of a family hold their true differences at once with a probability of {INTERVAL}. By it equivalence is told",

@@ -176,9 +176,9 @@ def _scores(config: Mapping[str, Any]) -> Iterator[str]:
     n_splits = max((each["n_splits"] for each in record["estimates"]), default=0)
     yield (
         f"Means over {n_splits} splits (seeds × folds: {len(record['seeds'])} × {record['n_folds']}), on rows not "
-        "used for training, with 95 % intervals (Nadeau and Bengio 2003). These are scores of the procedure that fitted "
-        "the model, on training sets that are one fold smaller. A score on the training rows would promise too much, "
-        "so none is given."
+        "used for training, with 95 % intervals (Nadeau and Bengio 2003). These are scores of the procedure that "
+        "fitted the model, on training sets that are one fold smaller. A score on the training rows would promise too "
+        "much, so none is given."
     )
     yield ""
     if is_need:
