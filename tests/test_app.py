@@ -174,7 +174,7 @@ def test_completion_knows_options_and_keys() -> None:
         (["target_prior=natural"], ["target_prior=natural needs imbalance_ratio=natural"]),
         (
             ["encoder=minilm", "encoder.model=intfloat/e5-small-v2"],
-            ["encoder.model=intfloat/e5-small-v2 would be passed"],
+            ["encoder.model=intfloat/e5-small-v2 would be ignored"],
         ),
         (["encoder=minilm", "encoder.revision=abc"], ["encoder.revision=abc would be ignored"]),
         (["foo"], ["foo is no setting: write key=value or group=option"]),

@@ -214,7 +214,7 @@ def _say(sentence: str) -> None:
 
 def _end(number: int) -> NoReturn:
     """End the process and those that it has started, whatever they do: records are whole at any moment."""
-    _say(f"{_name(number)} again: stopped at once; everything recorded is kept")
+    _say(f"{_name(number)} again: stopped at once; what is recorded is kept")
     if (multiprocessing := sys.modules.get("multiprocessing")) is not None:
         for child in multiprocessing.active_children():
             child.kill()
