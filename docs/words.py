@@ -4,7 +4,7 @@ OF_GROUPS = {
     "augmenter": "Makes synthetic rows for classes that have fewer rows than the largest. Each is a sampler with "
     "imbalanced-learn's `fit_resample`, ours or a library's. "
     "[How to choose one, and how to add your own](../../how-to/samplers.md).",
-    "classifier": "What is trained on the vectors. `mlp` is the paper's. `finetune` and `lora` train the encoder, too. "
+    "classifier": "What is trained on the vectors. `mlp` is the paper's. `finetune` and `lora` also train the encoder. "
     "[How to](../../how-to/finetune.md).",
     "dataset": "Where texts and labels come from. [Your own file](../../how-to/data.md).",
     "encoder": "Turns a text into a vector. Vectors are computed once and kept. [How to](../../how-to/encoders.md).",

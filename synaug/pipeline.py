@@ -673,7 +673,7 @@ def make_training(config: DictConfig, prepared: Prepared, *, keep: bool = False)
     if isinstance(classifier, FineTuned):
         if keep:
             raise UserError(
-                "a classifier that is fine-tuned cannot be kept, as a model holds no encoder of its own: choose a run "
+                "a fine-tuned classifier cannot be saved, as a model holds no encoder of its own: choose a run "
                 "of classifier=mlp or linear (fit.run=RUN)"
             )
         if classifier.when == settings.BATCH:

@@ -193,7 +193,9 @@ def test_rows_that_do_not_fit_are_said_in_one_sentence(data: TrainingData, monke
             return 7
 
     pool.rows = Short()  # type: ignore[assignment]
-    with pytest.raises(UserError, match=r"the 7 rows of this run, 3.0 GiB, do not fit the memory of cuda:0: train on"):
+    with pytest.raises(
+        UserError, match=r"the 7 rows of this run, 3.0 GiB, do not fit into the memory of cuda:0: train on"
+    ):
         pool.to(torch.device("cuda", 0))
 
 

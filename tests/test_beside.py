@@ -46,8 +46,8 @@ def test_accuracy_stands_beside_that_of_the_commonest_class(tmp_path: Path) -> N
     constant = 100 * COMMON / (COMMON + 3)
     found = compared(tmp_path).verdict
     (said,) = [sentence for sentence in found.advice if sentence.startswith("Accuracy")]
-    assert said.startswith(f"Accuracy (%): {baseline:.1f} by the baseline, ")
-    assert f"and {constant:.1f} by always saying class business, the commonest" in said
+    assert said.startswith(f"Accuracy (%): {baseline:.1f} for the baseline, ")
+    assert f"and {constant:.1f} for always predicting class business, the most common" in said
     assert said in found.datasets["trec"]
 
 
@@ -57,12 +57,12 @@ def test_where_decisions_cost_no_accuracy_nothing_is_said_of_a_cost(tmp_path: Pa
     scores = compared(tmp_path, "accuracy").table
     best = scores[scores["method"].isin(("best without synthesis", "best with synthesis"))]
     cost = best["value"].max() < best.loc[best["reference"] == "baseline", "reference_value"].iloc[0]
-    assert ("cost accuracy" in said) == cost
+    assert ("costs accuracy" in said) == cost
 
 
 def test_of_equal_classes_none_is_the_commonest(tmp_path: Path) -> None:
     found = compared(natural(tmp_path, times=1)).verdict
-    assert not [sentence for sentence in found.advice if "commonest" in sentence]
+    assert not [sentence for sentence in found.advice if "most common" in sentence]
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def test_of_equal_classes_none_is_the_commonest(tmp_path: Path) -> None:
     [
         ("balanced_accuracy", None),
         ("balanced_log_loss", None),
-        ("f1[world]", '"fit.rule=metric:f1[world]" (synaug fit) decides for it; target_prior=natural'),
-        ("accuracy", '"fit.rule=metric:accuracy" (synaug fit) decides for it'),
-        ("recall[world]", '"fit.rule=recall:world=0.9" (synaug fit) reaches such a recall'),
-        ("auroc_macro", "so others may do better by it."),
+        ("f1[world]", '"fit.rule=metric:f1[world]" with synaug fit decides for it; target_prior=natural'),
+        ("accuracy", '"fit.rule=metric:accuracy" with synaug fit decides for it'),
+        ("recall[world]", '"fit.rule=recall:world=0.9" with synaug fit reaches a recall of 0.9'),
+        ("auroc_macro", "so others may do better on it."),
     ],
 )
 def test_a_verdict_on_another_metric_says_by_what_methods_were_chosen(

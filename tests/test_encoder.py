@@ -479,7 +479,7 @@ def test_int8_says_its_deviation_once_and_has_an_identity_of_its_own(
     assert 0.9 < found.min() < 0.99999
     encoder.encode(["another text"])
     (said,) = [record.getMessage() for record in caplog.records if "int8" in record.getMessage()]
-    start = f"encoder.precision=int8: of {len(set(REAL_TEXTS))} texts, 1 − cosine with float32's vectors is "
+    start = f"encoder.precision=int8: for {len(set(REAL_TEXTS))} texts, 1 − cosine with the float32 vectors has "
     assert said.startswith(start)
     middle, most = (float(number) for number in re.findall(r"\d\.\de-\d\d", said))
     assert most == pytest.approx(1 - found.min(), rel=0.1)

@@ -135,8 +135,8 @@ def test_costs_are_told_of_the_method_and_with_its_choice_made_again_in_each_spl
         assert (found.low, found.high) == pytest.approx(interval(values, 4), rel=1e-5)
     assert source.measures == [COST]
     (line,), table = told(source)
-    assert line.startswith(f"on rows that did not train: {COST} {np.mean(of_run):.4g} [")
-    assert f"made again in each split {np.mean(anew):.4g} [" in line
+    assert line.startswith(f"on rows not used for training: {COST} {np.mean(of_run):.4g} [")
+    assert f"chosen again in each split {np.mean(anew):.4g} [" in line
     assert f"| {COST} | {np.mean(of_run):.4g} | " in table
     assert f"| {np.mean(anew):.4g} [" in table
     assert "in the unit of the costs that were given" in table

@@ -52,7 +52,7 @@ def test_texts_come_in_whatever_holds_them(tmp_path: Path) -> None:
         np.testing.assert_array_equal(fitted.predict_proba(texts), expected)
     again = clone(fitted).fit(as_series, pd.Series(labels, dtype="category", index=as_series.index))
     np.testing.assert_array_equal(again.predict_proba(rows), expected)
-    with pytest.raises(UserError, match="one column of texts is given: give the column itself"):
+    with pytest.raises(UserError, match="X is a table with one column: give the column itself"):
         fitted.predict(as_series.to_frame("text"))
     with pytest.raises(UserError, match="row 1: a text is expected, and there is NoneType"):
         fitted.predict([None, rows[0]])

@@ -403,7 +403,7 @@ def test_a_rule_may_be_asked_for_and_a_run_be_named(swept: Path) -> None:
         assert model.config["record"]["method"].endswith(rule.replace(":", " "))
         assert model.config["record"]["outcome"] is None
         assert {each["metric"] for each in model.config["record"]["estimates"]} > {"balanced_accuracy", "recall"}
-        assert "the run was named, and not chosen among others" in model.card
+        assert "the run was named and not chosen from several" in model.card
         assert set(model.predict(["goal team", "moon orbit"])) <= {*THREE, *([None] if "abstain" in rule else [])}
     with pytest.raises(UserError, match="no rule"):
         fitted(swept, rule="nonsense")
@@ -515,12 +515,12 @@ def test_of_vectors_that_were_brought_it_predicts_from_vectors_alone(
     ("output", "said"),
     [
         ("folder", "is a folder"),
-        ("new.csv", "is the file that is read"),
-        ("link.csv", "is the file that is read"),
-        ("model/out.csv", "lies in the folder of the model"),
-        ("model/config.json", "lies in the folder of the model"),
+        ("new.csv", "is the input file"),
+        ("link.csv", "is the input file"),
+        ("model/out.csv", "is in the model's folder"),
+        ("model/config.json", "is in the model's folder"),
         ("new.csv/out.csv", "to be a folder, which it is not"),
-        ("circle.csv", "cannot be looked at"),
+        ("circle.csv", "cannot be used"),
     ],
 )
 def test_an_output_that_cannot_be_is_refused_before_anything_is_predicted(

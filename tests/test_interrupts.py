@@ -259,9 +259,9 @@ def long_work(seconds: int, *asked: tuple[int, float]) -> subprocess.CompletedPr
 @pytest.mark.parametrize(
     ("number", "said", "error"),
     [
-        (signal.SIGINT, "Ctrl-C heard: synaug is still training", "KeyboardInterrupt"),
-        (signal.SIGTERM, "SIGTERM heard: synaug is still training", "Terminated"),
-        (signal.SIGHUP, "SIGHUP heard: synaug is still training", "Terminated"),
+        (signal.SIGINT, "Ctrl-C received: synaug is still training", "KeyboardInterrupt"),
+        (signal.SIGTERM, "SIGTERM received: synaug is still training", "Terminated"),
+        (signal.SIGHUP, "SIGHUP received: synaug is still training", "Terminated"),
     ],
 )
 def test_a_signal_is_answered_before_the_main_thread_can(number: signal.Signals, said: str, error: str) -> None:
@@ -269,7 +269,7 @@ def test_a_signal_is_answered_before_the_main_thread_can(number: signal.Signals,
     assert done.returncode == 9
     first, *_, last = done.stderr.splitlines()
     assert first.startswith(said)
-    assert "ends it at once" in done.stderr
+    assert "stops it at once" in done.stderr
     assert last == error
 
 
@@ -280,7 +280,7 @@ def test_a_signal_is_answered_before_the_main_thread_can(number: signal.Signals,
 def test_a_second_signal_ends_the_process_at_once(first: signal.Signals, second: signal.Signals) -> None:
     done = long_work(3600, (first, 0.1), (second, 2 * interrupts.AT_ONCE_SECONDS))
     assert done.returncode == 128 + second
-    assert "again: ended at once; what is recorded is kept" in done.stderr
+    assert "again: stopped at once; what is recorded is kept" in done.stderr
 
 
 def test_one_request_that_comes_twice_is_one() -> None:
@@ -296,9 +296,9 @@ def test_a_run_says_what_it_was_doing_when_it_was_interrupted(
     monkeypatch.setattr(toy.HashingEncoder, "encode", signalled(signal.SIGINT))
     outcome = program(*TOY, csv)
     said = " ".join(outcome.err.split())
-    assert "Ctrl-C heard: synaug is still embedding, and stops as soon as that can be left" in said
-    assert "Ctrl-C again ends it at once" in said
-    assert said.count("Ctrl-C heard") == 1
+    assert "Ctrl-C received: synaug is still embedding, and stops as soon as it can" in said
+    assert "Ctrl-C again stops it at once" in said
+    assert said.count("Ctrl-C received") == 1
 
 
 def test_in_a_notebook_no_second_signal_ends_the_process() -> None:
@@ -348,5 +348,5 @@ def test_a_block_within_another_is_the_same_to_whoever_presses_ctrl_c(capsys: py
             within()
         assert signal.getsignal(signal.SIGINT) == before
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count("Ctrl-C heard") == 1
-    assert "Ctrl-C again ends it at once" in said
+    assert said.count("Ctrl-C received") == 1
+    assert "Ctrl-C again stops it at once" in said

@@ -112,7 +112,7 @@ def test_what_decides_vectors_is_kept_and_where_they_are_made_may_change(
     with pytest.raises(UserError, match=rf"encoder\.{decisive} decides what vectors are"):
         load_model(place, {decisive: 3})
     if kind == "static":
-        with pytest.raises(UserError, match=r"encoder\.device is no setting of the model's encoder, StaticEncoder"):
+        with pytest.raises(UserError, match=r"encoder\.device is not a setting of the model's encoder, StaticEncoder"):
             load_model(place, {"device": "cpu"}).predict(TEXTS)
     # Another model is refused by what differs, and one that is gone by where to say so.
     tokenizer = next(moved.rglob("tokenizer.json"))

@@ -221,5 +221,5 @@ def test_sizes_need_not_be_told(tmp_path: Path, sizes: Any) -> None:
 
 
 def test_a_path_is_no_encoder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r'is no encoder: give where it lies, \{"model": \'/models/minilm\'\}'):
+    with pytest.raises(UserError, match=r'is not an encoder: give its place as \{"model": \'/models/minilm\'\}'):
         load_model(signed(tmp_path / "model"), "/models/minilm")

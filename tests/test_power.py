@@ -57,7 +57,7 @@ def test_of_the_smaller_difference_that_is_named_every_second_one_is_found(n_see
         f"find a true difference of about {points:.1f} points of balanced accuracy with a probability of 80 %" in said
     )
     assert said.startswith(f"10 folds of 200 test rows and {n_seeds} seed")
-    assert f"and one of {0.7 * points:.1f} points every second time. This holds for one scenario alone" in said
+    assert f"and one of {0.7 * points:.1f} points half of the time. This holds for one scenario alone" in said
 
 
 def test_before_a_sweep_it_is_what_the_spread_of_such_rows_gives_afterwards() -> None:

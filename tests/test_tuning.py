@@ -549,8 +549,8 @@ def test_a_run_within_batches_is_recorded_as_one_with_synthesis(run: Callable[..
     ("given", "said"),
     [
         (["classifier.when=batch", "augmenter=adasyn"], "cannot make rows as ADASYN does"),
-        (["classifier.when=batch", "standardize=true"], "standardize=true scales vectors once and for all"),
-        (["augmenter=texts", "augmenter.path=WRITTEN"], "brings texts with vectors of the encoder as it was"),
+        (["classifier.when=batch", "standardize=true"], "standardize=true scales vectors once, but"),
+        (["augmenter=texts", "augmenter.path=WRITTEN"], "uses vectors from before the encoder is tuned"),
         (["classifier.rank=-1"], "classifier.rank=-1 must be at least 0"),
         (["classifier.when=later"], "classifier.when=later must be one of features, batch"),
     ],
@@ -569,4 +569,4 @@ def test_what_cannot_be_tuned_is_said_before_anything_is_encoded(
 def test_an_encoder_without_weights_cannot_be_tuned(program: Program, csv: str) -> None:
     done = program(*TOY, csv, "classifier=lora")
     assert done.code == 1
-    assert "encoder._target_=tests.toy.HashingEncoder has no weights that could be fine-tuned" in done.err
+    assert "encoder._target_=tests.toy.HashingEncoder has no weights to fine-tune" in done.err

@@ -112,4 +112,4 @@ class ReplayedStep:
         except RuntimeError as error:  # of a loss or a classifier of the user's own that must wait for a number
             self._cannot = True
             reason = " ".join(str(error).split())
-            log.info("steps are not recorded as a CUDA graph (%s): each is taken by itself", reason)
+            log.info("training steps run one by one, as they cannot be recorded as a CUDA graph (%s)", reason)

@@ -228,7 +228,7 @@ def _are_texts(X: Any) -> bool:
         raise UserError("one text is given where several are expected: give a list, [text]")
     shape: Any = getattr(X, "shape", ())
     if len(shape) == 2 and shape[1] == 1 and shape[0] and isinstance(np.asarray(X)[0, 0], str):
-        raise UserError('a table of one column of texts is given: give the column itself, table["text"] or X[:, 0]')
+        raise UserError('X is a table with one column: give the column itself, table["text"] or X[:, 0]')
     if getattr(X, "ndim", 1) != 1 or not hasattr(X, "__len__") or not len(X):
         return False
     return any(isinstance(row, str) for row in X)

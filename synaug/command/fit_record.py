@@ -201,8 +201,8 @@ def _served(
     of_taken = zip(runs["folder"][is_taken], runs["identity"][is_taken], strict=True)
     if not all(kept.is_there(Path(folder), evidence.records[identity]) for folder, identity in of_taken):
         log.warning(
-            "other runs of %s lack their log probabilities, so the model card does not have the scores of %s with the "
-            "choice of the method made again in each split",
+            "other runs of %s lack their log probabilities, so the model card cannot give the scores of %s with the "
+            "method chosen again in each split",
             found.scenario.label,
             need.name,
         )

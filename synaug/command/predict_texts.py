@@ -123,13 +123,13 @@ def _output(given: Path, asked: argparse.Namespace) -> Path:
     try:
         path = given.resolve()
     except (OSError, RuntimeError) as error:  # links in a circle
-        raise UserError(f"--output {given} cannot be looked at ({error}): give another file") from error
+        raise UserError(f"--output {given} cannot be used ({error}): give another file") from error
     if path.is_dir():
         raise UserError(f"--output {given} is a folder: give a file in it")
     if asked.file != STDIN and path == Path(asked.file).resolve():
-        raise UserError(f"--output {given} is the file that is read, which would be replaced: give another file")
+        raise UserError(f"--output {given} is the input file, which would be replaced: give another file")
     if path.is_relative_to(asked.model.resolve()):
-        raise UserError(f"--output {given} lies in the folder of the model, which holds its files alone: give another")
+        raise UserError(f"--output {given} is in the model's folder, which is only for the model: give another file")
     problem = None if path.exists() and not path.is_file() else unwritable(path)  # a device has no new file beside it
     if problem is not None:
         raise UserError(f"--output {given} {problem}: give another file")
@@ -172,7 +172,7 @@ def _rows(asked: argparse.Namespace, model: "Model") -> tuple[list[str], Iterato
     if asked.file == STDIN:
         for name in ("vectors", "separator", "quoting"):
             if getattr(asked, name) is not None:
-                raise UserError(f"--{name} is for files, and standard input has a text a line: leave it out")
+                raise UserError(f"--{name} is for files, but standard input has one text per line: leave it out")
         return ["text"], _of_texts(model, (([line], line) for line in _lines()), None, "line")
     from synaug.dataset.unlabelled import UnlabelledTable
     from synaug.encoder.vector_files import ARRAYS, VectorFile
@@ -184,7 +184,7 @@ def _rows(asked: argparse.Namespace, model: "Model") -> tuple[list[str], Iterato
         raise UserError(f"{asked.file} is a folder: give one file in it")
     if not path.exists():
         near = nearest(path.name, [each.name for each in path.parent.glob("*")] if path.parent.is_dir() else [])
-        raise UserError(f"{asked.file} is not a file{near or ': give the path of one that is there'}")
+        raise UserError(f"{asked.file} is not a file{near or ': give the path of an existing file'}")
     if path.suffix.lower() in ARRAYS:
         read = VectorFile(path, "--vectors", asked.vectors or "").read()
         as_vectors(read.rows[:1], model.head.n_features)  # told before a line is written
@@ -222,14 +222,14 @@ def _lines() -> Iterator[str]:
         If it is closed, or a line of it is not UTF-8 or has a NUL, as of a file.
     """
     if sys.stdin is None or sys.stdin.closed:
-        raise UserError("standard input is closed: give texts there, one a line, or name a file")
+        raise UserError("standard input is closed: give texts there, one per line, or name a file")
     stream = getattr(sys.stdin, "buffer", None)
     # What is not UTF-8 becomes surrogates, so that its line is known.
     lines = sys.stdin if stream is None else TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline=None)
     for number, line in enumerate(lines, start=1):
         if NO_TEXT.search(line):
             raise UserError(
-                f"line {number} of standard input is not UTF-8, or has a NUL: give it as UTF-8 (e.g. through "
+                f"line {number} of standard input is not UTF-8, or has a NUL: convert it to UTF-8 (e.g. with "
                 "iconv -f latin1 -t utf-8)"
             )
         yield line.rstrip("\n")

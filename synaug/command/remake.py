@@ -124,8 +124,8 @@ def remake(wanted: Wanted) -> Remade:
     config = recorded_config(wanted, recorded)
     if config.classifier.get("_target_") == FINE_TUNED:
         raise UserError(
-            f"{wanted.folder} was fine-tuned, so that its rows lie where its own encoders put them and cannot be made "
-            "again here: give a run of classifier=mlp or linear"
+            f"{wanted.folder} was fine-tuned: its rows are vectors of encoders that were not kept, so they cannot be "
+            "made again: give a run of classifier=mlp or linear"
         )
     sources = same_sources(wanted, recorded, config)
     # Not before: these import torch.

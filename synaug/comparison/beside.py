@@ -60,7 +60,7 @@ def accuracies(
             continue
         constant = float(np.mean([by_split[split][commonest] / by_split[split].sum() for split in splits]))
         several = (all_rows * UNEQUAL >= all_rows[commonest]).sum() > 1
-        what = f"class {names[commonest]}, {'one of the commonest' if several else 'the commonest'}"
+        what = f"class {names[commonest]}, {'one of the most common' if several else 'the most common'}"
         balanced = _aims_at_all_alike(evidence, scenario)
         said[scenario] = _sentence(wide.loc[splits].mean().to_dict(), what, constant, balanced, named)
     return said
@@ -69,10 +69,10 @@ def accuracies(
 def _sentence(means: Mapping[Any, float], commonest: str, constant: float, balanced: bool, named: str) -> str:
     baseline, without, with_it = (f"{100 * means[method]:.1f}" for method in SHOWN)
     cost = balanced and max(means[BEST_WITHOUT_SYNTHESIS], means[BEST_WITH_SYNTHESIS]) < means[BASELINE]
-    why = ": decisions that serve all classes alike cost accuracy" if cost and named != ACCURACY else ""
+    why = ": treating all classes equally costs accuracy" if cost and named != ACCURACY else ""
     return (
-        f"Accuracy (%): {baseline} by the baseline, {without} by the best without synthesis, {with_it} by the best "
-        f"with it, and {100 * constant:.1f} by always saying {commonest}{why}."
+        f"Accuracy (%): {baseline} for the baseline, {without} for the best without synthesis, {with_it} for the best "
+        f"with it, and {100 * constant:.1f} for always predicting {commonest}{why}."
     )
 
 
@@ -105,14 +105,14 @@ def of_another_metric(evidence: Evidence, metric: str, scenarios: Collection[Sce
     balanced = all(_aims_at_all_alike(evidence, scenario) for scenario in scenarios)
     if not balanced and metric in (ACCURACY, "log_loss"):
         return None
-    by = "class-balanced log loss, which counts all classes alike" if balanced else "log loss"
-    said = f"Methods and rules were chosen by {by}, and not by {in_words(metric)}, so others may do better by it."
+    by = "class-balanced log loss, which weighs all classes equally," if balanced else "log loss"
+    said = f"Methods and rules were chosen by {by} and not by {in_words(metric)}, so others may do better on it."
     of_class = class_metric(metric)
     asked = []
     if metric in OF_ALL or (of_class and of_class[0] == "f1"):
-        asked.append(f'"fit.rule=metric:{metric}" (synaug fit) decides for it')
+        asked.append(f'"fit.rule=metric:{metric}" with synaug fit decides for it')
     elif of_class:
-        asked.append(f'"fit.rule={of_class[0]}:{of_class[1]}=0.9" (synaug fit) reaches such a {of_class[0]}')
+        asked.append(f'"fit.rule={of_class[0]}:{of_class[1]}=0.9" with synaug fit reaches a {of_class[0]} of 0.9')
     if balanced and metric not in RANKED:
-        asked.append(f"target_prior={NATURAL} (a new sweep) decides for the frequencies of the data")
+        asked.append(f"target_prior={NATURAL} in a new sweep decides for the class frequencies of the data")
     return f"{said} {'; '.join(asked)}." if asked else said

@@ -31,14 +31,15 @@ NOTES = {
     "reference_value": "mean of the reference over the common splits",
     "gain": "mean difference, the method's less the reference's",
     "low": f"lower end of the {INTERVAL} interval of the gain, adjusted as p_holm is: low and high lie on one side of "
-    f"0 exactly where p_holm is below {LEVEL:g}. An end beyond the differences that the metric allows (−1 to 1 of a "
-    "share) is moved to the nearest of these: no true difference lies beyond, so nothing else changes",
+    f"0 exactly where p_holm is below {LEVEL:g}. An end outside what the metric allows for a difference (−1 to 1 for a "
+    "share) is moved to the nearest value that it allows; nothing else changes",
     "high": "its upper end",
     "p_holm": "two-sided p-value of the corrected t-test (Nadeau and Bengio 2003), adjusted by Holm's step-down over "
     "the family",
     "outcome": "; ".join(f"{name}: {definition}" for name, definition in DEFINITIONS.items()),
     "detectable": f"true difference that this comparison finds with a probability of {100 * POWER:g} %, given the "
-    "spread that it saw, at the level of low and high; larger than any difference can be (1 of a share): it finds none",
+    "spread that it saw, at the level of low and high; a value above the largest possible difference (1 for a share) "
+    "means that it finds none",
     "detectable_any_seeds": "the same with any number of seeds: to find a smaller one takes more rows",
     "low_family": f"lower end of the {INTERVAL} interval at the level of the whole family (Bonferroni): all intervals "
     f"of a family hold their true differences at once with a probability of {INTERVAL}. By it equivalence is told",

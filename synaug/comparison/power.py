@@ -126,7 +126,7 @@ def sentence_before(test_rows: ArrayLike, n_folds: int, n_seeds: int) -> str:
     return (
         f"{counted(n_folds, 'fold')} of {counted(n_test_rows, 'test row')}{smallest} and {counted(n_seeds, 'seed')} "
         f"find a true difference of about {points:.1f} points of balanced accuracy with a probability of "
-        f"{100 * POWER:g} %, and one of {EVERY_SECOND * points:.1f} points every second time. This holds for one "
+        f"{100 * POWER:g} %, and one of {EVERY_SECOND * points:.1f} points half of the time. This holds for one "
         f"scenario alone, if methods disagree on {100 * DISAGREEMENT:g} % of the rows; more seeds can lower the "
         f"{points:.1f} points to about {100 * found.with_any_seeds:.1f} at best"
     )

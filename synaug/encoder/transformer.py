@@ -277,8 +277,8 @@ class TransformerEncoder:
         rounded = self._embed(self._models[0], some)
         cosines = (exact * rounded).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rounded, axis=1)
         log.info(
-            "encoder.precision=int8: of %d texts, 1 − cosine with float32's vectors is %.1e in the median and "
-            "%.1e at most",
+            "encoder.precision=int8: for %d texts, 1 − cosine with the float32 vectors has a median of %.1e and "
+            "a maximum of %.1e",
             len(some),
             1 - np.median(cosines),
             1 - cosines.min(),

@@ -45,8 +45,8 @@ def promised(record: Mapping[str, Any]) -> list[str]:
     if anew:
         several = len(anew) > 1
         again = ", ".join(f"{shown(_name(each)) if several else ''} {_with_interval(each)}".strip() for each in anew)
-        said.append(f"with the choice of the method made again in each split {again}")
-    return [f"on rows that did not train: {'; '.join(said)}"]
+        said.append(f"with the method chosen again in each split {again}")
+    return [f"on rows not used for training: {'; '.join(said)}"]
 
 
 def _front(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
 def _verdict(record: Mapping[str, Any]) -> Iterator[str]:
     yield f"Scenario: {_text(record['scenario'])}."
     if not record["chosen"]:
-        yield "There is no verdict: the run was named, and not chosen among others."
+        yield "There is no verdict, as the run was named and not chosen from several."
         return
     if record["outcome"] is None:
         yield "There is no verdict, as methods with synthesis were not compared with methods without."
@@ -164,7 +164,7 @@ def _verdict(record: Mapping[str, Any]) -> Iterator[str]:
     else:
         kind = "with" if record["outcome"] == "better" else "without"
         yield f"{_text(record['verdict'][:1].upper() + record['verdict'][1:])}."
-        yield f"So the method is one {kind} synthesis."
+        yield f"So the method was chosen from those {kind} synthesis."
         among = "these"
     yield (
         f"Among {among}, it has the lowest mean loss on out-of-fold rows. No test score was used to choose among them."
@@ -175,10 +175,10 @@ def _scores(config: Mapping[str, Any]) -> Iterator[str]:
     record, is_need = config["record"], _is_need(config["decision"])
     n_splits = max((each["n_splits"] for each in record["estimates"]), default=0)
     yield (
-        f"Means over {n_splits} splits (seeds × folds: {len(record['seeds'])} × {record['n_folds']}) of rows that "
-        "did not train, with 95 % intervals (Nadeau and Bengio 2003). These are scores of the procedure that fitted "
-        "the model, on training sets that are one fold smaller. A score on the training rows would promise too much: "
-        "none is given."
+        f"Means over {n_splits} splits (seeds × folds: {len(record['seeds'])} × {record['n_folds']}), on rows not "
+        "used for training, with 95 % intervals (Nadeau and Bengio 2003). These are scores of the procedure that "
+        "fitted the model, on training sets that are one fold smaller. A score on the training rows would promise too "
+        "much, so none is given."
     )
     yield ""
     if is_need:
@@ -188,17 +188,17 @@ def _scores(config: Mapping[str, Any]) -> Iterator[str]:
     if record["picked"]:
         n_anew = max(each["n_splits"] for each in record["picked"])
         over = f" (over the {n_anew} splits that all methods have)" if n_anew != n_splits else ""
-        also = " A threshold, if there is one to choose, is chosen on these rows in both columns." if is_need else ""
+        also = " In both columns, any threshold is chosen on these rows." if is_need else ""
         kind = (
-            " Neither column shows that the verdict, which rests on the same test rows, chose between methods with "
-            "and without synthesis."
+            " Neither column allows for the choice between methods with and without synthesis, which the verdict made "
+            "on the same test rows."
             if record["outcome"] is not None
             else ""
         )
         yield ""
         yield (
-            "The means in the second column do not show that this method was chosen among others. In the last column "
-            f"it is chosen again in each split, on the out-of-fold rows of that split alone{over}.{also} Where the two "
+            "The means in the second column do not allow for the choice of this method. In the last column, the method "
+            f"is chosen again in each split, on the out-of-fold rows of that split alone{over}.{also} Where the two "
             f"differ, trust the last column.{kind}"
         )
 
@@ -210,13 +210,13 @@ def _is_need(decision: Mapping[str, Any]) -> bool:
 
 def _about_the_need(decision: Mapping[str, Any]) -> str:
     """What must be known to read the scores of a decision that serves a need."""
-    where = "The scores hold at the class frequencies of the data set, which the test rows have, too."
+    where = "The scores hold at the class frequencies of the data set, which are also those of the test rows."
     if decision["costs"] is not None:
         return f"The cost of a row is in the unit of the costs that were given. {where}"
     if decision.get("abstain_below") is not None:
         return (
             "Coverage is the share of rows that get a class, and risk the share of these that are wrong. The other "
-            f"scores are of all rows, each decided for its likeliest class. {where}"
+            f"scores count all rows, each with its most likely class. {where}"
         )
     return f"What was asked for: {_text(decision['name'])}. {where}"
 
@@ -304,7 +304,7 @@ def _abstains(decision: Mapping[str, Any]) -> str:
     below = decision.get("abstain_below")
     if below is None:
         return ""
-    return f", which names no class (None, or an empty cell of a csv) where its probability is below {below:g}"
+    return f", which names no class (None, or an empty cell in a csv) if its probability is below {below:g}"
 
 
 def _with_interval(each: Mapping[str, Any]) -> str:

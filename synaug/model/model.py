@@ -99,7 +99,7 @@ class Model:
             encoder.identity()
         except UserError as error:
             raise UserError(
-                f"{error}; encoder.model=FOLDER says where the encoder of a model is now (in Python, "
+                f"{error}; if the encoder has moved, give encoder.model=FOLDER (in Python, "
                 'synaug.load_model(folder, {"model": FOLDER}))'
             ) from error
         refuse_another(encoder, about["identity"])
@@ -205,7 +205,7 @@ def load_model(folder: str | Path, encoder: Any = None) -> Model:
         If there is no model, a file of it was altered, or what is given is no encoder.
     """
     if isinstance(encoder, str | Path):
-        raise UserError(f'encoder={str(encoder)!r} is no encoder: give where it lies, {{"model": {str(encoder)!r}}}')
+        raise UserError(f'encoder={str(encoder)!r} is not an encoder: give its place as {{"model": {str(encoder)!r}}}')
     stored = folders.read(Path(folder))
     config = {key: value for key, value in stored.config.items() if key not in folders.OF_THE_FOLDER}
     places = encoder if isinstance(encoder, Mapping) else None

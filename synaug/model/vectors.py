@@ -49,7 +49,7 @@ def made(settings: Mapping[str, Any], places: Mapping[str, Any]) -> "Encoder":
     others = [key for key in places if key not in known]
     if others:
         raise UserError(
-            f"encoder.{others[0]} is no setting of the model's encoder, {name}: leave it out (it has "
+            f"encoder.{others[0]} is not a setting of the model's encoder, {name}: leave it out (it has "
             f"{', '.join(f'encoder.{key}' for key in PLACES if key in known)})"
         )
     arguments = {key: value for key, value in moved(settings, places).items() if not key.startswith("_")}

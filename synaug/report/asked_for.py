@@ -73,11 +73,11 @@ def needs(results: Results) -> Table | None:
     )
     return Table(
         "needs",
-        "What you asked of decisions",
+        "The decisions you asked for",
         "From the log probabilities that runs kept; nothing was trained. In each split the threshold was chosen on "
-        "out-of-fold rows, and what it gives was measured on test rows, at their own class frequencies."
+        "out-of-fold rows, and its results were measured on test rows, at their own class frequencies."
         f"{kept if {1, 2} & {*said} else ''} “Over none” compares with no augmentation under the same need, split by "
-        "split. The baseline and the best without and with synthesis stand first, each under its own rule: they show "
+        "split. The baseline and the best without and with synthesis come first, each under its own rule, to show "
         "what the need changes. These intervals are not corrected for the number of methods.",
         (*_several(results), "method", "need", "on test rows"),
         [labels[place] for place in said],
@@ -132,7 +132,7 @@ def lines(later: Later) -> list[str]:
     )
     more = len(said) - limits.NEEDS_SAID
     rest = [f"  … and {words.counted(more, 'line')} more in {files}"] if more > 0 else []
-    lead = "what you asked of decisions, on test rows (means over splits):"
+    lead = "the decisions you asked for, on test rows (means over splits):"
     return [wrapped("\n".join([lead, *said[: limits.NEEDS_SAID], *rest]))]
 
 

@@ -42,7 +42,7 @@ OF_NEEDS = {
     "kept": "share of splits whose test rows have what was asked; 1 is every split; those without a test row of the "
     "class are left out",
     "reached": "share of splits whose out-of-fold rows have a threshold that gives what was asked; in the others the "
-    "nearest was taken, and with no out-of-fold row of the class, no threshold was chosen; empty for their own rules",
+    "nearest was taken, and with no out-of-fold row of the class, no threshold was chosen; empty under their own rules",
     "threshold": "of two classes, the probability from which the class that the need names (of a matrix and a metric "
     "of all classes, the second) is decided for, at the data set's class frequencies; mean over splits",
     "gain, gain_low, gain_high": "mean over splits of the difference from no augmentation with the plain loss under "

@@ -117,10 +117,10 @@ class Listener:
 
     def _sentence(self, number: int) -> str:
         doing = sign_of_life.under_way()
-        waits = f"synaug is still {doing}, and stops as soon as that can be left" if doing else "synaug is stopping"
+        waits = f"synaug is still {doing}, and stops as soon as it can" if doing else "synaug is stopping"
         again = f"{CTRL_C} again" if number == signal.SIGINT else f"another one, or {CTRL_C},"
-        then = f"; {again} ends it at once" if self.ends_process else ""
-        return f"{_name(number)} heard: {waits}{then}"
+        then = f"; {again} stops it at once" if self.ends_process else ""
+        return f"{_name(number)} received: {waits}{then}"
 
 
 _listener: Listener | None = None
@@ -214,7 +214,7 @@ def _say(sentence: str) -> None:
 
 def _end(number: int) -> NoReturn:
     """End the process and those that it has started, whatever they do: records are whole at any moment."""
-    _say(f"{_name(number)} again: ended at once; what is recorded is kept")
+    _say(f"{_name(number)} again: stopped at once; what is recorded is kept")
     if (multiprocessing := sys.modules.get("multiprocessing")) is not None:
         for child in multiprocessing.active_children():
             child.kill()

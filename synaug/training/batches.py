@@ -87,8 +87,8 @@ class RowPool:
             if not is_out_of_memory(error):
                 raise
             raise UserError(
-                f"the {len(self.rows)} rows of this run, {self.rows.nbytes / 2**30:.1f} GiB, do not fit the memory of "
-                f"{device}: train on the CPU with trainer.accelerator=cpu"
+                f"the {len(self.rows)} rows of this run, {self.rows.nbytes / 2**30:.1f} GiB, do not fit into "
+                f"the memory of {device}: train on the CPU with trainer.accelerator=cpu"
             ) from error
         return self
 

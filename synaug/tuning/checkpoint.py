@@ -43,7 +43,7 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
             return tensors, json.loads(file.metadata()[STATE])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        log.warning("the training that was broken off cannot be read from %s and begins anew (%s)", path, error)
+        log.warning("the interrupted training cannot be read from %s, so it starts again (%s)", path, error)
         return None
 
 

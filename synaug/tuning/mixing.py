@@ -98,7 +98,7 @@ def partners(sampler: object) -> Partner:
     """
     raise UserError(
         f"classifier.when=batch cannot make rows as {name_of(sampler)} does: choose augmenter=smote, mixup, remix, "
-        "random or none, or classifier.when=features, which any augmenter serves"
+        "random or none, or classifier.when=features, which takes any augmenter"
     )
 
 

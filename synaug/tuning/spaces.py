@@ -242,7 +242,7 @@ def tuned_spaces(tuning: Tuning, data: TrainingData, neighbours: Path) -> TunedS
                 _ = split.chosen
                 split.forget()
     steps = [split.chosen.step for split in splits]
-    log.info("encoders are taken after %d to %d steps, as out-of-fold rows chose", min(steps), max(steps))
+    log.info("encoders are taken after %d to %d steps, as chosen on out-of-fold rows", min(steps), max(steps))
     return TunedSpaces(
         found,
         encoded,

@@ -457,7 +457,7 @@ class TunedStack(LightningModule):
                 name.removeprefix("watcher."): each for name, each in tensors.items() if name.startswith("watcher.")
             }
             self.watcher.restore(of_watcher, state["watcher"])
-        log.info("going on with a training that was broken off after step %d of %d", self.step, self.looks[-1])
+        log.info("continuing a training that was interrupted after step %d of %d", self.step, self.looks[-1])
         return tensors
 
     def _restore_moments(self, tensors: Mapping[str, torch.Tensor]) -> None:

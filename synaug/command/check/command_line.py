@@ -98,16 +98,18 @@ def check_flags(flags: Sequence[str], overrides: Sequence[str]) -> None:
         return
     what = [flag for flag in WHAT_TO_DO if getattr(given, flag.removeprefix("--").replace("-", "_"))]
     if len(what) > 1:
-        remedy = "leave --multirun out" if "--multirun" in what else "give one of them"
-        raise UserError(f"{what[0]} and {what[1]} each say what is to be done: {remedy}")
+        remedy = "leave --multirun out" if "--multirun" in what else "give only one of them"
+        raise UserError(f"{what[0]} and {what[1]} cannot be used together: {remedy}")
     for flag, value in (("--resolve", given.resolve), ("--package", given.package)):
         if value and given.cfg is None:
-            raise UserError(f"{flag} is for settings that are shown, and nothing is: add --cfg job, or leave it out")
+            raise UserError(f"{flag} only works together with --cfg: add --cfg job, or leave it out")
     if given.shell_completion and not any(each.startswith(OF_COMPLETION) for each in overrides):
-        raise UserError("--shell-completion says too little: synaug completion bash (or zsh, fish) sets it up")
+        raise UserError(
+            "--shell-completion is not enough: set up completion with synaug completion bash (or zsh, fish)"
+        )
     rerun = given.experimental_rerun
     if rerun is not None and not Path(rerun).is_file():
-        raise UserError(f"--experimental-rerun {rerun} is no file: give the command of that run again instead")
+        raise UserError(f"--experimental-rerun {rerun} is not a file: give the command of that run again instead")
 
 
 def _file_problem(path: Path, config_dir: str | None) -> str | None:

@@ -25,21 +25,21 @@ def fine_tuning_problems(config: DictConfig) -> Iterator[str]:
         return  # whoever makes it alone has said so
     if not isinstance(encoder, TransformerEncoder):
         yield (
-            f"encoder._target_={config.encoder.get('_target_')} has no weights that could be fine-tuned: choose a "
+            f"encoder._target_={config.encoder.get('_target_')} has no weights to fine-tune: choose a "
             "transformer, e.g. encoder=minilm or huggingface, or classifier=mlp"
         )
     if classifier.rank and importlib.util.find_spec("peft") is None:
         yield f"classifier.rank={classifier.rank} needs a package that is not installed: pip install 'synaug[finetune]'"
     if augmenter_brings_texts(config.augmenter):
         yield (
-            "augmenter=texts brings texts with vectors of the encoder as it was, which a classifier that is fine-tuned "
+            "augmenter=texts uses vectors from before the encoder is tuned, which a fine-tuned classifier "
             "cannot use: choose another augmenter, or classifier=mlp"
         )
     elif classifier.when == BATCH:
         yield from _mixing_problems(config.augmenter)
     if classifier.when == BATCH and config.standardize:
         yield (
-            "standardize=true scales vectors once and for all, but with classifier.when=batch they change with every "
+            "standardize=true scales vectors once, but with classifier.when=batch they change with every "
             "step: set standardize=false, or classifier.when=features"
         )
 

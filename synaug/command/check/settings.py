@@ -242,6 +242,6 @@ def _at_odds(config: DictConfig, reference: DictConfig, wrong_settings: Iterable
         for key in ("model", "revision"):
             if encoder.get(key) != own.get(key):
                 yield (
-                    f"encoder.{key}={written(encoder.get(key))} would be passed over, as this encoder is read from "
+                    f"encoder.{key}={written(encoder.get(key))} would be ignored, as this encoder is loaded from "
                     f"the package {package.partition('/')[0]}: choose encoder=huggingface encoder.model=... instead"
                 )

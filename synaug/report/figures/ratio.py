@@ -81,7 +81,7 @@ def _draw(results: Results, metric: str) -> Drawing | None:
     if len(panels) > len(shown):
         notes.append(f"{len(panels) - len(shown)} of {len(panels)} data sets and settings are left out here.")
     if len(_with_several(results)) < len(results.panels):
-        notes.append("Data sets and settings with one ratio have no panel.")
+        notes.append("Data sets and settings with only one ratio have no panel.")
     if left_out:
         notes.append(f"Left out: {words.listed(left_out)}.")
     return Drawing(
