@@ -120,7 +120,7 @@ def test_what_decides_vectors_is_kept_and_where_they_are_made_may_change(
     with pytest.raises(UserError, match="not the one that the model was fitted with"):
         load_model(place, {"model": str(moved)}).predict(TEXTS)
     shutil.rmtree(moved)
-    with pytest.raises(UserError, match=r"encoder\.model=FOLDER says where"):
+    with pytest.raises(UserError, match=r"if the encoder has moved, give encoder\.model=FOLDER"):
         load_model(place, {"model": str(moved)}).predict(TEXTS)
 
 
