@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 import synaug
+from synaug.command import before_a_sweep
 from synaug.command.before_a_sweep import NothingCanStartError
 from synaug.errors import UserError
 from tests import toy
@@ -161,3 +163,9 @@ def test_empty_rows_and_rare_classes_are_told_at_once(program: Program, tmp_path
     ) in said
     drop = ["dataset.drop_empty=true", "dataset.min_per_class=4"]
     assert program(*TOY, f"dataset.path={csv}", "augmenter=none", "max_steps=8", *drop).code == 0
+
+
+def test_what_only_the_nodes_of_a_cluster_have_is_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(before_a_sweep, "_composed", lambda *_: pytest.fail("looked at here"))
+    launcher = {"_target_": "hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher"}
+    before_a_sweep.refuse_if_nothing_can_start([["n_folds=500"]], OmegaConf.create({"hydra": {"launcher": launcher}}))

@@ -66,7 +66,9 @@ def refuse_if_nothing_can_start(grid: Sequence[Sequence[str]], config: DictConfi
     NothingCanStartError
         If every job has something wrong; each sentence is in it once.
     """
-    check = _Check(on_this_machine=str(config.hydra.launcher._target_).endswith(ON_THIS_MACHINE))
+    if not str(config.hydra.launcher._target_).endswith(ON_THIS_MACHINE):
+        return  # files, packages and devices are those of the machines that the jobs will run on
+    check = _Check()
     problems: dict[str, None] = {}  # in their order
     with busy("checking the sweep before its first job"):
         for job in grid:
@@ -79,24 +81,16 @@ def refuse_if_nothing_can_start(grid: Sequence[Sequence[str]], config: DictConfi
 
 
 class _Check:
-    """What is wrong with a job; what jobs share is looked at once.
+    """What is wrong with a job; what jobs share is looked at once."""
 
-    Parameters
-    ----------
-    on_this_machine
-        Whether the jobs will find the devices and packages that there are here.
-    """
-
-    def __init__(self, *, on_this_machine: bool) -> None:
-        self.on_this_machine = on_this_machine
+    def __init__(self) -> None:
         self._texts: tuple[str, LabelledTexts] | None = None
         self._of_data: dict[str, Exception] = {}
 
     def problem(self, config: DictConfig, job: Sequence[str]) -> str | None:
         """The sentence of what keeps a job from starting; None if nothing does, or a fault of the program."""
-        try:
-            composed = _composed(config, job)
-        except (HydraException, OmegaConfBaseException):  # which Hydra says once for all jobs
+        composed = _composed(config, job)
+        if composed is None:
             return None
         with _as_a_job(composed.hydra):
             try:
@@ -114,8 +108,6 @@ class _Check:
         if not plan_of(job.config, job.folder, identity).compute:
             return
         texts = self._settled(job.config)
-        if not self.on_this_machine:
-            return
         with garbage_collection.paused():
             check_parts(job.config, reference)
             from synaug.pipeline import make_augmenters, make_loss
@@ -158,9 +150,12 @@ def _texts_that_can_be_split(config: DictConfig) -> LabelledTexts:
     return texts
 
 
-def _composed(config: DictConfig, job: Sequence[str]) -> Composed:
-    """Compose a job as Hydra's launchers do."""
-    composed = GlobalHydra.instance().config_loader().load_sweep_config(config, list(job))
+def _composed(config: DictConfig, job: Sequence[str]) -> Composed | None:
+    """Compose a job as Hydra's launchers do; None where that cannot be, which Hydra says once for all jobs."""
+    try:
+        composed = GlobalHydra.instance().config_loader().load_sweep_config(config, list(job))
+    except (HydraException, OmegaConfBaseException):
+        return None
     with read_write(composed), open_dict(composed):
         composed.hydra.job.id = composed.hydra.job.num = 0
     with _as_a_job(composed):

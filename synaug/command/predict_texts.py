@@ -121,6 +121,8 @@ def _output(given: Path, asked: argparse.Namespace) -> Path:
         If it is a folder, cannot be written, is the file that is read, or lies among a model's files.
     """
     try:
+        if given.is_fifo() or given.is_char_device():  # written into, never replaced
+            return given
         path = given.resolve()
     except (OSError, RuntimeError) as error:  # links in a circle
         raise UserError(f"--output {given} cannot be used ({error}): give another file") from error

@@ -39,11 +39,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises
     ------
     OSError
-        If the folder or the file cannot be written, e.g. because the disk is full; it names `path`. If a device, a pipe
-        or the like stands there: whoever may write anywhere would put a file in the place of ``/dev/null``.
+        If the folder or the file cannot be written, e.g. because the disk is full; it names `path`. If a device
+        stands there: whoever may write anywhere would put a file in the place of ``/dev/null``.
     """
-    if _is_special(path):
-        raise FileExistsError(EEXIST, "no regular file, which could be replaced", str(path))
+    if _is_device(path):
+        raise FileExistsError(EEXIST, "a device, which no file may replace", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not mkstemp, whose mode 0600 would hide a shared cache from others.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_ENDING}")
@@ -177,9 +177,9 @@ def _flush_folder(path: Path) -> None:
         os.close(number)
 
 
-def _is_special(path: Path) -> bool:
-    """Whether something stands at a path, or where it leads to, that is neither a file nor a folder."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+def _is_device(path: Path) -> bool:
+    """Whether a device stands at a path, or where it leads to; a pipe in a cache's place is damage, which is mended."""
+    return path.is_char_device() or path.is_block_device()
 
 
 def open_regular(path: Path) -> BufferedReader:

@@ -43,7 +43,8 @@ def _parts(value: object) -> Iterable[bytes]:
             yield from _parts(value.to_numpy())
         else:  # names and scenarios, of which there are few
             codes, different = pd.factorize(value)
-            yield from _all([codes, *different])
+            of_all = value.dtype.categories.tolist() if isinstance(value.dtype, pd.CategoricalDtype) else []
+            yield from _all([codes, *different, of_all])
     elif isinstance(value, np.ndarray) and value.dtype != object:
         yield repr((value.dtype.str, value.shape)).encode()
         yield np.ascontiguousarray(value).tobytes()

@@ -24,6 +24,7 @@ from synaug.report.digest import value_sha256
 from synaug.report.drawing import style
 from synaug.report.drawing.contract import Drawn
 
+ENDINGS = (".svg", ".pdf")
 FOLDER = ".drawn"  # in that of the report
 LIBRARIES = ("matplotlib", "numpy", "pandas", "scipy")
 WHOLE_PACKAGE = Path(__file__).parents[1]
@@ -50,6 +51,8 @@ class DrawnBefore:
                 return None
             files = {file: base64.b64decode(content) for file, content in entry.pop("files").items()}
             drawn = Drawn(**entry, files=files)
+            if drawn.name != name or not set(files) <= {f"{name}{ending}" for ending in ENDINGS}:
+                return None
         except (OSError, ValueError, LookupError, TypeError, AttributeError):  # none, or not what we write
             return None
         self._used.add(self._path(name))

@@ -88,6 +88,8 @@ class Listener:
         for number in self._heeded:
             signal.signal(number, self._before[number])
         signal.set_wakeup_fd(self._wakeup_before)
+        # Not by closing alone: a forked child holds a copy of the socket for as long as it lives.
+        self._writer.shutdown(socket.SHUT_WR)
         self._writer.close()
         self._teller.join()
         self._reader.close()

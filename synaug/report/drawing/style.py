@@ -63,7 +63,10 @@ SETTINGS: Any = {
 @contextmanager
 def applied() -> Iterator[None]:
     """Draw and save within this."""
-    with mpl.rc_context(SETTINGS), warnings.catch_warnings():
+    # Beside these, matplotlib's own defaults: figures do not depend on a matplotlibrc, or on what a notebook has set.
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SETTINGS)
         # Names in scripts that DejaVu lacks are text in the SVG, which the browser's fonts draw.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         warnings.filterwarnings("ignore", message=r"Matplotlib currently does not support")

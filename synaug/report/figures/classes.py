@@ -81,7 +81,7 @@ def _draw(results: Results, scenario: Scenario) -> Drawing | None:
     if any(method.augmenter != NO_AUGMENTER for method in shown.index):
         note += " Augmenters with argmax"
         favoured = results.favoured(scenario)
-        note += "." if favoured is None else f"; the verdict favours {favoured}."
+        note += "." if favoured is None else f"; picked most often: {favoured}."
     if n_classes > shown.shape[1]:
         note += f" Of {n_classes} classes the {shown.shape[1]} that change most are shown; scores.parquet has all."
     if n_methods > len(shown):
