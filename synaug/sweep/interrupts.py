@@ -66,6 +66,7 @@ class Listener:
             number for number, handler in self._before.items() if _is_ours_to_take(number, handler)
         }
         self._raised = False
+        self._interrupted: str | None = None  # what was under way: it may have ended by the time that this is told
         self._first: float | None = None
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
@@ -75,7 +76,7 @@ class Listener:
 
     def listen(self) -> None:
         """Raise at the next signal."""
-        self._raised = False
+        self._raised, self._interrupted = False, None
         self.restore()
 
     def restore(self) -> None:
@@ -99,6 +100,7 @@ class Listener:
         if self._raised and (self.ends_process or number != signal.SIGINT):
             return
         self._raised = True
+        self._interrupted = sign_of_life.under_way()
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise Terminated(number)
@@ -118,7 +120,7 @@ class Listener:
                     _end(number)
 
     def _sentence(self, number: int) -> str:
-        doing = sign_of_life.under_way()
+        doing = self._interrupted or sign_of_life.under_way()
         waits = f"synaug is still {doing}, and stops as soon as it can" if doing else "synaug is stopping"
         again = f"{CTRL_C} again" if number == signal.SIGINT else f"another one, or {CTRL_C},"
         then = f"; {again} stops it at once" if self.ends_process else ""
