@@ -175,6 +175,26 @@ def test_smote_within_a_batch_is_imbalanced_learns_formula_on_fixed_vectors(sear
         np.testing.assert_allclose(found[place], made[0], rtol=1e-6)
 
 
+@pytest.mark.parametrize("sampler", [SMOTE(k_neighbors=3), Mixup(), Remix(kappa=1.0)], ids=["smote", "mixup", "remix"])
+def test_rows_that_a_batch_repeats_are_mixed_with_no_more_than_others_and_crowd_out_none(sampler: Any) -> None:
+    vectors, rows, labels = among(16)
+    # The nearest other row of each class five times more, as a batch repeats rows of small classes.
+    near = [min(range(4 + of, 16, 2), key=lambda at: float((vectors[at] - vectors[of]).norm())) for of in (0, 1)]
+    again = np.concatenate([rows, np.repeat(near, 5)])
+    once = Candidates(rows, labels, vectors.numpy(), np.array([8, 8]))
+    often = Candidates(again, labels[again], vectors.numpy()[again], np.array([8, 8]))
+
+    def drawn(known: Candidates) -> list[int]:
+        draw = np.random.RandomState(0)
+        found = [partners(sampler)(0, known, draw) for _ in range(200)]
+        return [int(known.rows[each[0]]) for each in found if each is not None]
+
+    assert len(set(drawn(once))) >= 3
+    assert sorted(set(drawn(often))) == sorted(set(drawn(once)))
+    assert max(np.bincount(drawn(often))) <= 1.5 * max(np.bincount(drawn(once)))
+    assert often.of_class_of(0)[-1] == 16 + 4  # the last place of a row that is repeated
+
+
 def test_gradients_reach_a_row_and_its_partner_in_the_batch_and_not_what_is_remembered() -> None:
     vectors, rows, _ = among(4)
     vectors.requires_grad_()
