@@ -259,6 +259,20 @@ def test_batches_have_the_classes_of_the_account_and_mix_only_what_is_new(make: 
             assert np.isin(slots.rows, data.training_sets[member].real).all()
 
 
+def test_samplers_of_one_amount_read_the_same_rows_in_the_same_slots(make: Make) -> None:
+    repeated, mixing = make(RandomOverSampler()), make(SMOTE(k_neighbors=2))
+    for member, training_set in enumerate(repeated.training_sets):
+        one, other = Slots.of(repeated, member), Slots.of(mixing, member)
+        np.testing.assert_array_equal(one.rows, other.rows)
+        np.testing.assert_array_equal(one.labels, other.labels)
+        made = one.rows[len(training_set.real) :]
+        assert len(made)
+        for label in np.unique(repeated.labels[made]):
+            of_class = training_set.real[repeated.labels[training_set.real] == label]
+            times = [np.sum(made == row) for row in of_class]
+            assert max(times) - min(times) <= 1
+
+
 # Networks
 
 
