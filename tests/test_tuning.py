@@ -248,6 +248,14 @@ def test_a_memory_holds_the_rows_read_last_each_once() -> None:
     torch.testing.assert_close(memory.vectors(torch.zeros(1, 3))[1], torch.tensor([5.0, 0, 0]))
 
 
+def test_a_memory_that_was_restored_goes_to_the_device_of_what_is_new() -> None:
+    memory = Memory(3)
+    memory.add(np.array([1]), torch.eye(3)[:1])  # as a checkpoint brings it
+    like = torch.zeros(1, 3, device="meta")
+    memory.add(np.array([2]), like)
+    assert memory.vectors(like).device == like.device
+
+
 def test_batches_have_the_classes_of_the_account_and_mix_only_what_is_new(make: Make) -> None:
     for sampler, mixes in ((SMOTE(k_neighbors=2), True), (RandomOverSampler(), False), (FunctionSampler(), False)):
         data = make(sampler)
@@ -325,6 +333,27 @@ def test_learning_rates_rise_and_stay(tuning: Callable[..., Tuning], make: Make,
     monkeypatch.setattr(torch.optim.AdamW, "step", noted)
     trained(tuning(max_steps=10, warmup=0.4, lr=0.4), make(), [0], steps=6)
     assert seen == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
+
+
+def test_nobody_is_looked_at_and_so_stops_before_learning_rates_have_risen(tuning: Callable[..., Tuning]) -> None:
+    assert tuning(max_steps=64, warmup=0.0).steps == [8, 11, 16, 23, 32, 45, 64]
+    assert tuning(max_steps=64, warmup=0.25).steps == [16, 23, 32, 45, 64]
+    assert tuning(max_steps=64, warmup=1.0).steps == [64]
+
+
+def test_settings_without_effect_are_not_in_the_name_of_a_tuned_encoder() -> None:
+    usual = FineTuned(rank=2, when="batch").of_the_encoder
+    assert {"memory", "alpha"} <= usual.keys()
+    for rank in (None, 0):
+        assert FineTuned(rank=rank, alpha=1.0).of_the_encoder == FineTuned(rank=rank, memory=7).of_the_encoder
+    with pytest.raises(UserError, match=r"classifier.memory=-1"):
+        FineTuned(memory=-1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU may have bfloat16")
+def test_bf16_is_refused_where_it_would_be_float32(tuning: Callable[..., Tuning]) -> None:
+    with pytest.raises(UserError, match=r"this run trains on cpu: set classifier.precision=float32"):
+        _ = tuning(precision="bf16").arguments
 
 
 # What may be seen
@@ -586,6 +615,8 @@ def test_a_run_within_batches_is_recorded_as_one_with_synthesis(run: Callable[..
         (["classifier.when=batch", "standardize=true"], "standardize=true scales vectors once and for all"),
         (["augmenter=texts", "augmenter.path=WRITTEN"], "brings texts with vectors of the encoder as it was"),
         (["classifier.rank=-1"], "classifier.rank=-1 must be at least 0"),
+        (["+trainer.precision=16-mixed"], "trainer.precision=16-mixed cannot be used with a classifier that is"),
+        (["classifier.precision=bf16", "trainer.accelerator=cpu"], "and this run trains on cpu: set classifier.prec"),
         (["classifier.when=later"], "classifier.when=later must be one of features, batch"),
     ],
 )

@@ -55,7 +55,9 @@ class Memory:
 
     def vectors(self, like: torch.Tensor) -> torch.Tensor:
         """Their representations `[r, d]`, without gradient, on the device and of the type of others `[B, d]`."""
-        return torch.stack(list(self._vectors.values())).to(like) if self._vectors else like.new_zeros(0, like.shape[1])
+        # One by one: those of a training that was broken off come from the CPU.
+        known = [vector.to(like) for vector in self._vectors.values()]
+        return torch.stack(known) if known else like.new_zeros(0, like.shape[1])
 
 
 @dataclass(frozen=True)
