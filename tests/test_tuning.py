@@ -28,6 +28,7 @@ from synaug.splits import Validation, make_splits
 from synaug.training.predictions import Predictions
 from synaug.training.progress import StepsBar
 from synaug.training.training_sets import TrainingData, augment, neighbour_graphs
+from synaug.tuning import checkpoint
 from synaug.tuning import stack as stacks
 from synaug.tuning.mixing import Candidates, Memory, mixed, partners
 from synaug.tuning.rows import Slots
@@ -475,6 +476,30 @@ def test_a_damaged_checkpoint_is_left_and_the_training_begins_anew(
     found = TunedTraining(tuning(), FunctionSampler(), BAGGED).fit(data)
     other = TunedTraining(replace(tuning(), cache_dir=tmp_path / "other"), FunctionSampler(), BAGGED).fit(data)
     assert_same(found, other)
+
+
+def test_one_byte_that_was_flipped_or_a_name_that_is_missing_is_no_checkpoint(tmp_path: Path, caplog: Any) -> None:
+    path = tmp_path / "kept.safetensors"
+    tensors = {"0.weights": torch.arange(6.0).reshape(2, 3), "0.step": torch.tensor(3.0), "0.rows": torch.zeros(0, 2)}
+    checkpoint.write(path, tensors, {"step": 8})
+    found = checkpoint.read(path, ["0.weights"], ["step"])
+    assert found is not None
+    assert found[1] == {"step": 8}
+    for name, each in tensors.items():
+        assert torch.equal(found[0][name], each)
+    for needed in ((["0.draw"], []), ([], ["watcher"])):
+        assert checkpoint.read(path, *needed) is None
+    assert "it lacks 0.draw" in caplog.text
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert checkpoint.read(path) is None
+    assert "its digest is another" in caplog.text
+    chosen = tmp_path / "chosen.json"
+    checkpoint.write_json(chosen, {"step": 23, "losses": [0.5, float("nan")]})
+    assert (checkpoint.read_json(chosen) or {})["step"] == 23
+    chosen.write_text(chosen.read_text().replace("23", "33"))
+    assert checkpoint.read_json(chosen) is None
 
 
 def test_spaces_are_tuned_once_whatever_is_killed_and_each_member_has_its_own(

@@ -403,7 +403,7 @@ class TunedTask(Task):
         self._once(members, bar, super().whole)
 
     def _once(self, members: Sequence[int], bar: StepsBar, fit: Callable[[Sequence[int], StepsBar], None]) -> None:
-        found = checkpoint.read(self._path_of_said(members))
+        found = checkpoint.read(self._path_of_said(members), state_needed=("watch", "flops"))
         if found is not None:
             self._take(members, *found)
             bar.end_of_stack(len(members), self.training.max_steps)
