@@ -28,6 +28,7 @@ from synaug.splits import Validation, make_splits
 from synaug.training.predictions import Predictions
 from synaug.training.progress import StepsBar
 from synaug.training.training_sets import TrainingData, augment, neighbour_graphs
+from synaug.tuning import checkpoint
 from synaug.tuning import stack as stacks
 from synaug.tuning.mixing import Candidates, Memory, mixed, partners
 from synaug.tuning.rows import Slots
@@ -175,6 +176,26 @@ def test_smote_within_a_batch_is_imbalanced_learns_formula_on_fixed_vectors(sear
         np.testing.assert_allclose(found[place], made[0], rtol=1e-6)
 
 
+@pytest.mark.parametrize("sampler", [SMOTE(k_neighbors=3), Mixup(), Remix(kappa=1.0)], ids=["smote", "mixup", "remix"])
+def test_rows_that_a_batch_repeats_are_mixed_with_no_more_than_others_and_crowd_out_none(sampler: Any) -> None:
+    vectors, rows, labels = among(16)
+    # The nearest other row of each class five times more, as a batch repeats rows of small classes.
+    near = [min(range(4 + of, 16, 2), key=lambda at: float((vectors[at] - vectors[of]).norm())) for of in (0, 1)]
+    again = np.concatenate([rows, np.repeat(near, 5)])
+    once = Candidates(rows, labels, vectors.numpy(), np.array([8, 8]))
+    often = Candidates(again, labels[again], vectors.numpy()[again], np.array([8, 8]))
+
+    def drawn(known: Candidates) -> list[int]:
+        draw = np.random.RandomState(0)
+        found = [partners(sampler)(0, known, draw) for _ in range(200)]
+        return [int(known.rows[each[0]]) for each in found if each is not None]
+
+    assert len(set(drawn(once))) >= 3
+    assert sorted(set(drawn(often))) == sorted(set(drawn(once)))
+    assert max(np.bincount(drawn(often))) <= 1.5 * max(np.bincount(drawn(once)))
+    assert often.of_class_of(0)[-1] == 16 + 4  # the last place of a row that is repeated
+
+
 def test_gradients_reach_a_row_and_its_partner_in_the_batch_and_not_what_is_remembered() -> None:
     vectors, rows, _ = among(4)
     vectors.requires_grad_()
@@ -228,6 +249,14 @@ def test_a_memory_holds_the_rows_read_last_each_once() -> None:
     torch.testing.assert_close(memory.vectors(torch.zeros(1, 3))[1], torch.tensor([5.0, 0, 0]))
 
 
+def test_a_memory_that_was_restored_goes_to_the_device_of_what_is_new() -> None:
+    memory = Memory(3)
+    memory.add(np.array([1]), torch.eye(3)[:1])  # as a checkpoint brings it
+    like = torch.zeros(1, 3, device="meta")
+    memory.add(np.array([2]), like)
+    assert memory.vectors(like).device == like.device
+
+
 def test_batches_have_the_classes_of_the_account_and_mix_only_what_is_new(make: Make) -> None:
     for sampler, mixes in ((SMOTE(k_neighbors=2), True), (RandomOverSampler(), False), (FunctionSampler(), False)):
         data = make(sampler)
@@ -237,6 +266,20 @@ def test_batches_have_the_classes_of_the_account_and_mix_only_what_is_new(make: 
             np.testing.assert_array_equal(data.labels[slots.rows], slots.labels)
             assert slots.is_mixed.any() == mixes
             assert np.isin(slots.rows, data.training_sets[member].real).all()
+
+
+def test_samplers_of_one_amount_read_the_same_rows_in_the_same_slots(make: Make) -> None:
+    repeated, mixing = make(RandomOverSampler()), make(SMOTE(k_neighbors=2))
+    for member, training_set in enumerate(repeated.training_sets):
+        one, other = Slots.of(repeated, member), Slots.of(mixing, member)
+        np.testing.assert_array_equal(one.rows, other.rows)
+        np.testing.assert_array_equal(one.labels, other.labels)
+        made = one.rows[len(training_set.real) :]
+        assert len(made)
+        for label in np.unique(repeated.labels[made]):
+            of_class = training_set.real[repeated.labels[training_set.real] == label]
+            times = [np.sum(made == row) for row in of_class]
+            assert max(times) - min(times) <= 1
 
 
 # Networks
@@ -291,6 +334,27 @@ def test_learning_rates_rise_and_stay(tuning: Callable[..., Tuning], make: Make,
     monkeypatch.setattr(torch.optim.AdamW, "step", noted)
     trained(tuning(max_steps=10, warmup=0.4, lr=0.4), make(), [0], steps=6)
     assert seen == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
+
+
+def test_nobody_is_looked_at_and_so_stops_before_learning_rates_have_risen(tuning: Callable[..., Tuning]) -> None:
+    assert tuning(max_steps=64, warmup=0.0).steps == [8, 11, 16, 23, 32, 45, 64]
+    assert tuning(max_steps=64, warmup=0.25).steps == [16, 23, 32, 45, 64]
+    assert tuning(max_steps=64, warmup=1.0).steps == [64]
+
+
+def test_settings_without_effect_are_not_in_the_name_of_a_tuned_encoder() -> None:
+    usual = FineTuned(rank=2, when="batch").of_the_encoder
+    assert {"memory", "alpha"} <= usual.keys()
+    for rank in (None, 0):
+        assert FineTuned(rank=rank, alpha=1.0).of_the_encoder == FineTuned(rank=rank, memory=7).of_the_encoder
+    with pytest.raises(UserError, match=r"classifier.memory=-1"):
+        FineTuned(memory=-1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU may have bfloat16")
+def test_bf16_is_refused_where_it_would_be_float32(tuning: Callable[..., Tuning]) -> None:
+    with pytest.raises(UserError, match=r"this run trains on cpu: set classifier.precision=float32"):
+        _ = tuning(precision="bf16").arguments
 
 
 # What may be seen
@@ -412,6 +476,30 @@ def test_a_damaged_checkpoint_is_left_and_the_training_begins_anew(
     found = TunedTraining(tuning(), FunctionSampler(), BAGGED).fit(data)
     other = TunedTraining(replace(tuning(), cache_dir=tmp_path / "other"), FunctionSampler(), BAGGED).fit(data)
     assert_same(found, other)
+
+
+def test_one_byte_that_was_flipped_or_a_name_that_is_missing_is_no_checkpoint(tmp_path: Path, caplog: Any) -> None:
+    path = tmp_path / "kept.safetensors"
+    tensors = {"0.weights": torch.arange(6.0).reshape(2, 3), "0.step": torch.tensor(3.0), "0.rows": torch.zeros(0, 2)}
+    checkpoint.write(path, tensors, {"step": 8})
+    found = checkpoint.read(path, ["0.weights"], ["step"])
+    assert found is not None
+    assert found[1] == {"step": 8}
+    for name, each in tensors.items():
+        assert torch.equal(found[0][name], each)
+    for needed in ((["0.draw"], []), ([], ["watcher"])):
+        assert checkpoint.read(path, *needed) is None
+    assert "it lacks 0.draw" in caplog.text
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert checkpoint.read(path) is None
+    assert "its digest is another" in caplog.text
+    chosen = tmp_path / "chosen.json"
+    checkpoint.write_json(chosen, {"step": 23, "losses": [0.5, float("nan")]})
+    assert (checkpoint.read_json(chosen) or {})["step"] == 23
+    chosen.write_text(chosen.read_text().replace("23", "33"))
+    assert checkpoint.read_json(chosen) is None
 
 
 def test_spaces_are_tuned_once_whatever_is_killed_and_each_member_has_its_own(
@@ -552,6 +640,8 @@ def test_a_run_within_batches_is_recorded_as_one_with_synthesis(run: Callable[..
         (["classifier.when=batch", "standardize=true"], "standardize=true scales vectors once, but"),
         (["augmenter=texts", "augmenter.path=WRITTEN"], "uses vectors from before the encoder is tuned"),
         (["classifier.rank=-1"], "classifier.rank=-1 must be at least 0"),
+        (["+trainer.precision=16-mixed"], "trainer.precision=16-mixed cannot be used with a classifier that is"),
+        (["classifier.precision=bf16", "trainer.accelerator=cpu"], "and this run trains on cpu: set classifier.prec"),
         (["classifier.when=later"], "classifier.when=later must be one of features, batch"),
     ],
 )

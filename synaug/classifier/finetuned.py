@@ -35,7 +35,7 @@ class FineTuned:
     weight_decay
         Of matrices; vectors (biases, normalisation) have none.
     warmup
-        Share of `max_steps` in which learning rates rise.
+        Share of `max_steps` in which learning rates rise; members are looked at, and may stop, from then on.
     max_steps
         Optimiser steps at most.
     batch_size
@@ -49,7 +49,7 @@ class FineTuned:
     dropout
         Probability of all dropout of the encoder, and of that before the linear layer.
     precision
-        ``float32``; or ``bf16`` for mixed precision, where the accelerator has it.
+        ``float32``; or ``bf16`` for mixed precision, which only an accelerator that has it computes.
     memory
         Under ``when=batch``: how many recent rows' representations a row may be mixed with.
     hidden, optimizer
@@ -75,18 +75,23 @@ class FineTuned:
     max_norm: float | None = 1.0
     max_length: int | None = None
     dropout: float = 0.1
-    precision: str = "bf16"
+    precision: str = "float32"
     memory: int = 1024
     hidden: Sequence[int] = (128,)
     optimizer: Callable[..., Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        settings.require("classifier", settings.OF_A_TARGET["synaug.classifier.FineTuned"], self.of_the_encoder)
+        settings.require("classifier", settings.OF_A_TARGET["synaug.classifier.FineTuned"], self._but_the_head)
+
+    @property
+    def _but_the_head(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name not in ("hidden", "optimizer")}
 
     @property
     def of_the_encoder(self) -> dict[str, Any]:
-        """What decides the tuned encoder, by name: all but the head of ``when=features``."""
-        return {name: value for name, value in asdict(self).items() if name not in ("hidden", "optimizer")}
+        """What decides the tuned encoder, by name: all but the head of ``when=features``, and what has no effect."""
+        without_effect = {"memory": self.when != settings.BATCH, "alpha": not self.rank}
+        return {name: value for name, value in self._but_the_head.items() if not without_effect.get(name, False)}
 
     @property
     def head(self) -> "Callable[..., Classifier]":

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from synaug.files.atomic import replacing
+from synaug.files.digest import array_sha256, json_sha256
 
 log = logging.getLogger(__name__)
 
-STATE = "state"  # where the JSON stands among the file's metadata
+# Where the JSON stands among the file's metadata, and the digest of it and of the tensors.
+STATE, SHA256 = "state", "sha256"
 
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
@@ -27,24 +29,71 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, A
     OSError
         If the folder cannot be written.
     """
-    content = save(
-        {name: each.detach().cpu().contiguous() for name, each in tensors.items()}, {STATE: json.dumps(state)}
-    )
+    on_cpu = {name: each.detach().cpu().contiguous() for name, each in tensors.items()}
+    told = json.dumps(state)
+    content = save(on_cpu, {STATE: told, SHA256: _sha256(on_cpu, told)})
     with replacing(path) as file:
         file.write(content)
 
 
-def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-    """What `write` wrote; None where nothing is, or where it was damaged: then the training begins anew."""
+def read(
+    path: Path, tensors_needed: Iterable[str] = (), state_needed: Iterable[str] = ()
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+    """What `write` wrote; None where nothing is, or where it was damaged: then the training begins anew.
+
+    Parameters
+    ----------
+    tensors_needed, state_needed
+        Names without which it is damaged.
+    """
     if not path.is_file():
         return None
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-            return tensors, json.loads(file.metadata()[STATE])
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+            told, digest = file.metadata()[STATE], file.metadata()[SHA256]
+        if digest != _sha256(tensors, told):
+            raise ValueError("it was altered")
+        state = json.loads(told)
+        missing = [*(set(tensors_needed) - tensors.keys()), *(set(state_needed) - state.keys())]
+        if missing:
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        return tensors, state
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("the interrupted training cannot be read from %s, so it starts again (%s)", path, error)
         return None
+
+
+def _sha256(tensors: Mapping[str, torch.Tensor], told: str) -> str:
+    """Digest of tensors, by name, and of JSON."""
+    of_tensors = {}
+    for name, each in tensors.items():
+        # Tensors of one element or none may have other strides, though they are contiguous.
+        values = each.as_strided((each.numel(),), (1,)).view(torch.uint8).numpy()
+        of_tensors[name] = [str(each.dtype), list(each.shape), array_sha256(values)]
+    return json_sha256([of_tensors, told])
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write what JSON can hold, with its digest.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    with replacing(path) as file:
+        file.write(json.dumps({"content": dict(content), SHA256: json_sha256(dict(content))}).encode())
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """What `write_json` wrote; None where nothing is, or where it was damaged."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        read = json.loads(path.read_text())
+        content: dict[str, Any] = read["content"]
+        if read[SHA256] == json_sha256(content):
+            return content
+    return None
 
 
 def remove(path: Path) -> None:

@@ -55,7 +55,9 @@ class Memory:
 
     def vectors(self, like: torch.Tensor) -> torch.Tensor:
         """Their representations `[r, d]`, without gradient, on the device and of the type of others `[B, d]`."""
-        return torch.stack(list(self._vectors.values())).to(like) if self._vectors else like.new_zeros(0, like.shape[1])
+        # One by one: those of a training that was broken off come from the CPU.
+        known = [vector.to(like) for vector in self._vectors.values()]
+        return torch.stack(known) if known else like.new_zeros(0, like.shape[1])
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,18 @@ class Candidates:
     counts: NDArray[np.int64]
 
     def of_class_of(self, place: int) -> NDArray[np.int64]:
-        """Places of other rows of a row's class."""
-        return np.flatnonzero((self.labels == self.labels[place]) & (self.rows != self.rows[place]))
+        """Places of other rows of a row's class, each row once."""
+        return self.once((self.labels == self.labels[place]) & (self.rows != self.rows[place]))
+
+    def once(self, is_wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Places of rows that are wanted `[c]`, ascending; of a row that is there several times, the last.
+
+        Batches repeat rows of small classes. Counted as neighbours, repeats would crowd out other rows, and as partners
+        they would be drawn more often.
+        """
+        places = np.flatnonzero(is_wanted)
+        _, from_the_end = np.unique(self.rows[places[::-1]], return_index=True)
+        return places[np.sort(len(places) - 1 - from_the_end)]
 
 
 # Of a place among the candidates: the place of what it is mixed with, and a step from 0 (the row itself) to 1 (the
@@ -159,7 +171,7 @@ def _of_remix(sampler: Remix) -> Partner:
     def partner(place: int, among: Candidates, draw: Draw) -> tuple[int, float] | None:
         is_larger = among.counts >= sampler.kappa * among.counts[among.labels[place]]
         is_larger[among.labels[place]] = False
-        others = np.flatnonzero(is_larger[among.labels])
+        others = among.once(is_larger[among.labels])
         if not len(others):
             return None
         step = special.betaincinv(sampler.alpha, sampler.alpha, below * draw.uniform())

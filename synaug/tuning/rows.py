@@ -69,13 +69,15 @@ class Slots:
         training_set = data.training_sets[member]
         augmented, real = training_set.augmented, training_set.real
         is_mixed = ~augmented.synthetic.copies(augmented.given)
-        parents = training_set.rows[augmented.parents[:, 0]].astype(np.int64)
+        parents = np.empty(len(augmented.labels), dtype=np.int64)
         seeds = member_seeds(training_set.split, training_set.inner, training_set.replica)
         draw = np.random.RandomState(derive_seed("slots", data.dataset, *seeds))
-        for label in np.unique(augmented.labels[is_mixed]):
-            places = np.flatnonzero(is_mixed & (augmented.labels == label))
+        for label in np.unique(augmented.labels):
+            places = np.flatnonzero(augmented.labels == label)
             of_class = draw.permutation(real[data.labels[real] == label])
-            # All rows of a class equally often, and no row more than once more than another.
+            # All rows of a class equally often, and no row more than once more than another. Copies, too, whatever the
+            # sampler copied: samplers of one amount then read the same texts in the same slots, and differ in what is
+            # mixed alone.
             parents[places] = np.resize(of_class, len(places))
         return cls(
             np.concatenate([real, parents]),

@@ -4,7 +4,6 @@ The vectors are kept in the cache of embeddings, under all that decides them, so
 once, and a run that was broken off goes on with the members that it lacks.
 """
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +19,6 @@ from numpy.typing import NDArray
 from synaug.embeddings.cache import EmbeddingCache, Encoded
 from synaug.encoder import TransformerEncoder
 from synaug.errors import UserError
-from synaug.files.atomic import replacing
 from synaug.files.digest import array_sha256, json_sha256
 from synaug.files.locks import locked
 from synaug.scores.decision import CANDIDATES
@@ -120,12 +118,18 @@ class TunedSplit:
     @cached_property
     def chosen(self) -> Chosen:
         """The choice: as it is kept, or after the inner members were tuned."""
-        with suppress(OSError, ValueError, TypeError):
-            return Chosen(**json.loads(self.chosen_path.read_text()))
+        if (kept := self._kept_choice()) is not None:
+            return kept
+        self.__dict__.pop("_inner", None)  # a choice that was damaged since is made again
         self._inner  # noqa: B018  # which keeps it
-        with suppress(OSError, ValueError, TypeError):
-            return Chosen(**json.loads(self.chosen_path.read_text()))
+        if (kept := self._kept_choice()) is not None:
+            return kept
         raise AssertionError(f"{self.chosen_path} was written and cannot be read")
+
+    def _kept_choice(self) -> Chosen | None:
+        with suppress(TypeError):  # of other names
+            return Chosen(**(checkpoint.read_json(self.chosen_path) or {}))
+        return None
 
     @cached_property
     def _inner(self) -> list[dict[str, torch.Tensor]]:
@@ -151,8 +155,7 @@ class TunedSplit:
                 "encoder was tuned: lower classifier.lr"
             )
         chosen = {"step": judge.step[RULE], "losses": judge.losses[RULE], "chance": judge.chance}
-        with replacing(self.chosen_path) as file:
-            file.write(json.dumps(chosen).encode())
+        checkpoint.write_json(self.chosen_path, chosen)
         self._count(stack.flops, watch.optimiser_steps)
         stack.load(watch.kept[RULE].weights)
         return [stack.network(place).encoder_weights() for place in range(len(self.inner))]

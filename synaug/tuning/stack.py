@@ -431,7 +431,7 @@ class TunedStack(LightningModule):
 
     def _restored(self) -> dict[str, torch.Tensor] | None:
         """Take up what `save` has kept, but for the optimisers' moments, which this returns."""
-        found = None if self.path is None else checkpoint.read(self.path)
+        found = None if self.path is None else checkpoint.read(self.path, *self._needed())
         if found is None:
             return None
         tensors, state = found
@@ -459,6 +459,16 @@ class TunedStack(LightningModule):
             self.watcher.restore(of_watcher, state["watcher"])
         log.info("continuing a training that was interrupted after step %d of %d", self.step, self.looks[-1])
         return tensors
+
+    def _needed(self) -> tuple[list[str], list[str]]:
+        """Names of tensors and of JSON without which nothing can be taken up."""
+        own = ["draw", "memory.rows", "memory.vectors", "rest"]
+        tensors = [
+            f"{place}.{name}"
+            for place in range(len(self.members))
+            for name in (*own, *(f"weights.{weight}" for weight in self.network(place).trained()))
+        ]
+        return tensors, ["step", "train_loss", "tokens", "watcher"]
 
     def _restore_moments(self, tensors: Mapping[str, torch.Tensor]) -> None:
         optimizers = self.optimizers()

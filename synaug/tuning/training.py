@@ -19,6 +19,7 @@ from synaug.classifier import FineTuned
 from synaug.dataset import LabelledTexts
 from synaug.encoder import TransformerEncoder
 from synaug.encoder.transformer import transformers_quiet
+from synaug.errors import UserError
 from synaug.files.digest import array_sha256, json_sha256
 from synaug.loss import Loss
 from synaug.scores.tau_norm import LinearEnd
@@ -84,22 +85,31 @@ class Tuning:
     @cached_property
     def device(self) -> torch.device:
         """On which Lightning will train."""
-        arguments = {name: self.trainer[name] for name in ("accelerator", "devices") if name in self.trainer}
-        quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-        device: torch.device = Trainer(**arguments, **quiet, enable_model_summary=False).strategy.root_device
-        return device
+        return device_of(self.trainer)
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Lightning's arguments, with the precision that the device has."""
-        has_bf16 = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
-        precise = {"precision": "bf16-mixed"} if self.settings.precision == BF16 and has_bf16 else {}
-        return {**precise, **self.trainer}
+        """Lightning's arguments, with the precision that was asked for.
+
+        Raises
+        ------
+        UserError
+            If the device does not have it.
+        """
+        if self.settings.precision != BF16:
+            return dict(self.trainer)
+        if problem := bf16_problem(self.device):
+            raise UserError(problem)
+        return {**self.trainer, "precision": "bf16-mixed"}
 
     @property
     def steps(self) -> list[int]:
-        """After which optimiser steps members are looked at."""
-        return looks(self.settings.max_steps)
+        """After which optimiser steps members are looked at: none before learning rates are what they were set to.
+
+        So nobody stops before, as a loss may rise while learning rates do.
+        """
+        risen = self.settings.warmup * self.settings.max_steps
+        return [step for step in looks(self.settings.max_steps) if step >= risen]
 
     def identity(self, data: TrainingData, members: Sequence[int]) -> dict[str, Any]:
         """All that decides the weights of some members of a split."""
@@ -194,6 +204,24 @@ class Tuning:
             f"{trial.seconds:.2g} s",
             duration(seconds),
         )
+
+
+def device_of(trainer: Mapping[str, Any]) -> torch.device:
+    """On which Lightning trains with these arguments."""
+    arguments = {name: trainer[name] for name in ("accelerator", "devices") if name in trainer}
+    quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    device: torch.device = Trainer(**arguments, **quiet, enable_model_summary=False).strategy.root_device
+    return device
+
+
+def bf16_problem(device: torch.device) -> str | None:
+    """What to say where a device lacks bfloat16: computed in float32, numbers would have a name that is not theirs."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return None
+    return (
+        f"classifier.precision=bf16 needs a GPU that has bfloat16, and this run trains on {device}: set "
+        "classifier.precision=float32"
+    )
 
 
 def nothing(place: int, among: Candidates, draw: np.random.RandomState) -> None:
@@ -353,6 +381,7 @@ class TunedTask(Task):
         pool = RowPool(data.embeddings, data.labels, data.training_sets)  # of which nothing is gathered
         super().__init__(training, data, pool, data.class_counts())  # type: ignore[arg-type]
         self.tuning = training.tuning
+        self.steps = self.tuning.steps
         self.partner = partners(training.sampler)
         self._names: dict[int, str] = {}
         self._read: dict[str, list[Read]] = {}
@@ -374,7 +403,7 @@ class TunedTask(Task):
         self._once(members, bar, super().whole)
 
     def _once(self, members: Sequence[int], bar: StepsBar, fit: Callable[[Sequence[int], StepsBar], None]) -> None:
-        found = checkpoint.read(self._path_of_said(members))
+        found = checkpoint.read(self._path_of_said(members), state_needed=("watch", "flops"))
         if found is not None:
             self._take(members, *found)
             bar.end_of_stack(len(members), self.training.max_steps)

@@ -7,8 +7,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from synaug.command.check.instantiation import REFUSALS
+from synaug.command.check.sentences import plain
 from synaug.errors import UserError
 
+WHOLE_PRECISION = (None, 32, "32", "32-true")
 FINE_TUNED = "synaug.classifier.FineTuned"
 
 
@@ -30,6 +32,7 @@ def fine_tuning_problems(config: DictConfig) -> Iterator[str]:
         )
     if classifier.rank and importlib.util.find_spec("peft") is None:
         yield f"classifier.rank={classifier.rank} needs a package that is not installed: pip install 'synaug[finetune]'"
+    yield from _precision_problems(config.trainer, classifier.precision)
     if augmenter_brings_texts(config.augmenter):
         yield (
             "augmenter=texts uses vectors from before the encoder is tuned, which a fine-tuned classifier "
@@ -42,6 +45,28 @@ def fine_tuning_problems(config: DictConfig) -> Iterator[str]:
             "standardize=true scales vectors once, but with classifier.when=batch they change with every "
             "step: set standardize=false, or classifier.when=features"
         )
+
+
+def _precision_problems(trainer: DictConfig, precision: str) -> Iterator[str]:
+    """Whether encoders can be tuned in the arithmetic that is asked for."""
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+    from synaug.settings import BF16
+    from synaug.tuning.training import bf16_problem, device_of
+
+    given = trainer.get("precision")
+    if given not in WHOLE_PRECISION:
+        yield (
+            f"trainer.precision={given} cannot be used with a classifier that is fine-tuned, whose gradients are "
+            "shortened before Lightning unscales them: leave it at 32, and set classifier.precision"
+        )
+    if precision == BF16:
+        try:
+            device = device_of(plain(trainer))
+        except (MisconfigurationException, *REFUSALS, RuntimeError, ImportError):
+            return  # as above
+        if problem := bf16_problem(device):
+            yield problem
 
 
 def _mixing_problems(config: DictConfig) -> Iterator[str]:
