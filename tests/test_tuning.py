@@ -457,9 +457,13 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(
         TunedTraining(tuning(rank=rank), sampler, final).fit(data)
     assert list((tmp_path / "cache" / "tuning").glob("*.safetensors"))
     left = dies(MANY)
-    found = TunedTraining(tuning(rank=rank), sampler, final).fit(data)
+    training = TunedTraining(tuning(rank=rank), sampler, final)
+    found = training.fit(data)
     assert MANY - left[0] < n_steps  # it did not begin anew
     assert_same(found, expected)
+    dies(0)  # until it is recorded, nothing would be trained again
+    assert_same(TunedTraining(tuning(rank=rank), sampler, final).fit(data), expected)
+    training.forget()
     assert not list((tmp_path / "cache" / "tuning").glob("*.safetensors"))
 
 
