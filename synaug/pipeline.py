@@ -173,7 +173,8 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
         for sentence in said_of_unjudged(described["data"]["unjudged_by_seed"], config.n_folds):
             log.warning("%s", sentence)
         with logging_to(config.logger) as logger:
-            fitted = augment_and_fit(config, prepared, cost)
+            training = make_training(config, prepared)
+            fitted = augment_and_fit(config, prepared, cost, training=training)
             data, predictions = fitted.data, fitted.predictions
             with of_no_consequence():
                 wandb_run.log_curves(logger, predictions.curves.steps.tolist(), predictions.curves.points)
@@ -189,6 +190,8 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
                 "cost": spent(cost, prepared.encoded, predictions),
             }
             recorded = extend(folder, computed, log_probabilities(data, predictions), warnings_of)
+            if isinstance(training, TunedTraining):
+                training.forget()  # not before: a run that is killed while it is scored trains nothing anew
             log.info("%s", cost.line())
             with of_no_consequence():
                 wandb_run.log_result(logger, recorded)
@@ -293,15 +296,19 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
     )
 
 
-def augment_and_fit(config: DictConfig, prepared: Prepared, cost: Cost, *, keep: bool = False) -> Fitted:
+def augment_and_fit(
+    config: DictConfig, prepared: Prepared, cost: Cost, *, training: Fits | None = None, keep: bool = False
+) -> Fitted:
     """Make the synthetic rows and train on them; with several amounts to choose from, with each of these.
 
     Parameters
     ----------
+    training
+        Of `make_training`; None to make it here.
     keep
         Whether to return the fitted classifiers, too (`OfSplit.members`).
     """
-    augmenters, training = prepared.augmenters, make_training(config, prepared, keep=keep)
+    augmenters, training = prepared.augmenters, training or make_training(config, prepared, keep=keep)
     graphs = neighbours(config, prepared)
     spaces = tune(config, prepared, graphs, cost)
 

@@ -331,6 +331,7 @@ class TunedTraining:
     sampler: object
     final: str
     keep: bool = field(default=False, init=False)  # as of `StackedTraining`: no weights are handed over
+    done: list[Path] = field(default_factory=list, init=False, repr=False, compare=False)  # what `forget` removes
 
     @property
     def loss(self) -> Loss:
@@ -366,8 +367,13 @@ class TunedTraining:
             task.check()
             for members in whole:
                 task.whole(members, bar)
-        task.forget([*inner, *whole])
+        self.done.extend(map(task.path_of_said, [*inner, *whole]))
         return task.predictions()
+
+    def forget(self) -> None:
+        """Remove what was kept against an interruption, of all fits so far: their results are on disk elsewhere."""
+        while self.done:
+            checkpoint.remove(self.done.pop())
 
 
 class TunedTask(Task):
@@ -403,27 +409,22 @@ class TunedTask(Task):
         self._once(members, bar, super().whole)
 
     def _once(self, members: Sequence[int], bar: StepsBar, fit: Callable[[Sequence[int], StepsBar], None]) -> None:
-        found = checkpoint.read(self._path_of_said(members), state_needed=("watch", "flops"))
+        found = checkpoint.read(self.path_of_said(members), state_needed=("watch", "flops"))
         if found is not None:
             self._take(members, *found)
             bar.end_of_stack(len(members), self.training.max_steps)
             return
         fit(members, bar)
         self.flops += self.flops_of_stack
-        checkpoint.write(self._path_of_said(members), *self._given(members))
+        checkpoint.write(self.path_of_said(members), *self._given(members))
         checkpoint.remove(self.tuning.kept(self._name(members)))
 
     def to_do(self, stacks: Sequence[Sequence[int]]) -> tuple[list[int], int]:
         """Members that are not done, and how many texts they will read without being trained by them."""
-        missing = [member for stack in stacks if not self._path_of_said(stack).exists() for member in stack]
+        missing = [member for stack in stacks if not self.path_of_said(stack).exists() for member in stack]
         sets = [self.data.training_sets[member] for member in missing]
         at_looks = sum(len(judging_rows(each)) for each in sets) * len(self.steps)
         return missing, at_looks + sum(len(each.left_out) + len(each.split.test) for each in sets)
-
-    def forget(self, stacks: Sequence[Sequence[int]]) -> None:
-        """Remove what was kept against an interruption."""
-        for members in stacks:
-            checkpoint.remove(self._path_of_said(members))
 
     def said(self, trainer: Trainer, stack: Any, batches: Any, members: Sequence[int]) -> dict[int, Array]:
         """Log probabilities of each member's rows `[n_rows, n_classes]`."""
@@ -477,8 +478,8 @@ class TunedTask(Task):
             self._names[members[0]] = json_sha256({**identity, "final": self.training.final})[:32]
         return self._names[members[0]]
 
-    def _path_of_said(self, members: Sequence[int]) -> Path:
-        """Where is kept what the members of a stack say, until all members of the run are done."""
+    def path_of_said(self, members: Sequence[int]) -> Path:
+        """Where is kept what the members of a stack say, until the run is recorded."""
         return self.tuning.kept(f"{self._name(members)}-said")
 
     def _arrays(self) -> dict[str, dict[int, Any]]:
