@@ -43,8 +43,10 @@ def _parts(value: object) -> Iterable[bytes]:
             yield from _parts(value.to_numpy())
         else:  # names and scenarios, of which there are few
             codes, different = pd.factorize(value)
-            of_all = value.dtype.categories.tolist() if isinstance(value.dtype, pd.CategoricalDtype) else []
-            yield from _all([codes, *different, of_all])
+            # Groups come in the order of the categories; those that are not here play no part.
+            categories = value.dtype.categories if isinstance(value.dtype, pd.CategoricalDtype) else ()
+            ordered = [category for category in categories if category in set(different)]
+            yield from _all([codes, *different, ordered])
     elif isinstance(value, np.ndarray) and value.dtype != object:
         yield repr((value.dtype.str, value.shape)).encode()
         yield np.ascontiguousarray(value).tobytes()
