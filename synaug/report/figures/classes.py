@@ -111,5 +111,10 @@ def _alt(results: Results, scenario: Scenario, table: pd.DataFrame) -> str:
 
 
 FIGURE = FigureKind(
-    70, "Recall of each class", "Who gains and who pays.", for_each_example(_draw), question=Question.WHICH_CLASSES
+    70,
+    "Recall of each class",
+    "Who gains and who pays.",
+    for_each_example(_draw),
+    shows_minority=True,
+    question=Question.WHICH_CLASSES,
 )

@@ -37,7 +37,6 @@ FIGURE = FigureKind(
     "Against the imbalance ratio",
     "Scores at each ratio: the larger it is, the rarer the minority.",
     plans,
-    shows_minority=True,
 )
 
 
