@@ -131,7 +131,7 @@ def test_every_run_says_what_the_seeds_of_its_record_can_find(program: Program, 
     ok(program(*TOY, csv, *OWN))
     for seeds, holds in (("[1,2]", 3), ("[3]", 4)):
         outcome = ok(program(*TOY, csv, *OWN, f"seeds={seeds}"))
-        assert f"2 folds of 60 test rows and {holds} seeds: a true difference" in outcome.err
+        assert f"2 folds of 60 test rows and {holds} seeds find a true difference" in outcome.err
     for max_steps in (8, 11):  # another run of the same data in the same process
         outcome = ok(program(*TOY, csv, *OWN, f"max_steps={max_steps}"))
         assert "2 folds of 60 test rows and 1 seed: a true difference" in outcome.err

@@ -20,7 +20,6 @@ from synaug.errors import UserError, user_sentence
 from synaug.files.atomic import replacing
 from synaug.files.escaping import csv_cell, make_console_safe, say, shown, wrapped
 from synaug.files.sign_of_life import busy
-from synaug.settings.names import of_class
 from synaug.sweep import interrupts
 
 if TYPE_CHECKING:
@@ -215,6 +214,8 @@ def _told(remade: "Remade", described: "Described", rows: Sequence[Mapping[str, 
 
 
 def _classes(described: "Described") -> Iterator[str]:
+    from synaug.settings.names import of_class
+
     for each in described.by_class():
         n, of_another = each["synthetic"], f"{each['another_class_besides'] / each['synthetic']:.0%}"
         made = f"{n} rows made from {each['real']} real ones"
@@ -231,6 +232,7 @@ def _classes(described: "Described") -> Iterator[str]:
 
 def _most_used(described: "Described") -> Iterator[str]:
     from synaug.quality.described import SHORT, cut
+    from synaug.settings.names import of_class
 
     used = described.most_used()
     if used:
