@@ -134,7 +134,7 @@ def test_every_run_says_what_the_seeds_of_its_record_can_find(program: Program, 
         assert f"2 folds of 60 test rows and {holds} seeds find a true difference" in outcome.err
     for max_steps in (8, 11):  # another run of the same data in the same process
         outcome = ok(program(*TOY, csv, *OWN, f"max_steps={max_steps}"))
-        assert "2 folds of 60 test rows and 1 seed: a true difference" in outcome.err
+        assert "2 folds of 60 test rows and 1 seed find a true difference" in outcome.err
 
 
 def test_forced_all_recorded_seeds_are_made_anew(program: Program, csv: str, at_once: dict[str, Any]) -> None:

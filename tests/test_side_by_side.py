@@ -44,7 +44,9 @@ def test_each_classifier_has_its_scores_its_gain_and_its_difference_from_the_fir
         np.testing.assert_allclose(other.over_first.mean, differences.mean())
         error = differences.std(ddof=1) * np.sqrt(1 / 20 + (1 / 10) / (9 / 10))
         alone = stats.t.isf(0.025, 19) * error  # by itself; of two, at most twice the level
-        assert alone * 0.9999 <= other.over_first.high - other.over_first.mean <= stats.t.isf(0.0125, 19) * error * 1.0001
+        assert (
+            alone * 0.9999 <= other.over_first.high - other.over_first.mean <= stats.t.isf(0.0125, 19) * error * 1.0001
+        )
 
 
 def test_the_page_shows_them_where_there_are_several_and_nothing_where_there_is_one(tmp_path: Path) -> None:
