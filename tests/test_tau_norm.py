@@ -208,9 +208,10 @@ def test_no_test_row_has_a_say(final: str) -> None:
     labels[test] = np.random.RandomState(0).permutation(labels[test])
     assert (labels != before.labels).any()
     embeddings[test] += 3
+    sets = [replace(training_set, embeddings=embeddings) for training_set in before.training_sets]
     found = [
         stack(final=final).fit(data).splits[0].tau_norm
-        for data in (before, replace(before, labels=labels), replace(before, embeddings=embeddings))
+        for data in (before, replace(before, labels=labels), replace(before, embeddings=embeddings, training_sets=sets))
     ]
     first, relabelled, moved = (each for each in found if each is not None)
     assert (first.tau, first.loss) == (relabelled.tau, relabelled.loss) == (moved.tau, moved.loss)

@@ -126,7 +126,7 @@ def test_a_log_holds_its_own_command_alone(program: Program) -> None:
     logs = {path.parent.parent.parent.name: path.read_text() for path in program.folder.glob("*/*/*/*.log")}
     assert set(logs) == {"first", "second"}
     assert "smote" not in logs["first"].lower()
-    assert all(text.count("training 12 members") == 1 for text in logs.values())
+    assert all(text.count("training 12 networks at once") == 1 for text in logs.values())
 
 
 def test_the_numbers_do_not_depend_on_what_ran_before(program: Program) -> None:
