@@ -208,7 +208,11 @@ def test_no_test_row_has_a_say(final: str) -> None:
     labels[test] = np.random.RandomState(0).permutation(labels[test])
     assert (labels != before.labels).any()
     embeddings[test] += 3
-    sets = [replace(training_set, embeddings=embeddings) for training_set in before.training_sets]
+    given = [replace(each.augmented.given, embeddings=embeddings) for each in before.training_sets]
+    sets = [
+        replace(each, augmented=replace(each.augmented, given=rows))
+        for each, rows in zip(before.training_sets, given, strict=True)
+    ]
     found = [
         stack(final=final).fit(data).splits[0].tau_norm
         for data in (before, replace(before, labels=labels), replace(before, embeddings=embeddings, training_sets=sets))
