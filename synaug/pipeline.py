@@ -20,10 +20,9 @@ from pytorch_lightning.loggers import Logger
 from synaug import record, settings
 from synaug.augmenter import Augmenter
 from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
-from synaug.augmenter.samplers import check_parameters
 from synaug.augmenter.texts import said_of_texts
 from synaug.augmenter.tightness import said_of_spread
-from synaug.classifier import FineTuned, FittedAtOnce
+from synaug.classifier import FineTuned
 from synaug.comparison import power
 from synaug.dataset import LabelledTexts, TextSource
 from synaug.embeddings.cache import EmbeddingCache, Encoded, cache_folder
@@ -31,9 +30,9 @@ from synaug.encoder.contract import for_dataset
 from synaug.encoder.workers import torch_threads
 from synaug.errors import UserError, is_out_of_memory
 from synaug.files.digest import array_sha256
-from synaug.files.escaping import shown
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.loss import Loss
+from synaug.parts import make_augmenters, make_loss, make_training, make_tuning
 from synaug.quality import audit, geometry
 from synaug.record.cost import Cost
 from synaug.record.extending import extend
@@ -58,14 +57,13 @@ from synaug.sweep import interrupts
 from synaug.tracking import wandb_run
 from synaug.training import tables
 from synaug.training.amounts import Fitted, best_of
-from synaug.training.at_once import TrainingAtOnce
-from synaug.training.fit import Fits, StackedTraining
+from synaug.training.fit import Fits
 from synaug.training.predictions import OfSplit, Predictions
 from synaug.training.training_sets import Graphs, Spaces, TrainingData, neighbour_graphs
 from synaug.training.training_sets import augment as augment_splits
 from synaug.training.watch import judge_of
 from synaug.tuning.spaces import tuned_spaces
-from synaug.tuning.training import TunedTraining, Tuning
+from synaug.tuning.training import TunedTraining
 
 log = logging.getLogger(__name__)
 
@@ -173,8 +171,8 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
         for sentence in said_of_unjudged(described["data"]["unjudged_by_seed"], config.n_folds):
             log.warning("%s", sentence)
         with logging_to(config.logger) as logger:
-            training = make_training(config, prepared)
-            fitted = augment_and_fit(config, prepared, cost, training=training)
+            training = training_of(config, prepared)
+            fitted = augment_and_fit(config, prepared, training, cost)
             data, predictions = fitted.data, fitted.predictions
             with of_no_consequence():
                 wandb_run.log_curves(logger, predictions.curves.steps.tolist(), predictions.curves.points)
@@ -184,7 +182,7 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
                 **described,
                 **scored,
                 **written_texts(prepared),
-                **look_into(data, predictions, cost, audited=not mixes_in_batches(config)),
+                **look_into(data, predictions, cost, audited=not isinstance(training, TunedTraining)),
                 **training_tables(data, predictions),
                 "amounts": tables.amounts(fitted),
                 "cost": spent(cost, prepared.encoded, predictions),
@@ -296,19 +294,15 @@ def prepare(config: DictConfig, name: str, asked: Asked, cost: Cost) -> Prepared
     )
 
 
-def augment_and_fit(
-    config: DictConfig, prepared: Prepared, cost: Cost, *, training: Fits | None = None, keep: bool = False
-) -> Fitted:
-    """Make the synthetic rows and train on them; with several amounts to choose from, with each of these.
+def training_of(config: DictConfig, prepared: Prepared, *, keep: bool = False) -> Fits:
+    """What trains the classifiers of a run; `keep`: it also returns them (`OfSplit.members`)."""
+    sampler, final = prepared.augmenters[-1].sampler, prepared.validation.final
+    return make_training(config, prepared.texts, prepared.loss, sampler, final, keep=keep)
 
-    Parameters
-    ----------
-    training
-        Of `make_training`; None to make it here.
-    keep
-        Whether to return the fitted classifiers, too (`OfSplit.members`).
-    """
-    augmenters, training = prepared.augmenters, training or make_training(config, prepared, keep=keep)
+
+def augment_and_fit(config: DictConfig, prepared: Prepared, training: Fits, cost: Cost) -> Fitted:
+    """Make the synthetic rows and train on them; with several amounts to choose from, with each of these."""
+    augmenters = prepared.augmenters
     graphs = neighbours(config, prepared)
     spaces = tune(config, prepared, graphs, cost)
 
@@ -374,9 +368,8 @@ def tune(config: DictConfig, prepared: Prepared, graphs: Graphs, cost: Cost) -> 
             ratio=prepared.imbalance_ratio.ratio,
             target_prior=config.target_prior,
         )
-        tuned = tuned_spaces(
-            make_tuning(config, prepared, classifier), data, cache_folder(config.cache_dir) / "neighbours"
-        )
+        tuning = make_tuning(config, prepared.texts, prepared.loss, classifier)
+        tuned = tuned_spaces(tuning, data, cache_folder(config.cache_dir) / "neighbours")
     cost.count("tune", tuned.n_trained, tuned.flops + (tuned.encoded.flops or 0))
     return tuned.lookup
 
@@ -607,98 +600,6 @@ def of_no_consequence() -> Iterator[None]:
             raise
         said = "the logger failed (%s: %s); the run does not depend on it"
         log.warning(said, type(error).__name__, error, exc_info=True)
-
-
-def make_augmenters(config: DictConfig) -> list[Augmenter]:
-    """Make the group's sampler and hold it to the contract of `synaug.augmenter.Augmenter`.
-
-    Returns
-    -------
-    list
-        One for each amount that there is to choose from, ascending: mostly one.
-
-    Raises
-    ------
-    UserError
-        If the target is no sampler, or rejects a parameter; or if it decides by itself how many rows it makes, and
-        there are several amounts to choose from.
-    """
-    ours = ("amount", "strict", "replicas")
-    sampler_config = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ours])
-    sampler = instantiate(sampler_config, _convert_="all")
-    check_parameters(sampler)
-    amount = OmegaConf.to_object(config.amount) if OmegaConf.is_list(config.amount) else config.amount
-    return Augmenter.of_amounts(sampler, settings.amounts(amount), config.strict)
-
-
-def make_loss(config: DictConfig, class_names: Sequence[str]) -> Loss:
-    """The group's loss, told what the classes are called.
-
-    Raises
-    ------
-    UserError
-        If it does not give back a loss then.
-    """
-    loss = instantiate(config, _convert_="all").for_classes(class_names)
-    if not isinstance(loss, Loss):
-        raise UserError(
-            f"loss._target_={config._target_} returns {shown(type(loss).__name__)} from for_classes, which must return "
-            "a loss: return self, or a loss that knows the classes"
-        )
-    return loss
-
-
-def make_tuning(config: DictConfig, prepared: Prepared, classifier: FineTuned) -> Tuning:
-    """All that the members of a classifier that is fine-tuned are tuned with."""
-    told = {"loss": config.loss, **({"augmenter": config.augmenter} if classifier.when == settings.BATCH else {})}
-    return Tuning(
-        classifier,
-        instantiate(config.encoder, _convert_="all"),
-        prepared.texts,
-        prepared.loss,
-        {name: OmegaConf.to_container(part, resolve=True) for name, part in told.items()},
-        OmegaConf.to_container(config.trainer, resolve=True),  # type: ignore[arg-type]
-        cache_folder(config.cache_dir),
-    )
-
-
-def mixes_in_batches(config: DictConfig) -> bool:
-    """Whether the classifier makes its synthetic rows anew in each batch."""
-    classifier = instantiate(config.classifier, _convert_="all")
-    return isinstance(classifier, FineTuned) and classifier.when == settings.BATCH
-
-
-def make_training(config: DictConfig, prepared: Prepared, *, keep: bool = False) -> Fits:
-    """The classifier with all of its settings; it keeps what it fits, if it is told to.
-
-    Raises
-    ------
-    UserError
-        If a classifier that is fine-tuned is to be kept.
-    """
-    classifier = instantiate(config.classifier, _convert_="all")
-    if isinstance(classifier, FineTuned):
-        if keep:
-            raise UserError(
-                "a fine-tuned classifier cannot be saved, as a model holds no encoder of its own: choose a run "
-                "of classifier=mlp or linear (fit.run=RUN)"
-            )
-        if classifier.when == settings.BATCH:
-            tuning = make_tuning(config, prepared, classifier)
-            return TunedTraining(tuning, prepared.augmenters[-1].sampler, prepared.validation.final)
-        classifier = classifier.head
-    if isinstance(classifier, FittedAtOnce):
-        return TrainingAtOnce(classifier, prepared.validation.final, config.trainer.enable_progress_bar, keep)
-    return StackedTraining(
-        classifier,
-        prepared.loss,
-        batch_size=config.batch_size,
-        max_steps=config.max_steps,
-        trainer=OmegaConf.to_container(config.trainer, resolve=True),  # type: ignore[arg-type]
-        final=prepared.validation.final,
-        keep=keep,
-        cuda_graphs=config.get("cuda_graphs", True),  # records from before it was a setting lack it
-    )
 
 
 def quieten_lightning() -> None:

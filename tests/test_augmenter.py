@@ -46,7 +46,7 @@ from synaug.augmenter.balance import fallbacks, warn_of_fallbacks
 from synaug.augmenter.global_state import seeded
 from synaug.augmenter.samplers import check_parameters, sampling_type
 from synaug.errors import UserError
-from synaug.pipeline import make_augmenters
+from synaug.parts import make_augmenters
 from synaug.record.tables import as_table
 from synaug.settings import conf_dir
 from tests.toy import augmented as run

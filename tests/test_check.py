@@ -18,7 +18,7 @@ from synaug.command import user_configs
 from synaug.command.overrides import as_written
 from synaug.errors import UserError
 from synaug.files import places
-from synaug.pipeline import make_augmenters
+from synaug.parts import make_augmenters
 from tests import toy
 from tests.leaves import cases
 from tests.program import TOY, Outcome, Program, run

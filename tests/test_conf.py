@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from synaug import settings
 from synaug.command.callbacks import jobs_of
 from synaug.command.folders import run_choices
-from synaug.pipeline import make_augmenters
+from synaug.parts import make_augmenters
 from synaug.settings import conf_dir
 from synaug.sweep.sweep import has_reference
 

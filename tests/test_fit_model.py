@@ -68,7 +68,8 @@ def split_again(folder: Path, seed: int, fold: int) -> tuple[Any, Any]:
         prepared = pipeline.prepare(config, folder.name, fit_record._as_asked(source, sources, seed), Cost())
         (split,) = (each for each in prepared.splits if each.fold == fold)
         alone = replace(prepared, splits=[replace(split, test=split.test[:0])])
-        return pipeline.augment_and_fit(config, alone, Cost(), keep=True), (prepared, split)
+        training = pipeline.training_of(config, alone, keep=True)
+        return pipeline.augment_and_fit(config, alone, training, Cost()), (prepared, split)
 
 
 @pytest.mark.parametrize(

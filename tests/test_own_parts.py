@@ -14,7 +14,7 @@ from synaug.command.check.trial_division import division_problems
 from synaug.command.check.trial_step import classifier_problems
 from synaug.errors import UserError
 from synaug.loss import Loss, Plain
-from synaug.pipeline import make_loss
+from synaug.parts import make_loss
 from synaug.splits import InnerFold, Outside, Rows, Validation
 from synaug.validation import Holdout, Nested, Oracle
 from tests.program import TOY, Program

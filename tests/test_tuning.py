@@ -33,7 +33,8 @@ from synaug.tuning import stack as stacks
 from synaug.tuning.mixing import Candidates, Memory, mixed, partners
 from synaug.tuning.rows import Slots
 from synaug.tuning.spaces import tuned_spaces
-from synaug.tuning.training import TunedTraining, Tuning, nothing
+from synaug.tuning.training import TunedTraining
+from synaug.tuning.tuning import Tuning, nothing
 from synaug.validation import Holdout, Nested, Oracle
 from tests import toy
 from tests.program import TOY, Program

@@ -110,7 +110,7 @@ class _Check:
         texts = self._settled(job.config)
         with garbage_collection.paused():
             check_parts(job.config, reference)
-            from synaug.pipeline import make_augmenters, make_loss
+            from synaug.parts import make_augmenters, make_loss
         make_loss(job.config.loss, texts.class_names)
         make_augmenters(job.config.augmenter)[-1].matched(texts)
 

@@ -152,7 +152,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _fit(
         self, config: DictConfig, texts: list[str], vectors: NDArray[np.float32], labels: NDArray[np.int64]
     ) -> None:
-        from synaug import pipeline
+        from synaug import parts, pipeline
         from synaug.dataset import LabelledTexts
         from synaug.embeddings.cache import Encoded
         from synaug.encoder.workers import torch_threads
@@ -163,7 +163,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         need = None if self.rule == ARGMAX else read_rule(self.rule, f"rule={self.rule}")
         if need is not None:
             need.check(names)
-        augmenters = pipeline.make_augmenters(config.augmenter)
+        augmenters = parts.make_augmenters(config.augmenter)
         if augmenters[-1].brings_texts:
             raise UserError(
                 f"augmenter={self.augmenter} brings texts of a data set's: run it, and give synaug.fit the run"
@@ -178,7 +178,7 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 imbalance_ratio,
                 validation,
                 augmenters,
-                pipeline.make_loss(config.loss, names),
+                parts.make_loss(config.loss, names),
                 (),
                 {},
                 vectors,
@@ -187,7 +187,9 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 Encoded(),
             )
             prepared = pipeline.on_all_rows(prepared, self.seed)
-            fitted = pipeline.augment_and_fit(config, prepared, Cost(), keep=True)
+            fitted = pipeline.augment_and_fit(
+                config, prepared, pipeline.training_of(config, prepared, keep=True), Cost()
+            )
         counts = np.bincount(labels, minlength=len(names))
         weights, self.decision_ = decision_of(need, fitted, names, counts)
         self.head_ = Head.of(fitted.predictions.splits[0].members[weights], fitted.data.target[0])

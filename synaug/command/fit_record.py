@@ -234,7 +234,8 @@ def fitted_on_all_rows(asked: Asked, source: Source) -> "Model":
         prepared = pipeline.prepare(config, source.favoured.folder.name, _as_asked(source, sources, seed), Cost())
         _same_texts(source, prepared)
         prepared = pipeline.on_all_rows(prepared, seed)
-        fitted = pipeline.augment_and_fit(config, prepared, Cost(), keep=True)
+        training = pipeline.training_of(config, prepared, keep=True)
+        fitted = pipeline.augment_and_fit(config, prepared, training, Cost())
     return _model(config, source, sources, prepared, fitted)
 
 

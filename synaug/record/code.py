@@ -18,6 +18,7 @@ DECIDES_NUMBERS = (
     "encoder",
     "imbalance_ratio",
     "loss",
+    "parts",
     "pipeline",
     "scores",
     "seeding",

@@ -26,7 +26,8 @@ from synaug.training.progress import StepsBar
 from synaug.training.training_sets import Space, Spaces, TrainingData, neighbour_graphs
 from synaug.tuning import checkpoint
 from synaug.tuning.network import Weights
-from synaug.tuning.training import KeptInnerWatch, TextMembers, Tuning, nothing
+from synaug.tuning.tuning import Tuning, nothing
+from synaug.tuning.watch import KeptInnerWatch, TextMembers
 
 log = logging.getLogger(__name__)
 

@@ -52,7 +52,7 @@ def _precision_problems(trainer: DictConfig, precision: str) -> Iterator[str]:
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     from synaug.settings import BF16
-    from synaug.tuning.training import bf16_problem, device_of
+    from synaug.tuning.tuning import bf16_problem, device_of
 
     given = trainer.get("precision")
     if given not in WHOLE_PRECISION:
@@ -71,7 +71,7 @@ def _precision_problems(trainer: DictConfig, precision: str) -> Iterator[str]:
 
 def _mixing_problems(config: DictConfig) -> Iterator[str]:
     """Whether a sampler can be used within batches."""
-    from synaug.pipeline import make_augmenters
+    from synaug.parts import make_augmenters
     from synaug.tuning.mixing import partners
 
     try:

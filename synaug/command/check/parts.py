@@ -66,7 +66,7 @@ def _unknown(config: DictConfig, reference: DictConfig, prefix: str) -> Iterator
 
 def _augmenter_problems(config: DictConfig) -> Iterator[str]:
     try:
-        from synaug.pipeline import make_augmenters
+        from synaug.parts import make_augmenters
 
         make_augmenters(config)
     except REFUSALS as error:
