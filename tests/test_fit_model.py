@@ -601,3 +601,21 @@ def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_fitted(
     outcome = fit_command(str(swept), str(tmp_path / "file" / "model"))
     assert outcome.code == 1
     assert "to be a folder, which it is not: give another place for the model" in outcome.err.replace("\n  ", " ")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "outcome", "said"),
+    [
+        (False, None, "There is no verdict, as the run was named"),
+        (True, None, "There is no verdict, as methods with synthesis were not compared"),
+        (True, "worse", "verdict: On mine, the best method with synthesis is worse"),
+    ],
+)
+def test_the_console_says_what_the_verdict_was_or_why_there_is_none(
+    chosen: bool, outcome: str | None, said: str
+) -> None:
+    headline = "On mine, the best method with synthesis is worse" if outcome else ""
+    told_of = {"method": "none", "chosen": chosen, "outcome": outcome, "verdict": headline}
+    record_of = {**told_of, "estimates": [], "picked": [], "measures": []}
+    lines = fit_model.told({"record": record_of, "fitted": {"rows": 9}, "data": {"name": "mine"}})
+    assert lines[1].startswith(said)

@@ -23,16 +23,18 @@ def write(folder: Path, by: float, ratios: tuple[float, ...] = (10.0,)) -> None:
         write_other(folder, by, ratio)
 
 
-def write_other(folder: Path, by: float, ratio: float = 10.0, estimator: str | None = None) -> None:
+def write_other(
+    folder: Path, by: float, ratio: float = 10.0, estimator: str | None = None, augmenter: str = "none"
+) -> None:
     """A run of another classifier, whose scores lie higher by so much."""
     record = fabricated.fabricate(
-        "trec", ratio, "none", {}, "plain", 10, (0, 1), ("business", "science", "sports", "world"), 1.0
+        "trec", ratio, augmenter, {}, "plain", 10, (0, 1), ("business", "science", "sports", "world"), 1.0
     )
     name = f"sklearn-{estimator}" if estimator else "sklearn"
     record["choices"]["classifier"] = "sklearn"
     if estimator:
         record["config"]["classifier"] = {"estimator": estimator}
-    record |= {"identity": f"{name}-{record['identity']}", "run": f"trec-{ratio:g}-{name}"}
+    record |= {"identity": f"{name}-{record['identity']}", "run": f"trec-{ratio:g}-{name}-{augmenter}"}
     for row in record["scores"]["data"]:
         if row[3] in OVERALL_SHARES or row[3] == "log_loss":
             row[-1] += by if row[3] in OVERALL_SHARES else -by

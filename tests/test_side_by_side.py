@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from synaug.comparison import compare as comparison
@@ -17,28 +18,34 @@ from tests.test_other_classifiers import write, write_other
 
 def test_each_classifier_has_its_scores_its_gain_and_its_difference_from_the_first(tmp_path: Path) -> None:
     write(tmp_path, by=0.06, ratios=(10.0, 50.0))
+    for ratio in (10.0, 50.0):
+        write_other(tmp_path, by=0.06, ratio=ratio, augmenter="smote")
     found = evidence.read([tmp_path])
     compared = comparison.compare(found, ["balanced_accuracy"])
     values = compared.values["balanced_accuracy"]
-    places = side_by_side(values, found.contents(), higher_is_better=True)
+    places = side_by_side(
+        found.scores_of("balanced_accuracy"), found.out_of_fold(), found.contents(), higher_is_better=True
+    )
     assert [[side.scenario.classifier for side in sides] for sides in places] == [["mlp", "sklearn"]] * 2
     assert [sides[0].scenario.ratio for sides in places] == [10.0, 50.0]
-    picked = values[values["decision"] == CHOSEN]
+    picked = values[(values["decision"] == CHOSEN) & (values["loss"] == "")]
     for mlp, other in places:
+        # With the plain loss alone: the other was not run with class weights.
         own, theirs = (
             {
-                name: picked[(picked["scenario"] == side.scenario) & (picked["augmenter"] == name)].set_index(
+                name: picked[(picked["scenario"] == side.scenario) & (picked["augmenter"] == augmenter)].set_index(
                     ["seed", "fold"]
                 )["value"]
-                for name in (WITHOUT, WITH)
+                for name, augmenter in ((WITHOUT, "none"), (WITH, "smote"))
             }
             for side in (mlp, other)
         )
-        np.testing.assert_allclose([mlp.without, mlp.with_synthesis], [np.mean(own[WITHOUT]), np.mean(own[WITH])])
+        for side, scores in ((mlp, own), (other, theirs)):
+            np.testing.assert_allclose(
+                [side.without, side.with_synthesis, side.gain.mean],
+                [scores[WITHOUT].mean(), scores[WITH].mean(), (scores[WITH] - scores[WITHOUT]).mean()],
+            )
         assert mlp.over_first is None
-        np.testing.assert_allclose(mlp.gain.mean, (own[WITH] - own[WITHOUT]).mean())
-        assert np.isnan(other.with_synthesis)  # it was run without
-        assert np.isnan(other.gain.mean)
         differences = (theirs[WITHOUT] - own[WITHOUT]).to_numpy()
         assert other.over_first is not None
         np.testing.assert_allclose(other.over_first.mean, differences.mean())
@@ -64,3 +71,39 @@ def test_the_page_shows_them_where_there_are_several_and_nothing_where_there_is_
     assert (other.name, other.with_synthesis, other.gain) == ("sklearn", "–", "–")
     assert other.over_first.startswith("+")
     assert " to " in mlp.interval
+    write_other(tmp_path, by=0.06, augmenter="smote")
+    (place,) = beside()
+    mlp, other = place.lines
+    assert " to " in mlp.interval
+    assert " to " in other.interval
+
+
+def test_the_best_are_picked_from_what_all_classifiers_were_run_with(tmp_path: Path) -> None:
+    """Else a classifier with more methods to pick from would seem the better one."""
+    write(tmp_path, by=0.06)
+    write_other(tmp_path, by=0.06, augmenter="smote")
+    found = evidence.read([tmp_path])
+    out_of_fold, contents = found.out_of_fold(), found.contents()
+    more = out_of_fold[(out_of_fold["augmenter"] == "smote")].assign(augmenter="adasyn", value=0.0)
+    of_mlp = np.array([each.classifier == "mlp" for each in more["scenario"]])
+    scores = found.scores_of("balanced_accuracy")
+    plain = side_by_side(scores, out_of_fold, contents, higher_is_better=True)
+    assert side_by_side(scores, pd.concat([out_of_fold, more[of_mlp]]), contents, higher_is_better=True) == plain
+
+
+def test_a_split_that_one_classifier_lacks_counts_for_none(tmp_path: Path) -> None:
+    write(tmp_path, by=0.06)
+    found = evidence.read([tmp_path])
+    losses, scores = found.out_of_fold(), found.scores_of("balanced_accuracy")
+    is_other = np.array([each.classifier == "sklearn" for each in losses["scenario"]])
+    lacking = losses[~(is_other & (losses["fold"] == 9))]
+    ((mlp, other),) = side_by_side(scores, lacking, found.contents(), higher_is_better=True)
+    rest = scores["fold"] < 9
+    ((same_mlp, same_other),) = side_by_side(
+        scores[rest], losses[losses["fold"] < 9], found.contents(), higher_is_better=True
+    )
+    assert (mlp.without, other.without, other.over_first) == (
+        same_mlp.without,
+        same_other.without,
+        same_other.over_first,
+    )

@@ -106,19 +106,19 @@ def _fit(asked: argparse.Namespace, source: Path | None, place: Path) -> None:
             asked.trust,
         )
     )
+    replaced = ", in the place of the one that was there" if place.exists() and any(place.iterdir()) else ""
     model.save(place)
-    said = [*told(model.config), f"model: {place} (its card is {place / 'README.md'})"]
+    said = [*told(model.config), f"model: {place} (its card is {place / 'README.md'}){replaced}"]
     say(wrapped("\n".join(said)) + "\n")
 
 
 def told(config: Any) -> list[str]:
     """What was fitted, and what it promises, in a few lines."""
-    from synaug.model.card import promised
+    from synaug.model.card import no_verdict, promised
 
     record, fitted = config["record"], config["fitted"]
     lines = [f"{shown(record['method'])}, fitted on all {fitted['rows']:,} rows of {shown(config['data']['name'])}"]
-    if record["verdict"]:
-        lines.append(f"verdict: {record['verdict']}")
+    lines.append(no_verdict(record) or f"verdict: {record['verdict']}")
     return [*lines, *promised(record)]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from synaug.comparison.choices import SPLIT
+from synaug.comparison.choices import SPLIT, choose, with_choices
 from synaug.comparison.labels import CHOSEN, PICKED, WITH, WITHOUT, Scenario
 from synaug.comparison.multiplicity import holm
 from synaug.comparison.other_classifiers import without_classifier
@@ -45,8 +45,8 @@ class Side:
     scenario
         Of the classifier.
     without, with_synthesis
-        Mean score of the best without synthesis, and with it, over the splits that all of the classifiers have; NaN
-        where there is none.
+        Mean score of the best without synthesis, and with it, of the methods and over the splits that all of the
+        classifiers have; NaN where there is none.
     gain
         Of the best with synthesis over the best without, of this classifier.
     over_first
@@ -60,54 +60,70 @@ class Side:
     over_first: Difference | None
 
 
-def side_by_side(values: pd.DataFrame, contents: Mapping[Scenario, str], *, higher_is_better: bool) -> list[list[Side]]:
+def side_by_side(
+    scores: pd.DataFrame,
+    out_of_fold: pd.DataFrame,
+    contents: Mapping[Scenario, str],
+    *,
+    higher_is_better: bool,
+    within: tuple[float, float] = (-np.inf, np.inf),
+) -> list[list[Side]]:
     """Put classifiers beside each other wherever nothing else differs.
 
     Parameters
     ----------
-    values
-        What `synaug.comparison.choices.with_choices` returns: the scores of one metric.
+    scores
+        Of test rows in one metric, as `synaug.comparison.choices.with_choices` takes them.
+    out_of_fold
+        As `synaug.comparison.choices.choose` takes it. The best of each classifier are picked among the methods, and
+        on the splits, that all classifiers of the data set and ratio have: else one with more to pick from would seem
+        the better classifier.
     contents
         Which data set each scenario is of, whatever it is called.
     higher_is_better
         False for losses.
+    within
+        The differences that the metric allows (`synaug.comparison.stats.gain_range`).
 
     Returns
     -------
     list
-        For each data set and ratio with several classifiers, one `Side` each, the first of them first.
+        For each data set and ratio with several classifiers, one `Side` each, the first of them first; none of those
+        whose classifiers have no method without synthesis, or no split, in common.
     """
+    values = with_choices(scores, choose(_in_common(out_of_fold, contents)))
     picked = values[values["augmenter"].isin(PICKED) & (values["decision"] == CHOSEN)].dropna(subset="value")
-    scores: dict[Scenario, dict[str, pd.Series[float]]] = defaultdict(dict)
+    of_best: dict[Scenario, dict[str, pd.Series[float]]] = defaultdict(dict)
     for scenario, of_scenario in picked.groupby(picked["scenario"].astype(object), sort=False):
         for name in PICKED:
             part = of_scenario[of_scenario["augmenter"] == name]
             if len(part):
-                scores[scenario][name] = part.set_index(SPLIT)["value"]
+                of_best[scenario][name] = part.set_index(SPLIT)["value"]
     alike: dict[Hashable, list[Scenario]] = defaultdict(list)
-    for scenario, of_kinds in scores.items():
+    for scenario, of_kinds in of_best.items():
         if WITHOUT in of_kinds:
             alike[without_classifier(scenario), contents[scenario]].append(scenario)
     groups = [sorted(group, key=_order) for group in alike.values() if len(group) > 1]
     sign = 1 if higher_is_better else -1
     gains, overs = [], []
     for group in groups:
-        first = scores[group[0]][WITHOUT]
+        shared = _shared([each for scenario in group for each in of_best[scenario].values()])
+        first = of_best[group[0]][WITHOUT].loc[shared]
         for scenario in group:
-            own = scores[scenario]
+            own = {name: each.loc[shared] for name, each in of_best[scenario].items()}
             gains.append(sign * (own[WITH] - own[WITHOUT]).dropna() if WITH in own else first[:0])
             if scenario != group[0]:
                 overs.append(sign * (own[WITHOUT] - first).dropna())
-    of_gains, of_overs = iter(_differences(gains)), iter(_differences(overs))
+    of_gains, of_overs = iter(_differences(gains, within)), iter(_differences(overs, within))
     found = []
     for group in groups:
-        shared = _shared([each for scenario in group for each in scores[scenario].values()])
+        shared = _shared([each for scenario in group for each in of_best[scenario].values()])
         found.append(
             [
                 Side(
                     scenario,
-                    _mean(scores[scenario][WITHOUT], shared),
-                    _mean(scores[scenario].get(WITH), shared),
+                    _mean(of_best[scenario][WITHOUT], shared),
+                    _mean(of_best[scenario].get(WITH), shared),
                     next(of_gains),
                     None if scenario == group[0] else next(of_overs),
                 )
@@ -115,6 +131,25 @@ def side_by_side(values: pd.DataFrame, contents: Mapping[Scenario, str], *, high
             ]
         )
     return sorted(found, key=lambda sides: (sides[0].scenario.dataset, sides[0].scenario.place))
+
+
+def _in_common(out_of_fold: pd.DataFrame, contents: Mapping[Scenario, str]) -> pd.DataFrame:
+    """The rows of methods and splits that all classifiers of a data set and ratio have.
+
+    A classifier that was run without synthesis alone has no say in which methods with synthesis count.
+    """
+    scenarios = out_of_fold["scenario"].astype(object)
+    places: dict[Hashable, int] = {}
+    of_scenario = {
+        each: places.setdefault((without_classifier(each), contents[each]), len(places)) for each in scenarios.unique()
+    }
+    known = out_of_fold.assign(_place=scenarios.map(of_scenario).astype(int), _scenario=pd.factorize(scenarios)[0])
+    known = known.dropna(subset="value")
+    for of, what in ((["_place", "with_synthesis"], ["augmenter", "loss"]), (["_place"], SPLIT)):
+        n_scenarios = known.groupby(of)["_scenario"].transform("nunique")
+        having = known.groupby([*of, *what], observed=True)["_scenario"].transform("nunique")
+        known = known[having == n_scenarios]
+    return known.drop(columns=["_place", "_scenario"])
 
 
 def _order(scenario: Scenario) -> tuple[int, Scenario]:
@@ -133,7 +168,7 @@ def _mean(scores: "pd.Series[float] | None", splits: pd.Index) -> float:
     return np.nan if scores is None or not len(splits) else float(scores.loc[splits].mean())
 
 
-def _differences(of_splits: "Sequence[pd.Series[float]]") -> list[Difference]:
+def _differences(of_splits: "Sequence[pd.Series[float]]", within: tuple[float, float]) -> list[Difference]:
     """Means with intervals; those that can be tested are one family."""
     n_folds = [each.index.get_level_values("fold").nunique() for each in of_splits]
     tests = {
@@ -146,7 +181,7 @@ def _differences(of_splits: "Sequence[pd.Series[float]]") -> list[Difference]:
         return found
     gain, error, _, p = (np.array([float(test[at]) for test in tests.values()]) for at in range(4))
     n_splits = [len(of_splits[place]) for place in tests]
-    low, high = intervals(gain, error, n_splits, holm(p).factor)
+    low, high = intervals(gain, error, n_splits, holm(p).factor, within=within)
     for place, *numbers in zip(tests, gain.tolist(), low.tolist(), high.tolist(), strict=True):
         found[place] = Difference(*numbers)
     return found

@@ -153,13 +153,22 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
     yield "```"
 
 
+def no_verdict(record: Mapping[str, Any]) -> str | None:
+    """Why there is no verdict; None where there is one."""
+    if not record["chosen"]:
+        return "There is no verdict, as the run was named and not chosen from several."
+    if record["outcome"] is None:
+        return "There is no verdict, as methods with synthesis were not compared with methods without."
+    return None
+
+
 def _verdict(record: Mapping[str, Any]) -> Iterator[str]:
     yield f"Scenario: {_text(record['scenario'])}."
-    if not record["chosen"]:
-        yield "There is no verdict, as the run was named and not chosen from several."
-        return
-    if record["outcome"] is None:
-        yield "There is no verdict, as methods with synthesis were not compared with methods without."
+    none = no_verdict(record)
+    if none is not None:
+        yield none
+        if not record["chosen"]:
+            return
         among = "the methods that were run"
     else:
         kind = "with" if record["outcome"] == "better" else "without"

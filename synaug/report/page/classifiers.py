@@ -8,6 +8,7 @@ import numpy as np
 from synaug.comparison.formatting import Unit
 from synaug.comparison.other_classifiers import classifier_of
 from synaug.comparison.side_by_side import Difference, Side, side_by_side
+from synaug.comparison.stats import gain_range
 from synaug.report import limits
 from synaug.report.results import Results
 from synaug.scores.metrics import LOSSES
@@ -50,9 +51,11 @@ def beside(results: Results) -> list[OfPlace]:
     comparison = results.comparison
     unit = Unit(results.metric, comparison.rope)
     found = side_by_side(
-        comparison.values[results.metric],
+        results.evidence.scores_of(results.metric),
+        results.evidence.out_of_fold(),
         results.evidence.contents(),
         higher_is_better=results.metric not in LOSSES,
+        within=gain_range(results.metric),
     )
     return [
         OfPlace(f"{sides[0].scenario.dataset} at {sides[0].scenario.at}", classifier_of(sides[0].scenario), lines)
