@@ -138,6 +138,7 @@ def test_completion_knows_options_and_keys() -> None:
         (["augmenter.k_neighbours=3"], ["augmenter.k_neighbours is no setting: did you mean augmenter.k_neighbors?"]),
         (["encoder.dum=3", "n_flods=3"], ["encoder.dum is no setting: did you mean encoder.dim?", "n_flods is no"]),
         (["trainer.max_steps=9"], ["trainer.max_steps is synaug's own: set max_steps"]),
+        (["trainer.precision=16"], ["trainer.precision is no setting: write +trainer.precision=... if Lightning's"]),
         (["+dataset.nmae=x"], ["dataset.nmae is no setting: did you mean dataset.name?"]),
         (["augmenter.k_neighbors=abc"], ["augmenter.k_neighbors=abc must be a whole number"]),
         (["augmenter.k_neighbors=0"], ["'k_neighbors' parameter of SMOTE must be an int in the range [1, inf)"]),

@@ -18,7 +18,7 @@ from synaug.comparison import evidence, stats
 from synaug.comparison.columns import readme
 from synaug.comparison.formatting import Unit, signed, words_for_p
 from synaug.comparison.labels import BASELINE, BEST_WITHOUT_SYNTHESIS, PICKED, WITH, WITHOUT, Method
-from synaug.comparison.layout import MOST_LINES
+from synaug.comparison.layout import MOST_LINES, Table
 from synaug.comparison.multiplicity import holm
 from synaug.comparison.significance import DEFINITIONS, OUTCOMES, outcomes
 from synaug.comparison.told import effect
@@ -791,3 +791,15 @@ def test_two_ways_of_validating_are_two_scenarios_and_no_caution_about_averages(
         written["config"]["validation"] = other
         (path / "record.json").write_text(json.dumps(written))
     assert not any("averag" in each for each in compared(tmp_path).verdict.cautions)
+
+
+def test_names_that_are_cut_can_still_be_told_apart() -> None:
+    long = "my own data set of messages at its natural imbalance"
+    wide = ("inconclusive",) * 5
+    table = Table(("", *(["outcome"] * 5)), ((f"{long} mlp", *wide), (f"{long} lora", *wide)))
+    *_, first, second = table.lines(9)
+    assert all(len(line) <= 100 for line in (first, second))
+    assert first.split("  ")[1].endswith("mlp")
+    assert second.split("  ")[1].endswith("lora")
+    *_, alone = Table(table.columns, table.rows[:1]).lines(9)
+    assert alone.split("  ")[1].endswith("…")

@@ -63,8 +63,10 @@ class Table:
         cells = [[shown(cell) for cell in row] for row in (*headings, *rows)]
         widths = _widths(cells)
         widths[0] = max(widths[0] - max(_width(widths) - WIDTH, 0), min(widths[0], LEAST_OF_A_NAME))
+        names = _cut([row[0] for row in cells], widths[0])
         lines = [
-            "  " + "  ".join([_cut(row[0], widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in cells
+            "  " + "  ".join([name, *map(str.rjust, row[1:], widths[1:])]).rstrip()
+            for name, row in zip(names, cells, strict=True)
         ]
         cut = len(self.rows) - len(rows)
         return [*lines, *([f"  … and {cut} more in the report"] if cut else []), *note]
@@ -122,9 +124,13 @@ def _width(widths: Sequence[int]) -> int:
     return sum(widths) + 2 * len(widths)
 
 
-def _cut(name: str, width: int) -> str:
-    """A name in the first column; the end of a long one is left to the report."""
-    return name.ljust(width) if len(name) <= width else f"{name[: width - 1]}…"
+def _cut(names: Sequence[str], width: int) -> list[str]:
+    """The first column: long names lose their ends, or their middles where only the ends tell them apart."""
+    cut = [name.ljust(width) if len(name) <= width else f"{name[: width - 1]}…" for name in names]
+    if len({*cut}) == len({*names}):
+        return cut
+    half = (width - 1) // 2
+    return [name.ljust(width) if len(name) <= width else f"{name[: width - 1 - half]}…{name[-half:]}" for name in names]
 
 
 def _filled(sentence: str, bullet: str = "") -> list[str]:

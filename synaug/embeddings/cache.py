@@ -103,8 +103,17 @@ class EmbeddingCache:
         self.encoded = Encoded()
         return texts.vectors
 
-    def embed(self, texts: Sequence[str], *, progress_bar: bool = True) -> NDArray[np.float32]:
+    def embed(
+        self, texts: Sequence[str], *, progress_bar: bool = True, level: int = logging.INFO
+    ) -> NDArray[np.float32]:
         """Embeddings of `texts`, encoding those that the cache lacks.
+
+        Parameters
+        ----------
+        progress_bar
+            Whether to draw one.
+        level
+            At which the log says how many texts are encoded.
 
         Returns
         -------
@@ -138,7 +147,7 @@ class EmbeddingCache:
             self._sweep()
             n_missing = sum(digest not in cached.row_of for digest in text_of)
             others = "none of them is" if n_missing == len(text_of) else "the others are"
-            log.info("embedding %d of %d texts; %s cached in %s", n_missing, len(text_of), others, self.folder)
+            log.log(level, "embedding %d of %d texts; %s cached in %s", n_missing, len(text_of), others, self.folder)
         characters = sum(len(text) for digest, text in text_of.items() if digest not in cached.row_of)
         # disable=None: a bar on a terminal, none in a log file.
         disable = None if progress_bar and missing else True

@@ -239,14 +239,15 @@ def tuned_spaces(tuning: Tuning, data: TrainingData, neighbours: Path) -> TunedS
             with locked(tuning.kept(split.name).with_suffix(".lock"), wait=True):
                 for inner in [*range(len(split.inner)), None]:
                     cache = EmbeddingCache(split.encoder(inner), tuning.cache_dir)
-                    vectors = cache.embed(tuning.texts.texts, progress_bar=False)
+                    vectors = cache.embed(tuning.texts.texts, progress_bar=False, level=logging.DEBUG)
                     encoded += cache.encoded
                     graphs = neighbour_graphs(vectors, tuning.texts.labels, neighbours, array_sha256(vectors))
                     found[place, inner] = Space(vectors, graphs)
                 _ = split.chosen
                 split.forget()
-    steps = [split.chosen.step for split in splits]
-    log.info("encoders are taken after %d to %d steps, as chosen on out-of-fold rows", min(steps), max(steps))
+    steps = sorted({split.chosen.step for split in splits})
+    taken = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
+    log.info("tuned encoders are taken after %s steps, as out-of-fold rows chose", taken)
     return TunedSpaces(
         found,
         encoded,

@@ -226,6 +226,8 @@ def _unknown(override: Override, composed: Sequence[DictConfig]) -> list[str]:
     other = "--cfg job lists them all"
     if parent.partition(".")[0] in OPTION_GROUPS:
         other = f"write +{key}=... if the class or function it is for takes it"
+    elif parent == "trainer":
+        other = f"write +{key}=... if Lightning's Trainer takes it"
     return [f"{key} is no setting{near or f': {other}'}"]
 
 

@@ -51,9 +51,11 @@ def _precision_problems(trainer: DictConfig, precision: str) -> Iterator[str]:
     """Whether encoders can be tuned in the arithmetic that is asked for."""
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
+    from synaug.pipeline import quieten_lightning
     from synaug.settings import BF16
     from synaug.tuning.tuning import bf16_problem, device_of
 
+    quieten_lightning()
     given = trainer.get("precision")
     if given not in WHOLE_PRECISION:
         yield (
