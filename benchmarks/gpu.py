@@ -40,10 +40,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import bare, machine, naive, process, train
-from benchmarks.encode import CONF, MAX_LENGTH, model_folder
+from benchmarks.encode import CONF, COSINE, MAX_LENGTH, model_folder
 from benchmarks.measure import RESULTS, Arrays, Differs
 
-COSINE = 0.99999
 POINTS = 0.2  # by which mean scores may differ
 AGREEMENT = 0.999  # share of rows whose decision must be the same
 PRECISIONS = ("float32", "float16", "bfloat16")

@@ -30,11 +30,11 @@ from synaug.training.progress import StepsBar
 from synaug.training.training_sets import TrainingData, augment, neighbour_graphs
 from synaug.tuning import checkpoint
 from synaug.tuning import stack as stacks
-from synaug.tuning.mixing import Candidates, Memory, mixed, partners
+from synaug.tuning.mixing import Candidates, Memory, mixed, partners, repeated
 from synaug.tuning.rows import Slots
 from synaug.tuning.spaces import tuned_spaces
 from synaug.tuning.training import TunedTraining
-from synaug.tuning.tuning import Tuning, nothing
+from synaug.tuning.tuning import Tuning
 from synaug.validation import Holdout, Nested, Oracle
 from tests import toy
 from tests.program import TOY, Program
@@ -291,7 +291,7 @@ def test_the_encoder_that_is_handed_on_says_what_the_network_says(
     tuning: Callable[..., Tuning], make: Make, rank: int | None, texts: LabelledTexts
 ) -> None:
     own = tuning(rank=rank, dropout=0.0)
-    stack = own.stack(make(), [0, 1], nothing, steps=[4], judged=[])
+    stack = own.stack(make(), [0, 1], repeated, steps=[4], judged=[])
     with StepsBar(1, is_wanted=False) as bar:
         own.train(stack, bar)
     frozen = own.encoder.encode(texts.texts)

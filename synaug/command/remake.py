@@ -18,6 +18,7 @@ from synaug import record
 from synaug.command.check.fine_tuning import FINE_TUNED
 from synaug.command.folders import scientific_sources
 from synaug.errors import UserError
+from synaug.model.vectors import OF_A_PLACE
 from synaug.record.cost import Cost
 from synaug.record.tables import BALANCE_COLUMNS
 from synaug.settings import conf_dir, did_you_mean
@@ -228,9 +229,10 @@ def recorded_config(wanted: Wanted, recorded: Mapping[str, Any]) -> DictConfig:
             remedy = did_you_mean(key, known, "") if key not in known else ": write key=value"
             raise UserError(f"{setting} is no setting of this run{remedy or ': write one of its own, key=value'}")
         OmegaConf.update(config, key, yaml.safe_load(value))
-    given = {setting.partition("=")[0] for setting in wanted.settings}
-    if "encoder.model" in given and "encoder.package" not in given and config.encoder.get("package"):
-        config.encoder.package = None  # else it would be read, and the model passed over
+    given = {setting.partition("=")[0].removeprefix("encoder.") for setting in wanted.settings}
+    if "model" in given:  # what was said of it where it was does not hold elsewhere
+        for key in {*OF_A_PLACE} & {*config.encoder} - given:
+            config.encoder[key] = None
     if not wanted.trust:
         named = {target for group in MADE for target in _targets(OmegaConf.to_container(config[group]))}
         unknown = sorted(named - known_targets(wanted.config_dir))

@@ -14,8 +14,6 @@ from synaug.comparison.stats import corrected_t_test, intervals
 from synaug.record.shapes import range_of
 from synaug.scores.needs import COST
 
-COST_RANGE = (0.0, np.inf)
-
 Scores = Mapping[tuple[str, str | None], NDArray[np.float64]]
 
 
@@ -55,12 +53,16 @@ def estimates(scores: Scores, n_folds: int) -> list[Estimate]:
         if not len(known):
             continue
         mean, error, *_ = corrected_t_test(known, n_folds)
-        within = COST_RANGE if metric == COST else range_of(metric)
-        low, high = map(float, intervals(mean, error, len(known), within=within))
+        low, high = map(float, intervals(mean, error, len(known), within=range_of_measure(metric)))
         is_known = bool(np.isfinite(low))
         ends = {"low": low if is_known else None, "high": high if is_known else None}
         found.append(Estimate(metric, label, float(mean), n_splits=len(known), **ends))
     return found
+
+
+def range_of_measure(name: str) -> tuple[float, float]:
+    """The least and the largest value of a metric, or of what a need is judged by."""
+    return (0.0, np.inf) if name == COST else range_of(name)
 
 
 def of_rule(scores: pd.DataFrame, rule: str) -> Scores:

@@ -14,8 +14,7 @@ import pandas as pd
 
 from synaug.comparison.choices import SPLIT
 from synaug.comparison.labels import CHOSEN, PICKED, Scenario
-from synaug.comparison.multiplicity import holm
-from synaug.comparison.stats import corrected_t_test, intervals
+from synaug.comparison.stats import family
 
 OF_THE_CLASSIFIER = "classifier."
 
@@ -90,20 +89,10 @@ def surpassed(
     for scenario, part in picked.groupby(picked["scenario"].astype(object), sort=False):
         scores[scenario] = sign * part[part["augmenter"] == best_of[scenario]].set_index(SPLIT)["value"]
         alike[without_classifier(scenario), contents[scenario]].append(scenario)
-    rows = []
-    for scenario, other in (pair for scenarios in alike.values() for pair in combinations(scenarios, 2)):
-        differences = (scores[other] - scores[scenario]).dropna()
-        n_folds = differences.index.get_level_values("fold").nunique()
-        if len(differences) > 1 and n_folds > 1:
-            test = corrected_t_test(differences.to_numpy(), n_folds)
-            rows.append((scenario, other, len(differences), *map(float, test)))
-    if not rows:
-        return []
-    tested = pd.DataFrame(rows, columns=["scenario", "other", "n_splits", "gain", "error", "t", "p"])
-    factor = holm(tested["p"]).factor
-    tested["low"], tested["high"] = intervals(
-        tested["gain"], tested["error"], tested["n_splits"], factor, within=within
-    )
+    pairs = [pair for scenarios in alike.values() for pair in combinations(scenarios, 2)]
+    found = family([(scores[other] - scores[scenario]).dropna() for scenario, other in pairs], within)
+    rows = [(*pair, each.mean, each.low, each.high) for pair, each in zip(pairs, found, strict=True)]
+    tested = pd.DataFrame(rows, columns=["scenario", "other", "gain", "low", "high"])
     turned = {"scenario": tested["other"], "other": tested["scenario"], "gain": -tested["gain"]}
     both = pd.concat([tested, tested.assign(**turned, low=-tested["high"], high=-tested["low"])])
     better = both[(both["low"] > 0) & both["scenario"].isin(list(verdicts))].sort_values("gain", ascending=False)

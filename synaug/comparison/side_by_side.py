@@ -13,27 +13,11 @@ import pandas as pd
 
 from synaug.comparison.choices import SPLIT, choose, with_choices
 from synaug.comparison.labels import CHOSEN, PICKED, WITH, WITHOUT, Scenario
-from synaug.comparison.multiplicity import holm
 from synaug.comparison.other_classifiers import without_classifier
-from synaug.comparison.stats import corrected_t_test, intervals
+from synaug.comparison.stats import Difference, family
 
 # Beside which of them the others stand: the paper's, else the first by name.
 FIRST = ("mlp", "linear")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A mean difference, in the metric's own unit, paired by split; positive is better.
-
-    Attributes
-    ----------
-    mean, low, high
-        With the interval, adjusted by Holm's step-down for all differences of its kind; NaN where none can be said.
-    """
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -105,19 +89,19 @@ def side_by_side(
             alike[without_classifier(scenario), contents[scenario]].append(scenario)
     groups = [sorted(group, key=_order) for group in alike.values() if len(group) > 1]
     sign = 1 if higher_is_better else -1
-    gains, overs = [], []
+    gains, overs, of_groups = [], [], []
     for group in groups:
         shared = _shared([each for scenario in group for each in of_best[scenario].values()])
+        of_groups.append((group, shared))
         first = of_best[group[0]][WITHOUT].loc[shared]
         for scenario in group:
             own = {name: each.loc[shared] for name, each in of_best[scenario].items()}
             gains.append(sign * (own[WITH] - own[WITHOUT]).dropna() if WITH in own else first[:0])
             if scenario != group[0]:
                 overs.append(sign * (own[WITHOUT] - first).dropna())
-    of_gains, of_overs = iter(_differences(gains, within)), iter(_differences(overs, within))
+    of_gains, of_overs = iter(family(gains, within)), iter(family(overs, within))
     found = []
-    for group in groups:
-        shared = _shared([each for scenario in group for each in of_best[scenario].values()])
+    for group, shared in of_groups:
         found.append(
             [
                 Side(
@@ -166,22 +150,3 @@ def _shared(scores: "Sequence[pd.Series[float]]") -> pd.Index:
 
 def _mean(scores: "pd.Series[float] | None", splits: pd.Index) -> float:
     return np.nan if scores is None or not len(splits) else float(scores.loc[splits].mean())
-
-
-def _differences(of_splits: "Sequence[pd.Series[float]]", within: tuple[float, float]) -> list[Difference]:
-    """Means with intervals; those that can be tested are one family."""
-    n_folds = [each.index.get_level_values("fold").nunique() for each in of_splits]
-    tests = {
-        place: corrected_t_test(each.to_numpy(), n_folds[place])
-        for place, each in enumerate(of_splits)
-        if len(each) > 1 and n_folds[place] > 1
-    }
-    found = [Difference(float(each.mean()), np.nan, np.nan) for each in of_splits]
-    if not tests:
-        return found
-    gain, error, _, p = (np.array([float(test[at]) for test in tests.values()]) for at in range(4))
-    n_splits = [len(of_splits[place]) for place in tests]
-    low, high = intervals(gain, error, n_splits, holm(p).factor, within=within)
-    for place, *numbers in zip(tests, gain.tolist(), low.tolist(), high.tolist(), strict=True):
-        found[place] = Difference(*numbers)
-    return found

@@ -4,6 +4,8 @@ A split is one (seed, fold); methods, scenarios and the two references are those
 Comparison across scenarios is in `synaug.comparison.ranking`.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -402,3 +404,45 @@ def _in_units_of(deviation: Array, mean: Array) -> Array:
     """`mean / deviation`; without deviation ±inf, or 0 where the mean is 0, too."""
     ratio = np.where(mean == 0, 0.0, np.copysign(np.inf, mean))
     return np.divide(mean, deviation, out=ratio, where=deviation > 0)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean difference, in the metric's own unit, paired by split; positive is better.
+
+    Attributes
+    ----------
+    mean, low, high
+        With the interval, adjusted by Holm's step-down for all differences of its kind; NaN where none can be said.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+
+def family(of_splits: Sequence["pd.Series[float]"], within: tuple[float, float]) -> list[Difference]:
+    """Mean differences with intervals; those that can be tested are one family, corrected by Holm's step-down.
+
+    Parameters
+    ----------
+    of_splits
+        Of each comparison the differences, indexed by seed and fold.
+    within
+        As of `intervals`.
+    """
+    n_folds = [each.index.get_level_values("fold").nunique() for each in of_splits]
+    tests = {
+        place: corrected_t_test(each.to_numpy(), n_folds[place])
+        for place, each in enumerate(of_splits)
+        if len(each) > 1 and n_folds[place] > 1
+    }
+    found = [Difference(float(each.mean()), np.nan, np.nan) for each in of_splits]
+    if not tests:
+        return found
+    gain, error, _, p = (np.array([float(test[at]) for test in tests.values()]) for at in range(4))
+    n_splits = [len(of_splits[place]) for place in tests]
+    low, high = intervals(gain, error, n_splits, holm(p).factor, within=within)
+    for place, *numbers in zip(tests, gain.tolist(), low.tolist(), high.tolist(), strict=True):
+        found[place] = Difference(*numbers)
+    return found

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from synaug import record as records
+from synaug.comparison.estimate import range_of_measure
 from synaug.comparison.evidence import Evidence
 from synaug.comparison.labels import NO_AUGMENTER
 from synaug.comparison.stats import corrected_t_test, intervals
@@ -23,8 +24,9 @@ from synaug.report import kept, own_rules
 from synaug.report.kept import KeptSplit
 from synaug.scores import metrics
 from synaug.scores.abstaining import area_under_risk, judged_without_abstained
-from synaug.scores.needs import COST, Decision, Need, read_need
+from synaug.scores.needs import Decision, Need, read_need
 from synaug.scores.prior_correction import prior_correction
+from synaug.scores.thresholds import confusion
 from synaug.settings import did_you_mean
 
 Array = NDArray[np.float64]
@@ -100,7 +102,7 @@ class Later:
         rows = []
         for key, of in pd.concat([self.own, self.served], ignore_index=True).groupby(by, observed=True, sort=False):
             asked = of["asked"].iloc[0]
-            least, most = {COST: (0.0, np.inf), "mcc": (-1.0, 1.0)}.get(str(key[-1]), (0.0, 1.0))
+            least, most = range_of_measure(str(key[-1]))
             place = pd.MultiIndex.from_frame(of[["scenario", "need", "measure", "seed", "fold"]])
             gains = of["value"].to_numpy() - first.reindex(place).to_numpy()
             if key[1:3] == (NO_AUGMENTER, ""):  # which is what the others are compared with
@@ -253,10 +255,8 @@ def _served(split: KeptSplit, need: Need, decision: Decision, class_names: Seque
         judged = judged_without_abstained(split.labels, decided, ())
         yield from ({**same, "measure": name, "asked": np.nan, "value": judged[name]} for name in ("coverage", "risk"))
         return
-    n_classes = len(class_names)
-    at = split.labels * n_classes + decided
-    matrix = np.bincount(at, minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.float64)
-    for measure, asked, value in own_rules.measures(matrix, need, class_names):
+    matrix = confusion(split.labels, decided, len(class_names))
+    for measure, asked, value in need.measures(matrix, class_names):
         yield {**same, "measure": measure, "asked": asked, "value": value}
 
 

@@ -10,40 +10,13 @@ from numpy.typing import NDArray
 from synaug.comparison.choices import SPLIT, TAKEN, choose
 from synaug.comparison.evidence import Evidence
 from synaug.comparison.labels import BASELINE, PICKED
-from synaug.scores.needs import COST, Need
-from synaug.scores.thresholds import OF_ALL, Tally
+from synaug.scores.needs import Need
 
 OF_BASELINE = "baseline (none, argmax)"
 OWN = (OF_BASELINE, *PICKED)
 
 Place = tuple[str, str, str, int, int]  # augmenter, loss, rule, seed, fold
 Matrix = NDArray[np.float64]
-
-
-def measures(matrix: Matrix, need: Need, class_names: Sequence[str]) -> Iterator[tuple[str, float, float]]:
-    """What decisions give, by a need's measures: the measure, the least that is asked of it, the value.
-
-    Parameters
-    ----------
-    matrix
-        How many rows of each class were decided for which, `[class, decided]`.
-    """
-    found = Tally(np.diag(matrix)[None].astype(float), matrix.sum(0)[None].astype(float), matrix.sum(1).astype(float))
-    costs = need.costs(class_names)
-    if costs is not None:
-        yield COST, np.nan, float((costs * matrix).sum() / matrix.sum())
-        return
-    if need.kind == "metric" and need.label is None:
-        assert need.metric in OF_ALL
-        yield need.metric, np.nan, float(found.metric(need.metric)[0])
-        return
-    (name,) = need.classes
-    label = [*class_names].index(name)
-    of_class = {"metric": ("f1", "recall", "precision"), "precision": ("precision", "recall")}
-    for metric in of_class.get(need.kind, ("recall", "precision")):
-        # A class without a test row has no recall; where none is decided for it, there is no precision to judge.
-        value = float(found.metric(metric, label)[0]) if found.actual[label] else np.nan
-        yield f"{metric}[{name}]", need.numbers[name] if metric == need.kind else np.nan, value
 
 
 def rows(evidence: Evidence, needs: Sequence[Need]) -> Iterator[dict[str, Any]]:
@@ -70,7 +43,7 @@ def rows(evidence: Evidence, needs: Sequence[Need]) -> Iterator[dict[str, Any]]:
                 # Nothing abstains under a rule of its own.
                 if need.kind != "abstain" and set(need.classes) <= set(names):
                     same = {**where, "need": need.name, "reached": np.nan, "threshold": np.nan}
-                    for measure, asked, value in measures(matrices[place], need, names):
+                    for measure, asked, value in need.measures(matrices[place], names):
                         yield {**same, "measure": measure, "asked": asked, "value": value}
 
 

@@ -86,11 +86,11 @@ class Results:
         """
         wanted = tuple(scenarios)
         if wanted not in self._parts:
-            runs = _of(self.evidence.runs, wanted)
+            runs = of_scenarios(self.evidence.runs, wanted)
             evidence = Evidence(
                 runs,
-                _of(self.evidence.scores, wanted),
-                _of(self.evidence.validation, wanted),
+                of_scenarios(self.evidence.scores, wanted),
+                of_scenarios(self.evidence.validation, wanted),
                 {identity: self.evidence.records[identity] for identity in runs["identity"]},
                 failures=(),
             )
@@ -98,19 +98,19 @@ class Results:
             comparison = replace(
                 of_all,
                 tables={},
-                values={metric: _of(values, wanted) for metric, values in of_all.values.items()},
-                choices=_of(of_all.choices, wanted),
+                values={metric: of_scenarios(values, wanted) for metric, values in of_all.values.items()},
+                choices=of_scenarios(of_all.choices, wanted),
                 calibration=of_all.calibration.iloc[:0],
                 rankings={},
-                gaps=_of(of_all.gaps, wanted),
+                gaps=of_scenarios(of_all.gaps, wanted),
                 verdict=Verdict("", Table(), [], {}, [], [], len(wanted)),
                 exchange=of_all.exchange.iloc[:0],
             )
             later = Later(
                 self.later.needs,
-                _of(self.later.served, wanted),
-                _of(self.later.abstained, wanted),
-                _of(self.later.own, wanted),
+                of_scenarios(self.later.served, wanted),
+                of_scenarios(self.later.abstained, wanted),
+                of_scenarios(self.later.own, wanted),
             )
             part = Results(evidence, comparison, later)
             # What a cached property holds is not worked out again.
@@ -321,5 +321,6 @@ class Results:
         return "one split" if most == 1 else "means over splits"
 
 
-def _of(rows: pd.DataFrame, scenarios: Sequence[Scenario]) -> pd.DataFrame:
+def of_scenarios(rows: pd.DataFrame, scenarios: Sequence[Scenario]) -> pd.DataFrame:
+    """The rows of some scenarios; of a table that knows none, all."""
     return rows[rows["scenario"].isin(scenarios)].reset_index(drop=True) if "scenario" in rows else rows

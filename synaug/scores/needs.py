@@ -9,7 +9,7 @@ out-of-fold rows alike. Reports and fits give it the frequencies of the data set
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -23,7 +23,7 @@ from synaug.scores.abstaining import read_level
 from synaug.scores.cost_matrix import CostMatrix
 from synaug.scores.decision import ARGMAX, CANDIDATES, OutOfFold, shift
 from synaug.scores.prior_correction import prior_correction
-from synaug.scores.thresholds import OF_ALL, Sweep, sweep
+from synaug.scores.thresholds import OF_ALL, Sweep, Tally, sweep
 from synaug.settings import did_you_mean
 
 Array = NDArray[np.float64]
@@ -222,6 +222,31 @@ class Need:
             return Decision(self.name, move, abstain_below=self.level)
         offset, reached = self._swept(met, class_names)
         return Decision(self.name, move + offset, reached=reached)
+
+    def measures(self, matrix: Array, class_names: Sequence[str]) -> Iterator[tuple[str, float, float]]:
+        """What decisions give, by what this need is judged by: the measure, the least that is asked of it, the value.
+
+        Parameters
+        ----------
+        matrix
+            How many rows of each class were decided for which, `[class, decided]`.
+        """
+        found = Tally.of(matrix)
+        costs = self.costs(class_names)
+        if costs is not None:
+            yield COST, np.nan, float((costs * matrix).sum() / matrix.sum())
+            return
+        if self.kind == "metric" and self.label is None:
+            assert self.metric in OF_ALL
+            yield self.metric, np.nan, float(found.metric(self.metric)[0])
+            return
+        (name,) = self.classes
+        label = [*class_names].index(name)
+        of_class = {"metric": ("f1", "recall", "precision"), "precision": ("precision", "recall")}
+        for metric in of_class.get(self.kind, ("recall", "precision")):
+            # A class without a test row has no recall; where none is decided for it, there is no precision to judge.
+            value = float(found.metric(metric, label)[0]) if found.actual[label] else np.nan
+            yield f"{metric}[{name}]", self.numbers[name] if metric == self.kind else np.nan, value
 
     def costs(self, class_names: Sequence[str]) -> Array | None:
         """The cost matrix `[n_classes, n_classes]` of a need of the kind ``costs``; None of others."""

@@ -40,6 +40,11 @@ class Tally:
         """Share of the rows decided for a class that are of it, `[t]`; 0 where none are decided for it."""
         return _ratio(self.right[:, label], self.called[:, label])
 
+    @classmethod
+    def of(cls, matrix: Array) -> "Tally":
+        """One way to decide, `t` is 1; of how many rows of each class were decided for which, `[class, decided]`."""
+        return Tally(np.diag(matrix)[None], matrix.sum(0)[None], matrix.sum(1))
+
     def metric(self, name: str, label: int | None = None) -> Array:
         """A metric of each way, `[t]`, as `synaug.scores.metrics` defines it.
 
@@ -94,11 +99,15 @@ class Sweep(Tally):
     thresholds: Array
 
 
+def confusion(labels: NDArray[np.int64], decided: NDArray[np.int64], n_classes: int) -> Array:
+    """How many rows of each class were decided for which, `[class, decided]`."""
+    at = np.bincount(labels * n_classes + decided, minlength=n_classes**2)
+    return at.reshape(n_classes, n_classes).astype(np.float64)
+
+
 def tally(labels: NDArray[np.int64], decided: NDArray[np.int64], n_classes: int) -> Tally:
     """Count what was decided for some rows, int64 `[n]` each, of equal weights; `t` is 1."""
-    right = np.bincount(labels[labels == decided], minlength=n_classes).astype(np.float64)
-    called, actual = (np.bincount(of, minlength=n_classes).astype(np.float64) for of in (decided, labels))
-    return Tally(right[None], called[None], actual)
+    return Tally.of(confusion(labels, decided, n_classes))
 
 
 def margins(log_probabilities: Array, label: int) -> Array:

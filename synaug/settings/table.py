@@ -240,13 +240,12 @@ SEED = whole(-LARGEST_SEED, LARGEST_SEED)
 PROFILES = ("step", "linear", "exponential")
 # When synthesis enters a classifier that is fine-tuned (`synaug.classifier.FineTuned`).
 FEATURES, BATCH = "features", "batch"
-# The arithmetic of a classifier that is fine-tuned.
-FLOAT32, BF16 = "float32", "bf16"
 QUOTING = ("double", "backslash", "none")
 # Whether texts that somebody else wrote must name the rows that they were derived from (`augmenter.sources`).
 REQUIRED, NO_SOURCES = "required", "none"
-# Of an encoder: the precision that all others are named beside, one for CPUs, and those for GPUs.
-FLOAT32, INT8, HALF = "float32", "int8", ("float16", "bfloat16")
+FLOAT32 = "float32"  # the precision that all others are named beside
+INT8, HALF = "int8", ("float16", "bfloat16")  # of an encoder, on CPUs and on GPUs
+BF16 = "bf16"  # of a classifier that is fine-tuned: mixed
 PRECISIONS = (32, "32", "32-true", 16, "16", "16-mixed", "bf16", "bf16-mixed")
 
 

@@ -15,7 +15,7 @@ from synaug.seeding import derive_seed
 from synaug.settings import REFIT
 from synaug.training.looks import pooled
 from synaug.training.predictions import Chosen, Member, OfSplit, Predictions
-from synaug.training.training_sets import TrainingData, TrainingSet, member_seeds
+from synaug.training.training_sets import TrainingData, TrainingSet
 from synaug.training.watch import judge_of, out_of_fold
 
 Array = NDArray[np.float64]
@@ -75,7 +75,7 @@ class TrainingAtOnce:
         synthetic = training_set.augmented
         X = np.concatenate([training_set.embeddings[training_set.real], synthetic.synthetic_embeddings])
         y = np.concatenate([data.labels[training_set.real], synthetic.labels])
-        seeds = member_seeds(training_set.split, training_set.inner, training_set.replica)
+        seeds = training_set.seeds
         seed = derive_seed("weights", *seeds)
         return self.classifier.fit(_scaled(X, training_set), y, len(training_set.real), seed), len(y)
 

@@ -10,7 +10,7 @@ from pytorch_lightning import LightningDataModule
 from synaug.classifier.batch import StackedBatch
 from synaug.seeding import derive_seed
 from synaug.training.batches import EvaluationBatches, Passes, RowPool, Steps, TrainingBatches
-from synaug.training.training_sets import TrainingData, TrainingSet, member_seeds
+from synaug.training.training_sets import TrainingData, TrainingSet
 
 
 class EmbeddingDataModule(LightningDataModule):
@@ -54,7 +54,7 @@ class EmbeddingDataModule(LightningDataModule):
         for member in self.members:
             training_set = self.data.training_sets[member]
             synthetic = np.arange(starts[member], starts[member + 1])
-            seeds = member_seeds(training_set.split, training_set.inner, training_set.replica)
+            seeds = training_set.seeds
             generator = torch.Generator().manual_seed(derive_seed("batches", self.data.dataset, *seeds))
             real = training_set.real + self._pool.offsets[member]
             passes[member] = Passes(np.concatenate([real, synthetic]).astype(np.int32), generator)

@@ -30,7 +30,7 @@ from synaug.training.datamodule import EmbeddingDataModule
 from synaug.training.looks import SplitJudge, looks, pooled
 from synaug.training.predictions import Chosen, Curves, Member, OfSplit, Predictions, TauNorm
 from synaug.training.progress import StepsBar
-from synaug.training.training_sets import TrainingData, member_seeds
+from synaug.training.training_sets import TrainingData
 from synaug.training.watch import InnerWatch, Watch, WholeWatch, by_row, out_of_fold
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class StackedTraining:
             accelerator has too little memory for all rows, or for the members of one split.
         """
         counts = data.class_counts()
-        pool = RowPool(data.embeddings, data.labels, data.training_sets).to(_device(self.trainer))
+        pool = RowPool(data.embeddings, data.labels, data.training_sets).to(device_of(self.trainer))
         task = Task(self, data, pool, counts)
         n_inner, n_all = len(data.inner), len(data.training_sets)
         log.info(
@@ -123,6 +123,7 @@ class Task:
     """The training of one run's members, stack by stack, and what is known of them so far."""
 
     lr = "classifier.optimizer.lr"  # what is to be lowered where a training diverges
+    smaller = "lower batch_size"  # what takes less memory
     inner_watch: type[InnerWatch] = InnerWatch
     whole_watch: type[WholeWatch] = WholeWatch
 
@@ -146,6 +147,11 @@ class Task:
         self.weights: dict[str, dict[int, MemberWeights]] = {rule: {} for rule in (ARGMAX, *CANDIDATE_RULES)}
         self.flops = 0.0
 
+    @property
+    def device(self) -> torch.device:
+        """Where the members are trained."""
+        return self.pool.device
+
     def stacks(self, members: Sequence[int]) -> list[list[int]]:
         """Cut members into stacks of as many as run well together, all of a split into one."""
         at_once = self._at_once(members)
@@ -167,7 +173,7 @@ class Task:
         """How many members are to be in a stack: on a CPU what fits a core's cache, on a GPU what fits its memory."""
         stack = self._classifier(members[:1])
         n_bytes = BYTES_OF_A_WEIGHT * sum(weight[0].numel() for weight in stack.parameters())
-        usable = usable_bytes(self.pool.device)
+        usable = usable_bytes(self.device)
         if usable is None:
             return max(STACK_BYTES // max(n_bytes, 1), 1)
         # A row, and what layers make of it, which is as wide as their biases.
@@ -197,8 +203,8 @@ class Task:
             if not is_out_of_memory(error):
                 raise
             raise UserError(
-                f"{self.pool.device} has too little free memory for the {len(splits[0])} models of one split: lower "
-                "batch_size, or train on the CPU with trainer.accelerator=cpu"
+                f"{self.device} has too little free memory for the {len(splits[0])} models of one split: "
+                f"{self.smaller}, or train on the CPU with trainer.accelerator=cpu"
             ) from error
 
     def inner(self, members: Sequence[int], bar: StepsBar) -> None:
@@ -279,10 +285,7 @@ class Task:
             n_classes=len(self.data.class_names),
             class_counts=self.counts[list(members)],
             loss=self.training.loss,
-            seeds=[
-                derive_seed("weights", *member_seeds(training_set.split, training_set.inner, training_set.replica))
-                for training_set in training_sets
-            ],
+            seeds=[derive_seed("weights", *training_set.seeds) for training_set in training_sets],
             watcher=watcher,
         )
 
@@ -397,7 +400,7 @@ class Task:
         return Curves(np.array(self.steps), points)
 
 
-def _device(arguments: Mapping[str, Any]) -> torch.device:
+def device_of(arguments: Mapping[str, Any]) -> torch.device:
     """Where a Trainer of these arguments works."""
     decisive = {key: arguments[key] for key in ("accelerator", "devices", "strategy") if key in arguments}
     return make_trainer(decisive, 1, Callback()).strategy.root_device

@@ -79,6 +79,11 @@ class TrainingSet:
         return self.rows[self.augmented.kept]
 
     @property
+    def seeds(self) -> tuple[int | str, ...]:
+        """What its member's draws depend on beside their stage."""
+        return member_seeds(self.split, self.inner, self.replica)
+
+    @property
     def left_out(self) -> NDArray[np.int64]:
         """The rows that judge it: none of them trained it."""
         return self.rows[:0] if self.inner is None else self.split.inner[self.inner].left_out

@@ -114,8 +114,9 @@ def partners(sampler: object) -> Partner:
     )
 
 
-def _repeated(place: int, among: Candidates, draw: Draw) -> None:
-    return None
+def repeated(place: int, among: Candidates, draw: Draw) -> None:
+    """Mix a row with nothing: it is repeated as it is."""
+    return
 
 
 @partners.register
@@ -125,12 +126,12 @@ def _of_random(sampler: RandomOverSampler) -> Partner:
             f"augmenter.shrinkage={sampler.shrinkage:g} has no meaning within batches (classifier.when=batch): choose "
             "augmenter=random, or classifier.when=features"
         )
-    return _repeated
+    return repeated
 
 
 @partners.register
 def _of_none(sampler: FunctionSampler) -> Partner:
-    return _repeated if sampler.func is None else partners.dispatch(object)(sampler)
+    return repeated if sampler.func is None else partners.dispatch(object)(sampler)
 
 
 @partners.register

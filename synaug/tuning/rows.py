@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from synaug.encoder.batches import token_batches
 from synaug.seeding import derive_seed
 from synaug.training.batches import Passes
-from synaug.training.training_sets import TrainingData, member_seeds
+from synaug.training.training_sets import TrainingData
 
 # Tokens of texts that are read at once where nothing trains.
 READ_TOKENS = {"cpu": 2048}
@@ -70,7 +70,7 @@ class Slots:
         augmented, real = training_set.augmented, training_set.real
         is_mixed = ~augmented.synthetic.copies(augmented.given)
         parents = np.empty(len(augmented.labels), dtype=np.int64)
-        seeds = member_seeds(training_set.split, training_set.inner, training_set.replica)
+        seeds = training_set.seeds
         draw = np.random.RandomState(derive_seed("slots", data.dataset, *seeds))
         for label in np.unique(augmented.labels):
             places = np.flatnonzero(augmented.labels == label)
@@ -88,6 +88,6 @@ class Slots:
     def passes(self, data: TrainingData, member: int) -> Passes:
         """Endless shuffled passes over them, drawn as those of a frozen member."""
         training_set = data.training_sets[member]
-        seeds = member_seeds(training_set.split, training_set.inner, training_set.replica)
+        seeds = training_set.seeds
         generator = torch.Generator().manual_seed(derive_seed("batches", data.dataset, *seeds))
         return Passes(np.arange(len(self.rows), dtype=np.int32), generator)

@@ -25,8 +25,9 @@ from synaug.scores.decision import CANDIDATES
 from synaug.training.progress import StepsBar
 from synaug.training.training_sets import Space, Spaces, TrainingData, neighbour_graphs
 from synaug.tuning import checkpoint
+from synaug.tuning.mixing import repeated
 from synaug.tuning.network import Weights
-from synaug.tuning.tuning import Tuning, nothing
+from synaug.tuning.tuning import Tuning
 from synaug.tuning.watch import KeptInnerWatch, TextMembers
 
 log = logging.getLogger(__name__)
@@ -140,7 +141,7 @@ class TunedSplit:
         stack = self.tuning.stack(
             self.data,
             self.inner,
-            nothing,
+            repeated,
             steps=self.tuning.steps,
             judged=module.left_out_rows(),
             watch=watch,
@@ -165,7 +166,7 @@ class TunedSplit:
     def _of_whole(self) -> dict[str, torch.Tensor]:
         """The weights of the encoder of all rows, at the step that the inner ones chose."""
         stack = self.tuning.stack(
-            self.data, [self.whole], nothing, steps=[self.chosen.step], judged=[], kept_as=f"{self.name}-whole"
+            self.data, [self.whole], repeated, steps=[self.chosen.step], judged=[], kept_as=f"{self.name}-whole"
         )
         self.tuning.train(stack, self.bar)
         self.bar.end_of_stack(1, self.tuning.settings.max_steps)

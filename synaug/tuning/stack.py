@@ -18,7 +18,7 @@ from synaug.classifier import FineTuned
 from synaug.encoder.batches import flops
 from synaug.loss import Loss
 from synaug.seeding import derive_seed
-from synaug.training.training_sets import TrainingData, member_seeds
+from synaug.training.training_sets import TrainingData
 from synaug.tuning import checkpoint
 from synaug.tuning.mixing import Memory, Partner, mixed
 from synaug.tuning.network import TextClassifier, Weights
@@ -191,7 +191,7 @@ class TunedStack(LightningModule):
 
     def _seed(self, stage: str, place: int) -> int:
         training_set = self.data.training_sets[self.members[place]]
-        seeds = member_seeds(training_set.split, training_set.inner, training_set.replica)
+        seeds = training_set.seeds
         return derive_seed(stage, self.data.dataset, *seeds)
 
     def network(self, place: int) -> TextClassifier:

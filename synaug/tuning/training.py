@@ -82,10 +82,10 @@ class TunedTraining:
         is_wanted = self.trainer.get("enable_progress_bar", True)
         with StepsBar(n_all * self.max_steps, is_wanted) as bar:
             for members in inner:
-                task.inner(members, bar)
+                task.train(task.inner, members, bar)
             task.check()
             for members in whole:
-                task.whole(members, bar)
+                task.train(task.whole, members, bar)
         self.done.extend(map(task.path_of_said, [*inner, *whole]))
         return task.predictions()
 
@@ -99,6 +99,7 @@ class TunedTask(Task):
     """The training of one run's members, each of which has an encoder of its own, split by split."""
 
     lr = "classifier.lr"
+    smaller = "raise classifier.accumulate, lower classifier.batch_size"
     inner_watch = KeptInnerWatch
     whole_watch = KeptWholeWatch
 
@@ -114,10 +115,12 @@ class TunedTask(Task):
 
     def stacks(self, members: Sequence[int]) -> list[list[int]]:
         """Of each split one stack."""
-        splits: dict[int, list[int]] = {}
-        for member in members:
-            splits.setdefault(self.data.training_sets[member].place, []).append(member)
-        return list(splits.values())
+        return self._by_split(members)
+
+    @property
+    def device(self) -> torch.device:
+        """Where encoders are trained."""
+        return self.tuning.device
 
     def inner(self, members: Sequence[int], bar: StepsBar) -> None:
         """Train a stack of inner folds and predict, or take up what was predicted before the run was broken off."""
@@ -131,7 +134,6 @@ class TunedTask(Task):
         found = checkpoint.read(self.path_of_said(members), state_needed=("watch", "flops"))
         if found is not None:
             self._take(members, *found)
-            bar.end_of_stack(len(members), self.training.max_steps)
             return
         fit(members, bar)
         self.flops += self.flops_of_stack
@@ -185,7 +187,6 @@ class TunedTask(Task):
             kept_as=self._name(module.members),
         )
         trainer = self.tuning.train(stack, bar)
-        bar.end_of_stack(len(module.members), self.training.max_steps)
         self.watches.append(watch)
         self.flops_of_stack = stack.flops
         return trainer, stack

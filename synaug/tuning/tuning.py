@@ -24,11 +24,11 @@ from synaug.files.digest import array_sha256
 from synaug.loss import Loss
 from synaug.seeding import derive_seed
 from synaug.settings import BF16
-from synaug.training.fit import make_trainer
+from synaug.training.fit import device_of, make_trainer
 from synaug.training.looks import looks
 from synaug.training.progress import StepsBar
-from synaug.training.training_sets import TrainingData, member_seeds
-from synaug.tuning.mixing import Candidates, Partner
+from synaug.training.training_sets import TrainingData
+from synaug.tuning.mixing import Partner, repeated
 from synaug.tuning.network import networks
 from synaug.tuning.rows import Slots, Texts
 from synaug.tuning.stack import TunedStack, Watcher
@@ -119,7 +119,7 @@ class Tuning:
             "precision": self.arguments.get("precision"),
             "encoder": self.encoder.identity(),
             "texts": self.texts.fingerprint,
-            "seeds": [[data.dataset, *member_seeds(each.split, each.inner, each.replica)] for each in sets],
+            "seeds": [[data.dataset, *each.seeds] for each in sets],
             "rows": drawn,
             # What is kept of fits on all rows depends on the steps that inner ones choose.
             "inner": [[array_sha256(fold.fit), array_sha256(fold.left_out)] for fold in sets[0].split.inner],
@@ -140,10 +140,7 @@ class Tuning:
         kept_as: str = "",
     ) -> TunedStack:
         """Some members of one split, as they are before the first step, or where their training was broken off."""
-        seeds = [
-            derive_seed("weights", *member_seeds(each.split, each.inner, each.replica))
-            for each in (data.training_sets[member] for member in members)
-        ]
+        seeds = [derive_seed("weights", *each.seeds) for each in (data.training_sets[member] for member in members)]
         own = networks(self.encoder, self.settings, len(data.class_names), seeds, on_cpu=self.device.type == "cpu")
         return TunedStack(
             self.settings,
@@ -185,7 +182,7 @@ class Tuning:
         """
         if not members:
             return
-        trial = self.stack(data, members[:1], nothing, steps=[TRIAL_STEPS], judged=[])
+        trial = self.stack(data, members[:1], repeated, steps=[TRIAL_STEPS], judged=[])
         with StepsBar(0, is_wanted=False) as bar:
             self.train(trial, bar)
         n_steps = len(members) * self.settings.max_steps
@@ -200,14 +197,6 @@ class Tuning:
         )
 
 
-def device_of(trainer: Mapping[str, Any]) -> torch.device:
-    """On which Lightning trains with these arguments."""
-    arguments = {name: trainer[name] for name in ("accelerator", "devices") if name in trainer}
-    quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    device: torch.device = Trainer(**arguments, **quiet, enable_model_summary=False).strategy.root_device
-    return device
-
-
 def bf16_problem(device: torch.device) -> str | None:
     """What to say where a device lacks bfloat16: computed in float32, numbers would have a name that is not theirs."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported():
@@ -216,11 +205,6 @@ def bf16_problem(device: torch.device) -> str | None:
         f"classifier.precision=bf16 needs a GPU that has bfloat16, and this run trains on {device}: set "
         "classifier.precision=float32"
     )
-
-
-def nothing(place: int, among: Candidates, draw: np.random.RandomState) -> None:
-    """Mix with nothing."""
-    return
 
 
 def duration(seconds: float) -> str:

@@ -53,7 +53,8 @@ def _precision_problems(trainer: DictConfig, precision: str) -> Iterator[str]:
 
     from synaug.pipeline import quieten_lightning
     from synaug.settings import BF16
-    from synaug.tuning.tuning import bf16_problem, device_of
+    from synaug.training.fit import device_of
+    from synaug.tuning.tuning import bf16_problem
 
     quieten_lightning()
     given = trainer.get("precision")

@@ -22,7 +22,7 @@ from synaug.comparison.significance import BETTER, INTERVAL, WORSE
 from synaug.report import limits, words
 from synaug.report.drawing import colours, style
 from synaug.report.drawing.contract import Drawing, FigureKind, Plan, Question
-from synaug.report.results import Panel, Results
+from synaug.report.results import Panel, Results, of_scenarios
 
 # What each row shows: decision, how far it stands off the middle of the row, and whether its marker is filled.
 SHOWN = ((ARGMAX, -0.17, True), (CHOSEN, 0.17, False))
@@ -41,7 +41,7 @@ def plans(results: Results) -> Iterator[Plan]:
             scenarios = results.scenarios_of(panel)
             yield Plan(
                 f"{words.in_a_file_name(metric)}-{number}",
-                partial(_draw, results.only(scenarios), metric, _of(rows, scenarios), panel, left_out),
+                partial(_draw, results.only(scenarios), metric, of_scenarios(rows, scenarios), panel, left_out),
                 metric,
             )
 
@@ -55,10 +55,6 @@ def _rows(results: Results, metric: str) -> pd.DataFrame:
     rows = results.table(metric).dropna(subset=["gain"])
     rows = rows[rows["decision"].isin([decision for decision, *_ in SHOWN])]
     return rows.assign(line=methods_of(rows, ARGMAX), significant=rows["outcome"].isin((BETTER, WORSE)))
-
-
-def _of(rows: pd.DataFrame, scenarios: list[Scenario]) -> pd.DataFrame:
-    return rows[rows["scenario"].isin(scenarios)].reset_index(drop=True)
 
 
 def _draw(results: Results, metric: str, rows: pd.DataFrame, panel: Panel, left_out: list[Panel]) -> Drawing:

@@ -7,8 +7,8 @@ import numpy as np
 
 from synaug.comparison.formatting import Unit
 from synaug.comparison.other_classifiers import classifier_of
-from synaug.comparison.side_by_side import Difference, Side, side_by_side
-from synaug.comparison.stats import gain_range
+from synaug.comparison.side_by_side import Side, side_by_side
+from synaug.comparison.stats import Difference, gain_range
 from synaug.report import limits
 from synaug.report.results import Results
 from synaug.scores.metrics import LOSSES
