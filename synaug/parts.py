@@ -73,6 +73,35 @@ def make_tuning(config: DictConfig, texts: LabelledTexts, loss: Loss, classifier
     )
 
 
+def end_to_end(config: DictConfig) -> FineTuned | None:
+    """The classifier, where it reads texts itself; None where it reads vectors."""
+    classifier = instantiate(config.classifier, _convert_="all")
+    return classifier if isinstance(classifier, FineTuned) and classifier.when == settings.BATCH else None
+
+
+def most_steps(config: DictConfig) -> int:
+    """Optimiser steps of a classifier that is trained on all rows."""
+    classifier = end_to_end(config)
+    steps: int = config.max_steps if classifier is None else classifier.max_steps
+    return steps
+
+
+def encoder_in_use(config: DictConfig) -> DictConfig:
+    """Settings of the encoder that makes the vectors of a fitted classifier, before any tuning.
+
+    They are the run's, but where the classifier reads texts itself: then what it reads is not scaled, is as long as it
+    was trained on, and is computed in float32.
+    """
+    classifier = end_to_end(config)
+    if classifier is None:
+        frozen: DictConfig = config.encoder
+        return frozen
+    encoder = instantiate(config.encoder, _convert_="all")
+    longest = min(encoder.max_length, classifier.max_length or encoder.max_length)
+    as_read = {"normalize": False, "max_length": longest, "precision": settings.FLOAT32}
+    return OmegaConf.create({**OmegaConf.to_container(config.encoder, resolve=True), **as_read})  # type: ignore[dict-item]
+
+
 def make_training(
     config: DictConfig, texts: LabelledTexts, loss: Loss, sampler: object, final: str, *, keep: bool = False
 ) -> Fits:
@@ -86,22 +115,12 @@ def make_training(
         As of `synaug.training.fit.StackedTraining`.
     keep
         Whether it is to keep what it fits.
-
-    Raises
-    ------
-    UserError
-        If a classifier that is fine-tuned is to be kept.
     """
     classifier = instantiate(config.classifier, _convert_="all")
     if isinstance(classifier, FineTuned):
-        if keep:
-            raise UserError(
-                "a fine-tuned classifier cannot be saved, as a model holds no encoder of its own: choose a run "
-                "of classifier=mlp or linear (fit.run=RUN)"
-            )
         if classifier.when == settings.BATCH:
             tuning = make_tuning(config, texts, loss, classifier)
-            return TunedTraining(tuning, sampler, final)
+            return TunedTraining(tuning, sampler, final, keep)
         classifier = classifier.head
     if isinstance(classifier, FittedAtOnce):
         return TrainingAtOnce(classifier, final, config.trainer.enable_progress_bar, keep)

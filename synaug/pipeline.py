@@ -188,8 +188,7 @@ def run(config: DictConfig, folder: Path, asked: Asked, cost: Cost) -> dict[str,
                 "cost": spent(cost, prepared.encoded, predictions),
             }
             recorded = extend(folder, computed, log_probabilities(data, predictions), warnings_of)
-            if isinstance(training, TunedTraining):
-                training.forget()  # not before: a run that is killed while it is scored trains nothing anew
+            forget(training)  # not before: a run that is killed while it is scored trains nothing anew
             log.info("%s", cost.line())
             with of_no_consequence():
                 wandb_run.log_result(logger, recorded)
@@ -304,7 +303,7 @@ def augment_and_fit(config: DictConfig, prepared: Prepared, training: Fits, cost
     """Make the synthetic rows and train on them; with several amounts to choose from, with each of these."""
     augmenters = prepared.augmenters
     graphs = neighbours(config, prepared)
-    spaces = tune(config, prepared, graphs, cost)
+    spaces = tune(config, prepared, graphs, cost, keep=training.keep)
 
     def fitted(augmenter: Augmenter) -> Fitted:
         data = augment(config, prepared, augmenter, graphs, cost, spaces)
@@ -317,6 +316,12 @@ def augment_and_fit(config: DictConfig, prepared: Prepared, training: Fits, cost
         warn_of_rows(prepared, best.data)
         log.info("%s", best.sentence())
     return best
+
+
+def forget(training: Fits) -> None:
+    """Remove what a training has kept against an interruption, as its results are known elsewhere."""
+    if isinstance(training, TunedTraining):
+        training.forget()
 
 
 def on_all_rows(prepared: Prepared, seed: int) -> Prepared:
@@ -353,8 +358,14 @@ def warn_of_rows(prepared: Prepared, data: TrainingData) -> None:
         log.warning("%s", sentence)
 
 
-def tune(config: DictConfig, prepared: Prepared, graphs: Graphs, cost: Cost) -> Spaces | None:
-    """Where a tuned encoder puts the texts, for each training set; None where encoders are not tuned beforehand."""
+def tune(config: DictConfig, prepared: Prepared, graphs: Graphs, cost: Cost, *, keep: bool = False) -> Spaces | None:
+    """Where a tuned encoder puts the texts, for each training set; None where encoders are not tuned beforehand.
+
+    Parameters
+    ----------
+    keep
+        Whether spaces are to have the weights of their encoders.
+    """
     classifier = instantiate(config.classifier, _convert_="all")
     if not isinstance(classifier, FineTuned) or classifier.when != settings.FEATURES:
         return None
@@ -369,7 +380,7 @@ def tune(config: DictConfig, prepared: Prepared, graphs: Graphs, cost: Cost) -> 
             target_prior=config.target_prior,
         )
         tuning = make_tuning(config, prepared.texts, prepared.loss, classifier)
-        tuned = tuned_spaces(tuning, data, cache_folder(config.cache_dir) / "neighbours")
+        tuned = tuned_spaces(tuning, data, cache_folder(config.cache_dir) / "neighbours", keep=keep)
     cost.count("tune", tuned.n_trained, tuned.flops + (tuned.encoded.flops or 0))
     return tuned.lookup
 

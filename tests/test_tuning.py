@@ -20,6 +20,7 @@ from synaug.augmenter import Augmenter, Mixup, Neighbours, Remix
 from synaug.classifier import FineTuned
 from synaug.dataset import LabelledTexts
 from synaug.encoder import TransformerEncoder
+from synaug.encoder.tuned import TunedEncoder
 from synaug.errors import UserError
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.loss import ClassWeighted, Loss, Plain
@@ -297,7 +298,7 @@ def test_the_encoder_that_is_handed_on_says_what_the_network_says(
     frozen = own.encoder.encode(texts.texts)
     said = []
     for place in range(2):
-        tuned = own.encoder.anew(stack.network(place).encoder_weights()).encode(texts.texts)
+        tuned = TunedEncoder.of(own.encoder, stack.network(place).encoder_weights()).encode(texts.texts)
         with torch.inference_mode():
             direct = stack.network(place).eval().representations(own.encoder.tokens(texts.texts)).numpy()
         np.testing.assert_allclose(tuned, direct, atol=1e-5)

@@ -128,7 +128,6 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             check_consistent_length(texts, y)
             self.encoder_ = instantiate(config.encoder, _convert_="all")
             vectors = EmbeddingCache(self.encoder_, cache_folder(config.cache_dir)).embed(texts, progress_bar=False)
-            self.n_features_in_ = vectors.shape[1]
         else:
             vectors, y = validate_data(self, X, y, dtype=np.float32)
             texts = [""] * len(vectors)
@@ -158,6 +157,8 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from synaug.encoder.workers import torch_threads
         from synaug.files.digest import array_sha256
         from synaug.model.head import Head
+        from synaug.model.tuned import encoders_of
+        from synaug.model.vectors import as_tuned
 
         names = tuple(map(str, self.classes_.tolist()))
         need = None if self.rule == ARGMAX else read_rule(self.rule, f"rule={self.rule}")
@@ -187,12 +188,18 @@ class Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 Encoded(),
             )
             prepared = pipeline.on_all_rows(prepared, self.seed)
-            fitted = pipeline.augment_and_fit(
-                config, prepared, pipeline.training_of(config, prepared, keep=True), Cost()
-            )
+            training = pipeline.training_of(config, prepared, keep=True)
+            fitted = pipeline.augment_and_fit(config, prepared, training, Cost())
+            pipeline.forget(training)
         counts = np.bincount(labels, minlength=len(names))
         weights, self.decision_ = decision_of(need, fitted, names, counts)
-        self.head_ = Head.of(fitted.predictions.splits[0].members[weights], fitted.data.target[0])
+        members = fitted.predictions.splits[0].members[weights]
+        self.head_, (tuned, _) = Head.of(members, fitted.data.target[0]), encoders_of(members)
+        if self.reads_texts_:
+            if (in_use := parts.encoder_in_use(config)) != config.encoder:
+                self.encoder_ = instantiate(in_use, _convert_="all")
+            self.encoder_ = as_tuned(self.encoder_, tuned)
+            self.n_features_in_ = self.head_.n_features
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Labels `[n]` of texts or vectors."""

@@ -236,7 +236,9 @@ def fitted_on_all_rows(asked: Asked, source: Source) -> "Model":
         prepared = pipeline.on_all_rows(prepared, seed)
         training = pipeline.training_of(config, prepared, keep=True)
         fitted = pipeline.augment_and_fit(config, prepared, training, Cost())
-    return _model(config, source, sources, prepared, fitted)
+    model = _model(config, source, sources, prepared, fitted)
+    pipeline.forget(training)
+    return model
 
 
 def _as_asked(source: Source, sources: Mapping[str, str], seed: int) -> Any:
@@ -312,25 +314,32 @@ def _model(
     from synaug.model.card import card
     from synaug.model.head import STACKED, Head
     from synaug.model.model import Model
+    from synaug.model.tuned import about as about_tuning
+    from synaug.model.tuned import encoders_of
     from synaug.model.vectors import kept
+    from synaug.parts import encoder_in_use, most_steps
 
     texts, found, recorded = prepared.texts, source.favoured, source.record
     weights, decision = decision_of(source.need, fitted, texts.class_names, texts.rows_per_class)
     of_split, _ = judged(fitted)
-    head = Head.of(of_split.members[weights], fitted.data.target[0])
+    members = of_split.members[weights]
+    head, (tuned, _) = Head.of(members, fitted.data.target[0]), encoders_of(members)
     chosen = of_split.chosen.get(weights)
     container = OmegaConf.to_container(config, resolve=True)
     assert isinstance(container, dict)
-    encoder = instantiate(config.encoder, _convert_="all")
+    settings = encoder_in_use(config)
+    encoder = instantiate(settings, _convert_="all")
+    brings_vectors = isinstance(encoder, BringsVectors)
     about = {
         "classes": list(texts.class_names),
         "decision": decision.to_json(),
         "target_prior": container["target_prior"],
         "encoder": {
-            "settings": kept(container["encoder"]),
-            "identity": dict(prepared.encoder),
+            "settings": kept(OmegaConf.to_container(settings, resolve=True)),  # type: ignore[arg-type]
+            "identity": dict(prepared.encoder) if brings_vectors else encoder.identity(),
             "source": sources["encoder"],
-            "reads_texts": not isinstance(encoder, BringsVectors),
+            "reads_texts": not brings_vectors,
+            "tuned": about_tuning(container["classifier"], tuned),
         },
         "record": {
             **{key: recorded.get(key) for key in ("run", "name", "identity", "choices", "code", "git_commit")},
@@ -359,7 +368,7 @@ def _model(
             "rows": int(texts.rows_per_class.sum()),
             "real": len(fitted.data.whole[0].real),
             "synthetic": len(fitted.data.whole[0].augmented.labels),
-            "steps": chosen.step if chosen is not None else container["max_steps"] if head.kind == STACKED else 0,
+            "steps": chosen.step if chosen is not None else most_steps(config) if head.kind == STACKED else 0,
             "amount": fitted.amounts[fitted.chosen[0]],
             "members": head.n_members,
             "code": record.code_sha256(),
@@ -369,7 +378,7 @@ def _model(
         "remarks": [*remarks(source), *_of_the_decision(decision)],
     }
     about = finite(about)
-    return Model(head, about, card(about), encoder)
+    return Model(head, about, card(about), encoder, tuned=tuned)
 
 
 def _of_the_decision(decision: Decision) -> list[str]:

@@ -189,6 +189,7 @@ def _rows(asked: argparse.Namespace, model: "Model") -> tuple[list[str], Iterato
         raise UserError(f"{asked.file} is not a file{near or ': give the path of an existing file'}")
     if path.suffix.lower() in ARRAYS:
         read = VectorFile(path, "--vectors", asked.vectors or "").read()
+        model.refuse_vectors()
         as_vectors(read.rows[:1], model.head.n_features)  # told before a line is written
         return ["row"], _of_vectors(model, ([str(row + 1)] for row in range(len(read.rows))), read)
     if path.suffix.lower() in LINES:

@@ -336,14 +336,16 @@ class TransformerEncoder:
             ids: list[list[int]] = self._loaded[0](list(texts), truncation=True, max_length=most)["input_ids"]
         return ids
 
-    def anew(self, weights: "Mapping[str, torch.Tensor] | None" = None) -> "TransformerEncoder":
-        """The same encoder, loaded once more, with other weights where some are given (by name)."""
+    def anew(self) -> "TransformerEncoder":
+        """The same encoder, to be loaded once more."""
         other = type(self)(**self._given)
         other.files = self.files
-        if weights:
-            unknown = other._loaded[1].load_state_dict(weights, strict=False).unexpected_keys
-            assert not unknown, unknown
         return other
+
+    def load(self, weights: "Mapping[str, torch.Tensor]") -> None:
+        """Take other weights, by the names that they have in `network`; before the first text."""
+        unknown = self._loaded[1].load_state_dict(weights, strict=False).unexpected_keys
+        assert not unknown, unknown
 
     def network(self) -> Any:
         """The model of `transformers`, as it was loaded: to be trained, by whoever has an encoder of their own."""

@@ -8,6 +8,7 @@ import yaml
 from synaug.files.escaping import html, shown
 from synaug.scores.decision import ARGMAX, CANDIDATE_RULES
 from synaug.scores.needs import COST
+from synaug.settings import BATCH
 
 FIRST = ("balanced_accuracy", "f1_macro", "minority_recall", "minority_precision", "accuracy")
 CALIBRATION = ("log_loss", "brier_score", "calibration_error")
@@ -299,6 +300,9 @@ def said_of_probabilities(config: Mapping[str, Any]) -> str:
 def _fitted(config: Mapping[str, Any], fitted: Mapping[str, Any]) -> Iterator[str]:
     choices, decision = config["record"]["choices"], config["decision"]
     yield f"- Encoder: {_text(choices['encoder'])} ({_code(config['encoder']['source'][:80])})."
+    tuned = config["encoder"].get("tuned")
+    if tuned is not None:
+        yield from _tuned(tuned)
     parts = {name: choices.get(name, "plain") for name in ("augmenter", "loss", "classifier")}
     yield f"- Method: {'; '.join(f'{name}: {_text(option)}' for name, option in parts.items())}."
     averaged = "s, whose probabilities are averaged" if fitted["members"] > 1 else ""
@@ -306,7 +310,30 @@ def _fitted(config: Mapping[str, Any], fitted: Mapping[str, Any]) -> Iterator[st
     yield f"- {fitted['members']} classifier{averaged}{steps}."
     yield f"- Rows that it was trained on: {fitted['real']:,} real and {fitted['synthetic']:,} synthetic ones."
     yield f"- Rule: {_text(decision['name'])}{_abstains(decision)}."
-    yield "- Class names, offsets, versions and digests: `config.json`. Weights: `head.safetensors`; it holds no code."
+    weights = "`head.safetensors`" if tuned is None else "`head.safetensors` and `encoder-….safetensors`"
+    yield f"- Class names, offsets, versions and digests: `config.json`. Weights: {weights}; there is no code."
+
+
+def _tuned(tuned: Mapping[str, Any]) -> Iterator[str]:
+    """How an encoder was tuned, and how large what it has of its own is."""
+    rank, n_encoders, megabytes = tuned["rank"], tuned["encoders"], tuned["numbers"] * 4 / 1e6
+    how = "all of its weights" if rank is None else f"low-rank adapters (LoRA, rank {rank}) of its linear layers"
+    when = (
+        "together with the classifier"
+        if tuned["when"] == BATCH
+        else "without synthetic rows, before the classifier was trained on its vectors"
+    )
+    yield (
+        f"- The encoder was tuned on this data set: {how}, {when}, for at most {tuned['max_steps']} steps at a "
+        f"learning rate of {tuned['lr']:g}."
+    )
+    size = f"{tuned['numbers']:,} numbers, {megabytes:,.1f} MB"
+    yield (
+        f"- Tuned weights: {size}."
+        if n_encoders == 1
+        else f"- Tuned weights: {n_encoders} encoders, one for each classifier ({size} each). So each text is encoded "
+        f"{n_encoders} times."
+    )
 
 
 def _abstains(decision: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from synaug.errors import UserError
 from synaug.files.atomic import finished, open_regular, replacing_folder
 from synaug.files.digest import json_sha256
-from synaug.model import sklearn_head
+from synaug.model import sklearn_head, tuned
 from synaug.model.head import SKLEARN, Head
 from synaug.model.sound import SIZES, fault_of_config, fault_of_head
 
 CONFIG, HEAD, CARD = "config.json", "head.safetensors", "README.md"
-FORMAT = 1  # it rises where an older synaug would misread what a newer one writes
+FORMATS = FROZEN, TUNED = 1, 2  # another is needed where an older synaug would misread what a newer one writes
 MARK = "synaug_model"  # the key of the config that holds it
 OF_THE_FOLDER = (MARK, "head", "sha256_of_files", "bytes_of_files")  # keys of the config that `write` adds
 LARGEST = 1 << 26  # bytes of a config, or of a card: a cost matrix of a thousand classes has a tenth
@@ -37,11 +37,14 @@ class Stored:
         The fitted classifiers.
     card
         Text of the model card; somebody may have edited it.
+    tuned
+        What each of its encoders has of its own; none of a model that reads a pretrained encoder as it is.
     """
 
     config: Mapping[str, Any]
     head: Head
     card: str
+    tuned: Sequence[Mapping[str, NDArray[Any]]] = ()
 
 
 def write(folder: Path, stored: Stored) -> None:
@@ -54,9 +57,10 @@ def write(folder: Path, stored: Stored) -> None:
     """
     refuse_what_is_no_model(folder)
     head = stored.head
-    files = {HEAD: _tensors(head.tensors), **sklearn_head.written(head)}
+    encoders = {tuned.name_of(place): _tensors(weights) for place, weights in enumerate(stored.tuned)}
+    files = {HEAD: _tensors(head.tensors), **sklearn_head.written(head), **encoders}
     given = {
-        MARK: FORMAT,
+        MARK: TUNED if encoders else FROZEN,
         **stored.config,
         "head": {
             "kind": head.kind,
@@ -93,7 +97,8 @@ def refuse_what_is_no_model(folder: Path) -> None:
         raise UserError(
             f"{folder} holds files and is no model of synaug's, so it is not overwritten: give another place"
         )
-    others = [name for name in names if name not in (CONFIG, HEAD, CARD) and not sklearn_head.is_own(name)]
+    own = (CONFIG, HEAD, CARD)
+    others = [name for name in names if name not in own and not sklearn_head.is_own(name) and not tuned.is_own(name)]
     if others:
         raise UserError(
             f"{folder} holds {others[0]!r} beside a model, which would be lost: move it, or give another place"
@@ -119,11 +124,16 @@ def read(folder: Path) -> Stored:
     )
     settings = {name: about[name] for name in ("k", "metric") if name in about}
     n_features, n_classes, n_members = (about[name] for name in SIZES)
-    tensors = _loaded(folder, content)
+    tensors = _loaded(folder / HEAD, content)
     head = Head(about["kind"], n_features, n_classes, n_members, tensors, settings, estimators)
     if (fault := fault_of_head(head)) is not None:
         raise _unsound(folder / HEAD, fault)
-    return Stored(config, head, _card(folder / CARD))
+    n_encoders = sum(map(tuned.is_own, config["sha256_of_files"]))
+    names = map(tuned.name_of, range(n_encoders))
+    encoders = [_loaded(folder / name, _checked(folder, config, name)) for name in names]
+    if (fault := tuned.fault_of_encoders(encoders, head.n_spaces)) is not None:
+        raise _unsound(folder / CONFIG, fault)
+    return Stored(config, head, _card(folder / CARD), encoders)
 
 
 def _card(path: Path) -> str:
@@ -151,8 +161,9 @@ def _config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} is no JSON, so it was altered: fit the model again") from error
     if not isinstance(config, dict) or MARK not in config:
         raise UserError(f"{path} is not of a model of synaug's: give the folder of a model that synaug has fitted")
-    if config[MARK] != FORMAT:
-        raise UserError(f"{path} is of format {config[MARK]!r:.20}, and this synaug reads {FORMAT}: update synaug")
+    if config[MARK] not in FORMATS:
+        known = " and ".join(map(str, FORMATS))
+        raise UserError(f"{path} is of format {config[MARK]!r:.20}, and this synaug reads {known}: update synaug")
     digest = config.pop("sha256", None)
     if digest != json_sha256(config):
         raise UserError(f"{path} was altered after the model was fitted: take it from where it was, or fit it again")
@@ -197,14 +208,14 @@ def _tensors(tensors: Mapping[str, NDArray[Any]]) -> bytes:
     return content
 
 
-def _loaded(folder: Path, content: bytes) -> dict[str, NDArray[Any]]:
+def _loaded(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
         tensors: dict[str, NDArray[Any]] = load(content)
     except (SafetensorError, KeyError) as error:  # a KeyError: of a type that NumPy has not
-        raise _unsound(folder / HEAD, "it holds no tensors") from error
+        raise _unsound(path, "it holds no tensors") from error
     return tensors
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synaug.errors import UserError
+from synaug.model.tuned import encoders_of
 
 if TYPE_CHECKING:
     from synaug.training.predictions import Member
@@ -18,7 +19,7 @@ Arrays = Mapping[str, NDArray[Any]]
 # Kinds of heads, as a folder's config names them.
 STACKED, MEANS, NEIGHBOURS, SKLEARN = KINDS = ("stacked", "class_means", "neighbours", "sklearn")
 # Of all kinds.
-CARRIED, TARGET, MEAN, SCALE = "carried", "target", "mean", "scale"
+CARRIED, TARGET, MEAN, SCALE, SPACE = "carried", "target", "mean", "scale", "space"
 LAYER = "layers"
 
 
@@ -31,10 +32,12 @@ class Head:
     kind
         One of `KINDS`.
     n_features, n_classes, n_members
-        Width of a vector, how many classes there are, and how many classifiers are averaged.
+        Width of a vector, how many classes there are, and how many classifiers are averaged. Where these read several
+        encoders, a vector is theirs side by side.
     tensors
         By name. ``target`` float64 `[C]`, and, where probabilities are corrected, ``carried`` float64 `[m, C]`; where
-        vectors are standardised, ``mean`` and ``scale`` float32 `[m, d]`. Of a stack ``layers.0.weight`` float32
+        vectors are standardised, ``mean`` and ``scale`` float32 `[m, d]`; where there are several encoders, ``space``
+        int64 `[m]`, which of them each classifier reads, from 0 on. Of a stack ``layers.0.weight`` float32
         `[m, d, h]`, ``layers.0.bias`` `[m, 1, h]`, …; of class means ``means`` float64 `[m, C, d]` and ``sharpness``
         `[m]`; of neighbours ``rows.0`` float32 `[n, d]` and ``labels.0`` int64 `[n]`, ….
     settings
@@ -71,8 +74,11 @@ class Head:
         mean, scale = (np.stack([getattr(member, name) for member in members]) for name in ("mean", "scale"))
         if mean.any() or (scale != 1).any():
             shared |= {MEAN: mean, SCALE: scale}
+        encoders, space = encoders_of(members)
+        if len(encoders) > 1:
+            shared[SPACE] = space
         fitted = [member.fitted for member in members]
-        size = mean.shape[1], len(target), len(members)
+        size = mean.shape[1] * max(len(encoders), 1), len(target), len(members)
         first = fitted[0]
         if isinstance(first, SaysByMeans):
             by_means = [each for each in fitted if isinstance(each, SaysByMeans)]
@@ -102,7 +108,11 @@ class Head:
         from synaug.scores.prior_correction import corrected
         from synaug.training.looks import pooled
 
-        said = self._stack(vectors) if self.kind == STACKED else [says(vectors) for says in self._members]
+        own = self._own(vectors)
+        if self.kind == STACKED:
+            said = self._stack(own)
+        else:
+            said = [says(of_member) for says, of_member in zip(self._members, own, strict=True)]
         if CARRIED not in self.tensors:
             return pooled(said)
         return pooled(
@@ -111,6 +121,18 @@ class Head:
                 for of_member, carried in zip(said, self.tensors[CARRIED], strict=True)
             ]
         )
+
+    @property
+    def n_spaces(self) -> int:
+        """How many encoders there are to read."""
+        return int(self.tensors[SPACE].max()) + 1 if SPACE in self.tensors else 1
+
+    def _own(self, vectors: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """What each member reads of vectors, `[n, d]` each."""
+        if SPACE not in self.tensors:
+            return [vectors] * self.n_members
+        spaces = np.split(vectors, self.n_spaces, axis=1)
+        return [spaces[place] for place in self.tensors[SPACE]]
 
     @cached_property
     def _members(self) -> list[Any]:
@@ -139,13 +161,13 @@ class Head:
 
         n_layers = len([name for name in self.tensors if name.startswith(f"{LAYER}.") and name.endswith(".weight")])
         hidden = [self.tensors[f"{LAYER}.{layer}.bias"].shape[2] for layer in range(n_layers - 1)]
-        network = StackedMLP(self.n_features, self.n_classes, hidden, [0] * self.n_members)
+        network = StackedMLP(self.n_features // self.n_spaces, self.n_classes, hidden, [0] * self.n_members)
         for name, weight in network.named_parameters():
             weight.data = torch.from_numpy(np.array(self.tensors[name]))
         return network.eval()
 
-    def _stack(self, vectors: NDArray[np.float32]) -> list[Array]:
-        """What the stack's members say, in blocks of the shape in which a run evaluates them: the same bits."""
+    def _stack(self, own: Sequence[NDArray[np.float32]]) -> list[Array]:
+        """What each member of the stack says of what it reads, in blocks of the shape that a run has: the same bits."""
         import torch
 
         from synaug.classifier.batch import EVALUATION_ROWS
@@ -155,14 +177,15 @@ class Head:
             mean, scale = (torch.from_numpy(self.tensors[name][:, None]) for name in (MEAN, SCALE))
         blocks = []
         with torch.inference_mode():
-            for start in range(0, len(vectors), EVALUATION_ROWS):
-                rows = vectors[start : start + EVALUATION_ROWS]
-                block = np.zeros((EVALUATION_ROWS, self.n_features), np.float32)
-                block[: len(rows)] = rows
-                x = torch.from_numpy(block).repeat(self.n_members, 1, 1)
+            for start in range(0, len(own[0]), EVALUATION_ROWS):
+                n_rows = len(own[0][start : start + EVALUATION_ROWS])
+                block = np.zeros((self.n_members, EVALUATION_ROWS, own[0].shape[1]), np.float32)
+                for member, vectors in enumerate(own):
+                    block[member, :n_rows] = vectors[start : start + EVALUATION_ROWS]
+                x = torch.from_numpy(block)
                 if scaled:
                     x = (x - mean) / scale
-                blocks.append(self._network(x).double().log_softmax(-1)[:, : len(rows)].numpy())
+                blocks.append(self._network(x).double().log_softmax(-1)[:, :n_rows].numpy())
         if not blocks:
             return [np.zeros((0, self.n_classes)) for _ in range(self.n_members)]
         return list(np.concatenate(blocks, axis=1))

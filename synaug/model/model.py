@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from synaug.errors import UserError
 from synaug.model import folder as folders
 from synaug.model.head import Head
-from synaug.model.vectors import as_vectors, made, refuse_another, refuse_decisive
+from synaug.model.vectors import as_tuned, as_vectors, made, refuse_another, refuse_decisive
 
 if TYPE_CHECKING:
     from synaug.encoder import Encoder
+    from synaug.encoder.tuned import Weights
     from synaug.scores.needs import Decision
 
 # Texts that are encoded at a time: what is held beside the texts is a batch.
@@ -44,6 +45,8 @@ class Model:
         What turns texts into vectors; None: made of `config` when the first text comes.
     places
         Where that encoder lies now and how it runs, if not as it was.
+    tuned
+        What each tuned encoder has of its own, above that encoder; none of a model that reads it as it is.
 
     Attributes
     ----------
@@ -58,10 +61,12 @@ class Model:
         card: str = "",
         encoder: "Encoder | None" = None,
         places: Mapping[str, Any] | None = None,
+        tuned: "Sequence[Weights]" = (),
     ) -> None:
         self.head = head
         self.config = config
         self.card = card
+        self.tuned = tuned
         self.classes_ = np.array(config["classes"])
         self._given = encoder
         self._places = dict(places or {})
@@ -93,7 +98,7 @@ class Model:
             )
         if self._given is not None:
             refuse_another(self._given, about["identity"])
-            return self._given
+            return as_tuned(self._given, self.tuned)
         encoder = made(about["settings"], self._places)
         try:
             encoder.identity()
@@ -103,7 +108,7 @@ class Model:
                 'synaug.load_model(folder, {"model": FOLDER}))'
             ) from error
         refuse_another(encoder, about["identity"])
-        return encoder
+        return as_tuned(encoder, self.tuned)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Name the class of each text or vector, `[n]`; None where the rule abstains.
@@ -139,6 +144,7 @@ class Model:
         if _are_vectors(X):
             from synaug.encoder.precomputed import scaled_as
 
+            self.refuse_vectors()
             vectors = scaled_as(self.config["encoder"]["settings"], as_vectors(X, self.head.n_features))
             return self.head.log_probabilities(vectors) if len(vectors) else np.zeros((0, self.head.n_classes))
         found = [np.zeros((0, self.head.n_classes))]
@@ -148,6 +154,13 @@ class Model:
                 found.append(self.log_probabilities_of(batch))
                 bar.update(len(batch))
         return np.concatenate(found)
+
+    def refuse_vectors(self) -> None:
+        """See that vectors may be given; raises `UserError` where nothing but the model makes those that it reads."""
+        if self.tuned:
+            raise UserError(
+                "the model's encoder was tuned with it, and would misread vectors of any other: give texts, not vectors"
+            )
 
     @staticmethod
     def batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
@@ -175,8 +188,8 @@ class Model:
         Returns
         -------
         Path
-            The folder: ``head.safetensors``, ``config.json`` and ``README.md``, and files of skops where the classifier
-            is scikit-learn's.
+            The folder: ``head.safetensors``, ``config.json`` and ``README.md``, files of skops where the classifier is
+            scikit-learn's, and ``encoder-0.safetensors``, … where encoders were tuned.
 
         Raises
         ------
@@ -184,7 +197,7 @@ class Model:
             If something else stands there.
         """
         place = Path(folder)
-        folders.write(place, folders.Stored(self.config, self.head, self.card))
+        folders.write(place, folders.Stored(self.config, self.head, self.card, self.tuned))
         return place
 
 
@@ -210,7 +223,7 @@ def load_model(folder: str | Path, encoder: Any = None) -> Model:
     config = {key: value for key, value in stored.config.items() if key not in folders.OF_THE_FOLDER}
     places = encoder if isinstance(encoder, Mapping) else None
     refuse_decisive(places or {})
-    return Model(stored.head, config, stored.card, None if places is not None else encoder, places)
+    return Model(stored.head, config, stored.card, None if places is not None else encoder, places, stored.tuned)
 
 
 @contextmanager

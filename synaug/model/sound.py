@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug.model.head import CARRIED, KINDS, LAYER, MEAN, MEANS, NEIGHBOURS, SCALE, STACKED, TARGET, Head
+from synaug.model.head import CARRIED, KINDS, LAYER, MEAN, MEANS, NEIGHBOURS, SCALE, SPACE, STACKED, TARGET, Head
 
 SIZES = ("n_features", "n_classes", "n_members")
 Shape = tuple[int | None, ...]  # None: any size
@@ -30,6 +30,8 @@ def fault_of_config(config: Mapping[str, Any]) -> str | None:
 
 def fault_of_head(head: Head) -> str | None:
     """What is wrong with a head's tensors, in words; None where nothing is."""
+    if (fault := _fault_of_spaces(head)) is not None:
+        return fault
     wanted = dict(_wanted(head))
     if others := sorted({*wanted} ^ {*head.tensors}):
         return f"it lacks {others[0]}" if others[0] in wanted else f"{others[0]} is of no use"
@@ -48,10 +50,24 @@ def fault_of_head(head: Head) -> str | None:
     return None
 
 
+def _fault_of_spaces(head: Head) -> str | None:
+    """What is wrong with which encoder each member reads."""
+    space = head.tensors.get(SPACE)
+    if space is None:
+        return None
+    if space.dtype != np.int64 or space.shape != (head.n_members,):
+        return f"{SPACE} is {space.dtype} {list(space.shape)}"
+    if {*space.tolist()} != {*range(len({*space.tolist()}))} or head.n_features % head.n_spaces:
+        return f"{SPACE} names other encoders than there are"
+    return None
+
+
 def _wanted(head: Head) -> Iterator[tuple[str, tuple[type, Shape]]]:
     """Each tensor's type and shape."""
-    d, c, m = head.n_features, head.n_classes, head.n_members
+    d, c, m = head.n_features // head.n_spaces, head.n_classes, head.n_members
     yield TARGET, (np.float64, (c,))
+    if SPACE in head.tensors:
+        yield SPACE, (np.int64, (m,))
     if CARRIED in head.tensors:
         yield CARRIED, (np.float64, (m, c))
     if MEAN in head.tensors or SCALE in head.tensors:

@@ -1,7 +1,7 @@
 """Texts to vectors, by the encoder that a model was fitted with and by no other."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from synaug.errors import UserError
 
 if TYPE_CHECKING:
     from synaug.encoder import Encoder
+    from synaug.encoder.tuned import Weights
 
 ROOM = "synaug.encoder"  # whose encoders a model may make by itself: all others are code that somebody brings
 Vectors = NDArray[np.float32]
@@ -70,6 +71,27 @@ def kept(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What a model keeps of its encoder's settings: all but how one of synaug's own ran on this machine."""
     is_own = str(settings["_target_"]).rpartition(".")[0] == ROOM
     return {key: value for key, value in settings.items() if not (is_own and key in RUNNING)}
+
+
+def as_tuned(encoder: "Encoder", encoders: "Sequence[Weights]") -> "Encoder":
+    """An encoder with what tuned ones have of their own, side by side; as it is where none was tuned.
+
+    Raises
+    ------
+    UserError
+        If it has no weights that others could replace.
+    """
+    if not encoders:
+        return encoder
+    from synaug.encoder import TransformerEncoder
+    from synaug.encoder.tuned import SideBySide, TunedEncoder
+
+    if not isinstance(encoder, TransformerEncoder):
+        raise UserError(
+            f"the model's encoder was tuned, which {type(encoder).__name__} cannot be: give a TransformerEncoder, or "
+            'where it lies, {"model": FOLDER}'
+        )
+    return SideBySide([TunedEncoder.of(encoder, weights) for weights in encoders])
 
 
 def refuse_decisive(places: Mapping[str, Any]) -> None:

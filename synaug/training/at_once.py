@@ -127,7 +127,7 @@ class TrainingAtOnce:
 
 
 def _member(training_set: TrainingSet, says: Says, carried: Array | None) -> Member:
-    return Member(says, carried, training_set.mean, training_set.scale)
+    return Member(says, carried, training_set.mean, training_set.scale, training_set.tuned)
 
 
 def _scaled(rows: NDArray[np.float32], training_set: TrainingSet) -> NDArray[np.float32]:

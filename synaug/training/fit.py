@@ -50,6 +50,10 @@ TAU_NORM_OF = CANDIDATES[0].name  # at whose step the last layer's weights are n
 class Fits(Protocol):
     """What can be trained: a classifier with all of its settings."""
 
+    @property
+    def keep(self) -> bool:
+        """Whether it returns the fitted classifiers, too (`synaug.training.predictions.OfSplit.members`)."""
+
     def fit(self, data: TrainingData) -> Predictions:
         """Train on each training set, and predict the out-of-fold and test rows of its split."""
 
@@ -345,16 +349,16 @@ class Task:
         kept: dict[str, list[Member]] = {}
         for rule, weights in self.weights.items():
             kept[rule] = [
-                Member(
-                    weights[member],
-                    None if rule == ARGMAX else self.carried[member],
-                    self.data.training_sets[member].mean,
-                    self.data.training_sets[member].scale,
-                )
+                self._member(member, weights[member], None if rule == ARGMAX else self.carried[member])
                 for member in of_split
                 if member in weights
             ]
         return kept
+
+    def _member(self, member: int, weights: MemberWeights, carried: Array | None) -> Member:
+        """A member with the weights that were kept of it."""
+        training_set = self.data.training_sets[member]
+        return Member(weights, carried, training_set.mean, training_set.scale, training_set.tuned)
 
     def _chosen(self, rule: str, place: int, of_split: Sequence[int]) -> Chosen:
         """What the models of the step that a rule chose say, in one split."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from synaug.encoder.tuned import Weights
+
 Array = NDArray[np.float64]
 
 
@@ -68,12 +70,15 @@ class Member:
         Class frequencies `[n_classes]` that its probabilities follow; None where a rule takes them as they are.
     mean, scale
         float32 `[d]`: as of `synaug.training.training_sets.TrainingSet`.
+    tuned
+        Weights that the encoder of its vectors has of its own; none where that is the data set's.
     """
 
     fitted: Mapping[str, NDArray[np.float32]] | Callable[[NDArray[np.float32]], Array]
     carried: Array | None
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
+    tuned: Weights = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What is trained on: the thinned real rows of each split and inner fold, and what the augmenter made of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from synaug.augmenter import Augmented, Augmenter, NeighbourGraph, ToAugment, TrainingRows, segment_parents
 from synaug.augmenter.neighbours import METRICS
 from synaug.dataset import LabelledTexts
+from synaug.encoder.tuned import Weights
 from synaug.seeding import derive_seed
 from synaug.splits import Split
 
@@ -27,10 +28,13 @@ class Space:
         float32 `[n, d]`, of the whole data set.
     graphs
         Of `neighbour_graphs`.
+    tuned
+        Weights that the encoder of these vectors has of its own, where a classifier in use is to have them.
     """
 
     embeddings: NDArray[np.float32]
     graphs: Graphs
+    tuned: Weights = field(default_factory=dict)
 
 
 # By split (its place) and inner fold (None: all rows): in which space a training set lies, where each has its own.
@@ -57,6 +61,8 @@ class TrainingSet:
         What the sampler made of them.
     mean, scale
         float32 `[d]`, of the real rows; 0 and 1 where embeddings are taken as they are.
+    tuned
+        Of its space.
     """
 
     place: int
@@ -67,6 +73,7 @@ class TrainingSet:
     augmented: Augmented
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
+    tuned: Weights = field(default_factory=dict)
 
     @property
     def embeddings(self) -> NDArray[np.float32]:
@@ -244,7 +251,14 @@ def augment(
     bar = tqdm(augmented, "augmenting", len(to_augment), unit="set", disable=None)
     training_sets = [
         TrainingSet(
-            place, splits[place], inner, replica, given, of_member, *_moments(space.embeddings, given, standardize)
+            place,
+            splits[place],
+            inner,
+            replica,
+            given,
+            of_member,
+            *_moments(space.embeddings, given, standardize),
+            space.tuned,
         )
         for (place, inner, replica), given, space, of_member in zip(members, rows, space_of, bar, strict=True)
     ]

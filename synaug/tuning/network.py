@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from synaug.classifier import FineTuned
 from synaug.encoder import TransformerEncoder, packed
+from synaug.encoder.tuned import LORA_A, LORA_B
+from synaug.encoder.tuned import Weights as Kept
 
 Weights = Mapping[str, torch.Tensor]
 HEAD = "head."
@@ -82,7 +84,7 @@ class TextClassifier(nn.Module):
             is_pooled = self.encoder.pooling == "pooler"
             found |= {f"{BODY}{name}": each for name, each in of_body if is_pooled or not _of_pooler(name)}
         for name, layer in self.adapted.items():
-            for part in ("lora_A", "lora_B"):
+            for part in (LORA_A, LORA_B):
                 found[f"{BODY}{name}.{part}"] = getattr(layer, part)[self.adapter].weight
         return found
 
@@ -96,18 +98,17 @@ class TextClassifier(nn.Module):
             for name, each in self.trained().items():
                 each.copy_(weights[name])
 
-    def encoder_weights(self) -> dict[str, torch.Tensor]:
-        """The weights of the encoder that differ, or may, from those it was loaded with, by the names it has there."""
-        with torch.no_grad():
-            found = {
-                name.removeprefix(BODY): each.detach().cpu().clone()
-                for name, each in self.trained().items()
-                if name.startswith(BODY) and self.trains_body
-            }
-            for name, layer in self.adapted.items():
-                merged = layer.base_layer.weight + layer.get_delta_weight(self.adapter)
-                found[f"{name}.weight"] = merged.detach().cpu().clone()
-        return found
+    def encoder_weights(self) -> Kept:
+        """What the encoder has of its own: weights that were trained, or adapters."""
+        found = {name.removeprefix(BODY): each for name, each in self.weights().items() if name.startswith(BODY)}
+        for name, layer in self.adapted.items():
+            found[f"{name}.{LORA_B}"] *= layer.scaling[self.adapter]
+        return {name: each.float().numpy() for name, each in found.items()}
+
+    def layers(self) -> Kept:
+        """The linear layer as a member of `synaug.classifier.stacked.StackedMLP` has it."""
+        weight, bias = (each.detach().cpu().numpy() for each in (self.head.weight, self.head.bias))
+        return {"layers.0.weight": weight.T.copy(), "layers.0.bias": bias[None].copy()}
 
 
 def networks(

@@ -37,10 +37,12 @@ class Texts:
         return [self.tokens[row] for row in rows.tolist()]
 
     def batches(self, rows: NDArray[np.int64], device: str, *, padded: bool) -> list[NDArray[np.int64]]:
-        """Places in `rows`, in batches of texts of like length."""
+        """Places in `rows`, in batches of texts of like length; of no rows one batch, so that Lightning asks at all."""
+        if not len(rows):
+            return [np.zeros(0, np.int64)]
         lengths = [len(self.tokens[row]) for row in rows.tolist()]
         budget = READ_TOKENS.get(device, READ_TOKENS_ELSEWHERE)
-        return [np.array(batch) for batch in token_batches(lengths, budget, padded=padded)] if lengths else []
+        return [np.array(batch) for batch in token_batches(lengths, budget, padded=padded)]
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,14 @@ once, and a run that was broken off goes on with the members that it lacks.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from synaug.embeddings.cache import EmbeddingCache, Encoded
-from synaug.encoder import TransformerEncoder
+from synaug.encoder.tuned import TunedEncoder, Weights
 from synaug.errors import UserError
 from synaug.files.digest import array_sha256, json_sha256
 from synaug.files.locks import locked
@@ -26,7 +21,6 @@ from synaug.training.progress import StepsBar
 from synaug.training.training_sets import Space, Spaces, TrainingData, neighbour_graphs
 from synaug.tuning import checkpoint
 from synaug.tuning.mixing import repeated
-from synaug.tuning.network import Weights
 from synaug.tuning.tuning import Tuning
 from synaug.tuning.watch import KeptInnerWatch, TextMembers
 
@@ -34,53 +28,6 @@ log = logging.getLogger(__name__)
 
 # At the step of whose least loss a split's encoders are taken.
 RULE = CANDIDATES[0].name
-
-
-@dataclass
-class TunedEncoder:
-    """An encoder that is tuned when it is first asked for a vector that the cache lacks.
-
-    Attributes
-    ----------
-    base
-        What it was before.
-    name
-        What decides its weights, as JSON holds it.
-    weights
-        Those that differ from the base's; they are tuned then.
-    """
-
-    base: TransformerEncoder
-    name: Mapping[str, Any]
-    weights: Callable[[], Weights]
-
-    def source(self) -> str:
-        """See `synaug.encoder.contract.Encoder`."""
-        return self.base.source()
-
-    def identity(self) -> dict[str, Any]:
-        """What decides the numbers: the encoder that was tuned, and how."""
-        return {**self.base.identity(), "tuned": dict(self.name)}
-
-    @cached_property
-    def _encoder(self) -> TransformerEncoder:
-        return self.base.anew(self.weights())
-
-    def encode(
-        self, texts: Sequence[str], progress: Callable[[int], object] = lambda done: None
-    ) -> NDArray[np.float32]:
-        """See `synaug.encoder.contract.Encoder`."""
-        return self._encoder.encode(texts, progress)
-
-    @property
-    def tokens_done(self) -> int:
-        """Tokens encoded so far."""
-        return self._encoder.tokens_done if "_encoder" in self.__dict__ else 0
-
-    @property
-    def flops_done(self) -> int:
-        """The floating-point operations that they needed."""
-        return self._encoder.flops_done if "_encoder" in self.__dict__ else 0
 
 
 @dataclass(frozen=True)
@@ -112,10 +59,19 @@ class TunedSplit:
         """Where the choice is kept."""
         return self.tuning.kept(self.name).with_suffix(".json")
 
-    def encoder(self, inner: int | None) -> TunedEncoder:
-        """The encoder of an inner fold, or of all rows."""
-        name = {"split": self.name, "inner": inner}
-        return TunedEncoder(self.tuning.encoder, name, lambda: self._of_whole if inner is None else self._inner[inner])
+    def encoder(self, inner: int | None, *, keep: bool) -> TunedEncoder:
+        """The encoder of an inner fold, or of all rows.
+
+        It is known by what decides its weights, and tuned when a vector is lacking; to be kept, it is tuned at once,
+        and known by its weights, so that its vectors are theirs and of no other tuning.
+        """
+
+        def weights() -> Weights:
+            return self._of_whole if inner is None else self._inner[inner]
+
+        if keep:
+            return TunedEncoder.of(self.tuning.encoder, weights())
+        return TunedEncoder(self.tuning.encoder, {"split": self.name, "inner": inner}, weights)
 
     @cached_property
     def chosen(self) -> Chosen:
@@ -134,7 +90,7 @@ class TunedSplit:
         return None
 
     @cached_property
-    def _inner(self) -> list[dict[str, torch.Tensor]]:
+    def _inner(self) -> list[Weights]:
         """The weights of each inner fold's encoder at the chosen step."""
         module = TextMembers(self.data, list(self.inner), self.tuning.settings.batch_size)
         watch = KeptInnerWatch(module, self.tuning.loss.carried_prior(self.data.class_counts()))
@@ -163,7 +119,7 @@ class TunedSplit:
         return [stack.network(place).encoder_weights() for place in range(len(self.inner))]
 
     @cached_property
-    def _of_whole(self) -> dict[str, torch.Tensor]:
+    def _of_whole(self) -> Weights:
         """The weights of the encoder of all rows, at the step that the inner ones chose."""
         stack = self.tuning.stack(
             self.data, [self.whole], repeated, steps=[self.chosen.step], judged=[], kept_as=f"{self.name}-whole"
@@ -215,7 +171,7 @@ class TunedSpaces:
         return lambda place, inner: self.of_members[place, inner]
 
 
-def tuned_spaces(tuning: Tuning, data: TrainingData, neighbours: Path) -> TunedSpaces:
+def tuned_spaces(tuning: Tuning, data: TrainingData, neighbours: Path, *, keep: bool = False) -> TunedSpaces:
     """Tune an encoder for each training set, and embed all texts with it.
 
     Parameters
@@ -224,6 +180,9 @@ def tuned_spaces(tuning: Tuning, data: TrainingData, neighbours: Path) -> TunedS
         Without synthesis, and without replicas: each training set's real rows.
     neighbours
         The folder of neighbours that were searched for already.
+    keep
+        Whether spaces are to have the weights of their encoders (`Space.tuned`). The cache does not keep these, so all
+        are tuned, whatever vectors it has.
 
     Raises
     ------
@@ -235,15 +194,16 @@ def tuned_spaces(tuning: Tuning, data: TrainingData, neighbours: Path) -> TunedS
     encoded = Encoded()
     with StepsBar(n_members * max_steps, tuning.trainer.get("enable_progress_bar", True)) as bar:
         splits = [TunedSplit(tuning, data, place, bar) for place in range(len(data.splits))]
-        _say_how_long(tuning, data, splits)
+        _say_how_long(tuning, data, [split for split in splits if keep or not split.chosen_path.exists()])
         for place, split in enumerate(splits):
             with locked(tuning.kept(split.name).with_suffix(".lock"), wait=True):
                 for inner in [*range(len(split.inner)), None]:
-                    cache = EmbeddingCache(split.encoder(inner), tuning.cache_dir)
+                    encoder = split.encoder(inner, keep=keep)
+                    cache = EmbeddingCache(encoder, tuning.cache_dir)
                     vectors = cache.embed(tuning.texts.texts, progress_bar=False, level=logging.DEBUG)
                     encoded += cache.encoded
                     graphs = neighbour_graphs(vectors, tuning.texts.labels, neighbours, array_sha256(vectors))
-                    found[place, inner] = Space(vectors, graphs)
+                    found[place, inner] = Space(vectors, graphs, encoder.weights() if keep else {})
                 _ = split.chosen
                 split.forget()
     steps = sorted({split.chosen.step for split in splits})
@@ -260,8 +220,7 @@ def tuned_spaces(tuning: Tuning, data: TrainingData, neighbours: Path) -> TunedS
 
 
 def _say_how_long(tuning: Tuning, data: TrainingData, splits: Sequence[TunedSplit]) -> None:
-    """Say how long what is not in the cache will take at most."""
-    missing = [split for split in splits if not split.chosen_path.exists()]
-    members = [member for split in missing for member in (*split.inner, split.whole)]
+    """Say how long it will take at most to tune the encoders of some splits."""
+    members = [member for split in splits for member in (*split.inner, split.whole)]
     at_looks = sum(len(data.training_sets[member].left_out) for member in members) * len(tuning.steps)
     tuning.say_how_long(data, members, at_looks + len(members) * len(tuning.texts.texts))

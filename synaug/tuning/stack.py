@@ -75,6 +75,11 @@ class Read(NamedTuple):
     representations: NDArray[np.float32]
     logits: NDArray[np.float32]
 
+    @classmethod
+    def of_nothing(cls, width: int, n_classes: int) -> "Read":
+        """What is said of no rows."""
+        return cls(np.empty((0, width), np.float32), np.empty((0, n_classes), np.float32))
+
     @property
     def log_probabilities(self) -> Array:
         """float64 `[n, C]`."""
@@ -349,6 +354,8 @@ class TunedStack(LightningModule):
         """What a member says of a batch of rows."""
         network = self.network(reading.place)
         network.eval()
+        if not len(reading.rows):  # all rows train
+            return reading, Read.of_nothing(network.head.in_features, network.head.out_features)
         vectors = network.representations(self._tokens(network, reading.rows))
         logits = network.logits(vectors)
         return reading, Read(vectors.float().cpu().numpy(), logits.float().cpu().numpy())

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from synaug.loss import Loss
 from synaug.scores.tau_norm import LinearEnd
 from synaug.training.batches import RowPool
 from synaug.training.datamodule import judging_rows
-from synaug.training.fit import Task
-from synaug.training.predictions import Predictions
+from synaug.training.fit import MemberWeights, Task
+from synaug.training.predictions import Member, Predictions
 from synaug.training.progress import StepsBar
 from synaug.training.training_sets import TrainingData
 from synaug.tuning import checkpoint
 from synaug.tuning.mixing import partners
+from synaug.tuning.network import BODY
 from synaug.tuning.stack import Read, TunedStack
 from synaug.tuning.tuning import Tuning
 from synaug.tuning.watch import KeptInnerWatch, KeptWholeWatch, TextMembers
@@ -30,6 +31,7 @@ from synaug.tuning.watch import KeptInnerWatch, KeptWholeWatch, TextMembers
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
+WEIGHTS = "weights."  # before the name of a rule: the members' weights under it, among what is kept of a stack
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,14 @@ class TunedTraining:
         All that members are tuned with.
     sampler
         How rows are mixed within batches (`synaug.tuning.mixing`).
-    final
+    final, keep
         As of `synaug.training.fit.StackedTraining`.
     """
 
     tuning: Tuning
     sampler: object
     final: str
-    keep: bool = field(default=False, init=False)  # as of `StackedTraining`: no weights are handed over
+    keep: bool = False
     done: list[Path] = field(default_factory=list, init=False, repr=False, compare=False)  # what `forget` removes
 
     @property
@@ -172,6 +174,21 @@ class TunedTask(Task):
             self._read[asked] = stack.gathered(read)  # type: ignore[arg-type]
         return self._read[asked]
 
+    def _keep(self, rule: str, stack: Any, members: Sequence[int]) -> None:
+        """Keep the weights that the members have now, if any are to be kept."""
+        if not self.training.keep:
+            return
+        for place, member in enumerate(members):
+            network = stack.network(place)
+            of_encoder = {f"{BODY}{name}": each for name, each in network.encoder_weights().items()}
+            self.weights[rule][member] = {**of_encoder, **network.layers()}
+
+    def _member(self, member: int, weights: MemberWeights, carried: Array | None) -> Member:
+        """A member whose vectors are those of its own encoder."""
+        of_encoder = {name.removeprefix(BODY): each for name, each in weights.items() if name.startswith(BODY)}
+        layers = {name: each for name, each in weights.items() if not name.startswith(BODY)}
+        return replace(super()._member(member, layers, carried), tuned=of_encoder)
+
     def _module(self, members: Sequence[int]) -> Any:
         return TextMembers(self.data, list(members), self.tuning.settings.batch_size)
 
@@ -194,8 +211,10 @@ class TunedTask(Task):
     def _name(self, members: Sequence[int]) -> str:
         """What a training that is broken off is called: all that decides it."""
         if members[0] not in self._names:
-            identity = self.tuning.identity(self.data, members)
-            self._names[members[0]] = json_sha256({**identity, "final": self.training.final})[:32]
+            identity = {**self.tuning.identity(self.data, members), "final": self.training.final}
+            # What a run has kept holds no weights.
+            kept = {"keep": True} if self.training.keep else {}
+            self._names[members[0]] = json_sha256({**identity, **kept})[:32]
         return self._names[members[0]]
 
     def path_of_said(self, members: Sequence[int]) -> Path:
@@ -222,6 +241,10 @@ class TunedTask(Task):
                 for part, array in enumerate(parts):
                     if array is not None:
                         tensors[f"{kind}/{number}/{part}"] = torch.from_numpy(array)
+        for rule, of_rule in self.weights.items():
+            for number, member in enumerate(members):
+                for name, weight in of_rule.get(member, {}).items():
+                    tensors[f"{WEIGHTS}{rule}/{number}/{name}"] = torch.from_numpy(weight)
         watch: Any = self.watches[-1]
         return tensors, {"watch": watch.state()[1], "flops": self.flops_of_stack}
 
@@ -230,10 +253,13 @@ class TunedTask(Task):
         arrays = self._arrays()
         for name, first in tensors.items():
             kind, number, part = name.split("/")
-            if part == "0":
+            member = members[int(number)]
+            if kind.startswith(WEIGHTS):
+                self.weights[kind.removeprefix(WEIGHTS)].setdefault(member, {})[part] = first.numpy()
+            elif part == "0":
                 second = tensors.get(f"{kind}/{number}/1")
                 known = first.numpy() if second is None else LinearEnd(first.numpy(), second.numpy())
-                arrays[kind][members[int(number)]] = known
+                arrays[kind][member] = known
         module = self._module(members)
         is_inner = self.data.training_sets[members[0]].inner is not None
         watch: Any = self.inner_watch(module, self.carried) if is_inner else self.whole_watch(module, {})
