@@ -583,8 +583,7 @@ def test_a_gpu_says_what_a_cpu_says(tuning: Callable[..., Tuning], make: Make) -
 # The whole program
 
 
-@pytest.fixture
-def run(program: Program, tiny: Path, csv: str) -> Callable[..., Any]:
+def runner(program: Program, tiny: Path, csv: str) -> Callable[..., Any]:
     """Runs synaug on toy texts with the tiny encoder."""
 
     def call(*arguments: str) -> Any:
@@ -593,6 +592,11 @@ def run(program: Program, tiny: Path, csv: str) -> Callable[..., Any]:
         return program(*TOY, csv, *encoder, *small, *arguments)
 
     return call
+
+
+@pytest.fixture
+def run(program: Program, tiny: Path, csv: str) -> Callable[..., Any]:
+    return runner(program, tiny, csv)
 
 
 SMALL = ["classifier.max_steps=8", "classifier.batch_size=8"]
