@@ -25,12 +25,11 @@ from synaug.model.vectors import as_tuned
 from synaug.parts import encoder_in_use
 from synaug.scores.decision import ARGMAX
 from synaug.scores.needs import read_rule
-from synaug.tuning import stack as stacks
 from tests import toy
 from tests.program import Program
 from tests.test_estimator import CONFIGS
 from tests.test_fit_model import fit_command, predict_command, rows_of, split_again
-from tests.test_tuning import MANY, SMALL, Killed, run, runner, tiny  # noqa: F401
+from tests.test_tuning import MANY, SMALL, Killed, dies, run, runner, tiny  # noqa: F401
 
 Run = Callable[..., Any]
 LORA = ["classifier=lora", "classifier.rank=2", "classifier.lr=0.01", *SMALL]
@@ -235,31 +234,23 @@ def test_what_trains_no_encoder_predicts_as_the_frozen_model_to_the_bit(run: Run
 def test_a_fit_that_was_killed_goes_on_and_gives_the_same_model(
     run: Run,  # noqa: F811
     program: Program,
-    monkeypatch: pytest.MonkeyPatch,
+    dies: Callable[[int], list[int]],  # noqa: F811
     caplog: Any,
     when: list[str],
 ) -> None:
+    left = dies(MANY)
     folder = made(run, program, *ALL, *when, "augmenter=smote")
     caplog.set_level(logging.INFO)
-    one_step, left = stacks.TunedStack._one_step, [MANY]
-    monkeypatch.setattr(stacks, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(stacks, "TURN_STEPS", 2)
-
-    def until(self: Any, *given: Any) -> None:
-        if not left[0]:
-            raise Killed
-        left[0] -= 1
-        one_step(self, *given)
-
-    monkeypatch.setattr(stacks.TunedStack, "_one_step", until)
+    dies(MANY)
     expected = fitted(folder)
     assert "at most" in caplog.text
-    n_steps, left[0] = MANY - left[0], 20
+    n_steps = MANY - left[0]
+    dies(20)
     with pytest.raises(Killed):
         fitted(folder)
     kept = program.folder / "cache" / "tuning"
     assert list(kept.glob("*.safetensors"))
-    left[0] = MANY
+    dies(MANY)
     model = fitted(folder)
     assert MANY - left[0] < n_steps  # it did not begin anew
     assert [sha256_of(each) for each in model.tuned] == [sha256_of(each) for each in expected.tuned]
@@ -268,7 +259,7 @@ def test_a_fit_that_was_killed_goes_on_and_gives_the_same_model(
 
 
 def test_one_encoder_is_kept_of_a_refit_and_its_size_told(
-    run: Run,
+    run: Run,  # noqa: F811
     program: Program,
     tmp_path: Path,
 ) -> None:
