@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 # What is left alone of the free memory: fragments, libraries' own work space, and other programs' growth.
 MARGIN = 0.25
-# What errors say where an accelerator's memory ran short; where a CPU's did, they say otherwise, and halves do not help.
+# What errors say where an accelerator's memory ran short. Where a CPU's did, halves do not help: those say otherwise.
 OUT_OF_MEMORY = r"\b(CUDA|HIP|MPS|XPU)\b.*\bout of memory|(CUBLAS|CUDNN|CUSOLVER|HIPBLAS)_STATUS_ALLOC_FAILED"
 
 

@@ -524,11 +524,6 @@ def test_one_byte_that_was_flipped_or_a_name_that_is_missing_is_no_checkpoint(tm
     path.write_bytes(content)
     assert checkpoint.read(path) is None
     assert "it was altered" in caplog.text
-    chosen = tmp_path / "chosen.json"
-    checkpoint.write_json(chosen, {"step": 23, "losses": [0.5, float("nan")]})
-    assert (checkpoint.read_json(chosen) or {})["step"] == 23
-    chosen.write_text(chosen.read_text().replace("23", "33"))
-    assert checkpoint.read_json(chosen) is None
 
 
 def test_spaces_are_tuned_once_whatever_is_killed_and_each_member_has_its_own(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from synaug.embeddings.cache import EmbeddingCache, Encoded
 from synaug.encoder import TransformerEncoder
 from synaug.errors import UserError
+from synaug.files import checked_json
 from synaug.files.digest import array_sha256, json_sha256
 from synaug.files.locks import locked
 from synaug.scores.decision import CANDIDATES
@@ -129,8 +130,8 @@ class TunedSplit:
         raise AssertionError(f"{self.chosen_path} was written and cannot be read")
 
     def _kept_choice(self) -> Chosen | None:
-        with suppress(TypeError):  # of other names
-            return Chosen(**(checkpoint.read_json(self.chosen_path) or {}))
+        with suppress(OSError, ValueError, TypeError):  # none, or not what we wrote, or of other names
+            return Chosen(**checked_json.read(self.chosen_path))
         return None
 
     @cached_property
@@ -157,7 +158,7 @@ class TunedSplit:
                 "encoder was tuned: lower classifier.lr"
             )
         chosen = {"step": judge.step[RULE], "losses": judge.losses[RULE], "chance": judge.chance}
-        checkpoint.write_json(self.chosen_path, chosen)
+        checked_json.write(self.chosen_path, chosen)
         self._count(stack.flops, watch.optimiser_steps)
         stack.load(watch.kept[RULE].weights)
         return [stack.network(place).encoder_weights() for place in range(len(self.inner))]
