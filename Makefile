@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo install test lint types tests unit docs versions bench gpu openwandb smote-variants clean
+.PHONY: demo install test lint types tests thorough unit docs versions bench gpu openwandb smote-variants clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m synaug --multirun experiment=demo
@@ -36,6 +36,10 @@ types: $(VENV)/.dev
 # The report's tests open it in Chromium: apt-get install chromium.
 tests: $(VENV)/.dev openwandb
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
+
+# The same with every case of those tests of which the usual command tries some (tests/thorough.py): an hour.
+thorough: $(VENV)/.dev openwandb
+	SYNAUG_THOROUGH=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup
 
 # What needs no whole program, no server and no browser: less than a minute.
 unit: $(VENV)/.dev

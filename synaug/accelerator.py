@@ -1,6 +1,7 @@
 """The memory of an accelerator: how much of it there is, and what is done where it is too little."""
 
 import gc
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +13,8 @@ Result = TypeVar("Result")
 
 # What is left alone of the free memory: fragments, libraries' own work space, and other programs' growth.
 MARGIN = 0.25
+# What errors say where an accelerator's memory ran short. Where a CPU's did, halves do not help: those say otherwise.
+OUT_OF_MEMORY = r"\b(CUDA|HIP|MPS|XPU)\b.*\bout of memory|(CUBLAS|CUDNN|CUSOLVER|HIPBLAS)_STATUS_ALLOC_FAILED"
 
 
 def usable_bytes(device: "torch.device") -> int | None:
@@ -33,8 +36,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that an accelerator's memory ran short."""
     import torch
 
-    # MPS has no class of its own for it.
-    return isinstance(error, torch.OutOfMemoryError) or str(error).startswith("MPS backend out of memory")
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    # A driver, MPS and the libraries of products have no class of their own for it.
+    return isinstance(error, RuntimeError) and re.search(OUT_OF_MEMORY, str(error)) is not None
 
 
 def release() -> None:

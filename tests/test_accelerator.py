@@ -116,8 +116,33 @@ def test_memory_of_each_kind_of_device(monkeypatch: pytest.MonkeyPatch) -> None:
     assert usable_bytes(torch.device("cuda", 0)) == 1200 * (1 - accelerator.MARGIN)
     assert usable_bytes(torch.device("mps")) == 0
     assert usable_bytes(torch.device("cpu")) is None
-    assert is_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 9 GiB)"))
-    assert not is_out_of_memory(RuntimeError("out of patience"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "MPS backend out of memory (MPS allocated: 9 GiB)",
+        "CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA` to enable device-side assertions.",
+        "HIP out of memory. Tried to allocate 2.00 GiB",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    ],
+)
+def test_an_accelerators_lack_of_memory_is_known_by_its_words(said: str) -> None:
+    assert is_out_of_memory(RuntimeError(said))
+    assert not is_out_of_memory(ValueError(said))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "out of patience",
+        "CUDA error: an illegal memory access was encountered",
+        "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
+    ],
+)
+def test_what_is_no_lack_of_an_accelerators_memory_is_not_taken_for_it(said: str) -> None:
+    assert not is_out_of_memory(RuntimeError(said))
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from synaug.embeddings import cache as embeddings
-from synaug.embeddings import chunks
 from synaug.embeddings.cache import EmbeddingCache
-from synaug.files import digest, locks
+from synaug.files import checked_json, digest, locks
 from tests.test_atomic import files_of_at_most
 
 ROOT = Path(__file__).parents[1]
@@ -262,7 +261,7 @@ def sealed(chunk: Path, rows: NDArray[Any], **changes: Any) -> None:
         **changes,
     }
     del manifest["sha256"]
-    chunks.write_manifest(manifest_of(chunk), manifest)
+    checked_json.write(manifest_of(chunk), manifest)
 
 
 def seal_nan(chunk: Path) -> None:
@@ -491,7 +490,7 @@ def test_a_matrix_that_is_none_is_made_again(tmp_path: Path, kind: str, caplog: 
         manifest["npy_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
         if "list" in kind:
             manifest["chunks"] = [7]
-        chunks.write_manifest(manifest_path, manifest)
+        checked_json.write(manifest_path, manifest)
     assert embed(tmp_path).calls == []
     assert len(warnings_in(caplog)) <= 1
 

@@ -14,6 +14,7 @@ import pytest
 
 from synaug import record
 from synaug.sweep import status
+from synaug.sweep.forecast import seconds_left
 from synaug.sweep.sweep import has_reference
 from tests import toy
 from tests.fabricated import write_runs
@@ -291,6 +292,21 @@ def test_what_the_first_job_does_for_all_is_not_expected_of_the_others() -> None
     assert status.progress_line(two_at_once, 10, elapsed=120.0).endswith("about 0:03:00 left")
     known = status.progress_line([first], 10, elapsed=301.0, n_recorded=8)
     assert known == "[ 9/10] a-run: done in 300 s · 0:05:01 elapsed, about 0:00:05 left"
+
+
+def test_jobs_that_take_long_are_told_from_short_ones_by_the_setting_that_tells_them_apart() -> None:
+    grid = [[f"dataset={data}", f"classifier={kind}"] for data in ("a", "b") for kind in ("mlp", "lora", "full")]
+    took = {0: 1.0, 1: 900.0, 3: 2.0}
+    ended = [{"number": n, "run": "a-run", "status": "done", "seconds": seconds} for n, seconds in took.items()]
+    # left: full, lora and full; nobody has seen how long full takes
+    assert seconds_left(ended, 3, grid) == pytest.approx(3 * 900.0)
+    ended.append({"number": 2, "run": "a-run", "status": "done", "seconds": 1800.0})
+    assert seconds_left(ended, 2, grid) == pytest.approx(900.0 + 1800.0)
+    # alike, or of a grid that is not known: as the median
+    alike = [{**job, "seconds": 10.0 + number} for number, job in enumerate(ended)]
+    assert seconds_left(alike, 2, grid) == pytest.approx(2 * 11.5)
+    assert seconds_left(ended, 2, None) == pytest.approx(2 * 451.0)
+    assert "about 0:45:00 left" in status.progress_line(ended, 6, elapsed=2703.0, grid=grid)
 
 
 def test_a_job_that_could_not_tell_for_lack_of_room_is_not_said_to_have_died_of_something_else(

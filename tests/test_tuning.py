@@ -1,7 +1,9 @@
 """Classifiers that train the encoder, too: adapters or all weights, in batches or before vectors are augmented."""
 
+import importlib
 import json
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from synaug.dataset import LabelledTexts
 from synaug.encoder import TransformerEncoder
 from synaug.encoder.tuned import TunedEncoder
 from synaug.errors import UserError
+from synaug.files.digest import json_sha256
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.loss import ClassWeighted, Loss, Plain
 from synaug.settings import BAGGED, REFIT
@@ -353,6 +356,27 @@ def test_settings_without_effect_are_not_in_the_name_of_a_tuned_encoder() -> Non
         FineTuned(memory=-1)
 
 
+def test_a_loss_whose_code_was_changed_has_other_tuned_encoders(
+    tuning: Callable[..., Tuning], make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # whose name would be a time in seconds
+    data, names = make(), []
+    for number, factor in enumerate((1, 1, 2)):
+        written = f"""from synaug.loss import Plain
+
+# try {number}
+class Mine(Plain):
+    def __call__(self, logits, labels, counts):
+        return {factor} * super().__call__(logits, labels, counts)
+"""
+        (tmp_path / "my_loss.py").write_text(written)
+        monkeypatch.delitem(sys.modules, "my_loss", raising=False)
+        loss = importlib.import_module("my_loss").Mine()
+        names.append(json_sha256(tuning(loss=loss).identity(data, [0])))
+    assert names[0] == names[1] != names[2]
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU may have bfloat16")
 def test_bf16_is_refused_where_it_would_be_float32(tuning: Callable[..., Tuning]) -> None:
     with pytest.raises(UserError, match=r"this run trains on cpu: set classifier.precision=float32"):
@@ -501,11 +525,6 @@ def test_one_byte_that_was_flipped_or_a_name_that_is_missing_is_no_checkpoint(tm
     path.write_bytes(content)
     assert checkpoint.read(path) is None
     assert "it was altered" in caplog.text
-    chosen = tmp_path / "chosen.json"
-    checkpoint.write_json(chosen, {"step": 23, "losses": [0.5, float("nan")]})
-    assert (checkpoint.read_json(chosen) or {})["step"] == 23
-    chosen.write_text(chosen.read_text().replace("23", "33"))
-    assert checkpoint.read_json(chosen) is None
 
 
 def test_spaces_are_tuned_once_whatever_is_killed_and_each_member_has_its_own(

@@ -1,17 +1,19 @@
 # What the checks of this folder share: a sweep of small runs. Expects $python and $folder.
 
-N_JOBS=8
+RATIOS="${RATIOS:-ir5,ir2}" # ir5 alone: half as many runs
+commas="${RATIOS//[^,]/}"
+N_JOBS=$((4 * (${#commas} + 1)))
 export OMP_NUM_THREADS=1
 
 say() { printf '\n== %(%H:%M:%S)T %s\n' -1 "$*"; }
 fail() { say "FAILED: $*"; exit 1; }
 
-sweep() { # NAME ARGUMENTS…: 4 augmenters at 2 ratios over made-up texts and a toy encoder of the tests
+sweep() { # NAME ARGUMENTS…: 4 augmenters at each ratio over made-up texts and a toy encoder of the tests
   local name="$1"
   shift
   "$python" -m synaug --multirun --config-dir="$PWD/tests/conf" dataset=files "dataset.path=$folder/texts.csv" \
     dataset.text=body dataset.label=topic encoder=toy n_folds=4 max_steps="${STEPS:-6000}" \
-    augmenter=none,random,smote,adasyn imbalance_ratio=ir5,ir2 name="$name" \
+    augmenter=none,random,smote,adasyn "imbalance_ratio=$RATIOS" name="$name" \
     "output_dir=$folder/multirun" "cache_dir=$folder/cache" trainer.enable_progress_bar=false "$@" 2>&1 |
     { grep --line-buffered -v "_run_job\|srun\|faiss\|^  - On\|^    \|^!" || true; }
   local code="${PIPESTATUS[0]}"

@@ -52,7 +52,8 @@ class CudaGraphs:
     def record(self, work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
         """See `Recorder`."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # torch records on a stream of its own, and stays on it where recording fails.
+        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph):
             result = work()
         return graph.replay, result
 

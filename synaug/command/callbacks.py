@@ -85,11 +85,12 @@ class SweepCallback(Callback):
         if running.grid is not None and not running.recorded:  # else there is something to report
             refuse_if_nothing_can_start(running.grid, config)
         if not launcher._target_.endswith("BasicLauncher"):  # whose jobs say it themselves
+            launchers.quieten()
             if launcher._target_.endswith("SlurmLauncher"):
                 running.queue = SlurmQueue(Path(launcher.submitit_folder).parent)
                 os.environ.setdefault("SUBMITIT_LOG_LEVEL", "ERROR")  # else it tells twice a look of missing accounting
             running.progress = status.Progress(
-                self._status_folder, running.n_jobs, running.queue, len(running.recorded)
+                self._status_folder, running.n_jobs, running.queue, len(running.recorded), running.grid
             )
             running.progress.start()
 
@@ -114,7 +115,8 @@ class SweepCallback(Callback):
         if running is not None and running.progress is None:
             elapsed = time.monotonic() - running.started
             others = [other for other in running.jobs() if other["number"] != job["number"]]
-            log.info(status.progress_line([*others, job], running.n_jobs, elapsed, len(running.recorded)))
+            told = [*others, job]
+            log.info(status.progress_line(told, running.n_jobs, elapsed, len(running.recorded), running.grid))
 
     def _tell(self, job: dict[str, Any]) -> None:
         assert self._status_folder is not None

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import logging
 from collections import Counter
 from collections.abc import Container, Sequence
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug.files.atomic import check_regular, open_regular, put_away, replacing
+from synaug.files import checked_json
+from synaug.files.atomic import check_regular, put_away, replacing
 from synaug.files.digest import file_sha256, json_sha256
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class CachedChunks:
                 continue
             path = self.folder / f"{name}.npy"
             try:
-                manifest = read_manifest(manifest_path)
+                manifest = checked_json.read(manifest_path)
                 if json_sha256(manifest["encoder"]) != json_sha256(self.identity):
                     raise ValueError("another encoder made it")
                 if any(digest in self.wanted for digest in manifest["texts"]):
@@ -132,7 +132,7 @@ def write_chunk(
     with replacing(path) as file:
         file.write(buffer.getbuffer())
     try:
-        write_manifest(path.with_suffix(MANIFEST_ENDING), manifest)
+        checked_json.write(path.with_suffix(MANIFEST_ENDING), manifest)
     except OSError:
         with suppress(OSError):  # it would fill a disk that is full, and nobody would read it
             path.unlink()
@@ -143,27 +143,6 @@ def write_chunk(
 def read_array(path: Path) -> NDArray[np.float32]:
     """Memory-map a ``.npy`` file, read-only; never a pickle, never a zip."""
     return np.lib.format.open_memmap(path, mode="r")
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Read what `write_manifest` wrote.
-
-    Raises
-    ------
-    OSError, ValueError, KeyError
-        If it cannot be read, or is not what was written.
-    """
-    with open_regular(path) as file:
-        manifest = json.loads(file.read())
-    if not isinstance(manifest, dict) or manifest.pop("sha256") != json_sha256(manifest):
-        raise ValueError("its manifest was altered")
-    return manifest
-
-
-def write_manifest(path: Path, manifest: dict[str, Any]) -> None:
-    """Write JSON with its own checksum."""
-    with replacing(path) as file:
-        file.write(json.dumps({**manifest, "sha256": json_sha256(manifest)}).encode())
 
 
 def sha256_of(path: Path) -> str:

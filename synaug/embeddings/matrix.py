@@ -15,7 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from synaug.embeddings.chunks import DAMAGE, read_array, read_manifest, sha256_of, write_manifest
+from synaug.embeddings.chunks import DAMAGE, read_array, sha256_of
+from synaug.files import checked_json
 from synaug.files.atomic import check_regular, replacing
 from synaug.files.digest import stamp_of, text_sha256
 from synaug.files.locks import locked
@@ -58,7 +59,7 @@ class Matrix:
             return None
 
     def _read(self) -> NDArray[np.float32] | None:
-        manifest = read_manifest(self.manifest_path)
+        manifest = checked_json.read(self.manifest_path)
         if manifest["texts"] != self.texts or sha256_of(self.path) != manifest["npy_sha256"]:
             raise ValueError("its checksum differs")
         rows = np.asarray(read_array(self.path))
@@ -112,7 +113,7 @@ class Matrix:
                     with replacing(self.path) as file:
                         _write_npy(file, embeddings)
                 sources = {path.name: (sha256_of(path), stamp_of(path)) for path in chunks}
-                write_manifest(self.manifest_path, {"texts": self.texts, "npy_sha256": digest, "chunks": sources})
+                checked_json.write(self.manifest_path, {"texts": self.texts, "npy_sha256": digest, "chunks": sources})
                 return np.asarray(read_array(self.path))
         except OSError as error:
             log.debug("%s is not kept (%s)", self.path, error)
@@ -127,7 +128,7 @@ class Matrix:
 
     def _note(self, manifest: dict[str, Any]) -> None:
         try:
-            write_manifest(self.manifest_path, manifest)
+            checked_json.write(self.manifest_path, manifest)
         except OSError as error:
             log.debug("%s is not kept (%s)", self.manifest_path, error)
 

@@ -5,7 +5,6 @@ as fast or a little slower on others. The maker does not tell. Both round differ
 within what counts as the same vector, so the choice is no part of any identity.
 """
 
-import json
 import logging
 import platform
 import time
@@ -21,7 +20,7 @@ from torch.nn.functional import linear as by_torch
 
 from synaug.encoder.onednn import OneDNNLinear, has_onednn, linear_layers, says_the_same
 from synaug.encoder.workers import torch_threads
-from synaug.files.atomic import open_regular, replacing
+from synaug.files import checked_json
 from synaug.files.digest import json_sha256
 
 log = logging.getLogger(__name__)
@@ -32,7 +31,7 @@ LEAST_GAIN = 1.1  # by which another than the default must be faster, so that no
 ROUNDS = 3  # at least
 SECONDS = 0.2  # for all together, beyond those rounds
 # What reading a file that somebody altered may raise.
-DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+DAMAGE = (OSError, ValueError, KeyError, TypeError)
 Shapes = Mapping[tuple[int, int], int]
 
 
@@ -106,8 +105,7 @@ def _fastest(layers: tuple[tuple[int, int, int], ...], rows: int) -> str:
     log.debug("products by %s, for %d rows through all layers take: %s", library, rows, said)
     chosen = {"asked": asked, "library": library, "seconds": seconds}
     try:
-        with replacing(path) as file:
-            file.write(json.dumps({**chosen, "sha256": json_sha256(chosen)}, indent=1).encode())
+        checked_json.write(path, chosen)
     except OSError as error:  # a folder that nobody can write in costs a measurement in each process
         log.debug("the choice is not kept: %s", error)
     return library
@@ -118,10 +116,9 @@ def _kept(path: Path, asked: Mapping[str, Any]) -> str | None:
     if not path.exists():
         return None
     try:
-        with open_regular(path) as file:
-            kept = json.loads(file.read())
-        if kept.pop("sha256") != json_sha256(kept) or kept["asked"] != asked:
-            raise ValueError("it was altered")
+        kept = checked_json.read(path)
+        if kept["asked"] != asked:
+            raise ValueError("it was measured for something else")
         if kept["library"] not in (TORCH, ONEDNN):
             raise ValueError(f"it names no library that there is: {kept['library']}")
         return str(kept["library"])

@@ -1,6 +1,6 @@
 """A run's identity, and its record on disk: whole or absent."""
 
-from synaug.record.code import code_sha256
+from synaug.record.code import code_sha256, own_sha256
 from synaug.record.identity import (
     IN_PROPORTION,
     RUN_DIGITS,
@@ -46,6 +46,7 @@ __all__ = [
     "is_idle",
     "is_overtaken",
     "lacking",
+    "own_sha256",
     "peak_memory",
     "plan",
     "probabilities_file",

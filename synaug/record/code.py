@@ -1,6 +1,7 @@
 """The digest of the code that decides numbers: of what runs, whatever is said beside it."""
 
 import ast
+import inspect
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -64,6 +65,21 @@ def code_sha256() -> str:
     package = Path(__file__).parents[1]
     left_out = set(modules(package, READ_RECORDS))
     return sources_sha256((path for path in modules(package, DECIDES_NUMBERS) if path not in left_out), package)
+
+
+def own_sha256(part: object) -> str | None:
+    """Digest of the file that defines a part's class; None of synaug's own (`code_sha256`), and where there is no file.
+
+    What that file imports in turn does not count.
+    """
+    kind = type(part)
+    if kind.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return None
+    try:
+        path = Path(inspect.getfile(kind))
+        return sources_sha256([path], path.parent)
+    except (TypeError, OSError, SyntaxError, ValueError):  # built in, typed at a prompt, or compiled
+        return None
 
 
 def modules(package: Path, names: Iterable[str]) -> Iterator[Path]:

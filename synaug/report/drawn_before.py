@@ -7,7 +7,6 @@ digest of both, of the code and of all that draws; one that is damaged, or of so
 import base64
 import functools
 import inspect
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -17,7 +16,7 @@ from typing import Any
 
 from matplotlib.font_manager import FontProperties, findfont
 
-from synaug.files.atomic import replacing
+from synaug.files import checked_json
 from synaug.files.digest import file_sha256, files_sha256, json_sha256
 from synaug.report import limits
 from synaug.report.digest import value_sha256
@@ -46,8 +45,8 @@ class DrawnBefore:
     def get(self, name: str, drawn_from: str) -> Drawn | None:
         """The figure of this name, if it was drawn from what has this digest."""
         try:
-            entry = json.loads(self._path(name).read_text(encoding="utf-8"))
-            if entry.pop("sha256") != json_sha256(entry) or entry.pop("drawn_from") != drawn_from:
+            entry = checked_json.read(self._path(name))
+            if entry.pop("drawn_from") != drawn_from:
                 return None
             files = {file: base64.b64decode(content) for file, content in entry.pop("files").items()}
             drawn = Drawn(**entry, files=files)
@@ -62,8 +61,7 @@ class DrawnBefore:
         """Keep a figure, with the digest of what it was drawn from."""
         files = {file: base64.b64encode(content).decode() for file, content in drawn.files.items()}
         entry = {**asdict(drawn), "files": files, "drawn_from": drawn_from}
-        with replacing(self._path(drawn.name)) as file:
-            file.write(json.dumps({**entry, "sha256": json_sha256(entry)}).encode())
+        checked_json.write(self._path(drawn.name), entry)
         self._used.add(self._path(drawn.name))
 
     def forget_others(self) -> None:

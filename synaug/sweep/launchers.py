@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import sys
+import warnings
 
 CONNECT_SECONDS = 10.0
 REST = "what is recorded is kept, and the same command does the rest"
@@ -78,6 +79,11 @@ def unreachable(target: str, ray_address: str | None) -> str | None:
     except OSError as error:
         return _no_cluster(f"{address}: {error}")
     return None
+
+
+def quieten() -> None:
+    """Silence joblib where it starts a process anew whose memory has grown: no job is lost by that."""
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
 
 
 def _no_cluster(reason: str) -> str:

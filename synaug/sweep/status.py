@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from types import FrameType
 from typing import Any
 
@@ -21,6 +20,7 @@ from synaug.files.atomic import replacing
 from synaug.files.escaping import wrapped
 from synaug.files.sign_of_life import doing
 from synaug.sweep import interrupts
+from synaug.sweep.forecast import seconds_left
 from synaug.sweep.slurm import QUEUE_SECONDS, SlurmQueue
 
 log = logging.getLogger(__name__)
@@ -82,14 +82,24 @@ class Progress(threading.Thread):
         main thread, which may wait for them for ever, is interrupted.
     n_recorded
         Jobs of these that were not started, because they were seen to be recorded.
+    grid
+        As of `progress_line`.
     """
 
-    def __init__(self, folder: Path, n_jobs: int | None, queue: SlurmQueue | None = None, n_recorded: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        n_jobs: int | None,
+        queue: SlurmQueue | None = None,
+        n_recorded: int = 0,
+        grid: Sequence[Sequence[str]] | None = None,
+    ) -> None:
         super().__init__(daemon=True, name="synaug-progress")
         self.folder = folder
         self.n_jobs = n_jobs
         self.queue = queue
         self.n_recorded = n_recorded
+        self.grid = grid
         self.gave_up = False
         self._started_at = time.monotonic()
         self._said: list[dict[str, Any]] = []
@@ -141,11 +151,18 @@ class Progress(threading.Thread):
         for job in noted(self.folder):
             if job["status"] != STARTED and job["number"] not in known:
                 self._said.append(job)
-                line = progress_line(self._said, self.n_jobs, time.monotonic() - self._started_at, self.n_recorded)
+                elapsed = time.monotonic() - self._started_at
+                line = progress_line(self._said, self.n_jobs, elapsed, self.n_recorded, self.grid)
                 sys.stderr.write(wrapped(f"{line}\n"))
 
 
-def progress_line(ended: Sequence[dict[str, Any]], n_jobs: int | None, elapsed: float, n_recorded: int = 0) -> str:
+def progress_line(
+    ended: Sequence[dict[str, Any]],
+    n_jobs: int | None,
+    elapsed: float,
+    n_recorded: int = 0,
+    grid: Sequence[Sequence[str]] | None = None,
+) -> str:
     """``[ 3/12] trec-… done in 9 s · 0:01:12 elapsed, about 0:03:40 left``, of the last of the jobs that have ended.
 
     Parameters
@@ -158,6 +175,8 @@ def progress_line(ended: Sequence[dict[str, Any]], n_jobs: int | None, elapsed: 
         Seconds since it started.
     n_recorded
         Jobs that were not started, because they were seen to be recorded.
+    grid
+        The overrides of each job that was to be started; None where they are not known.
     """
     job = ended[-1]
     total = "?" if n_jobs is None else str(n_jobs)
@@ -167,10 +186,9 @@ def progress_line(ended: Sequence[dict[str, Any]], n_jobs: int | None, elapsed: 
     worked = [other for other in ended if other["status"] != SKIPPED]
     if n_jobs is None or not worked or n_ended >= n_jobs:
         return line
-    # As if none of the others were recorded. What the first job did for all (imports, embedding) is not left to do.
-    seconds = median(max(job["seconds"] - job.get("once", 0.0), 0.0) for job in worked)
+    seconds = seconds_left(worked, n_jobs - n_ended, grid)  # as if none of the others were recorded
     at_once = max(sum(job["seconds"] for job in worked) / max(elapsed, 1e-9), 1.0)
-    return f"{line}, about {clock(seconds * (n_jobs - n_ended) / at_once)} left"
+    return f"{line}, about {clock(seconds / at_once)} left"
 
 
 def clock(seconds: float) -> str:

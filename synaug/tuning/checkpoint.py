@@ -74,28 +74,6 @@ def _sha256(tensors: Mapping[str, torch.Tensor], told: str) -> str:
     return json_sha256([of_tensors, told])
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write what JSON can hold, with its digest.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written.
-    """
-    with replacing(path) as file:
-        file.write(json.dumps({"content": dict(content), SHA256: json_sha256(dict(content))}).encode())
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """What `write_json` wrote; None where nothing is, or where it was damaged."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        read = json.loads(path.read_text())
-        content: dict[str, Any] = read["content"]
-        if read[SHA256] == json_sha256(content):
-            return content
-    return None
-
-
 def remove(path: Path) -> None:
     """Remove what `write` wrote, if it can be removed."""
     with suppress(OSError):

@@ -14,6 +14,7 @@ from pathlib import Path
 from synaug.embeddings.cache import EmbeddingCache, Encoded
 from synaug.encoder.tuned import TunedEncoder, Weights
 from synaug.errors import UserError
+from synaug.files import checked_json
 from synaug.files.digest import array_sha256, json_sha256
 from synaug.files.locks import locked
 from synaug.scores.decision import CANDIDATES
@@ -85,8 +86,8 @@ class TunedSplit:
         raise AssertionError(f"{self.chosen_path} was written and cannot be read")
 
     def _kept_choice(self) -> Chosen | None:
-        with suppress(TypeError):  # of other names
-            return Chosen(**(checkpoint.read_json(self.chosen_path) or {}))
+        with suppress(OSError, ValueError, TypeError):  # none, or not what we wrote, or of other names
+            return Chosen(**checked_json.read(self.chosen_path))
         return None
 
     @cached_property
@@ -113,7 +114,7 @@ class TunedSplit:
                 "encoder was tuned: lower classifier.lr"
             )
         chosen = {"step": judge.step[RULE], "losses": judge.losses[RULE], "chance": judge.chance}
-        checkpoint.write_json(self.chosen_path, chosen)
+        checked_json.write(self.chosen_path, chosen)
         self._count(stack.flops, watch.optimiser_steps)
         stack.load(watch.kept[RULE].weights)
         return [stack.network(place).encoder_weights() for place in range(len(self.inner))]

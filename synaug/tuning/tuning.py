@@ -124,7 +124,7 @@ class Tuning:
             # What is kept of fits on all rows depends on the steps that inner ones choose.
             "inner": [[array_sha256(fold.fit), array_sha256(fold.left_out)] for fold in sets[0].split.inner],
             "target": data.target[sets[0].place].tolist(),
-            "code": record.code_sha256(),
+            "code": [record.code_sha256(), record.own_sha256(self.loss)],
             "versions": {**record.versions(), **({"peft": metadata.version("peft")} if self.settings.rank else {})},
         }
 
