@@ -137,7 +137,9 @@ def _body(config: Mapping[str, Any]) -> Iterator[str]:
     yield "- Texts unlike those of the data set: of another language, source, length or time. Nothing was tested there."
     yield "- Texts that belong to none of these classes: one of them is named all the same, unless the rule abstains."
     yield "- Decisions about people, unless a person looks at each of them."
-    if data.get("embeddings_sha256"):
+    if config["encoder"].get("tuned") is not None:
+        yield "- Vectors in place of texts: no encoder but its own makes those that it reads."
+    elif data.get("embeddings_sha256"):
         yield "- Vectors of another encoder, or of the same one with another pooling."
     yield ""
     yield "## Use"
