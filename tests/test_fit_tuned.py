@@ -262,11 +262,14 @@ def test_one_encoder_is_kept_of_a_refit_and_its_size_told(
     run: Run,  # noqa: F811
     program: Program,
     tmp_path: Path,
+    caplog: Any,
 ) -> None:
     made(run, program, *ALL, BATCH, REFIT, "augmenter=none")
     place = tmp_path / "model"
+    caplog.clear()
     outcome = fit_command(f"fit.run={program.run_folders[-1]}", str(place))
     assert outcome.code == 0, outcome.err
+    assert "tuning 3 members for at most 8 steps each" in caplog.text
     model = load_model(place)
     assert SPACE not in model.head.tensors
     (weights,) = model.tuned

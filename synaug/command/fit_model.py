@@ -1,6 +1,7 @@
 """``synaug fit multirun/mine model/``: the classifier that a verdict favours, fitted on all rows and kept."""
 
 import argparse
+import logging
 import re
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from synaug.model.model import Model
 
 PROGRAM = "synaug fit"
+TUNING = "synaug.tuning"  # the room whose log tells how long tuning takes
 OPTION = re.compile(r"fit\.(run|rule|scenario|metric)=")
 SETTING = re.compile(r"[\w.]+=")  # of a folder that looks like one, write ./
 
@@ -89,6 +91,7 @@ def _fit(asked: argparse.Namespace, source: Path | None, place: Path) -> None:
     from synaug.files.places import unwritable
     from synaug.model.folder import refuse_what_is_no_model
 
+    logging.getLogger(TUNING).setLevel(logging.INFO)  # how long it takes is said beforehand
     # Not after minutes of fitting.
     refuse_what_is_no_model(place)
     if (problem := unwritable(place)) is not None:
