@@ -26,9 +26,14 @@ case $resolution in
   *) echo "versions.sh lowest|newest, not $resolution" >&2; exit 2 ;;
 esac
 uv venv --quiet --python "$python" "$folder/venv"
-if [ -n "$torch" ] && [ "$torch" != none ]; then
-  echo "$torch" >"$folder/torch.txt"
-  options+=(--override "$folder/torch.txt")
+overrides=()
+[ -z "$torch" ] || [ "$torch" = none ] || overrides+=("$torch")
+# The one that the extra static allows needs huggingface-hub 1, and so transformers 5: with it, nothing older would be tried.
+# No unit test asks for its vectors.
+[ "$resolution" != lowest ] || overrides+=("model2vec==0.6.0")
+if [ "${#overrides[@]}" -gt 0 ]; then
+  printf '%s\n' "${overrides[@]}" >"$folder/overrides.txt"
+  options+=(--override "$folder/overrides.txt")
 fi
 # Compiled first, and installed as it stands, so that torch can be left out.
 uv pip compile --quiet --no-header --no-annotate "${options[@]}" --python "$folder/venv/bin/python" \

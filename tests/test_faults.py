@@ -30,6 +30,7 @@ from synaug.files.atomic import files_below, replacing
 from synaug.files.digest import file_sha256
 from tests import toy
 from tests.program import TOY, Outcome, Program, without_cost
+from tests.thorough import THOROUGH, some
 
 ROOT = Path(__file__).parents[1]
 TINY = [*TOY, "n_folds=2", "max_steps=4", "trainer.enable_progress_bar=false"]
@@ -207,7 +208,7 @@ def zygote() -> Iterator[Zygote]:
 # ---- kills
 
 MOMENTS = ("imports", "start", "embedding", "augmenting", "training", "between two files", ": done in", "a rename")
-FORTY = ["encoder.dim=range(8,28)", "augmenter=none,smote"]  # every other job embeds the texts
+TWENTY = ["encoder.dim=range(8,18)", "augmenter=none,smote"]  # every other job embeds the texts
 
 
 def wait_until(condition: Callable[[], bool], ended: Callable[[], int | None]) -> None:
@@ -247,15 +248,14 @@ def kill_about(zygote: Zygote, said: Path, moment: str, draw: random.Random, fol
 
 @pytest.mark.timeout(900)
 @pytest.mark.xdist_group("zygote")
-def test_a_sweep_killed_twenty_times_ends_as_if_it_never_was(zygote: Zygote, tmp_path: Path, csv: str) -> None:
+def test_a_sweep_killed_many_times_ends_as_if_it_never_was(zygote: Zygote, tmp_path: Path, csv: str) -> None:
     draw = random.Random(0)
     undisturbed, program = Program(tmp_path / "undisturbed"), Program(tmp_path / "killed")
-    arguments = ["--multirun", *TINY, csv, *FORTY]
+    arguments = ["--multirun", *TINY, csv, *TWENTY]
     beside = zygote.start(tmp_path / "undisturbed.txt", *arguments, *of(undisturbed))
     recorded: Recorded = {}
-    moments = [*MOMENTS, *MOMENTS, *MOMENTS[2:6]]
+    moments = [*MOMENTS, *MOMENTS, *MOMENTS[2:6]] if THOROUGH else list(MOMENTS)
     draw.shuffle(moments)
-    assert len(moments) == 20
     for number, moment in enumerate(moments):
         said = tmp_path / f"{number}.txt"
         command = [*arguments, *of(program)]
@@ -263,13 +263,13 @@ def test_a_sweep_killed_twenty_times_ends_as_if_it_never_was(zygote: Zygote, tmp
         now = whole_records(program.folder)
         assert recorded.items() <= now.items(), (number, moment)
         recorded = now
-    assert 0 < len(recorded) < 40
+    assert 0 < len(recorded) < 20
     last = ok(zygote.run(tmp_path / "last.txt", *arguments, *of(program)))
-    left_out = re.search(r"^(\d+) of 40 jobs are already recorded", last.err, re.MULTILINE)
+    left_out = re.search(r"^(\d+) of 20 jobs are already recorded", last.err, re.MULTILINE)
     assert last.err.count(": already recorded") + int(left_out[1] if left_out else 0) == len(recorded)
     now = whole_records(program.folder)
     assert recorded.items() <= now.items()
-    assert len(now) == 40
+    assert len(now) == 20
     assert not [*program.folder.rglob(".sweep-*"), *(program.folder / "multirun").rglob(".*.tmp")]
     assert zygote.wait(beside) == 0, (tmp_path / "undisturbed.txt").read_text()
     assert results(program) == results(undisturbed)
@@ -305,7 +305,7 @@ def test_two_sweeps_of_one_grid_at_once_record_each_run_once(zygote: Zygote, tmp
 @pytest.mark.xdist_group("zygote")
 def test_two_sweeps_at_once_with_other_seeds_add_to_the_same_records(zygote: Zygote, tmp_path: Path, csv: str) -> None:
     undisturbed, program = Program(tmp_path / "undisturbed"), Program(tmp_path / "both")
-    arguments = ["--multirun", *TINY, csv, "encoder.dim=8,16", "augmenter=none,random"]
+    arguments = ["--multirun", *TINY, csv, "augmenter=none,random"]
     outputs = [tmp_path / "one.txt", tmp_path / "other.txt"]
     asked = ["seeds=[0,2]", "seeds=[1,2]"]
     running = [zygote.start(said, *arguments, seeds, *of(program)) for said, seeds in zip(outputs, asked, strict=True)]
@@ -313,7 +313,7 @@ def test_two_sweeps_at_once_with_other_seeds_add_to_the_same_records(zygote: Zyg
     assert codes == [0, 0], "".join(path.read_text() for path in outputs)
     whole_records(program.folder)
     ok(zygote.run(tmp_path / "undisturbed.txt", *arguments, "seeds=[0,1,2]", *of(undisturbed)))
-    assert [each["config"]["seeds"] for each in program.records()] == [[0, 1, 2]] * 4
+    assert [each["config"]["seeds"] for each in program.records()] == [[0, 1, 2]] * 2
     assert [each["scores"] for each in program.records()] == [each["scores"] for each in undisturbed.records()]
 
 
@@ -481,8 +481,7 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("damage", [altered, truncated, unreadable])
+@pytest.mark.parametrize(("part", "damage"), some(itertools.product(PARTS, [altered, truncated, unreadable]), 7))
 def test_a_damaged_cache_costs_one_warning_and_changes_no_number(
     sound: tuple[Program, list[str]], tmp_path: Path, refusing: None, damage: Callable[[Path], None], part: str
 ) -> None:
@@ -585,7 +584,7 @@ def durations(value: Any) -> Iterator[float]:
 def test_a_clock_that_jumps_changes_no_result_and_takes_no_file(
     tmp_path: Path, csv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grid = ["--multirun", *TINY, csv, "augmenter=none,smote,adasyn", "imbalance_ratio=ir2,ir5"]
+    grid = ["--multirun", *TINY, csv, "augmenter=none,smote"]
     undisturbed, program = Program(tmp_path / "undisturbed"), Program(tmp_path / "jumping")
     ok(undisturbed(*grid))
     (folder,) = (undisturbed.folder / "cache" / "embeddings").iterdir()
@@ -602,7 +601,7 @@ def test_a_clock_that_jumps_changes_no_result_and_takes_no_file(
     assert written.read_bytes() == b"half a f"
     assert results(program) == results(undisturbed)
     seconds = [*durations(program.records()), *durations(note(program))]
-    assert len(seconds) > 6 * 6
+    assert len(seconds) > 2 * 6
     assert min(seconds) >= 0
     assert max(seconds) < 86400
     assert re.findall(r"(?:in|·|about) (-?\d+:?\S*)", first.err)
@@ -611,7 +610,7 @@ def test_a_clock_that_jumps_changes_no_result_and_takes_no_file(
     before = whole_records(program.folder)
     for path in program.folder.rglob("*"):  # as of another clock
         os.utime(path, (4e9, 4e9))
-    assert "6 of 6 jobs are already recorded" in ok(program(*grid)).err
+    assert "2 of 2 jobs are already recorded" in ok(program(*grid)).err
     assert whole_records(program.folder) == before
     forced = ok(program(*grid, "force=true"))
     assert " are damaged" not in forced.err

@@ -21,8 +21,9 @@ from synaug.files.atomic import files_below
 from tests import toy
 from tests.program import TOY
 from tests.test_faults import ROOT, Zygote, whole_records
+from tests.thorough import THOROUGH, some
 
-MOMENTS = int(os.environ.get("SYNAUG_KILLS", "3"))
+MOMENTS = int(os.environ.get("SYNAUG_KILLS", "10" if THOROUGH else "1"))
 WORKERS_MOMENTS = max(1, MOMENTS // 3)  # whose processes have to import everything
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 TINY = [*TOY, "n_folds=2", "max_steps=200", "trainer.enable_progress_bar=false"]
@@ -116,7 +117,7 @@ def test_a_sweep_ends_as_it_is_asked_to_at_any_moment(
         assert [job["status"] for job in noted["jobs"]].count("skipped") == len(kept)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", some([signal.SIGKILL, signal.SIGTERM], 1), ids=lambda number: number.name)
 def test_a_sweep_tells_of_a_worker_that_was_ended_at_any_moment(
     tmp_path: Path, command: list[str], number: signal.Signals
 ) -> None:

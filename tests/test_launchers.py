@@ -37,6 +37,7 @@ from synaug.sweep.run_lock import claim
 from synaug.sweep.slurm import SlurmQueue
 from tests import toy
 from tests.program import TOY, Program
+from tests.thorough import some
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -236,24 +237,6 @@ def test_jobs_of_submitit_tell_their_sweep(program: Program, monkeypatch: pytest
     assert not list(program.folder.rglob(".sweep-*"))
 
 
-def test_two_sweeps_of_one_grid_at_once_do_each_run_once(program: Program) -> None:
-    arguments = [*settings(program), "augmenter=none,smote"]
-    places = [f"output_dir={program.folder / 'multirun'}", f"cache_dir={program.folder / 'cache'}"]
-    command = [sys.executable, "-m", "synaug", *arguments, *places]
-    both = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=CHECKOUT)
-        for _ in range(2)
-    ]
-    said = "\n".join(each.communicate()[0] for each in both)
-    assert [each.returncode for each in both] == [0, 0], said
-    assert len(re.findall(r"^\[\d/2\] .*: done in", said, re.MULTILINE)) == 2, said
-    known = re.findall(r"^\[\d/2\] .*: already recorded", said, re.MULTILINE)
-    assert len(known) + sum(map(int, re.findall(r"^(\d) of 2 jobs are already recorded", said, re.MULTILINE))) == 2, (
-        said
-    )
-    assert len(load(program.folder / "multirun")["run"].unique()) == 2
-
-
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="needs an environment without Ray")
 def test_a_missing_plugin_is_named_with_what_brings_it(program: Program) -> None:
     for option in ("ray", "ray_cluster"):
@@ -333,7 +316,7 @@ def test_an_error_that_is_no_launcher_s_keeps_its_traceback() -> None:
         assert launchers.sentence(error) is None
 
 
-@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM"])
+@pytest.mark.parametrize("how", some(["SIGTERM", "SIGKILL"], 1))
 def test_a_worker_that_gets_a_signal_does_not_end_its_sweep_in_silence(
     program: Program, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:

@@ -237,7 +237,7 @@ def test_a_folder_is_known_by_its_content_wherever_it_lies(
 
 @pytest.mark.parametrize(
     ("kind", "package", "extra"),
-    [("static", "model2vec", "static"), ("sentence_transformers", "sentence_transformers", "sentence_transformers")],
+    [("static", "model2vec", "static"), ("sentence_transformers", "sentence_transformers", "sentence-transformers")],
 )
 def test_a_library_that_is_not_installed_is_named_with_its_extra(
     kind: str, package: str, extra: str, static_folder: Path, folder: Path, monkeypatch: pytest.MonkeyPatch

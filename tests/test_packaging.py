@@ -1,6 +1,7 @@
 """What is installed works away from the checkout, with configs of its own."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -55,6 +56,11 @@ def python(installed: Path, folder: Path, *arguments: str) -> subprocess.Complet
         text=True,
         check=False,
     )
+
+
+def test_extras_are_called_as_in_the_metadata_where_older_pips_look_for_them() -> None:
+    extras = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert [re.sub("[-_.]+", "-", extra).lower() for extra in extras] == list(extras)
 
 
 def test_the_wheel_carries_the_configs(built: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import synaug
 from synaug import record
 from tests import toy
 from tests.program import TOY, Outcome, Program, without_cost
+from tests.thorough import some
 
 TINY = ["n_folds=2", "max_steps=16"]
 OWN = [*TINY, "augmenter=smote"]
@@ -260,9 +262,10 @@ def killed_at(target: str, moment: str, program: Program, *arguments: str) -> No
         os._exit(1)
 
 
-@pytest.mark.parametrize("target", ["probabilities-", "record.json"])
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("code", ["same", "other"])
+@pytest.mark.parametrize(
+    ("target", "moment", "code"),
+    some(product(["probabilities-", "record.json"], ["before", "after"], ["same", "other"]), 4),
+)
 def test_a_kill_between_the_files_loses_no_recorded_seed(
     program: Program,
     csv: str,

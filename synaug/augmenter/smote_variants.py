@@ -22,7 +22,7 @@ from synaug.errors import TooFewRowsError, UserError
 from synaug.settings import names
 
 PACKAGE = "smote_variants"
-INSTALL = "pip install 'synaug[smote_variants]' && pip install --no-deps smote-variants==1.0.1"
+INSTALL = "pip install 'synaug[smote-variants]' && pip install --no-deps smote-variants==1.0.1"
 # What a synthetic row of theirs cannot be: reasons are in benchmarks/results/smote_variants.md.
 REFUSED = {
     "DEAGO": "needs TensorFlow",

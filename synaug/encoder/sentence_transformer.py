@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
 
 TARGET = "synaug.encoder.SentenceTransformerEncoder"
-PACKAGE, EXTRA = "sentence_transformers", "sentence_transformers"
+PACKAGE, EXTRA = "sentence_transformers", "sentence-transformers"
 OWN_MODULES = f"{PACKAGE}."
 ROUTERS = ("router_config.json", "config.json")  # of a router, which has modules in folders of its own
 SETTINGS = "config_sentence_transformers.json"  # of a model; its prompts, among others
