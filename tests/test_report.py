@@ -37,6 +37,7 @@ from synaug.report.page import explained, page, reproduction, tables
 from synaug.report.page import maps as page_maps
 from synaug.report.results import Results
 from tests.fabricated import CODE, fabricate, write, write_failure, write_runs
+from tests.thorough import THOROUGH
 
 SCRIPT = "<script>window.__pwned=1</script>"
 PDF = svg.pdf
@@ -585,6 +586,16 @@ def test_figures_follow_the_theme_by_classes() -> None:
     assert 'aria-label="alt &lt;&amp;&gt;"' in text
 
 
+@pytest.mark.parametrize(("quick", "fonts"), [(False, b"/CIDFontType2"), (True, b"/Type3")])
+def test_a_pdf_has_its_fonts_in_it_truetype_unless_it_must_be_quick(quick: bool, fonts: bytes) -> None:
+    with style.applied():
+        figure = style.figure(2)
+        figure.add_subplot().plot([0, 1], [0, 1])
+    made = PDF(figure, quick=quick)
+    assert made.startswith(b"%PDF")
+    assert fonts in made
+
+
 @pytest.mark.parametrize(("value", "text"), [(0.012, "+1.2"), (-0.0345, "−3.5"), (float("nan"), "–")])
 def test_differences_are_written_in_points(value: float, text: str) -> None:
     assert words.signed(value, "accuracy") == text
@@ -906,14 +917,16 @@ def test_an_output_that_is_a_file_is_said(small: Path, tmp_path: Path, capsys: p
     assert "--output" in capsys.readouterr().err
 
 
-def test_a_thousand_runs_fit_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(svg, "pdf", PDF)
+def test_a_thousand_runs_fit_a_page(tmp_path: Path) -> None:
+    """A third of them, of fewer folds, usually: still more than `limits.LARGE`, on a third of the page."""
+    n_datasets, n_folds = (9, 10) if THOROUGH else (3, 3)
     write_runs(
         tmp_path / "runs",
-        datasets=[f"set_{index}" for index in range(9)],
+        datasets=[f"set_{index}" for index in range(n_datasets)],
         ratios=(2.0, 5.0, 10.0, 20.0, 50.0, 100.0, None),
         augmenters=("none", "random", "smote", "borderline_smote", "adasyn", "vae"),
         augmenter_settings=[{"amount": amount} for amount in (0.5, 1.0, 2.0)],
+        n_folds=n_folds,
     )
     started = time.perf_counter()
     evidence = evidences.read([tmp_path / "runs"])
@@ -922,8 +935,8 @@ def test_a_thousand_runs_fit_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     compared = time.perf_counter()
     path = report.write(evidence, comparison, tmp_path / "report")
     done = time.perf_counter()
-    assert len(evidence.runs) == 1008
-    assert path.stat().st_size < 15e6
+    assert len(evidence.runs) == 112 * n_datasets > limits.LARGE
+    assert path.stat().st_size < 15e6 * n_datasets / 9
     seconds = {"read": read - started, "compare": compared - read, "write": done - compared}
     print({stage: round(each, 1) for stage, each in seconds.items()}, f"{path.stat().st_size / 1e6:.1f} MB")  # noqa: T201
 
