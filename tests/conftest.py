@@ -114,6 +114,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(f"{module} {name} {made_of}".strip()))
 
 
+class GroupsByName:
+    """Makes groups work: pytest-xdist 3.8 knows them by names that it writes where pytest 9.2 no longer reads them."""
+
+    @staticmethod
+    @pytest.hookimpl(trylast=True)  # after pytest-xdist's
+    def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+        """Give each test of a group the name that pytest-xdist gave it."""
+        for item in items:
+            name = vars(item).get("_nodeid")
+            if name is not None and name != item.nodeid:
+                item._id = item.id.parse(name)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Two of one hook: one comes first, one last."""
+    config.pluginmanager.register(GroupsByName())
+
+
 def pytest_unconfigure() -> None:
     """Remove this process's caches; not by atexit, which pytest-xdist's workers never reach."""
     shutil.rmtree(os.environ["HF_HOME"], ignore_errors=True)
