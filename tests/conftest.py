@@ -4,12 +4,15 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from omegaconf import DictConfig
+
+from tests.thorough import THOROUGH
 
 if TYPE_CHECKING:
     from tests.program import Program
@@ -84,15 +87,49 @@ INTEGRATION_TESTS = {
     "test_what_compares_and_reports_imports_no_torch",
 }
 INTEGRATION_FIXTURES = {"program", "mirror", "server", "browser", "zygote"}
+# What takes long to make and is then only read: modules, and fixtures of theirs. All tests of one are one worker's.
+MADE_ONCE = {
+    ("test_accelerator", "done"),
+    ("test_dashboard", "sent"),
+    ("test_docs", "reader"),
+    ("test_docs", "site"),
+    ("test_escaping", "hostile"),
+    ("test_fit_model", "swept"),
+    ("test_packaging", "built"),
+    ("test_report", "small"),
+    ("test_report_browser", "report_page"),
+    ("test_report_browser", "shape"),
+}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest's own choice by -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test as `unit` or as `integration`."""
+    """Mark each test as `unit` or as `integration`, and those that share what takes long to make as one group."""
     for item in items:
         assert isinstance(item, pytest.Function)
         slow = item.path.stem in INTEGRATION_MODULES or item.originalname in INTEGRATION_TESTS
         item.add_marker("integration" if slow or INTEGRATION_FIXTURES & set(item.fixturenames) else "unit")
+        for module, name in sorted(MADE_ONCE & {(item.path.stem, name) for name in item.fixturenames}):
+            made_of = item.callspec.params.get(name, "") if hasattr(item, "callspec") else ""
+            item.add_marker(pytest.mark.xdist_group(f"{module} {name} {made_of}".strip()))
+
+
+class GroupsByName:
+    """Makes groups work: pytest-xdist 3.8 knows them by names that it writes where pytest 9.2 no longer reads them."""
+
+    @staticmethod
+    @pytest.hookimpl(trylast=True)  # after pytest-xdist's
+    def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+        """Give each test of a group the name that pytest-xdist gave it."""
+        for item in items:
+            name = vars(item).get("_nodeid")
+            if name is not None and name != item.nodeid:
+                item._id = item.id.parse(name)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Two of one hook: one comes first, one last."""
+    config.pluginmanager.register(GroupsByName())
 
 
 def pytest_unconfigure() -> None:
@@ -104,6 +141,15 @@ def pytest_unconfigure() -> None:
 def _no_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine must not add lines to what a test reads."""
     monkeypatch.setattr("synaug.files.sign_of_life.FIRST_SECONDS", 3600.0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_pdf() -> Iterator[None]:
+    """No figure is a PDF, which takes most of a report's time; tests/test_report.py has real ones of each kind."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not THOROUGH:
+            patch.setattr("synaug.report.drawing.svg.pdf", lambda figure, *, quick=False: b"%PDF")
+        yield
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from typing import Any, ClassVar
 
 import pytest
 import wandb
-from filelock import FileLock
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from synaug.comparison import compare as comparison
@@ -52,20 +51,12 @@ class Sent:
         return {key for run in [*self.runs, self.report] for key in run[what]}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sent(tmp_path_factory: pytest.TempPathFactory) -> Sent:
-    """One sweep for all tests, and for all of pytest-xdist's workers."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    path = shared / "sent.json"
-    with FileLock(f"{path}.lock"):
-        if not path.exists():
-            folder = tmp_path_factory.mktemp("sweep")
-            with pytest.MonkeyPatch.context() as patch, clean_session(folder, patch):
-                found = send_sweep(folder, patch)
-            path.write_text(json.dumps(vars(found)))
-    return Sent(**json.loads(path.read_text()))
+    """One sweep for all tests."""
+    folder = tmp_path_factory.mktemp("sweep")
+    with pytest.MonkeyPatch.context() as patch, clean_session(folder, patch):
+        return send_sweep(folder, patch)
 
 
 def send_sweep(folder: Path, patch: pytest.MonkeyPatch) -> Sent:
@@ -77,6 +68,7 @@ def send_sweep(folder: Path, patch: pytest.MonkeyPatch) -> Sent:
         patch.setenv("WANDB_API_KEY", KEY)
         program = Program(folder)
         settings = [f"dataset.path={csv}", "name=toy", "logger=wandb", "augmenter=none,random,smote"]
+        settings += ["n_folds=2", "max_steps=16"]
         assert program("--multirun", *TOY, *settings).code == 0
         found = evidence.read([folder / "multirun" / "toy"])
         written = folder / "multirun" / "toy" / "report"
@@ -198,7 +190,7 @@ def figures(board: dict[str, Any]) -> set[str]:
 
 
 def test_figures_shown_are_figures_drawn(boards: dict[str, Any], tmp_path: Path) -> None:
-    fabricated.write_runs(tmp_path, augmenters=["none", "smote"], n_folds=2)
+    fabricated.write_runs(tmp_path, ["imdb"], augmenters=["none", "smote"], n_folds=2)
     found = evidence.read([tmp_path])
     sections = draw.sections(Results(found, comparison.compare(found)))
     drawn = {f"figures/{drawn.name}" for section in sections for drawn in section.drawn}

@@ -13,6 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from docs import build as building
 from docs import checks, reference
+from synaug.report import draw
 from synaug.settings import conf_dir
 from tests import documented
 from tests.conftest import composed
@@ -38,11 +39,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def draw_no_figures(patch: pytest.MonkeyPatch) -> None:
+    """Figures take most of a report's time, and no command ends otherwise for them: tests/test_report.py draws them."""
+    patch.setattr(draw, "sections", lambda results, before: [])
+
+
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a reader has who has followed the tutorial: messages.csv, new.csv, and the sweep `mine`."""
     folder = tmp_path_factory.mktemp("reader")
     with pytest.MonkeyPatch.context() as patch:
+        draw_no_figures(patch)
         patch.chdir(folder)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         exec(compile(MESSAGES.text, str(MESSAGES), "exec"), {})
@@ -60,6 +67,7 @@ def of(page: Path) -> str:
 def test_what_a_page_tells_to_type_works(
     page: Path, reader: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    draw_no_figures(monkeypatch)
     here = tmp_path / "here"
     # The tutorial and README begin with nothing but a file of texts.
     first = page in (README, documented.PAGES / "tutorial.md")

@@ -16,6 +16,7 @@ from synaug.comparison import exchange, power
 from synaug.comparison.compare import compare
 from synaug.comparison.exchange import invert, sentence
 from synaug.comparison.labels import BEST_WITH_SYNTHESIS
+from synaug.report import figures
 from tests import fabricated
 
 ROWS = np.array([9.0, 18.0, 45.0, 90.0, 180.0])
@@ -209,7 +210,10 @@ def test_it_is_said_in_words(changes: dict[str, Any], said: str) -> None:
     assert sentence(pd.Series({**row, "least": -9.0, "most": 80.0, **changes}), "smote") == said
 
 
-def test_the_report_has_rates_in_words_in_a_figure_and_in_a_file(tmp_path: Path) -> None:
+def test_the_report_has_rates_in_words_in_a_figure_and_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "names", lambda: ["exchange"])
     read = evidences.read([written(tmp_path / "runs")])
     comparison = compare(read, ("balanced_accuracy",))
     page = report.write(read, comparison, tmp_path / "report").read_text(encoding="utf-8")

@@ -204,8 +204,9 @@ def test_a_matrix_decides_as_the_costs_of_classes_that_it_repeats(tmp_path: Path
 
 
 def test_abstaining_is_told_for_each_method_and_its_curve_is_drawn(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(figures, "names", lambda: ["abstaining", "costs", "precision_recall"])
     for folder in write_runs(
         tmp_path / "runs", ["sms"], [10.0], ["none", "smote"], n_folds=3, class_names=("ham", "spam")
     ):

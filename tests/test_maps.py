@@ -18,6 +18,7 @@ from synaug.record.shapes import MisshapenError
 from tests.program import TOY, Outcome, Program
 
 CONFIGS = TOY[0].partition("=")[2]
+SHORT = [*TOY, "n_folds=2", "max_steps=4"]  # what is trained has no part in this
 DRAW = np.random.RandomState(0)
 REAL = DRAW.normal(size=(40, 12)).astype(np.float32) * np.linspace(3, 0.1, 12, dtype=np.float32)
 
@@ -88,7 +89,7 @@ def test_parents_of_drawn_rows_are_drawn_as_far_as_there_is_room() -> None:
 
 def test_the_command_writes_a_sound_file_a_scenario_and_texts_only_if_asked(program: Program, csv: str) -> None:
     for augmenter in ("none", "smote", "mine"):
-        assert program(*TOY, csv, f"augmenter={augmenter}").code == 0
+        assert program(*SHORT, csv, f"augmenter={augmenter}").code == 0
     folder = program.folder / "multirun" / "default"
     outcome = draw(str(folder), "--kind", "pca", "--most", "30")
     assert outcome.code == 0, outcome.err
@@ -112,7 +113,7 @@ def test_the_command_writes_a_sound_file_a_scenario_and_texts_only_if_asked(prog
 
 def test_each_augmenter_is_drawn_whichever_losses_it_was_run_with(program: Program, csv: str) -> None:
     for augmenter, loss in (("smote", "class_weighted"), ("random", "focal"), ("random", "plain")):
-        assert program(*TOY, csv, f"augmenter={augmenter}", f"loss={loss}").code == 0
+        assert program(*SHORT, csv, f"augmenter={augmenter}", f"loss={loss}").code == 0
     folder = program.folder / "multirun" / "default"
     outcome = draw(str(folder), "--kind", "pca")
     assert outcome.code == 0, outcome.err
@@ -123,21 +124,21 @@ def test_each_augmenter_is_drawn_whichever_losses_it_was_run_with(program: Progr
 def test_all_methods_of_a_map_are_of_one_seed_or_a_sentence_says_why_not(program: Program, csv: str) -> None:
     seeds = {"random": "[0,2,3]", "smote": "[2,3]", "mine": "[5]"}
     for augmenter in ("random", "smote"):
-        assert program(*TOY, csv, f"augmenter={augmenter}", f"seeds={seeds[augmenter]}").code == 0
+        assert program(*SHORT, csv, f"augmenter={augmenter}", f"seeds={seeds[augmenter]}").code == 0
     folder = program.folder / "multirun" / "default"
     outcome = draw(str(folder), "--kind", "pca")
     assert outcome.code == 0, outcome.err
     (drawn,) = map_files.below([folder])
     assert drawn["seed"] == 2
     assert len(drawn["methods"]) == 2
-    assert program(*TOY, csv, "augmenter=mine", f"seeds={seeds['mine']}").code == 0
+    assert program(*SHORT, csv, "augmenter=mine", f"seeds={seeds['mine']}").code == 0
     outcome = draw(str(folder), "--kind", "pca")
     assert outcome.code == 1
     assert "no seed is common to all of its methods (mine: 5; random: 0, 2, 3; smote: 2, 3)" in outcome.err
     assert "run them with a common seed" in outcome.err
     assert len(outcome.err.splitlines()) == 1
     # Where another scenario can be drawn, it is.
-    assert program(*TOY, csv, "augmenter=mine", "seeds=[5]", "imbalance_ratio=ir2").code == 0
+    assert program(*SHORT, csv, "augmenter=mine", "seeds=[5]", "imbalance_ratio=ir2").code == 0
     outcome = draw(str(folder), "--kind", "pca")
     assert outcome.code == 0, outcome.err
     assert "no seed is common" in outcome.err

@@ -123,7 +123,8 @@ def test_the_wheel_runs_in_another_folder(installed: Path, tmp_path: Path) -> No
     assert str(installed) in shown.stdout
     assert str(CHECKOUT / "conf") not in shown.stdout
     csv = toy.write_csv(tmp_path / "mine.csv", *toy.texts(40))
-    done = away(installed, tmp_path, *TOY, f"dataset.path={csv.name}", f"cache_dir={tmp_path / 'cache'}")
+    short = ["n_folds=2", "max_steps=4"]
+    done = away(installed, tmp_path, *TOY, *short, f"dataset.path={csv.name}", f"cache_dir={tmp_path / 'cache'}")
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("multirun/default/*/record.json")
     assert f"record: {path.relative_to(tmp_path)}" in done.stdout or str(path) in done.stdout

@@ -37,6 +37,7 @@ from synaug.report.page import explained, page, reproduction, tables
 from synaug.report.page import maps as page_maps
 from synaug.report.results import Results
 from tests.fabricated import CODE, fabricate, write, write_failure, write_runs
+from tests.thorough import THOROUGH
 
 SCRIPT = "<script>window.__pwned=1</script>"
 PDF = svg.pdf
@@ -95,17 +96,19 @@ def drawing_of(plan: Plan) -> Drawing:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of two data sets at two ratios, and natural imbalance."""
+    """A report of two data sets at two ratios, and natural imbalance; its figures are PDFs, too."""
     root = tmp_path_factory.mktemp("small")
     write_runs(root / "runs", ratios=(10.0, 50.0, None), n_folds=4)
-    written(root / "runs", root / "report", ("accuracy", "minority_recall"), csv=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(svg, "pdf", PDF)
+        written(root / "runs", root / "report", ("accuracy", "minority_recall"), csv=True)
     return root
 
 
-@pytest.fixture(autouse=True)
-def no_pdf(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only `small`, which is made before, has real ones: they take most of the time."""
-    monkeypatch.setattr(svg, "pdf", lambda figure, *, quick=False: b"%PDF")
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what is said in words and tables."""
+    monkeypatch.setattr(draw, "sections", lambda results, before: [])
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +328,7 @@ def test_one_fold_and_one_data_set_with_two_classes_have_a_page(tmp_path: Path) 
     assert "<figure" in written(tmp_path / "runs", tmp_path / "report")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_sampler_that_decides_by_itself_and_one_that_removes_rows_have_their_balance(tmp_path: Path) -> None:
     write_runs(tmp_path, ["imdb"], [10.0], ["none", "smote", "adasyn"], n_folds=2)
     for name, asked, made in (("smote", None, 7), ("adasyn", -5, -5)):
@@ -346,6 +350,7 @@ def test_many_classes_are_drawn_without_numbers(tmp_path: Path) -> None:
     assert "77 classes: darker is more" in text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_incomplete_scenario_is_named_with_its_reason(tmp_path: Path) -> None:
     folders = write_runs(tmp_path / "runs", n_folds=3)
     gone = next(folder for folder in folders if "imdb-minilm-ir50-smote" in folder.name)
@@ -359,7 +364,8 @@ def test_an_incomplete_scenario_is_named_with_its_reason(tmp_path: Path) -> None
     assert "the disk was full" in holes["columns"][3]["values"][0]
 
 
-def test_amounts_and_neighbours_of_a_sweep_are_drawn(tmp_path: Path) -> None:
+def test_amounts_and_neighbours_of_a_sweep_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "names", lambda: ["amount", "neighbours"])
     amounts = [{"amount": amount} for amount in (0.5, 1.0, 2.0)]
     write_runs(tmp_path / "a", ["imdb"], [10.0], ["none", "smote"], n_folds=3, augmenter_settings=amounts)
     assert 'id="figure-amount-accuracy"' in written(tmp_path / "a", tmp_path / "report_a")
@@ -372,6 +378,7 @@ def test_amounts_and_neighbours_of_a_sweep_are_drawn(tmp_path: Path) -> None:
     assert 'id="figure-neighbours-accuracy"' in written(tmp_path / "k", tmp_path / "report_k")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_losses_are_methods_of_their_own(tmp_path: Path) -> None:
     losses = ["plain", "class_weighted"]
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=3, losses=losses)
@@ -379,6 +386,7 @@ def test_losses_are_methods_of_their_own(tmp_path: Path) -> None:
     assert "smote class_weighted" in table["columns"][2]["values"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_decision_rule_that_is_new_to_the_page_is_shown(tmp_path: Path) -> None:
     for augmenter in ("none", "smote"):
         made = fabricate("imdb", 10.0, augmenter, {}, "plain", 3, [0], ("neg", "pos"), 1.0)
@@ -393,6 +401,7 @@ def test_a_decision_rule_that_is_new_to_the_page_is_shown(tmp_path: Path) -> Non
     assert all(isinstance(row[3], int) for rows in table["rows"].values() for row in rows)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_several_encoders_are_told_apart(tmp_path: Path) -> None:
     for encoder in ("minilm", "bert_base"):
         for augmenter in ("none", "smote"):
@@ -412,10 +421,12 @@ def test_a_data_set_may_have_the_separator_in_its_name(tmp_path: Path) -> None:
     assert [panel.dataset for panel in results.panels] == ["mine · or · yours"]
 
 
-def test_a_second_report_replaces_the_figures_of_the_first(small: Path, tmp_path: Path) -> None:
-    written(small / "runs", tmp_path / "report", ("accuracy",))
+def test_a_second_report_replaces_the_figures_of_the_first(tmp_path: Path) -> None:
+    write_runs(tmp_path / "runs", ["imdb"], [10.0, 50.0], ["none", "smote"], n_folds=2)
+    written(tmp_path / "runs", tmp_path / "report", ("accuracy",))
+    assert [path for path in (tmp_path / "report" / "figures").iterdir() if "accuracy" in path.name]
     (tmp_path / "report" / "figures" / "mine.svg").write_text("<svg/>")
-    written(small / "runs", tmp_path / "report", ("f1_macro",))
+    written(tmp_path / "runs", tmp_path / "report", ("f1_macro",))
     names = {path.name for path in (tmp_path / "report" / "figures").iterdir()}
     assert "mine.svg" in names
     assert not [name for name in names if "accuracy" in name]
@@ -425,6 +436,7 @@ def test_the_same_evidence_gives_the_same_page(small: Path, tmp_path: Path, page
     assert written(small / "runs", tmp_path / "report", ("accuracy", "minority_recall")) == page_text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_command_is_told_without_the_paths_of_this_machine(tmp_path: Path) -> None:
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
     command = ["__main__.py", "-m", "experiment=demo", "output_dir=/secret", "threads=1", "augmenter=none,smote"]
@@ -574,6 +586,16 @@ def test_figures_follow_the_theme_by_classes() -> None:
     assert 'aria-label="alt &lt;&amp;&gt;"' in text
 
 
+@pytest.mark.parametrize(("quick", "fonts"), [(False, b"/CIDFontType2"), (True, b"/Type3")])
+def test_a_pdf_has_its_fonts_in_it_truetype_unless_it_must_be_quick(quick: bool, fonts: bytes) -> None:
+    with style.applied():
+        figure = style.figure(2)
+        figure.add_subplot().plot([0, 1], [0, 1])
+    made = PDF(figure, quick=quick)
+    assert made.startswith(b"%PDF")
+    assert fonts in made
+
+
 @pytest.mark.parametrize(("value", "text"), [(0.012, "+1.2"), (-0.0345, "−3.5"), (float("nan"), "–")])
 def test_differences_are_written_in_points(value: float, text: str) -> None:
     assert words.signed(value, "accuracy") == text
@@ -584,6 +606,7 @@ def test_p_values_are_no_more_exact_than_they_mean(p: float, text: str) -> None:
     assert words.p_value(p) == text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_the_command_line_prints_the_verdict_and_where_the_page_is(
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -616,7 +639,7 @@ def test_a_figure_that_fails_costs_that_figure_and_is_named(
     name: str,
     section: str,
 ) -> None:
-    write_runs(tmp_path / "runs", ["imdb"], [10.0, 50.0], ["none", "smote"], n_folds=3)
+    write_runs(tmp_path / "runs", ["imdb"], [10.0, 50.0], ["none", "smote"], n_folds=2)
     monkeypatch.setattr(planted, _fail)
     assert main([str(tmp_path / "runs"), "--metric", "accuracy", "--output", str(tmp_path / "report")]) == 0
     text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
@@ -629,7 +652,6 @@ def test_a_figure_that_fails_costs_that_figure_and_is_named(
     assert "Traceback" in (tmp_path / "report" / report.ERRORS).read_text(encoding="utf-8")
     assert "report: " in capsys.readouterr().out
     monkeypatch.undo()
-    monkeypatch.setattr(svg, "pdf", lambda figure, *, quick=False: b"%PDF")
     written(tmp_path / "runs", tmp_path / "report")  # which has no errors.log any more
 
 
@@ -701,9 +723,11 @@ def test_a_file_added_is_a_figure_added_and_a_file_removed_a_figure_removed(tmp_
 )
 def test_a_file_that_is_no_figure_costs_no_other(tmp_path: Path, figure_files: Path, content: str, reason: str) -> None:
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
+    for path in figure_files.glob("*.py"):
+        if path.stem not in ("__init__", "curves"):  # one other is enough
+            path.unlink()
     (figure_files / "line.py").write_text(content)
-    path = report.write(*_compared(tmp_path / "runs"), tmp_path / "report")
-    text = path.read_text(encoding="utf-8")
+    text = report.write(*_compared(tmp_path / "runs"), tmp_path / "report").read_text(encoding="utf-8")
     part = text.partition('<section id="line">')[2].partition("</section>")[0]
     assert "could not be drawn" in part
     assert reason in part
@@ -727,6 +751,7 @@ def test_a_disk_that_fails_is_no_fault_of_a_figure(tmp_path: Path, monkeypatch: 
         written(tmp_path / "runs", tmp_path / "report")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_error_in_the_statistics_is_no_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=3)
     monkeypatch.setattr("synaug.report.latex.tables", _fail)
@@ -755,6 +780,7 @@ def test_where_one_ratio_has_no_smaller_class_only_that_one_is_named(tmp_path: P
     assert "No class is smaller" not in text
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_failures_that_the_last_sweep_did_not_want_are_not_counted_as_its_own(tmp_path: Path) -> None:
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
     write_failure(tmp_path / "runs", "of-an-earlier-try", "8 rows have no text")
@@ -805,12 +831,12 @@ def test_numbers_of_a_colour_bar_have_room(limit: float, n_columns: int) -> None
 
 
 @pytest.mark.parametrize("folders", [("runs", "runs"), ("runs", "."), (".", "runs/../runs")])
+@pytest.mark.usefixtures("no_figures")
 def test_a_folder_given_twice_or_within_another_counts_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folders: tuple[str, str]
 ) -> None:
     write_failure(tmp_path / "runs", "broken", "no")
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
-    monkeypatch.setattr(draw, "sections", lambda results, before: [])
     monkeypatch.chdir(tmp_path)
     assert main([*folders, "--metric", "accuracy", "--output", "report"]) == 0
     text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
@@ -818,9 +844,9 @@ def test_a_folder_given_twice_or_within_another_counts_once(
     assert len(Page(text).data()["tables"]["failures"]["rows"]) == 1
 
 
-def test_the_long_table_is_csv_on_request_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("no_figures")
+def test_the_long_table_is_csv_on_request_only(tmp_path: Path) -> None:
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
-    monkeypatch.setattr(draw, "sections", lambda results, before: [])
     for asked, there in ((["--csv"], True), ([], False)):  # an older one must not stay
         assert main([str(tmp_path / "runs"), "--metric", "accuracy", "--output", str(tmp_path / "out"), *asked]) == 0
         assert (tmp_path / "out" / report.SCORES_CSV).exists() is there
@@ -891,14 +917,16 @@ def test_an_output_that_is_a_file_is_said(small: Path, tmp_path: Path, capsys: p
     assert "--output" in capsys.readouterr().err
 
 
-def test_a_thousand_runs_fit_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(svg, "pdf", PDF)
+def test_a_thousand_runs_fit_a_page(tmp_path: Path) -> None:
+    """A third of them, of fewer folds, usually: still more than `limits.LARGE`, on a third of the page."""
+    n_datasets, n_folds = (9, 10) if THOROUGH else (3, 3)
     write_runs(
         tmp_path / "runs",
-        datasets=[f"set_{index}" for index in range(9)],
+        datasets=[f"set_{index}" for index in range(n_datasets)],
         ratios=(2.0, 5.0, 10.0, 20.0, 50.0, 100.0, None),
         augmenters=("none", "random", "smote", "borderline_smote", "adasyn", "vae"),
         augmenter_settings=[{"amount": amount} for amount in (0.5, 1.0, 2.0)],
+        n_folds=n_folds,
     )
     started = time.perf_counter()
     evidence = evidences.read([tmp_path / "runs"])
@@ -907,8 +935,8 @@ def test_a_thousand_runs_fit_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     compared = time.perf_counter()
     path = report.write(evidence, comparison, tmp_path / "report")
     done = time.perf_counter()
-    assert len(evidence.runs) == 1008
-    assert path.stat().st_size < 15e6
+    assert len(evidence.runs) == 112 * n_datasets > limits.LARGE
+    assert path.stat().st_size < 15e6 * n_datasets / 9
     seconds = {"read": read - started, "compare": compared - read, "write": done - compared}
     print({stage: round(each, 1) for stage, each in seconds.items()}, f"{path.stat().st_size / 1e6:.1f} MB")  # noqa: T201
 
@@ -937,12 +965,12 @@ def _shown_methods(results: Results) -> list[set[str]]:
     return [{labels[row[2]] for row in rows} for rows in found["rows"].values()]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_place_that_cannot_be_written_gets_the_remedy_of_this_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_runs(tmp_path / "runs", ["imdb"], [10.0], ["none", "smote"], n_folds=2)
     (tmp_path / "page" / "scores.parquet").mkdir(parents=True)
-    monkeypatch.setattr(draw, "sections", lambda results, before: [])
     assert main([str(tmp_path / "runs"), f"--output={tmp_path / 'page'}"]) == 1
     assert "Is a directory: choose another place with --output" in capsys.readouterr().err
 
@@ -970,12 +998,12 @@ def test_a_report_made_again_draws_only_what_changed_and_is_the_same_to_the_byte
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs, again, anew = tmp_path / "runs", tmp_path / "again", tmp_path / "anew"
-    write_runs(runs, ["ag_news", "imdb"], [10.0], ["none", "random", "smote"], n_folds=4)
+    write_runs(runs, ["ag_news", "imdb"], [10.0], ["none", "smote"], n_folds=2)
     first = _drawn_by(monkeypatch, lambda: written(runs, again))
     assert any(name.startswith("gains-") for name in first)
     assert _drawn_by(monkeypatch, lambda: written(runs, again)) == []
     # Another ratio of one data set: what is drawn of the other alone stays.
-    write_runs(runs, ["imdb"], [50.0], ["none", "random", "smote"], n_folds=4)
+    write_runs(runs, ["imdb"], [50.0], ["none", "smote"], n_folds=2)
     second = _drawn_by(monkeypatch, lambda: written(runs, again))
     of_one = {"curves-1", "confusion-1", "classes-1", "reliability-1", "quality-1"}
     assert of_one < set(first)
@@ -989,7 +1017,7 @@ def test_a_figure_that_is_kept_damaged_or_gone_or_of_other_code_is_drawn_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs, output = tmp_path / "runs", tmp_path / "report"
-    write_runs(runs, ["imdb"], [10.0], ["none", "smote"], n_folds=4)
+    write_runs(runs, ["imdb"], [10.0], ["none", "smote"], n_folds=2)
     written(runs, output)
     before = _files(output)
     kept = output / drawn_before.FOLDER

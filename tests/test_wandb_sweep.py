@@ -159,7 +159,7 @@ def test_an_agent_starts_a_run_that_logs_its_objective(tmp_path: Path) -> None:
     settings = dict(word.removeprefix("--").split("=", 1) for word in TOY if "=" in word and word[0] != "-")
     config = example()
     config["command"].insert(-1, TOY[0])
-    values = {**settings, "n_folds": 2, "dataset.path": str(csv), "augmenter": "smote", "seeds": "[0]"}
+    values = {**settings, "n_folds": 2, "max_steps": 4, "dataset.path": str(csv), "augmenter": "smote", "seeds": "[0]"}
     config["parameters"] = {name: {"value": value} for name, value in values.items()}
     (tmp_path / "sweep.yaml").write_text(yaml.dump(config))
     with Server(tmp_path / "server") as server, sweeps_before(server.url) as sweeps:
