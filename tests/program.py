@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ TOY = [
     "imbalance_ratio=ir5",
     "report=false",
 ]
+# For what is no matter of the numbers.
+BRIEF = [*(each for each in TOY if each not in ("n_folds=4", "max_steps=40")), "n_folds=2", "max_steps=4"]
+BRIEF.append("validation.n_folds=2")
 
 
 @dataclass
@@ -54,6 +58,24 @@ class Program:
     def record(self) -> dict[str, Any]:
         (only,) = self.records()
         return only
+
+
+class Kept:
+    """What a program has recorded, for several tests to go on from.
+
+    It is put back where it was, as a sweep knows its runs by the very overrides that they were given, paths included.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.copy = program.folder.with_name(f"{program.folder.name}-kept")
+        shutil.copytree(program.folder, self.copy)
+
+    def put_back(self) -> Program:
+        """The program as it was kept."""
+        shutil.rmtree(self.program.folder)
+        shutil.copytree(self.copy, self.program.folder)
+        return self.program
 
 
 def run(*arguments: str) -> Outcome:

@@ -63,12 +63,14 @@ def done() -> Any:
     return json.loads(ended.stdout.splitlines()[-1])
 
 
+@pytest.mark.xdist_group("stand-in")  # whose process then runs once
 @pytest.mark.parametrize("check", CHECKS)
 def test_on_a_device(done: Any, check: str) -> None:
     assert check not in done["failed"], done["failed"][check]
     assert check in done["done"]
 
 
+@pytest.mark.xdist_group("stand-in")
 def test_all_checks_on_a_device_are_asked_for(done: Any) -> None:
     assert done["done"] == list(CHECKS)
 

@@ -34,6 +34,8 @@ from synaug.scores.needs import read_rule
 from tests import toy
 from tests.program import TOY, Outcome, Program
 
+pytestmark = pytest.mark.xdist_group("fit_model")  # the experiment that most read is swept once
+
 CONFIGS = TOY[0].partition("=")[2]
 ENCODER = toy.HashingEncoder(32)
 THREE = ("sport", "trade", "space")
@@ -90,7 +92,7 @@ def split_again(folder: Path, seed: int, fold: int) -> tuple[Any, Any]:
 def test_fitted_on_the_training_rows_of_a_split_it_says_what_the_run_said_of_its_test_rows(
     program: Program, tmp_path: Path, settings: tuple[str, ...]
 ) -> None:
-    folder = made(program, of_classes(tmp_path, THREE), "seeds=[0,1]", *settings)
+    folder = made(program, of_classes(tmp_path, THREE), "seeds=[0,1]", "n_folds=3", *settings)
     path = record.probabilities_file(folder, record.read(folder))
     assert path is not None
     kept = np.load(path, allow_pickle=False)

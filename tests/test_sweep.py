@@ -18,9 +18,32 @@ from synaug.sweep.forecast import seconds_left
 from synaug.sweep.sweep import has_reference
 from tests import toy
 from tests.fabricated import write_runs
-from tests.program import TOY, Program, signalled
+from tests.program import BRIEF, Kept, Program, signalled
 
-GRID = ["augmenter=none,smote", "imbalance_ratio.ratio=5.0,500.0"]
+pytestmark = pytest.mark.xdist_group("sweep")  # what several go on from is swept once
+
+
+TWO = "augmenter=none,smote"
+GRID = [TWO, "imbalance_ratio.ratio=5.0,500.0"]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """A program that has recorded two runs, of its own data."""
+    done = Program(tmp_path_factory.mktemp("two"))
+    toy.write_csv(done.folder / "mine.csv", *toy.texts(60))
+    assert done("--multirun", *BRIEF, csv_of(done), TWO).code == 0
+    return Kept(done)
+
+
+@pytest.fixture
+def swept(two: Kept) -> Program:
+    """It, to go on from."""
+    return two.put_back()
+
+
+def csv_of(program: Program) -> str:
+    return f"dataset.path={program.folder / 'mine.csv'}"
 
 
 def note(program: Program) -> dict[str, object]:
@@ -34,7 +57,7 @@ def statuses(program: Program) -> list[str]:
 
 
 def test_each_job_says_how_far_the_sweep_is(program: Program, csv: str) -> None:
-    outcome = program("--multirun", *TOY, csv, "augmenter=none,random,smote")
+    outcome = program("--multirun", *BRIEF, csv, "augmenter=none,random,smote")
     assert outcome.code == 0
     lines = [line for line in outcome.err.splitlines() if line.startswith("[")]
     assert [line[:5] for line in lines] == ["[1/3]", "[2/3]", "[3/3]"]
@@ -42,26 +65,26 @@ def test_each_job_says_how_far_the_sweep_is(program: Program, csv: str) -> None:
     assert all(re.search(r"done in \d+ s · 0:0\d:\d\d elapsed, about \d:\d\d:\d\d left$", line) for line in earlier)
     assert re.search(r"done in \d+ s · 0:0\d:\d\d elapsed$", last)
     assert outcome.out == ""  # the runs' tables stand in the report
-    again = program("--multirun", *TOY, csv, "augmenter=none,random,smote")
+    again = program("--multirun", *BRIEF, csv, "augmenter=none,random,smote")
     assert "3 of 3 jobs are already recorded and are not started (force=true runs them again)" in again.err
 
 
 def test_the_metric_of_a_sweep_is_what_its_verdict_speaks_of_and_what_it_can_show_is_said_once(
     program: Program, csv: str
 ) -> None:
-    sweep = ["--multirun", *TOY, "report=true", csv, "augmenter=none,smote"]
+    sweep = ["--multirun", *BRIEF, "report=true", csv, TWO]
     refused = program(*sweep, "metric=f2[trade]")
     assert refused.code == 1
     assert "metric='f2[trade]' is no metric" in refused.err
     outcome = program(*sweep, "metric=f1[trade]")
     assert outcome.code == 0, outcome.err
     assert "F1 of trade" in " ".join(outcome.out.split())
-    said = r"4 folds of \d+ test rows and 1 seed find a true difference of about \d+\.\d points of balanced accuracy"
+    said = r"2 folds of \d+ test rows and 1 seed find a true difference of about \d+\.\d points of balanced accuracy"
     assert len(re.findall(said, outcome.err)) == 1
 
 
 def test_failures_stop_nothing_and_are_tabled_and_tried_again_alone(program: Program, csv: str) -> None:
-    outcome = program("--multirun", *TOY, csv, *GRID)
+    outcome = program("--multirun", *BRIEF, csv, *GRID)
     assert outcome.code == 1
     assert statuses(program) == ["done", "failed", "done", "failed"]
     table = outcome.err[outcome.err.index("2 of 4 jobs failed, 2 are recorded; the same command tries the mis") :]
@@ -79,10 +102,10 @@ def test_failures_stop_nothing_and_are_tabled_and_tried_again_alone(program: Pro
             assert "lower the ratio" in failure["sentence"]
             assert "-".join(failure["choices"].values()) == run.name[:-9]
             assert failure["dataset"]["path"] in csv
-    again = program("--multirun", *TOY, csv, *GRID)
+    again = program("--multirun", *BRIEF, csv, *GRID)
     assert again.code == 1
     assert statuses(program) == ["skipped", "failed", "skipped", "failed"]
-    mended = program("--multirun", *TOY, csv, "augmenter=none,smote", "imbalance_ratio.ratio=5.0,4.0")
+    mended = program("--multirun", *BRIEF, csv, TWO, "imbalance_ratio.ratio=5.0,4.0")
     assert mended.code == 0
     assert statuses(program) == ["skipped", "done", "skipped", "done"]
 
@@ -91,24 +114,25 @@ def test_a_fault_of_the_program_is_tabled_with_its_traceback_in_the_log(
     program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(toy.HashingEncoder, "encode", lambda self, texts, progress: [][0])
-    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote")
+    outcome = program("--multirun", *BRIEF, csv, TWO)
     assert outcome.code == 1
     assert outcome.err.count("IndexError: list index out of range (the log beside failure.json has the trace") >= 2
     assert outcome.err.count("Traceback (most") == 1  # of two that are the same
     assert all("IndexError" in (run / "synaug.log").read_text() for run in program.run_folders)
 
 
-def test_a_longer_grid_runs_only_its_new_points(program: Program, csv: str) -> None:
-    assert program("--multirun", *TOY, csv, "augmenter=none,smote").code == 0
-    written = {path: path.stat().st_mtime_ns for path in program.folder.rglob(record.RECORD)}
-    assert program("--multirun", *TOY, csv, "augmenter=smote,random,none", "imbalance_ratio=ir5,ir2").code == 0
-    assert statuses(program) == ["skipped", "done", "skipped", "done", "done", "done"]
+def test_a_longer_grid_runs_only_its_new_points(swept: Program) -> None:
+    written = {path: path.stat().st_mtime_ns for path in swept.folder.rglob(record.RECORD)}
+    assert (
+        swept("--multirun", *BRIEF, csv_of(swept), "augmenter=smote,random,none", "imbalance_ratio=ir5,ir2").code == 0
+    )
+    assert statuses(swept) == ["skipped", "done", "skipped", "done", "done", "done"]
     assert all(path.stat().st_mtime_ns == when for path, when in written.items())
-    assert len(program.records()) == 6
+    assert len(swept.records()) == 6
 
 
 def test_a_sweep_ends_with_its_report_and_verdict_also_after_failures(program: Program, csv: str) -> None:
-    outcome = program("--multirun", *TOY, csv, *GRID, "report=true")
+    outcome = program("--multirun", *BRIEF, csv, *GRID, "report=true")
     assert outcome.code == 1
     page = program.folder / "multirun" / "default" / "report" / "index.html"
     assert page.is_file()
@@ -126,7 +150,7 @@ def test_a_report_that_cannot_be_written_loses_nothing(
         raise OSError(28, "No space left on device", "page")
 
     monkeypatch.setattr("synaug.report.write", refuse)
-    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote", "report=true")
+    outcome = program("--multirun", *BRIEF, csv, TWO, "report=true")
     assert outcome.code == 1
     assert len(program.records()) == 2
     folder = program.folder / "multirun" / "default"
@@ -134,54 +158,54 @@ def test_a_report_that_cannot_be_written_loses_nothing(
     assert f"; then: synaug report {folder}" in outcome.err
 
 
-def test_a_fault_of_the_report_keeps_its_traceback(program: Program, csv: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_report_keeps_its_traceback(swept: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("synaug.report.write", lambda *_: int("x"))
     with pytest.raises(ValueError, match="invalid literal for int"):
-        program("--multirun", *TOY, csv, "augmenter=none,smote", "report=true")
-    assert statuses(program) == ["done", "done"]
+        swept("--multirun", *BRIEF, csv_of(swept), TWO, "report=true")
+    assert statuses(swept) == ["skipped", "skipped"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_while_the_report_is_written_is_said(
-    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    swept: Program, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     monkeypatch.setattr("synaug.report.write", lambda *_: signal.raise_signal(number))
-    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote", "report=true")
+    outcome = swept("--multirun", *BRIEF, csv_of(swept), TWO, "report=true")
     assert outcome.code == 1
     assert "interrupted while the report was written; the runs are recorded (synaug report" in outcome.err
     assert "Traceback" not in outcome.err
 
 
 def test_batches_go_on_after_a_failure(program: Program, csv: str) -> None:
-    outcome = program("--multirun", *TOY, csv, *GRID, "hydra.sweeper.max_batch_size=1")
+    outcome = program("--multirun", *BRIEF, csv, *GRID, "hydra.sweeper.max_batch_size=1")
     assert outcome.code == 1
     assert statuses(program) == ["done", "failed", "done", "failed"]
 
 
 def test_a_glob_is_counted_and_its_failures_are_seen(program: Program, csv: str) -> None:
-    outcome = program("--multirun", *TOY, csv, "augmenter=glob(ran*m)", "imbalance_ratio.ratio=500.0,5.0")
+    outcome = program("--multirun", *BRIEF, csv, "augmenter=glob(ran*m)", "imbalance_ratio.ratio=500.0,5.0")
     assert outcome.code == 1
     assert "1 of 2 jobs failed, 1 is recorded" in outcome.err
 
 
 def test_a_setting_that_some_options_of_a_sweep_lack_is_said_with_a_remedy(program: Program, csv: str) -> None:
-    outcome = program(
-        "--multirun", *TOY, csv, "augmenter=none,smote", "augmenter.k_neighbors=2", "name=mine", "report=true"
-    )
+    outcome = program("--multirun", *BRIEF, csv, TWO, "augmenter.k_neighbors=2", "name=mine", "report=true")
     assert outcome.code == 1
     assert (
         "augmenter.k_neighbors is a setting of some options of augmenter in this sweep, but not of all" in outcome.err
     )
     assert "+augmenter" not in outcome.err
-    assert program("--multirun", *TOY, csv, "augmenter=none", "name=mine").code == 0
-    advised = program("--multirun", *TOY, csv, "augmenter=smote", "augmenter.k_neighbors=2", "name=mine", "report=true")
+    assert program("--multirun", *BRIEF, csv, "augmenter=none", "name=mine").code == 0
+    advised = program(
+        "--multirun", *BRIEF, csv, "augmenter=smote", "augmenter.k_neighbors=2", "name=mine", "report=true"
+    )
     assert advised.code == 0
     assert "nothing to compare" not in advised.out
 
 
 @pytest.mark.parametrize("override", ["name=a,b", "experiment=demo,ratios"])
 def test_a_sweep_has_one_folder(program: Program, csv: str, override: str) -> None:
-    outcome = program("--multirun", *TOY, csv, override)
+    outcome = program("--multirun", *BRIEF, csv, override)
     assert outcome.code == 1
     assert f"{override} names several, but a sweep has one folder: give one command for each" in outcome.err
     assert program.run_folders == []
@@ -189,13 +213,13 @@ def test_a_sweep_has_one_folder(program: Program, csv: str, override: str) -> No
 
 def test_two_points_of_a_grid_that_are_one_run_are_forced_once(program: Program, csv: str) -> None:
     grid = ["augmenter=random,smote", "augmenter.amount=0,1"]
-    assert program("--multirun", *TOY, csv, *grid, "force=true").code == 0
+    assert program("--multirun", *BRIEF, csv, *grid, "force=true").code == 0
     assert statuses(program) == ["done", "done", "skipped", "done"]
 
 
 def test_a_sweep_whose_note_cannot_be_written_still_names_its_failures(program: Program, csv: str) -> None:
     (program.folder / "multirun" / "default" / record.SWEEP / "in the way").mkdir(parents=True)
-    outcome = program("--multirun", *TOY, csv, *GRID)
+    outcome = program("--multirun", *BRIEF, csv, *GRID)
     assert outcome.code == 1
     assert "2 of 4 jobs failed" in outcome.err
     assert "sweep.json could not be written" in outcome.err
@@ -203,27 +227,30 @@ def test_a_sweep_whose_note_cannot_be_written_still_names_its_failures(program: 
 
 
 def test_ctrl_c_ends_a_sweep_cleanly_and_the_same_command_goes_on(program: Program, csv: str, tmp_path: Path) -> None:
-    arguments = ["--multirun", *TOY, csv, "augmenter=none,random,smote,adasyn", "imbalance_ratio=ir2,ir5"]
+    arguments = ["--multirun", *BRIEF, csv, "augmenter=none,random", "imbalance_ratio=ir2,ir5"]
     places = [f"output_dir={program.folder / 'multirun'}", f"cache_dir={program.folder / 'cache'}"]
     assert signalled("SIGINT", 2, *arguments, *places, output=tmp_path / "output") == 1
     said = (tmp_path / "output").read_text()
-    ended = re.search(r"interrupted after (\d) of 8 jobs; what is recorded is kept", said)
+    ended = re.search(r"interrupted after (\d) of 4 jobs; what is recorded is kept", said)
     assert ended, said
     assert "Traceback" not in said
     done = len(program.records())
     assert done == 2
     assert program(*arguments).code == 0
     assert statuses(program).count("skipped") == done
-    assert len(program.records()) == 8
+    assert len(program.records()) == 4
 
 
-def test_a_sweep_without_a_reference_says_so_before_its_first_job(program: Program, csv: str) -> None:
-    outcome = program("--multirun", *TOY, csv, "augmenter=random,smote", "report=true")
+def test_a_sweep_without_a_reference_says_so_before_its_first_job(
+    program: Program, csv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = program("--multirun", *BRIEF, csv, "augmenter=random,smote", "report=true")
     said = "there is no augmenter=none in this sweep"
     assert outcome.err.index(said) < outcome.err.index("[1/2]")
-    assert program(*TOY, csv, "augmenter=none").code == 0  # into the same folder
-    assert said not in program("--multirun", *TOY, csv, "augmenter=random,smote", "report=true").err
-    assert said not in program("--multirun", *TOY, csv, "augmenter=adasyn", "augmenter.amount=0,1", "report=true").err
+    monkeypatch.setattr("synaug.report.write", lambda *_: Path("page"))
+    assert program(*BRIEF, csv, "augmenter=none").code == 0  # into the same folder
+    assert said not in program("--multirun", *BRIEF, csv, "augmenter=random,smote", "report=true").err
+    assert said not in program("--multirun", *BRIEF, csv, "augmenter=adasyn", "augmenter.amount=0,1", "report=true").err
 
 
 def test_what_the_command_line_chooses_takes_the_place_of_an_experiments_methods_and_the_other_way_round(
@@ -235,7 +262,7 @@ def test_what_the_command_line_chooses_takes_the_place_of_an_experiments_methods
     head = "# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper:\n    params:\n"
     (own / "by_method.yaml").write_text(f"{head}      method: none,class_weighted,smote\n")
     (own / "by_augmenter.yaml").write_text(f"{head}      augmenter: smote\n      augmenter.k_neighbors: 1,2\n")
-    arguments = [f"--config-dir={tmp_path / 'own'}", *TOY[1:], csv]
+    arguments = [f"--config-dir={tmp_path / 'own'}", *BRIEF[1:], csv]
     instead = program(*arguments, "experiment=by_method", "augmenter=none,random")
     assert instead.code == 0, instead.err
     said = "left out of the experiment, as the command line chooses it otherwise:"
@@ -252,26 +279,25 @@ def test_what_the_command_line_chooses_takes_the_place_of_an_experiments_methods
     assert said not in program(*arguments, "experiment=by_method").err
 
 
-def test_what_a_killed_sweep_left_is_cleared_away_and_a_living_one_s_is_kept(program: Program, csv: str) -> None:
+def test_what_a_killed_sweep_left_is_cleared_away_and_a_living_one_s_is_kept(swept: Program) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as alive:
         folders = [
-            program.folder / "multirun" / "default" / f".sweep-{platform.node()}-{each.pid}" for each in (dead, alive)
+            swept.folder / "multirun" / "default" / f".sweep-{platform.node()}-{each.pid}" for each in (dead, alive)
         ]
         for folder in folders:
             folder.mkdir(parents=True)
             (folder / "0.json").write_text("{}")
-        assert program("--multirun", *TOY, csv, "augmenter=none,smote").code == 0
+        assert swept("--multirun", *BRIEF, csv_of(swept), TWO).code == 0
         assert [folder.exists() for folder in folders] == [False, True]
 
 
-def test_a_single_run_is_no_sweep(program: Program, csv: str) -> None:
-    assert program("--multirun", *TOY, csv, "augmenter=none,smote").code == 0
-    before = note(program)
-    assert program(*TOY, csv, "augmenter=random").code == 0
-    assert note(program) == before
-    assert not list(program.folder.rglob(".sweep-*"))
+def test_a_single_run_is_no_sweep(swept: Program) -> None:
+    before = note(swept)
+    assert swept(*BRIEF, csv_of(swept), "augmenter=random").code == 0
+    assert note(swept) == before
+    assert not list(swept.folder.rglob(".sweep-*"))
 
 
 def test_what_is_left_is_told_by_what_ran_not_by_what_was_skipped() -> None:
@@ -318,7 +344,7 @@ def test_a_job_that_could_not_tell_for_lack_of_room_is_not_said_to_have_died_of_
 
     noted = status.note
     monkeypatch.setattr("synaug.sweep.status.note", full)
-    outcome = program("--multirun", *TOY, csv, *GRID)
+    outcome = program("--multirun", *BRIEF, csv, *GRID)
     assert "2 of 4 jobs failed, 2 are recorded" in outcome.err
     assert "lack of memory" not in outcome.err
     assert statuses(program) == ["done", "failed", "done", "failed"]
@@ -338,7 +364,7 @@ def test_a_sweep_ends_with_its_table_where_nothing_can_be_locked(
         raise OSError(28, "No space left on device", "/full/.lock")
 
     monkeypatch.setattr("synaug.sweep.run_lock.locked", no_inodes)
-    outcome = program("--multirun", *TOY, csv, "augmenter=none,smote")
+    outcome = program("--multirun", *BRIEF, csv, TWO)
     assert outcome.code == 1
     assert "2 of 2 jobs failed, 0 are recorded" in outcome.err
     assert "/full/.lock: No space left on device: make room there, or choose another place" in outcome.err
