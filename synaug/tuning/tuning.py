@@ -189,8 +189,9 @@ class Tuning:
         # To read a batch is a third of a step: backwards, there are two products for each of forwards.
         seconds = trial.seconds * (n_steps + n_read / self.settings.batch_size / 3)
         log.info(
-            "tuning %d members for at most %d steps each (%s a step), which takes at most %s",
+            "tuning %d member%s for at most %d steps each (%s a step), which takes at most %s",
             len(members),
+            "" if len(members) == 1 else "s",
             self.settings.max_steps,
             f"{trial.seconds:.2g} s",
             duration(seconds),
