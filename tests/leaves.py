@@ -14,8 +14,9 @@ import random
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +153,10 @@ class Case:
         return " ".join((*self.options, f"{self.name}={self.value}"))
 
 
-def cases(every_option: bool = False) -> list[Case]:
+@cache
+def cases(every_option: bool = False) -> Sequence[Case]:
     """All of them."""
-    found = []
+    found: list[Case] = []
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         base = compose("config", overrides=["dataset=files", "dataset.path=mine.csv"])
         for key in map(str, base):
@@ -168,7 +170,7 @@ def cases(every_option: bool = False) -> list[Case]:
                 config = compose("config", overrides=[each for each in options if not each.startswith("+")])
                 config = OmegaConf.masked_copy(config, [group])
                 found += list(_of(config, group, options))
-    return found
+    return tuple(found)
 
 
 def _of(config: DictConfig, name: str, options: tuple[str, ...]) -> Iterator[Case]:
@@ -194,7 +196,7 @@ def attempt(case: Case, folder: Path) -> tuple[Outcome | BaseException, int]:
     path = toy.write_csv(folder / "mine.csv", *toy.texts(30))
     np.save(folder / "vectors.npy", np.random.RandomState(0).randn(len(toy.texts(30)[0]), 8))
     toy.written(*toy.texts(30)).to_csv(folder / "written.csv", index=False)
-    arguments = [*TOY, f"dataset.path={path}", "n_folds=3", "max_steps=8"]
+    arguments = [*TOY, f"dataset.path={path}", "n_folds=2", "validation.n_folds=2", "max_steps=8"]
     arguments += ["trainer.enable_progress_bar=false", f"output_dir={folder / 'runs'}", f"cache_dir={folder / 'cache'}"]
     if any(each.startswith("dataset=") for each in case.options):
         left_out = ("dataset.path=", "dataset.text=", "dataset.label=")

@@ -30,7 +30,7 @@ from synaug.training.at_once import TrainingAtOnce
 from synaug.training.training_sets import augment, neighbour_graphs
 from synaug.validation import Nested
 from tests import fabricated
-from tests.program import TOY, Program, without_cost
+from tests.program import BRIEF, TOY, Program, without_cost
 from tests.test_at_once import assert_same
 from tests.test_fit import NAMES, texts
 
@@ -234,19 +234,19 @@ def test_a_run_chooses_and_records_it(program: Program, csv: str) -> None:
 
 
 def test_a_list_of_one_is_the_run_of_that_amount(program: Program, csv: str) -> None:
-    assert program(*TOY, csv, "augmenter.k_neighbors=2", "augmenter.amount=[0.5]").code == 0
+    assert program(*BRIEF, csv, "augmenter.k_neighbors=2", "augmenter.amount=[0.5]").code == 0
     of_a_list = program.record()
-    again = program(*TOY, csv, "augmenter.k_neighbors=2", "augmenter.amount=0.5", "force=true")
+    again = program(*BRIEF, csv, "augmenter.k_neighbors=2", "augmenter.amount=0.5", "force=true")
     assert again.code == 0, again.err
     found = without_cost(program.record())
     assert {**found, "config": 0} == {**without_cost(of_a_list), "config": 0}
 
 
 def test_a_sweep_has_the_word_among_numbers(program: Program, csv: str) -> None:
-    command = [*TOY, csv, "augmenter=none,random,random_under", "augmenter.amount=1,auto", "--multirun"]
+    command = [*BRIEF, csv, "augmenter=none,random,random_under", "augmenter.amount=1,auto", "--multirun"]
     outcome = program(*command)
     assert outcome.code == 0, outcome.err
     assert len(program.run_folders) == 5  # none is one run
-    assert program(*TOY, csv, "augmenter=tomek", "augmenter.amount=auto").err.count("decides by itself") == 1
+    assert program(*BRIEF, csv, "augmenter=tomek", "augmenter.amount=auto").err.count("decides by itself") == 1
     wrong = program(*TOY, csv, "augmenter.amount=automatic")
     assert "augmenter.amount=automatic must be a number" in wrong.err

@@ -12,7 +12,7 @@ from synaug.command import before_a_sweep
 from synaug.command.before_a_sweep import NothingCanStartError
 from synaug.errors import UserError
 from tests import toy
-from tests.program import TOY, Outcome, Program
+from tests.program import BRIEF, TOY, Outcome, Program
 
 SWEEP = ["--multirun", *TOY, "report=true"]
 METHODS = "augmenter=none,random,smote"
@@ -64,7 +64,15 @@ def test_each_of_several_mistakes_is_said_once(program: Program, tmp_path: Path)
 
 
 def test_a_mistake_of_some_jobs_is_theirs(program: Program, csv: str) -> None:
-    outcome = program(*SWEEP, csv, "augmenter=none,smote", "imbalance_ratio.ratio=5000,5", "max_steps=8", "n_folds=2")
+    outcome = program(
+        *SWEEP,
+        csv,
+        "augmenter=none,smote",
+        "imbalance_ratio.ratio=5000,5",
+        "n_folds=2",
+        "validation.n_folds=2",
+        "max_steps=8",
+    )
     assert outcome.code == 1
     assert "2 of 4 jobs failed, 2 are recorded" in outcome.err
     assert len(program.records()) == 2
@@ -96,7 +104,7 @@ def test_the_check_says_nothing_of_what_a_job_will_say(program: Program, tmp_pat
 
 
 def test_recorded_jobs_are_not_read_again(program: Program, csv: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    sweep = ["--multirun", *TOY, csv, "augmenter=none", "n_folds=2", "max_steps=8"]
+    sweep = ["--multirun", *BRIEF, csv, "augmenter=none"]
     assert program(*sweep).code == 0
     monkeypatch.setattr(
         "synaug.command.before_a_sweep._texts_that_can_be_split", lambda config: pytest.fail("it is recorded")
@@ -129,7 +137,7 @@ def test_an_import_that_ctrl_c_hits_ends_the_sweep_and_a_fault_is_left_to_the_jo
         except KeyboardInterrupt:
             raise ImportError("cannot import name 'x' from partially initialized module 'y'")  # noqa: B904
 
-    sweep = ["--multirun", *TOY, csv, "augmenter=none", "n_folds=2", "max_steps=8"]
+    sweep = ["--multirun", *BRIEF, csv, "augmenter=none"]
     with monkeypatch.context() as patch:
         patch.setattr("synaug.command.before_a_sweep.check_parts", interrupted)
         outcome = program(*sweep)

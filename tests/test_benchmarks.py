@@ -15,7 +15,7 @@ import pytest
 from hydra.core.config_store import ConfigStore
 
 from benchmarks import __main__ as every
-from benchmarks import budget, encode, gpu, measure, naive, process, start, sweep, train, vae
+from benchmarks import budget, encode, gpu, machine, measure, naive, process, start, sweep, train, vae
 from benchmarks.encode import COSINE
 from benchmarks.measure import Differs, Row, Run
 from benchmarks.stage import Stage
@@ -30,10 +30,10 @@ ROW = Row("rows", (2.0, 1.0, 4.0), "peer", (6.0, 5.0, 4.0), 2.0, gflop=100.0, ge
 # What a stage is run with at toy size; no side gets a process of its own.
 TOY = {
     encode: ["--short-texts", "6", "--long-texts", "2"],
-    train: ["--rows", "640", "--epochs", "3"],
+    train: ["--rows", "640", "--epochs", "2"],
     vae: ["--rows", "300", "--max-epochs", "3", "--gradient-epochs", "2"],
-    sweep: ["--rows-per-class", "60", "--folds", "3", "--steps", "20", "--augmenters", "none,smote", "--ratios", "5"],
-    start: ["--rows-per-class", "60", "--folds", "3", "--steps", "20"],
+    sweep: ["--rows-per-class", "60", "--folds", "2", "--steps", "8", "--augmenters", "none,smote", "--ratios", "5"],
+    start: ["--rows-per-class", "60", "--folds", "2", "--steps", "8"],
 }
 
 
@@ -80,6 +80,10 @@ def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[
     """Run a stage at toy size, in this process."""
     monkeypatch.setattr(process, "Worker", Here)
     monkeypatch.setattr(process, "command", command_here)
+    # The machine's own speed is no matter here.
+    monkeypatch.setattr(machine, "GEMM_SIZES", (256,))
+    monkeypatch.setattr(machine, "GEMM_TRIES", 1)
+    monkeypatch.setattr(encode, "ROUNDS", 1)
 
     def run(module: Any, *more: str) -> list[Row]:
         given = [*TOY[module], "--repetitions", "1", "--results", str(tmp_path), *more]
@@ -341,11 +345,11 @@ GPU = [
     "--checked",
     "12",
     "--training-rows",
-    "320",
+    "160",
     "--epochs",
     "2",
     "--steps",
-    "16",
+    "8",
     "--ratios",
     "5",
 ]

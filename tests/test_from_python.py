@@ -4,12 +4,13 @@ import asyncio
 import json
 import os
 import pkgutil
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from synaug.command.from_python import written
 from synaug.errors import UserError
 from synaug.settings import conf_dir
 from tests import toy
-from tests.program import TOY, Program, without_cost
+from tests.program import BRIEF, TOY, Program, without_cost
 
 ROOT = Path(__file__).parents[1]
 OWN_CONF = Path(__file__).parent / "conf"
@@ -38,10 +39,39 @@ SHORT: dict[str, Any] = {
     "dataset.label": "topic",
     "encoder": "toy",
     "n_folds": 2,
+    "validation.n_folds": 2,
     "max_steps": 4,
     "imbalance_ratio": "ir5",
     "augmenter": "random",
 }
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A run that is recorded, and the settings that made it."""
+
+    settings: dict[str, Any]
+    done: Any
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """A run that tests only read, or copy."""
+    folder = tmp_path_factory.mktemp("recorded")
+    csv = toy.write_csv(folder / "mine.csv", *toy.texts(40))
+    settings = {**SHORT, "dataset.path": csv, "output_dir": folder / "multirun", "cache_dir": folder / "cache"}
+    return Recorded(settings, run(settings))
+
+
+@pytest.fixture
+def again(recorded: Recorded, tmp_path: Path) -> dict[str, Any]:
+    """The settings of a copy of the recorded run."""
+    folder = Path(recorded.settings["output_dir"]).parent
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    placed = {
+        name: tmp_path / Path(recorded.settings[name]).name for name in ("dataset.path", "output_dir", "cache_dir")
+    }
+    return {**recorded.settings, **placed}
 
 
 @pytest.fixture
@@ -109,15 +139,15 @@ def test_what_is_recorded_is_not_done_again_unless_forced(settings: dict[str, An
         first.ended = "failed"
 
 
-def test_the_scores_are_a_frame(settings: dict[str, Any]) -> None:
-    scores = run(settings).scores
+def test_the_scores_are_a_frame(recorded: Recorded) -> None:
+    scores = recorded.done.scores
     assert list(scores.columns) == ["seed", "fold", "decision", "metric", "class", "value"]
     assert scores["value"].dtype == float
     assert set(scores["fold"]) == {0, 1}
 
 
-def test_a_run_is_short_to_look_at(settings: dict[str, Any]) -> None:
-    done = run(settings)
+def test_a_run_is_short_to_look_at(recorded: Recorded) -> None:
+    done = recorded.done
     assert repr(done) == f"Run(folder={done.folder!r}, ended='done')"
 
 
@@ -137,11 +167,11 @@ def test_a_run_is_short_to_look_at(settings: dict[str, Any]) -> None:
         ({"seeds": range(1_000_000)}, "seeds has 1,000,000 elements: give at most 10,000"),
     ],
 )
-def test_what_can_be_mended_is_one_sentence(settings: dict[str, Any], choices: dict[str, Any], sentence: str) -> None:
+def test_what_can_be_mended_is_one_sentence(again: dict[str, Any], choices: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UserError) as caught:
-        run(settings, **choices)
+        run(again, **choices)
     assert sentence in str(caught.value)
-    assert run(settings, max_steps=2).ended == "done"  # and nothing is left of it
+    assert run(again).ended == "skipped"  # nothing is left of it: this is the run that is recorded
 
 
 @pytest.mark.parametrize("sweep", ["experiment=demo", "hydra.mode=MULTIRUN"])
@@ -246,7 +276,7 @@ def test_a_job_of_a_sweep_may_ask_for_a_run(
 
     monkeypatch.setattr("synaug.pipeline.run", nested)
     csv = f"dataset.path={settings['dataset.path']}"
-    outcome = Program(tmp_path / "sweep")("--multirun", *TOY, csv, "augmenter=none,random", "report=true")
+    outcome = Program(tmp_path / "sweep")("--multirun", *BRIEF, csv, "augmenter=none,random", "report=true")
     assert outcome.code == 0, outcome.err
     assert inner == ["begun", "done"]
     note = json.loads((tmp_path / "sweep" / "multirun" / "default" / record.SWEEP).read_text())
@@ -334,7 +364,7 @@ print("\\0" + json.dumps(found))
 def test_nothing_of_the_process_is_left_changed(settings: dict[str, Any]) -> None:
     plain = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
     command = [TOY[0], "--multirun", *(f"{key}={value}" for key, value in plain.items()), "report=false"]
-    said = in_a_new_process(STATES, json.dumps(plain), str(OWN_CONF), *command, "augmenter=none,smote")
+    said = in_a_new_process(STATES, json.dumps(plain), str(OWN_CONF), *command, "augmenter=none,random")
     assert json.loads(said.rpartition("\0")[2]) == {}
 
 
@@ -371,11 +401,13 @@ def default(name: str, value: object) -> Iterator[None]:
     ],
     ids=["mixed precision", "no gradients", "inference", "another device", "another type", "less precision"],
 )
-def test_the_caller_s_modes_of_torch_change_no_number(settings: dict[str, Any], mode: Callable[[], Any]) -> None:
-    plain = run(settings)
+def test_the_caller_s_modes_of_torch_change_no_number(
+    recorded: Recorded, again: dict[str, Any], mode: Callable[[], Any]
+) -> None:
+    plain = recorded.done
     with mode():
         before = state()
-        forced = run(settings, force=True)
+        forced = run(again, force=True)
         assert state() == before
     assert forced.record["scores"] == plain.record["scores"]
     assert forced.record["probabilities_sha256"] == plain.record["probabilities_sha256"]
@@ -395,9 +427,8 @@ def test_an_error_that_has_only_words_keeps_them(settings: dict[str, Any], monke
         run(settings)
 
 
-def test_load_gives_the_scores_of_what_was_run(settings: dict[str, Any]) -> None:
-    run(settings)
-    run(settings, augmenter="none")
-    frame = synaug.load(settings["output_dir"])
+def test_load_gives_the_scores_of_what_was_run(again: dict[str, Any]) -> None:
+    run(again, augmenter="none")
+    frame = synaug.load(again["output_dir"])
     assert isinstance(frame, pd.DataFrame)
     assert set(frame["augmenter"]) == {"none", "random"}

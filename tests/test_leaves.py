@@ -1,4 +1,4 @@
-"""Some of the cases of `tests.leaves`; ``python -m tests.leaves`` tries them all."""
+"""Some of the cases of `tests.leaves`, more of them by `make thorough`; ``python -m tests.leaves`` tries them all."""
 
 import random
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.leaves import Case, attempt, cases, fault
+from tests.thorough import some
 
-SAMPLE = random.Random(0).sample(cases(), 60)
+SAMPLE = some(random.Random(0).sample(cases(), 60), 30)
 
 
 @pytest.mark.parametrize("case", SAMPLE, ids=str)

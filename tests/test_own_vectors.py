@@ -18,7 +18,14 @@ N = 96
 LABELS = [("ham", "spam")[row % 2] for row in range(N)]
 VECTORS: NDArray[np.float32] = np.random.RandomState(0).randn(N, 6).astype(np.float32)
 VECTORS[1::2, 0] += 1.5
-TINY = ["dataset=files", "encoder=precomputed", "imbalance_ratio=ir5", "n_folds=3", "max_steps=32"]
+TINY = [
+    "dataset=files",
+    "encoder=precomputed",
+    "imbalance_ratio=ir5",
+    "n_folds=2",
+    "validation.n_folds=2",
+    "max_steps=8",
+]
 QUICK = [*TINY, "report=false", "trainer.enable_progress_bar=false"]
 
 

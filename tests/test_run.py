@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,57 @@ from synaug.errors import UserError
 from synaug.imbalance_ratio import ImbalanceRatio
 from synaug.scores import metrics
 from tests import toy
-from tests.program import TOY, Outcome, Program, signalled, without_cost
+from tests.program import BRIEF, TOY, Kept, Outcome, Program, signalled, without_cost
+
+pytestmark = pytest.mark.xdist_group("run")  # what several read is run once
 
 # Of 40 steps.
 LOOKS = [8, 11, 16, 23, 32, 40]
 AUGMENTERS = ("none", "random", "smote", "borderline_smote", "adasyn", "vae")
 
 
+def csv_in(folder: Path) -> str:
+    rows, labels = toy.texts(120, ("sport", "trade", "space"))
+    return f"dataset.path={toy.write_csv(folder / 'mine.csv', rows, labels)}"
+
+
 @pytest.fixture
 def csv(tmp_path: Path) -> str:
-    rows, labels = toy.texts(120, ("sport", "trade", "space"))
-    return f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', rows, labels)}"
+    return csv_in(tmp_path)
 
 
 def ok(outcome: Outcome) -> Outcome:
     assert outcome.code == 0, outcome.err
     return outcome
+
+
+@dataclass
+class Recorded:
+    """A run that a test may read, and what it said."""
+
+    program: Program
+    outcome: Outcome
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """A run of the default method with which tests have nothing to do but to read it."""
+    program = Program(tmp_path_factory.mktemp("one"))
+    return Recorded(program, ok(program(*TOY, csv_in(program.folder))))
+
+
+@pytest.fixture(scope="module")
+def brief(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """One whose numbers are no matter."""
+    program = Program(tmp_path_factory.mktemp("brief"))
+    ok(program(*BRIEF, csv_in(program.folder)))
+    return Kept(program)
+
+
+@pytest.fixture
+def again(brief: Kept) -> Program:
+    """The brief one, to go on from, with the data of `csv`."""
+    return brief.put_back()
 
 
 def probabilities_file(folder: Path) -> Path:
@@ -40,8 +76,8 @@ def probabilities_file(folder: Path) -> Path:
     return path
 
 
-def test_a_run_prints_one_table_and_the_path_of_its_record(program: Program, csv: str) -> None:
-    outcome = ok(program(*TOY, csv))
+def test_a_run_prints_one_table_and_the_path_of_its_record(one: Recorded) -> None:
+    outcome, program = one.outcome, one.program
     record = program.record()
     folder = program.run_folders[0]
     assert folder.name.startswith("files-toy-ir5-smote-plain-mlp-nested-")
@@ -137,13 +173,12 @@ def test_minority_classes_are_found_once_a_job(program: Program, csv: str, monke
         return once(*arguments)
 
     monkeypatch.setattr(ImbalanceRatio, "minority_classes", counted)
-    ok(program(*TOY, csv))
+    ok(program(*BRIEF, csv))
     assert len(calls) == 1
 
 
-def test_scores_can_be_made_again_from_the_probabilities_beside_the_record(program: Program, csv: str) -> None:
-    ok(program(*TOY, csv))
-    record, folder = program.record(), program.run_folders[0]
+def test_scores_can_be_made_again_from_the_probabilities_beside_the_record(one: Recorded) -> None:
+    record, folder = one.program.record(), one.program.run_folders[0]
     with np.load(probabilities_file(folder), allow_pickle=False) as stored:
         probabilities = {name: stored[name] for name in stored.files}
     assert sorted(probabilities["row"].tolist()) == list(range(360))  # every row is tested once a seed
@@ -163,37 +198,34 @@ def test_scores_can_be_made_again_from_the_probabilities_beside_the_record(progr
         assert balanced == pytest.approx(best[fold, "prior_corrected"], abs=1e-5)
 
 
-def test_a_recorded_run_is_skipped_unless_forced(program: Program, csv: str) -> None:
-    ok(program(*TOY, csv))
-    path = program.run_folders[0] / records.RECORD
+def test_a_recorded_run_is_skipped_unless_forced(again: Program, csv: str) -> None:
+    path = again.run_folders[0] / records.RECORD
     first = path.stat().st_mtime_ns
-    again = ok(program(*TOY, csv))
-    assert "already recorded, skipped (force=true runs it again)" in again.err
+    skipped = ok(again(*BRIEF, csv))
+    assert "already recorded, skipped (force=true runs it again)" in skipped.err
     assert path.stat().st_mtime_ns == first
-    ok(program(*TOY, csv, "force=true"))
+    ok(again(*BRIEF, csv, "force=true"))
     assert path.stat().st_mtime_ns > first
-    assert len(program.run_folders) == 1
+    assert len(again.run_folders) == 1
 
 
-def test_a_record_of_a_newer_synaug_is_refused_by_name_and_kept(program: Program, csv: str) -> None:
-    ok(program(*TOY, csv))
-    path = program.run_folders[0] / records.RECORD
+def test_a_record_of_a_newer_synaug_is_refused_by_name_and_kept(again: Program, csv: str) -> None:
+    path = again.run_folders[0] / records.RECORD
     newer = json.dumps({**json.loads(path.read_bytes()), "schema": records.SCHEMA + 1})
     path.write_text(newer)
     for force in ([], ["force=true"]):
-        outcome = program(*TOY, csv, *force)
+        outcome = again(*BRIEF, csv, *force)
         assert outcome.code == 1
         assert f"is of schema {records.SCHEMA + 1}, newer than the {records.SCHEMA} that this" in outcome.err
         assert path.read_text() == newer
 
 
-def test_a_record_of_an_older_synaug_is_not_made_again(program: Program, csv: str) -> None:
-    ok(program(*TOY, csv))
-    path = program.run_folders[0] / records.RECORD
+def test_a_record_of_an_older_synaug_is_not_made_again(again: Program, csv: str) -> None:
+    path = again.run_folders[0] / records.RECORD
     content = json.loads(path.read_bytes())
     older = json.dumps({key: value for key, value in content.items() if key not in ("reliability", "code")})
     path.write_text(older)
-    assert "already recorded, skipped" in ok(program(*TOY, csv)).err
+    assert "already recorded, skipped" in ok(again(*BRIEF, csv)).err
     assert path.read_text() == older
 
 
@@ -202,7 +234,7 @@ def test_the_same_command_gives_the_same_record_but_for_times(tmp_path: Path, cs
     for name, threads in (("one", 1), ("again", 1), ("two_threads", 2)):
         program = Program(tmp_path / name)
         for augmenter in ("adasyn", "vae"):
-            ok(program(*TOY, csv, f"augmenter={augmenter}", f"threads={threads}"))
+            ok(program(*TOY, "n_folds=2", csv, f"augmenter={augmenter}", f"threads={threads}"))
         found.append([without_cost(record) for record in program.records()])
     assert found[0] == found[1]
     assert found[0] == found[2]
@@ -224,14 +256,12 @@ def test_the_same_command_gives_the_same_record_but_for_times(tmp_path: Path, cs
         "encoder.dim=16",
     ],
 )
-def test_what_decides_numbers_makes_another_run(program: Program, csv: str, change: str) -> None:
-    ok(program(*TOY, csv))
-    ok(program(*TOY, csv, change))
-    assert len(program.records()) == 2
+def test_what_decides_numbers_makes_another_run(again: Program, csv: str, change: str) -> None:
+    ok(again(*BRIEF, csv, change))
+    assert len(again.records()) == 2
 
 
-def test_logging_devices_and_ways_of_writing_a_number_do_not(program: Program, csv: str) -> None:
-    ok(program(*TOY, csv))
+def test_logging_devices_and_ways_of_writing_a_number_do_not(again: Program, csv: str) -> None:
     for change in (
         "trainer.accelerator=cpu",
         "logger=csv",
@@ -240,21 +270,21 @@ def test_logging_devices_and_ways_of_writing_a_number_do_not(program: Program, c
         "imbalance_ratio.ratio=5",
         "dataset.licence=mine",
     ):
-        outcome = ok(program(*TOY, csv, f"+{change}" if "licence" in change else change))
+        outcome = ok(again(*BRIEF, csv, f"+{change}" if "licence" in change else change))
         assert "already recorded" in outcome.err, change
 
 
 def test_all_ways_of_augmenting_nothing_are_one_run(program: Program, csv: str) -> None:
-    ok(program(*TOY, csv, "augmenter=none"))
+    ok(program(*BRIEF, csv, "augmenter=none"))
     for change in ("augmenter.amount=0", "augmenter.amount=0.0", "augmenter.k_neighbors=2"):
         amount = [] if "amount" in change else ["augmenter.amount=0"]
-        assert "already recorded" in ok(program(*TOY, csv, "augmenter=smote", change, *amount)).err
+        assert "already recorded" in ok(program(*BRIEF, csv, "augmenter=smote", change, *amount)).err
     assert program.record()["choices"]["augmenter"] == "none"
 
 
 def test_an_ensemble_of_self_paced_undersamples_is_a_run_without_synthesis(program: Program, csv: str) -> None:
     for augmenter, replicas in (("self_paced", 3), ("self_paced", 1), ("random_under", 1)):
-        ok(program(*TOY, csv, f"augmenter={augmenter}", f"augmenter.replicas={replicas}"))
+        ok(program(*BRIEF, csv, f"augmenter={augmenter}", f"augmenter.replicas={replicas}"))
     by_choice = {
         (record["choices"]["augmenter"], record["config"]["augmenter"]["replicas"]): record
         for record in program.records()
@@ -275,14 +305,14 @@ def test_an_ensemble_of_self_paced_undersamples_is_a_run_without_synthesis(progr
 def test_another_content_of_the_same_file_is_another_run(program: Program, tmp_path: Path) -> None:
     rows, labels = toy.texts(60)
     path = toy.write_csv(tmp_path / "mine.csv", rows, labels)
-    ok(program(*TOY, f"dataset.path={path}"))
+    ok(program(*BRIEF, f"dataset.path={path}"))
     toy.write_csv(path, rows[1:], labels[1:])
-    ok(program(*TOY, f"dataset.path={path}"))
+    ok(program(*BRIEF, f"dataset.path={path}"))
     assert len({record["identity"] for record in program.records()}) == 2
 
 
 def test_comparisons_are_paired(program: Program, csv: str) -> None:
-    ok(program("--multirun", *TOY, csv, "augmenter=none,smote", "imbalance_ratio=ir5,ir2"))
+    ok(program("--multirun", *BRIEF, csv, "augmenter=none,smote", "imbalance_ratio=ir5,ir2"))
     tested = {}
     for folder in program.run_folders:
         with np.load(probabilities_file(folder), allow_pickle=False) as stored:
@@ -299,7 +329,7 @@ def test_comparisons_are_paired(program: Program, csv: str) -> None:
 
 
 def test_load_gives_one_long_table_of_many_runs(program: Program, csv: str) -> None:
-    ok(program("--multirun", *TOY, csv, "augmenter=none,random", "augmenter.amount=1.0,2.0"))
+    ok(program("--multirun", *BRIEF, csv, "augmenter=none,random", "augmenter.amount=1.0,2.0"))
     frame = load(program.folder / "multirun")
     described = {"name", "run", "identity", "dataset", "encoder", "imbalance_ratio", "ratio", "augmenter", "amount"}
     assert described | {"loss", "classifier", "scenario"} <= set(frame.columns)
@@ -307,8 +337,8 @@ def test_load_gives_one_long_table_of_many_runs(program: Program, csv: str) -> N
     assert frame.run.nunique() == 3  # filling nothing of the gap is one run, whatever the amount
     assert set(frame.amount) == {0.0, 1.0, 2.0}
     assert set(frame.augmenter) == {"none", "random 100 %", "random 200 %"}
-    ok(program(*TOY, csv, "augmenter=smote", "augmenter.k_neighbors=3", "standardize=true"))
-    ok(program(*TOY, csv, "augmenter=smote", "augmenter.k_neighbors=4"))
+    ok(program(*BRIEF, csv, "augmenter=smote", "augmenter.k_neighbors=3", "standardize=true"))
+    ok(program(*BRIEF, csv, "augmenter=smote", "augmenter.k_neighbors=4"))
     frame = load(program.folder / "multirun")
     assert {"smote k_neighbors=3", "smote k_neighbors=4"} <= set(frame.augmenter)
     assert set(frame["augmenter.k_neighbors"].dropna()) == {3, 4}
@@ -320,7 +350,7 @@ def test_load_gives_one_long_table_of_many_runs(program: Program, csv: str) -> N
 
 
 def test_a_user_s_own_sampler_needs_one_file(program: Program, csv: str) -> None:
-    ok(program(*TOY, csv, "augmenter=mine", "augmenter.amount=0.5", "augmenter.noise=0.2"))
+    ok(program(*BRIEF, csv, "augmenter=mine", "augmenter.amount=0.5", "augmenter.noise=0.2"))
     record = program.record()
     assert record["config"]["augmenter"]["noise"] == 0.2
     balance = pd.DataFrame(record["balance"]["data"], columns=record["balance"]["columns"])
@@ -382,7 +412,7 @@ def shuffled(tmp_path: Path, n_per_class: int) -> str:
 
 
 def test_with_shuffled_labels_every_augmenter_scores_chance(program: Program, tmp_path: Path) -> None:
-    ok(program("--multirun", *TOY, shuffled(tmp_path, 300), f"augmenter={','.join(AUGMENTERS)}", "max_steps=200"))
+    ok(program("--multirun", *TOY, shuffled(tmp_path, 300), f"augmenter={','.join(AUGMENTERS)}", "max_steps=100"))
     found = {record["choices"]["augmenter"]: chance(record) for record in program.records()}
     assert set(found) == set(AUGMENTERS)
     assert all(abs(errors) <= 3 for rules in found.values() for errors in rules.values()), found
@@ -400,15 +430,15 @@ def test_a_planted_leak_is_seen_by_the_same_check(program: Program, tmp_path: Pa
 
 
 def test_a_killed_sweep_ends_with_the_same_records(tmp_path: Path, csv: str) -> None:
-    arguments = ["--multirun", *TOY, csv, "augmenter=none,random,smote,adasyn", "imbalance_ratio=ir2,ir5"]
+    arguments = ["--multirun", *TOY, "n_folds=2", csv, "augmenter=random,adasyn", "imbalance_ratio=ir2,ir5"]
     undisturbed = Program(tmp_path / "undisturbed")
     ok(undisturbed(*arguments))
     program = Program(tmp_path / "killed")
     places = [f"output_dir={program.folder / 'multirun'}", f"cache_dir={program.folder / 'cache'}"]
-    code = signalled("SIGKILL", 3, *arguments, *places, output=tmp_path / "output")
+    code = signalled("SIGKILL", 2, *arguments, *places, output=tmp_path / "output")
     assert code == -signal.SIGKILL, (tmp_path / "output").read_text()
     done = {path: path.stat().st_mtime_ns for path in program.folder.glob("multirun/*/*/record.json")}
-    assert len(done) == 3
+    assert len(done) == 2
     ok(program(*arguments))
     assert all(path.stat().st_mtime_ns == written for path, written in done.items())
     assert [without_cost(each) for each in program.records()] == [without_cost(each) for each in undisturbed.records()]

@@ -31,7 +31,7 @@ from synaug.training import fit, tables
 from synaug.training.fit import StackedTraining
 from synaug.training.training_sets import TrainingData
 from tests import fabricated, toy
-from tests.program import TOY, Program
+from tests.program import BRIEF, Program
 from tests.test_fit import SPLITS, make_data, of_one_split, stack
 
 Array = NDArray[np.float64]
@@ -265,8 +265,8 @@ def test_a_linear_model_has_it() -> None:
 
 def test_scenarios_with_and_without_the_rule_are_compared_to_the_end(program: Program, tmp_path: Path) -> None:
     rows, labels = toy.texts(60, ("sport", "trade", "space"))
-    given = [*TOY, f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', rows, labels)}", "n_folds=2", "max_steps=8"]
-    given = [each for each in given if each not in ("report=false", "n_folds=4", "max_steps=40")]
+    data = f"dataset.path={toy.write_csv(tmp_path / 'mine.csv', rows, labels)}"
+    given = [*(each for each in BRIEF if each != "report=false"), data]
     outcome = program("--multirun", *given, "augmenter=none,smote", "classifier=linear,knn", "name=both")
     assert outcome.code == 0, outcome.err
     assert "Nothing" in outcome.out or "synthesis" in outcome.out

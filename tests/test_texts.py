@@ -28,7 +28,7 @@ from synaug.training.training_sets import augment
 from synaug.validation import Nested
 from tests import toy
 from tests.conftest import composed
-from tests.program import TOY, Outcome, Program, without_cost
+from tests.program import BRIEF, TOY, Outcome, Program, without_cost
 
 CLASSES = ("sport", "trade")
 
@@ -387,7 +387,7 @@ def test_two_runs_are_equal_and_the_record_says_what_became_of_the_texts(
 def test_a_written_row_is_explained_by_its_own_text(
     program: Program, csv: str, written: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ok(program(*TOY, csv, "max_steps=8", "n_folds=2", "augmenter=texts", f"augmenter.path={written}"))
+    ok(program(*BRIEF, csv, "augmenter=texts", f"augmenter.path={written}"))
     (run,) = program.run_folders
     configs = ["--config-dir", TOY[0].partition("=")[2]]
     assert explain_rows.main([str(run), "--row", "0", "--row", "3", "--json", *configs]) == 0
@@ -408,7 +408,7 @@ def test_a_written_row_is_explained_by_its_own_text(
 def test_a_run_stays_recorded_when_the_file_moves_and_not_when_it_changes(
     program: Program, csv: str, written: Path
 ) -> None:
-    arguments = [*TOY, csv, "max_steps=8", "augmenter=texts"]
+    arguments = [*BRIEF, csv, "augmenter=texts"]
     ok(program(*arguments, f"augmenter.path={written}"))
     moved = written.rename(written.with_name("moved.csv"))
     assert "already recorded" in ok(program(*arguments, f"augmenter.path={moved}")).err
@@ -428,7 +428,7 @@ def test_a_run_stays_recorded_when_the_file_moves_and_not_when_it_changes(
 def test_more_seeds_extend_a_run_and_a_sweep_leaves_out_what_is_recorded(
     program: Program, csv: str, written: Path, tmp_path: Path
 ) -> None:
-    arguments = [*TOY, csv, "max_steps=8", "n_folds=2", f"augmenter.path={written}"]
+    arguments = [*BRIEF, csv, f"augmenter.path={written}"]
     sweep = ["--multirun", "augmenter=texts", "augmenter.amount=0.2,0.5"]
     ok(program(*arguments, *sweep))
     ok(program(*arguments, *sweep, "seeds=[0,1]"))
@@ -446,7 +446,7 @@ def test_more_seeds_extend_a_run_and_a_sweep_leaves_out_what_is_recorded(
 
 def test_sources_that_nobody_knows_are_warned_of(program: Program, csv: str, written: Path) -> None:
     pd.read_csv(written).drop(columns="source").to_csv(written, index=False)
-    given = [*TOY, csv, "max_steps=8", "n_folds=2", "augmenter=texts", f"augmenter.path={written}"]
+    given = [*BRIEF, csv, "augmenter=texts", f"augmenter.path={written}"]
     outcome = program(*given)
     assert outcome.code == 1
     assert "has no column 'source'" in outcome.err
@@ -479,10 +479,8 @@ def test_what_is_wrong_with_the_file_is_said_before_anything_is_loaded(
 
 def test_it_is_used_from_python_as_on_the_command_line(csv: str, written: Path, tmp_path: Path) -> None:
     done = synaug.run(
-        *TOY[1:],
+        *BRIEF[1:],
         csv,
-        "max_steps=8",
-        "n_folds=2",
         config_dir=TOY[0].removeprefix("--config-dir="),
         augmenter="texts",
         output_dir=tmp_path / "runs",
@@ -498,7 +496,7 @@ def test_it_is_used_from_python_as_on_the_command_line(csv: str, written: Path, 
     "settings",
     [
         ["dataset=rotten_tomatoes", "dataset.max_per_class=50", "imbalance_ratio=ir5"],
-        ["dataset=trec", "dataset.max_per_class=80", "imbalance_ratio=natural", "n_folds=3"],
+        ["dataset=trec", "dataset.max_per_class=80", "imbalance_ratio=natural"],
     ],
     ids=lambda settings: settings[0],
 )
@@ -508,7 +506,13 @@ def test_a_small_run_on_real_texts(program: Program, mirror: Path, settings: lis
     texts = instantiate(config.dataset, _convert_="all").load(proportional=ratio is None, at_least=3)
     labels = [texts.class_names[label] for label in texts.labels]
     toy.written(texts.texts, labels, n_each=2).to_csv(tmp_path / "written.csv", index=False)
-    given = [*settings, "max_steps=32", "report=false", f"augmenter.path={tmp_path / 'written.csv'}"]
+    given = [
+        *settings,
+        "max_steps=8",
+        "validation.n_folds=2",
+        "report=false",
+        f"augmenter.path={tmp_path / 'written.csv'}",
+    ]
     ok(program("n_folds=3", "augmenter=texts", *given))
     record = program.record()
     balance = pd.DataFrame(record["balance"]["data"], columns=record["balance"]["columns"])

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from synaug import record
 from tests import toy
 from tests.program import TOY, Program, without_cost
@@ -113,27 +115,48 @@ def test_nothing_of_a_command_that_failed_reaches_the_next_ones(program: Program
     assert again.after["filters"] == sweep.after["filters"]
 
 
-def test_the_threads_of_one_command_are_not_those_of_the_next(program: Program) -> None:
-    one, other = one_after_another([*settings(program, "one"), "threads=2"], settings(program, "other"))
-    assert [one.code, other.code] == [0, 0]
-    assert one.before["threads"] == one.after["threads"] == other.after["threads"]
+@dataclass
+class Three:
+    """Three commands of one fresh process: a first, one that is quite another, and the first again elsewhere."""
+
+    folder: Path
+    first: Ended
+    other: Ended
+    after: Ended
 
 
-def test_a_log_holds_its_own_command_alone(program: Program) -> None:
-    first = [*settings(program, "first"), "augmenter=none"]
-    second = [*settings(program, "second"), "augmenter=smote"]
-    assert [each.code for each in one_after_another(first, second)] == [0, 0]
-    logs = {path.parent.parent.parent.name: path.read_text() for path in program.folder.glob("*/*/*/*.log")}
-    assert set(logs) == {"first", "second"}
-    assert "smote" not in logs["first"].lower()
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Three:
+    program = Program(tmp_path_factory.mktemp("three"))
+    first = [*settings(program, "first"), "augmenter=smote"]
+    other = [*settings(program, "other"), "augmenter=vae", "seeds=[3]", "threads=2"]
+    after = [*settings(program, "after"), "augmenter=smote"]
+    ended = one_after_another(first, other, after)
+    assert [each.code for each in ended] == [0, 0, 0]
+    return Three(program.folder, *ended)
+
+
+@pytest.mark.xdist_group("twice")
+def test_the_threads_of_one_command_are_not_those_of_the_next(three: Three) -> None:
+    assert three.other.before["threads"] == three.other.after["threads"] == three.after.after["threads"]
+
+
+@pytest.mark.xdist_group("twice")
+def test_a_log_holds_its_own_command_alone(three: Three) -> None:
+    logs = {path.parent.parent.parent.name: path.read_text() for path in three.folder.glob("*/*/*/*.log")}
+    assert set(logs) == {"first", "other", "after"}
+    for name, (own, foreign) in {
+        "first": ("smote", "vae"),
+        "other": ("vae", "smote"),
+        "after": ("smote", "vae"),
+    }.items():
+        assert own in logs[name].lower()
+        assert foreign not in logs[name].lower()
     assert all(text.count("training 12 networks at once") == 1 for text in logs.values())
 
 
-def test_the_numbers_do_not_depend_on_what_ran_before(program: Program) -> None:
-    after = [*settings(program, "after"), "augmenter=smote"]
-    other = [*settings(program, "other"), "augmenter=vae", "seeds=[3]", "threads=2"]
-    assert [each.code for each in one_after_another(other, after)] == [0, 0]
-    alone = [*settings(program, "alone"), "augmenter=smote"]
-    assert one_after_another(alone)[0].code == 0
-    found = {path.parents[2].name: json.loads(path.read_text()) for path in program.folder.rglob(record.RECORD)}
-    assert without_cost(found["after"]) == without_cost(found["alone"])
+@pytest.mark.xdist_group("twice")
+def test_the_numbers_do_not_depend_on_what_ran_before(three: Three) -> None:
+    found = {path.parents[2].name: json.loads(path.read_text()) for path in three.folder.rglob(record.RECORD)}
+    assert without_cost(found["after"]) == without_cost(found["first"])
+    assert found["other"]["scores"] != found["first"]["scores"]
