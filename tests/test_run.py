@@ -257,7 +257,9 @@ def test_the_same_command_gives_the_same_record_but_for_times(tmp_path: Path, cs
     ],
 )
 def test_what_decides_numbers_makes_another_run(again: Program, csv: str, change: str) -> None:
-    ok(again(*BRIEF, csv, change))
+    # validation=holdout has no inner folds that could be set
+    brief = [each for each in BRIEF if not (change.startswith("validation") and each.startswith("validation"))]
+    ok(again(*brief, csv, change))
     assert len(again.records()) == 2
 
 
