@@ -32,8 +32,8 @@ TOY = {
     encode: ["--short-texts", "6", "--long-texts", "2"],
     train: ["--rows", "640", "--epochs", "2"],
     vae: ["--rows", "300", "--max-epochs", "3", "--gradient-epochs", "2"],
-    sweep: ["--rows-per-class", "60", "--folds", "2", "--steps", "8", "--augmenters", "none,smote", "--ratios", "5"],
-    start: ["--rows-per-class", "60", "--folds", "2", "--steps", "8"],
+    sweep: ["--rows-per-class", "60", "--folds", "3", "--steps", "20", "--augmenters", "none,smote", "--ratios", "5"],
+    start: ["--rows-per-class", "60", "--folds", "3", "--steps", "20"],
 }
 
 
