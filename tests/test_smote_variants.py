@@ -212,7 +212,7 @@ def test_what_cannot_be_is_one_sentence(given: tuple[Any, ...], sentence: str) -
 def test_a_missing_package_names_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(
-        UserError, match=r"needs a package that is not installed .*pip install 'synaug\[smote_variants\]'"
+        UserError, match=r"needs a package that is not installed .*pip install 'synaug\[smote-variants\]'"
     ):
         SmoteVariants()
 
