@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from imblearn import FunctionSampler
-from imblearn.over_sampling import ADASYN, SMOTE, RandomOverSampler
+from imblearn.over_sampling import ADASYN, SMOTE, SMOTENC, RandomOverSampler
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from transformers import BertConfig, BertModel, BertTokenizerFast
@@ -240,6 +240,11 @@ def test_remix_and_mixup_draw_from_the_classes_and_steps_that_their_samplers_do(
 def test_what_is_not_known_within_batches_is_refused_in_a_sentence_that_names_what_is() -> None:
     with pytest.raises(UserError, match=r"cannot make rows as ADASYN does: choose augmenter=smote, mixup, remix"):
         partners(ADASYN())
+    # A class that comes from one that is known may make its rows otherwise.
+    own = type("Own", (SMOTE,), {})
+    for sampler in (own(), SMOTENC(categorical_features=[0])):
+        with pytest.raises(UserError, match=f"cannot make rows as {type(sampler).__name__} does"):
+            partners(sampler)
     with pytest.raises(UserError, match=r"augmenter.shrinkage=1 has no meaning within batches"):
         partners(RandomOverSampler(shrinkage=1.0))
     with pytest.raises(UserError, match=r"augmenter.k_neighbors=NearestNeighbors cannot search within batches"):

@@ -74,6 +74,11 @@ def _sha256(tensors: Mapping[str, torch.Tensor], told: str) -> str:
     return json_sha256([of_tensors, told])
 
 
+def below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
+
+
 def remove(path: Path) -> None:
     """Remove what `write` wrote, if it can be removed."""
     with suppress(OSError):

@@ -2,13 +2,13 @@
 
 A sampler of the group `augmenter` says it as it does for frozen vectors, but of the representations as they are now:
 those of the batch's own texts, through which gradients flow, and those of texts of recent batches. How to mix as some
-sampler does is registered below by its class; one that is not cannot be used within batches.
+sampler does is told below by its class; one that is not there cannot be used within batches.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import singledispatch
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,27 +99,11 @@ class Candidates:
 Partner = Callable[[int, Candidates, Draw], tuple[int, float] | None]
 
 
-@singledispatch
-def partners(sampler: object) -> Partner:
-    """How a sampler of the group `augmenter` mixes rows.
-
-    Raises
-    ------
-    UserError
-        If nobody knows how to mix as this sampler does.
-    """
-    raise UserError(
-        f"classifier.when=batch cannot make rows as {name_of(sampler)} does: choose augmenter=smote, mixup, remix, "
-        "random or none, or classifier.when=features, which takes any augmenter"
-    )
-
-
 def repeated(place: int, among: Candidates, draw: Draw) -> None:
     """Mix a row with nothing: it is repeated as it is."""
     return
 
 
-@partners.register
 def _of_random(sampler: RandomOverSampler) -> Partner:
     if sampler.shrinkage is not None:
         raise UserError(
@@ -129,12 +113,12 @@ def _of_random(sampler: RandomOverSampler) -> Partner:
     return repeated
 
 
-@partners.register
 def _of_none(sampler: FunctionSampler) -> Partner:
-    return repeated if sampler.func is None else partners.dispatch(object)(sampler)
+    if sampler.func is not None:
+        raise _unknown(sampler)
+    return repeated
 
 
-@partners.register
 def _of_smote(sampler: SMOTE) -> Partner:
     """One of the k nearest rows of the class, and a step that is uniform (Chawla et al. 2002)."""
     k, metric = _neighbours(sampler.k_neighbors)
@@ -151,7 +135,6 @@ def _of_smote(sampler: SMOTE) -> Partner:
     return partner
 
 
-@partners.register
 def _of_mixup(sampler: Mixup) -> Partner:
     """Any other row of the class (`synaug.augmenter.Mixup`)."""
 
@@ -164,7 +147,6 @@ def _of_mixup(sampler: Mixup) -> Partner:
     return partner
 
 
-@partners.register
 def _of_remix(sampler: Remix) -> Partner:
     """Any row of the classes that are much larger (`synaug.augmenter.Remix`)."""
     below = special.betainc(sampler.alpha, sampler.alpha, sampler.tau)
@@ -179,6 +161,37 @@ def _of_remix(sampler: Remix) -> Partner:
         return int(others[draw.randint(len(others))]), float(step)
 
     return partner
+
+
+# By class, and of no subclass: that may make its rows otherwise.
+_PARTNERS: Mapping[type, Callable[[Any], Partner]] = {
+    RandomOverSampler: _of_random,
+    FunctionSampler: _of_none,
+    SMOTE: _of_smote,
+    Mixup: _of_mixup,
+    Remix: _of_remix,
+}
+
+
+def partners(sampler: object) -> Partner:
+    """How a sampler of the group `augmenter` mixes rows.
+
+    Raises
+    ------
+    UserError
+        If nobody knows how to mix as this sampler does.
+    """
+    make = _PARTNERS.get(type(sampler))
+    if make is None:
+        raise _unknown(sampler)
+    return make(sampler)
+
+
+def _unknown(sampler: object) -> UserError:
+    return UserError(
+        f"classifier.when=batch cannot make rows as {name_of(sampler)} does: choose augmenter=smote, mixup, remix, "
+        "random or none, or classifier.when=features, which takes any augmenter"
+    )
 
 
 def _neighbours(search: object) -> tuple[int, str]:

@@ -89,7 +89,6 @@ class Slots:
 
     def passes(self, data: TrainingData, member: int) -> Passes:
         """Endless shuffled passes over them, drawn as those of a frozen member."""
-        training_set = data.training_sets[member]
-        seeds = training_set.seeds
+        seeds = data.training_sets[member].seeds
         generator = torch.Generator().manual_seed(derive_seed("batches", data.dataset, *seeds))
         return Passes(np.arange(len(self.rows), dtype=np.int32), generator)

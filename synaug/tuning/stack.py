@@ -195,9 +195,7 @@ class TunedStack(LightningModule):
         self._started = self._restored()
 
     def _seed(self, stage: str, place: int) -> int:
-        training_set = self.data.training_sets[self.members[place]]
-        seeds = training_set.seeds
-        return derive_seed(stage, self.data.dataset, *seeds)
+        return derive_seed(stage, self.data.dataset, *self.data.training_sets[self.members[place]].seeds)
 
     def network(self, place: int) -> TextClassifier:
         """The network of a member."""
@@ -235,6 +233,11 @@ class TunedStack(LightningModule):
                     groups.append({"params": own, "lr": lr, "rated": lr, "weight_decay": decay})
         return torch.optim.AdamW(groups, fused=self.device.type in ("cpu", "cuda"))
 
+    def _own_optimizer(self, place: int) -> Any:
+        """A member's, as Lightning has it: of one member it is not in a list."""
+        optimizers = self.optimizers()
+        return optimizers[place] if isinstance(optimizers, list) else optimizers
+
     def train_dataloader(self) -> Batches:
         """The members in turn, up to the next look."""
         end = next(look for look in self.looks if look > self.step)
@@ -269,8 +272,7 @@ class TunedStack(LightningModule):
         """Some optimiser steps of one member."""
         network = self.network(turn.place)
         network.train()
-        optimizers = self.optimizers()
-        optimizer: Any = optimizers[turn.place] if isinstance(optimizers, list) else optimizers
+        optimizer = self._own_optimizer(turn.place)
         # A member's last turn in a round of turns is the one that raises the number of steps.
         for step in range(self.step, self.step + turn.n_steps):
             with self._own_draws(turn.place):
@@ -405,9 +407,8 @@ class TunedStack(LightningModule):
         """Keep all that decides how training goes on; members must be at one step."""
         assert self.path is not None
         tensors: dict[str, torch.Tensor] = {}
-        optimizers = self.optimizers()
         for place in range(len(self.members)):
-            optimizer: Any = optimizers[place] if isinstance(optimizers, list) else optimizers
+            optimizer = self._own_optimizer(place)
             for name, each in self.network(place).trained().items():
                 tensors[f"{place}.weights.{name}"] = each
                 for moment in MOMENTS:
@@ -445,25 +446,16 @@ class TunedStack(LightningModule):
         self.step, self._train_loss = state["step"], state["train_loss"]
         self.tokens_trained, self.tokens_read, self.flops = state["tokens"]
         for place, passes in enumerate(self.passes):
-            own = {
-                name.removeprefix(f"{place}."): each for name, each in tensors.items() if name.startswith(f"{place}.")
-            }
-            self.network(place).load(
-                {name.removeprefix("weights."): each for name, each in own.items() if name.startswith("weights.")}
-            )
-            self.generators[place] = {
-                name.removeprefix("generator."): each for name, each in own.items() if name.startswith("generator.")
-            }
+            own = checkpoint.below(f"{place}.", tensors)
+            self.network(place).load(checkpoint.below("weights.", own))
+            self.generators[place] = checkpoint.below("generator.", own)
             rest = json.loads(bytes(own["rest"].numpy()).decode())
             self.draws[place] = checkpoint.to_draw(own["draw"], rest)
             if len(own["memory.rows"]):
                 self.memories[place].add(own["memory.rows"].numpy(), own["memory.vectors"])
             passes.draw(self.step * self.settings.batch_size)  # as before
         if self.watcher is not None:
-            of_watcher = {
-                name.removeprefix("watcher."): each for name, each in tensors.items() if name.startswith("watcher.")
-            }
-            self.watcher.restore(of_watcher, state["watcher"])
+            self.watcher.restore(checkpoint.below("watcher.", tensors), state["watcher"])
         log.info("continuing a training that was interrupted after step %d of %d", self.step, self.looks[-1])
         return tensors
 
@@ -478,9 +470,8 @@ class TunedStack(LightningModule):
         return tensors, ["step", "train_loss", "tokens", "watcher"]
 
     def _restore_moments(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        optimizers = self.optimizers()
         for place in range(len(self.members)):
-            optimizer: Any = optimizers[place] if isinstance(optimizers, list) else optimizers
+            optimizer = self._own_optimizer(place)
             for name, each in self.network(place).trained().items():
                 found = {moment: tensors.get(f"{place}.{moment}.{name}") for moment in MOMENTS}
                 if found["step"] is not None:
