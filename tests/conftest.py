@@ -144,6 +144,15 @@ def _no_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _each_choice_once() -> Iterator[None]:
+    """Hydra reads and merges the same files once."""
+    from tests.composing import each_choice_once
+
+    with each_choice_once():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def no_pdf() -> Iterator[None]:
     """No figure is a PDF, which takes most of a report's time; tests/test_report.py has real ones of each kind."""
     with pytest.MonkeyPatch.context() as patch:

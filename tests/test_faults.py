@@ -395,7 +395,7 @@ def test_a_cache_without_room_is_named_and_the_same_command_ends_once_there_is(
 
 
 @pytest.mark.xdist_group("zygote")
-@pytest.mark.parametrize("grid", [[], ["augmenter=none,smote"]])
+@pytest.mark.parametrize("grid", some([["augmenter=none,smote"], []], 1))
 def test_a_disk_that_is_full_at_any_file_of_a_run_is_named_and_what_is_recorded_stays(
     zygote: Zygote, tmp_path: Path, csv: str, disk: Disk, grid: list[str]
 ) -> None:

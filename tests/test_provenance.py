@@ -193,6 +193,10 @@ def test_the_commit_is_that_of_this_checkout_and_of_no_other(tmp_path: Path, mon
         done = subprocess.run(["git", *arguments], cwd=tmp_path, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
+    def commit() -> str | None:
+        record.git_commit.cache_clear()
+        return record.git_commit()
+
     module = tmp_path / "synaug" / "provenance.py"
     module.parent.mkdir()
     module.write_text("")
@@ -200,9 +204,10 @@ def test_the_commit_is_that_of_this_checkout_and_of_no_other(tmp_path: Path, mon
     identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
     git(*identity, "commit", "-q", "--allow-empty", "-m", "first")
     monkeypatch.setattr(provenance, "__file__", str(module))
-    assert record.git_commit() is None  # somebody's repository around an installed package
+    assert commit() is None  # somebody's repository around an installed package
     git("add", "-A")
     git(*identity, "commit", "-q", "-m", "second")
-    assert record.git_commit() == git("rev-parse", "HEAD")
+    assert commit() == git("rev-parse", "HEAD")
     module.write_text("changed = True")
-    assert record.git_commit() == git("rev-parse", "HEAD") + "-dirty"
+    assert commit() == git("rev-parse", "HEAD") + "-dirty"
+    record.git_commit.cache_clear()

@@ -412,9 +412,10 @@ class Augmenter:
             elif wanted is not None and change != wanted and reason is None:
                 reason = f"{self.name} decided on {change:+d} rows where {wanted:+d} were asked for"
             balance.append(Balance(label, real, remaining, wanted, change, int(new[label]), by_fallback, reason))
-        return Augmented(
-            given, result.kept, result.synthetic, result.labels, result.parents, balance, result.diagnostics
-        )
+        parents, between = result.parents, result.synthetic.between
+        if np.array_equal(parents, between):  # not twice in memory, where all training sets of a run are at once
+            parents = between
+        return Augmented(given, result.kept, result.synthetic, result.labels, parents, balance, result.diagnostics)
 
 
 def _targets(counts: Labels, asked: Labels | None) -> dict[int, int]:

@@ -238,8 +238,8 @@ def _the_same_bits(X: FloatRows, y: Labels, rows: FloatRows, labels: Labels) -> 
 
 
 def _unmatched(y: Labels, labels: Labels, given: Labels, label: int) -> tuple[Labels, Labels]:
-    free = np.setdiff1d(np.flatnonzero(y == label), given, assume_unique=False)
-    return free, np.flatnonzero((given < 0) & (labels == label))
+    of_label = np.flatnonzero(y == label)
+    return of_label[~np.isin(of_label, given)], np.flatnonzero((given < 0) & (labels == label))
 
 
 def _match_in_place(X: FloatRows, y: Labels, rows: FloatRows, labels: Labels, given: Labels) -> None:

@@ -55,7 +55,8 @@ def _logging() -> Iterator[None]:
                 if handler not in handlers:
                     handler.close()
             logger.handlers[:], logger.filters[:] = handlers, filters
-            logger.setLevel(level)
+            if logger.level != level:  # setting it empties a cache in every logger there is
+                logger.setLevel(level)
             logger.propagate, logger.disabled = propagate, disabled
 
 

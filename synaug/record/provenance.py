@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def versions() -> dict[str, str]:
     return found
 
 
+@cache  # as the code that this process runs stays what it was
 def git_commit() -> str | None:
     """Commit of the checkout this code runs from, with ``-dirty`` where files differ; None outside of one."""
     here = Path(__file__).resolve()

@@ -149,7 +149,7 @@ class Validation(ABC):
 def held_back(outside: Outside, train: Rows, folds: Sequence[InnerFold]) -> Rows:
     """`Split.held_back`: the rows outside the test fold that a division leaves no use for, ascending."""
     used = np.concatenate([train, *(fold.left_out for fold in folds)])
-    rest = np.setdiff1d(outside.rows, used)
+    rest = outside.rows[~np.isin(outside.rows, used)]  # np.setdiff1d takes seconds for a million rows
     if outside.groups is not None:
         rest = rest[~np.isin(outside.groups[rest], outside.groups[used])]
     return rest
@@ -160,7 +160,7 @@ def misuse(outside: Outside, train: Rows, folds: Sequence[InnerFold]) -> str | N
     left_out = np.concatenate([fold.left_out for fold in folds])
     if not np.isin(np.concatenate([train, left_out]), outside.rows).all():
         return "uses rows of the test fold"
-    if len(np.unique(left_out)) < len(left_out):
+    if np.bincount(left_out).max(initial=0) > 1:
         return "leaves a row out twice"
     for fold in folds:
         if not len(fold.left_out):

@@ -178,7 +178,7 @@ def settle(distances: Distances, ids: Ids, points: Rows, take: Callable[[Ids], R
         others = transformed(take(ids[rows[part], columns[part]]), metric)
         difference = points[rows[part]].astype(np.float64) - others
         distances[rows[part], columns[part]] = np.einsum("qd,qd->q", difference, difference)
-    changed = np.unique(rows)
+    changed = np.flatnonzero(doubtful.any(axis=1))
     order = np.lexsort((ids[changed], distances[changed]), axis=1)
     distances[changed] = np.take_along_axis(distances[changed], order, 1)
     ids[changed] = np.take_along_axis(ids[changed], order, 1)
