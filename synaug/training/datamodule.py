@@ -86,6 +86,11 @@ class EmbeddingDataModule(LightningDataModule):
         rows = [rows_of(self.data.training_sets[member]) + self._pool.offsets[member] for member in members]
         return EvaluationBatches(self._pool, rows, members)
 
+    def teardown(self, stage: str) -> None:
+        """Lightning's hook: of members that are trained, nothing is drawn any more, and watches keep this module."""
+        if stage == "fit":
+            self._passes = {}
+
     def transfer_batch_to_device(
         self, batch: StackedBatch | Steps, device: torch.device, dataloader_idx: int
     ) -> StackedBatch | Steps:
