@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from tests.conftest import composed
 
-OVERRIDES = (
+OVERRIDES: tuple[list[str], ...] = (
     [],
     ["augmenter=smote", "dataset=trec", "max_steps=7"],
     ["augmenter=smote", "dataset=trec", "augmenter.k_neighbors=3", "+trainer.profiler=simple", "~logger"],

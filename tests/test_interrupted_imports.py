@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.program import TOY
+from tests.thorough import some
 
 CHECKOUT = Path(__file__).parents[1]
 # Ctrl-C as a module begins to be imported: libraries then are there in part, or are taken from `sys.modules` again.
@@ -35,15 +36,18 @@ def interrupted_at(module: str, *words: str) -> subprocess.CompletedProcess[str]
 
 @pytest.mark.parametrize(
     "module",
-    [
-        "synaug.command.subcommands",
-        "hydra.main",
-        "numpy.linalg",
-        "torch.nn.functional",
-        "sympy.printing",  # which torch's compiler imports
-        "sklearn.base",
-        "synaug.pipeline",
-    ],
+    some(
+        [
+            "synaug.command.subcommands",
+            "hydra.main",
+            "numpy.linalg",
+            "torch.nn.functional",
+            "sympy.printing",  # which torch's compiler imports
+            "sklearn.base",
+            "synaug.pipeline",
+        ],
+        4,
+    ),
 )
 def test_an_interruption_while_a_run_imports_is_one_sentence(module: str, csv: str, tmp_path: Path) -> None:
     done = interrupted_at(module, *TOY, csv, f"output_dir={tmp_path / 'runs'}", f"cache_dir={tmp_path / 'cache'}")

@@ -1,6 +1,7 @@
 """Scores, each against a confusion matrix or probabilities worked by hand."""
 
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from synaug.scores.metrics import (
     METRICS,
     areas,
     confusion,
+    counted,
+    matthews,
+    of_classes,
     overall_scores,
     reliability,
     scores,
@@ -61,6 +65,23 @@ def test_scores_of_decisions_by_hand() -> None:
     # Gorodkin's R_K: (c s - sum t p) / sqrt((s^2 - sum p^2) (s^2 - sum t^2)), t = (4, 3, 3), p = (5, 3, 2).
     assert found["mcc"] == pytest.approx((7 * 10 - 35) / np.sqrt((100 - 38) * (100 - 34)))
     assert confusion(*of_matrix(MATRIX)) == MATRIX.tolist()
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_scores_of_decisions_are_scikit_learns_to_the_last_bit(data: st.DataObject) -> None:
+    n_classes = data.draw(st.integers(2, 6))
+    label = st.integers(0, n_classes - 1)
+    rows = data.draw(st.lists(st.tuples(label, label), min_size=1, max_size=60)) * data.draw(st.sampled_from([1, 1009]))
+    labels, decided = np.array(rows).T
+    matrix, classes = counted(labels, decided, n_classes), np.arange(n_classes)
+    np.testing.assert_array_equal(matrix, sk.confusion_matrix(labels, decided, labels=classes), strict=True)
+    theirs = sk.precision_recall_fscore_support(labels, decided, labels=classes, zero_division=0.0)
+    for ours, of_sk in zip(of_classes(matrix), theirs, strict=False):
+        np.testing.assert_array_equal(ours, of_sk, strict=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A single label was found", UserWarning)
+        assert matthews(matrix) == sk.matthews_corrcoef(labels, decided)
 
 
 def test_scores_of_probabilities_by_hand() -> None:

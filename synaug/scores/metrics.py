@@ -8,13 +8,7 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 from scipy.stats import gmean
 from sklearn import config_context
-from sklearn.metrics import (
-    brier_score_loss,
-    confusion_matrix,
-    log_loss,
-    matthews_corrcoef,
-    precision_recall_fscore_support,
-)
+from sklearn.metrics import brier_score_loss, log_loss
 
 from synaug.scores.names import CLASS_METRICS as CLASS_METRICS
 from synaug.scores.names import LOSSES as LOSSES
@@ -58,10 +52,11 @@ def scores(
     classes = np.arange(n_classes)
     decided = probabilities.argmax(1)
     has_rows = np.bincount(labels, minlength=n_classes) > 0
+    matrix = counted(labels, decided, n_classes)
+    precision, recall, f1 = of_classes(matrix)
+    mcc = matthews(matrix) if has_rows.sum() > 1 else None
     # The parameters are right; looking at them again for each score takes a good part of the time.
     with config_context(skip_parameter_validation=True):
-        precision, recall, f1, _ = precision_recall_fscore_support(labels, decided, labels=classes, zero_division=0.0)
-        mcc = matthews_corrcoef(labels, decided) if has_rows.sum() > 1 else None
         nats = log_loss(labels, probabilities, labels=classes)
         brier = brier_score_loss(labels, probabilities, labels=classes, scale_by_half=False)
     # One against rest, then the mean over classes; for two classes both one-against-rests count.
@@ -95,6 +90,36 @@ def scores(
     for name, values in zip(CLASS_METRICS, (precision, recall, f1), strict=True):
         for label in np.flatnonzero(has_rows).tolist():
             yield name, label, values[label]
+
+
+def counted(labels: NDArray[np.int64], decided: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
+    """Confusion matrix, int64 `[n_classes, n_classes]`: rows of each class (first) by what was decided on them."""
+    pairs = np.bincount(labels * n_classes + decided, minlength=n_classes**2)
+    return pairs.reshape(n_classes, n_classes)
+
+
+def of_classes(matrix: NDArray[np.int64]) -> tuple[Array, Array, Array]:
+    """Precision, recall and F1 of each class, `[n_classes]` each; 0 where there is nothing to divide by.
+
+    They are, to the last bit, those of scikit-learn's `precision_recall_fscore_support`, and `matthews` its
+    `matthews_corrcoef`. Each of these counts the matrix anew, and looks at all labels first, which takes most of the
+    time that scores take.
+    """
+    hits, rows, decisions = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    precision, recall, f1 = (
+        np.divide(part, whole, out=np.zeros(len(matrix)), where=whole > 0)
+        for part, whole in ((hits, decisions), (hits, rows), (2 * hits, rows + decisions))
+    )
+    return precision, recall, f1
+
+
+def matthews(matrix: NDArray[np.int64]) -> float:
+    """Matthews' correlation coefficient of several classes (Gorodkin 2004); 0 where all decisions are for one class."""
+    counts = matrix.astype(np.float64)
+    rows, decisions, n = counts.sum(axis=1), counts.sum(axis=0), counts.sum()
+    together = counts.trace() * n - rows @ decisions
+    scale = (n**2 - decisions @ decisions) * (n**2 - rows @ rows)
+    return float(together / np.sqrt(scale)) if scale else 0.0
 
 
 def balanced_accuracy(labels: NDArray[np.int64], decided: NDArray[np.int64]) -> float:
@@ -211,6 +236,5 @@ def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -
 
 def confusion(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> list[list[int]]:
     """Confusion matrix `[actual][decided]`."""
-    n_classes = probabilities.shape[1]
-    matrix = confusion_matrix(labels, probabilities.argmax(1), labels=np.arange(n_classes))
-    return matrix.tolist()  # type: ignore[no-any-return]
+    matrix: list[list[int]] = counted(labels, probabilities.argmax(1), probabilities.shape[1]).tolist()
+    return matrix
