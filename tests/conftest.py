@@ -162,6 +162,14 @@ def no_pdf() -> Iterator[None]:
 
 
 @pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures take most of a report's time, and a sweep ends as it does without them; tests/test_report.py has them."""
+    from synaug.report import draw
+
+    monkeypatch.setattr(draw, "sections", lambda results, before: [])
+
+
+@pytest.fixture
 def mirror() -> Path:
     """The mirror of data sets that SYNAUG_DATA names."""
     root = os.environ.get("SYNAUG_DATA")

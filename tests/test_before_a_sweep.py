@@ -14,6 +14,8 @@ from synaug.errors import UserError
 from tests import toy
 from tests.program import BRIEF, TOY, Outcome, Program
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 SWEEP = ["--multirun", *TOY, "report=true"]
 METHODS = "augmenter=none,random,smote"
 MISTAKES = {

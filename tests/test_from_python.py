@@ -31,6 +31,8 @@ from synaug.settings import conf_dir
 from tests import toy
 from tests.program import BRIEF, TOY, Program, without_cost
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 ROOT = Path(__file__).parents[1]
 OWN_CONF = Path(__file__).parent / "conf"
 SHORT: dict[str, Any] = {

@@ -27,7 +27,7 @@ from synaug.comparison import evidence as evidences
 from synaug.comparison.labels import PICKED, Scenario
 from synaug.record import explained as explained_files
 from synaug.record import maps as map_files
-from synaug.report import audited, data_files, draw, drawn_before, figures, limits, words
+from synaug.report import audited, data_files, drawn_before, figures, limits, words
 from synaug.report.__main__ import main
 from synaug.report.digest import value_sha256
 from synaug.report.drawing import colours, style, svg
@@ -103,12 +103,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(svg, "pdf", PDF)
         written(root / "runs", root / "report", ("accuracy", "minority_recall"), csv=True)
     return root
-
-
-@pytest.fixture
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For what is said in words and tables."""
-    monkeypatch.setattr(draw, "sections", lambda results, before: [])
 
 
 @pytest.fixture(scope="module")

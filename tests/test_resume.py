@@ -11,7 +11,7 @@ from synaug import record
 from tests import toy
 from tests.program import BRIEF, Kept, Program
 
-pytestmark = pytest.mark.xdist_group("resume")  # the grid is swept once
+pytestmark = [pytest.mark.xdist_group("resume"), pytest.mark.usefixtures("no_figures")]  # the grid is swept once
 
 OWN = Path(__file__).parent / "conf"
 GRID = ["augmenter=none,smote,random", "imbalance_ratio=ir5,ir2"]

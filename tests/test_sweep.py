@@ -20,7 +20,8 @@ from tests import toy
 from tests.fabricated import write_runs
 from tests.program import BRIEF, Kept, Program, signalled
 
-pytestmark = pytest.mark.xdist_group("sweep")  # what several go on from is swept once
+# What several go on from is swept once.
+pytestmark = [pytest.mark.xdist_group("sweep"), pytest.mark.usefixtures("no_figures")]
 
 
 TWO = "augmenter=none,smote"

@@ -643,6 +643,7 @@ def test_what_trains_no_encoder_is_the_frozen_result_to_the_bit(run: Callable[..
         assert each["probabilities_sha256"] == frozen["probabilities_sha256"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_frozen_and_tuned_stand_on_one_page(run: Callable[..., Any], program: Program) -> None:
     # Two commands, as a frozen classifier has no steps of an encoder that could be few; the second reports both.
     for classifier in (["classifier=mlp"], ["classifier=finetune", "report=true", *SMALL]):
