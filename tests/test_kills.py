@@ -25,6 +25,7 @@ from tests.thorough import THOROUGH, some
 
 MOMENTS = int(os.environ.get("SYNAUG_KILLS", "10" if THOROUGH else "1"))
 WORKERS_MOMENTS = max(1, MOMENTS // 3)  # whose processes have to import everything
+# The last two are also sent in tests/test_interrupts.py, tests/test_sweep.py and tests/test_launchers.py.
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 TINY = [*TOY, "n_folds=2", "max_steps=200", "trainer.enable_progress_bar=false"]
 EXIT_CODES = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGINT: 1}
@@ -70,7 +71,7 @@ def seeds(folder: Path) -> set[int]:
     return set(found)
 
 
-@pytest.mark.parametrize("number", some(SIGNALS, 2), ids=lambda number: number.name)
+@pytest.mark.parametrize("number", some(SIGNALS, 1), ids=lambda number: number.name)
 def test_a_run_ends_as_it_is_asked_to_at_any_moment_and_loses_no_seed(
     zygote: Zygote, tmp_path: Path, command: list[str], number: signal.Signals
 ) -> None:
@@ -92,7 +93,6 @@ def test_a_run_ends_as_it_is_asked_to_at_any_moment_and_loses_no_seed(
     assert not files_below(tmp_path / "multirun", record.FAILURE)
 
 
-# Ctrl-C ends a sweep in tests/test_sweep.py, too, and SIGTERM one of several processes in tests/test_launchers.py.
 @pytest.mark.parametrize("number", some(SIGNALS, 1), ids=lambda number: number.name)
 def test_a_sweep_ends_as_it_is_asked_to_at_any_moment(
     zygote: Zygote, tmp_path: Path, command: list[str], number: signal.Signals
