@@ -104,7 +104,6 @@ def test_what_does_not_agree_is_said_and_ends_with_1(toy_task: list[str], tmp_pa
     assert next(line for line in outcome.out.splitlines() if "DOES NOT AGREE" in line).lstrip().startswith("macro F1")
 
 
-@pytest.mark.skipif(not THOROUGH, reason="make thorough has it; the others are of made-up tasks")
 def test_emotion_agrees_with_the_published_scores(mirror: Path, tmp_path: Path) -> None:
     outcome = check("task=Emotion", f"cache_dir={tmp_path}")
     assert outcome.code == 0, outcome.err

@@ -33,7 +33,6 @@ from synaug.scores.decision import ARGMAX
 from synaug.scores.needs import read_rule
 from tests import toy
 from tests.program import TOY, Outcome, Program
-from tests.thorough import some
 
 pytestmark = pytest.mark.xdist_group("fit_model")  # the experiment that most read is swept once
 
@@ -77,20 +76,17 @@ def split_again(folder: Path, seed: int, fold: int) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize(
     "settings",
-    some(
-        [
-            ("augmenter=none",),
-            ("augmenter=smote", "standardize=true"),
-            ("augmenter=smote", "validation.final=refit", "augmenter.replicas=2"),
-            ("augmenter=smote", "augmenter.amount=[0,1]", "target_prior=natural", "imbalance_ratio=natural"),
-            ("augmenter=self_paced", "augmenter.replicas=2"),
-            ("augmenter=smote", "classifier=linear", "loss=class_weighted", "validation=holdout"),
-            ("augmenter=smote", "classifier=knn", "standardize=true"),
-            ("augmenter=none", "classifier=nearest_class_mean", "validation.final=refit"),
-            ("augmenter=smote", "classifier=sklearn"),
-        ],
-        6,
-    ),
+    [
+        ("augmenter=none",),
+        ("augmenter=smote", "standardize=true"),
+        ("augmenter=smote", "validation.final=refit", "augmenter.replicas=2"),
+        ("augmenter=smote", "augmenter.amount=[0,1]", "target_prior=natural", "imbalance_ratio=natural"),
+        ("augmenter=self_paced", "augmenter.replicas=2"),
+        ("augmenter=smote", "classifier=linear", "loss=class_weighted", "validation=holdout"),
+        ("augmenter=smote", "classifier=knn", "standardize=true"),
+        ("augmenter=none", "classifier=nearest_class_mean", "validation.final=refit"),
+        ("augmenter=smote", "classifier=sklearn"),
+    ],
     ids=" ".join,
 )
 def test_fitted_on_the_training_rows_of_a_split_it_says_what_the_run_said_of_its_test_rows(

@@ -346,8 +346,9 @@ class Augmenter:
             labels.append(np.full(len(new), label))
             parents.append(new.between)
             filled[label] = (len(new), f"{reason}; {how} made {len(new)} in its place")
-        synthetic, lineage = SyntheticRows.joined(rows), np.concatenate(parents).astype(np.int32)
-        result = Resampled(result.kept, synthetic, np.concatenate(labels), lineage, result.diagnostics)
+        if len(rows) > 1:  # else as it is: copies would stay in memory, where ends of interpolations are parents, too
+            synthetic, lineage = SyntheticRows.joined(rows), np.concatenate(parents).astype(np.int32)
+            result = Resampled(result.kept, synthetic, np.concatenate(labels), lineage, result.diagnostics)
         return self._accounted(given, result, asked, filled, names, where)
 
     def _class_by_class(
@@ -412,10 +413,9 @@ class Augmenter:
             elif wanted is not None and change != wanted and reason is None:
                 reason = f"{self.name} decided on {change:+d} rows where {wanted:+d} were asked for"
             balance.append(Balance(label, real, remaining, wanted, change, int(new[label]), by_fallback, reason))
-        parents, between = result.parents, result.synthetic.between
-        if np.array_equal(parents, between):  # not twice in memory, where all training sets of a run are at once
-            parents = between
-        return Augmented(given, result.kept, result.synthetic, result.labels, parents, balance, result.diagnostics)
+        return Augmented(
+            given, result.kept, result.synthetic, result.labels, result.parents, balance, result.diagnostics
+        )
 
 
 def _targets(counts: Labels, asked: Labels | None) -> dict[int, int]:

@@ -114,7 +114,7 @@ def of_classes(matrix: NDArray[np.int64]) -> tuple[Array, Array, Array]:
 
 
 def matthews(matrix: NDArray[np.int64]) -> float:
-    """Matthews' correlation coefficient of several classes (Gorodkin 2004); 0 where all decisions are for one class."""
+    """Matthews' correlation coefficient (Gorodkin 2004); 0 where all rows, or all decisions, are of one class."""
     counts = matrix.astype(np.float64)
     rows, decisions, n = counts.sum(axis=1), counts.sum(axis=0), counts.sum()
     together = counts.trace() * n - rows @ decisions
