@@ -165,6 +165,11 @@ def other_rows(outside: Outside) -> Rows:
         (lambda outside, train: (train, (InnerFold(train, train[:5]),)), "rows out that train in the same inner fold"),
         (lambda outside, train: (train, (fold(train, train[:4]), fold(train, train[:4]))), "leaves a row out twice"),
         (lambda outside, train: (train, (InnerFold(train, train[:0]),)), "has an inner fold that leaves out no row"),
+        (lambda outside, train: (train, (InnerFold(train[4:], train[:4] * 1.0),)), "gives rows as float64, where"),
+        (
+            lambda outside, train: (train, (InnerFold(train > 9, train[:4]),)),
+            "gives rows as bool, where the",
+        ),
         (lambda outside, train: (train, (InnerFold(train, other_rows(outside)),)), "uses rows of the test fold"),
         (
             lambda outside, train: (np.arange(80), (fold(train, train[:4]),)),

@@ -157,6 +157,10 @@ def held_back(outside: Outside, train: Rows, folds: Sequence[InnerFold]) -> Rows
 
 def misuse(outside: Outside, train: Rows, folds: Sequence[InnerFold]) -> str | None:
     """Say which rows a division puts where they must not be, as part of a sentence; None if it is sound."""
+    for rows in (train, *(each for fold in folds for each in (fold.fit, fold.left_out))):
+        kind = np.asarray(rows).dtype
+        if len(rows) and not np.issubdtype(kind, np.integer):
+            return f"gives rows as {kind}, where the numbers of the rows are needed (int64)"
     left_out = np.concatenate([fold.left_out for fold in folds])
     if not np.isin(np.concatenate([train, left_out]), outside.rows).all():
         return "uses rows of the test fold"
