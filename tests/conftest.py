@@ -1,5 +1,6 @@
 """What every test shares: one thread, no network, caches of its own, and the mirror of data sets."""
 
+import gc
 import os
 import shutil
 import signal
@@ -130,6 +131,11 @@ class GroupsByName:
 def pytest_configure(config: pytest.Config) -> None:
     """Two of one hook: one comes first, one last."""
     config.pluginmanager.register(GroupsByName())
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage ten times less often: what the libraries have made by now is looked through each time."""
+    gc.set_threshold(10 * gc.get_threshold()[0], *gc.get_threshold()[1:])
 
 
 def pytest_unconfigure() -> None:

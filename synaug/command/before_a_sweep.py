@@ -19,6 +19,7 @@ from synaug.command import folders
 from synaug.command.check.parts import check_parts
 from synaug.command.check.settings import check_settings
 from synaug.command.job import plan_of
+from synaug.command.process import freeze
 from synaug.dataset import LabelledTexts
 from synaug.encoder.contract import for_dataset
 from synaug.errors import user_sentence
@@ -103,7 +104,8 @@ class _Check:
         return None
 
     def _check(self, job: Composed) -> None:
-        reference = check_settings(job.config)
+        with garbage_collection.paused():
+            reference = check_settings(job.config)
         identity = folders.identified(job.config).identity
         if not plan_of(job.config, job.folder, identity).compute:
             return
@@ -111,6 +113,8 @@ class _Check:
         with garbage_collection.paused():
             check_parts(job.config, reference)
             from synaug.parts import make_augmenters, make_loss
+
+            freeze()
         make_loss(job.config.loss, texts.class_names)
         make_augmenters(job.config.augmenter)[-1].matched(texts)
 

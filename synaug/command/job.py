@@ -39,7 +39,8 @@ def task(config: DictConfig) -> Ended:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     # Also of a run that is recorded: settings that do not decide its numbers may be wrong, too.
-    reference = check_settings(config)
+    with garbage_collection.paused():  # parts of the user's own may import much
+        reference = check_settings(config)
     named = folders.identified(config)
     with ExitStack() as stack:
         plan = plan_of(config, folder, named.identity)
@@ -57,8 +58,8 @@ def task(config: DictConfig) -> Ended:
         with busy("importing what a run needs"), garbage_collection.paused():  # a fifth of the time that imports take
             check_parts(config, reference)
             from synaug.pipeline import Asked, run
-        freeze()
 
+            freeze()  # before garbage is looked for again, or all of it is looked through once
         imports = time.monotonic() - started
         of_hydra = OmegaConf.create({"hydra": hydra})
         asked = Asked(

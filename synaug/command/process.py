@@ -13,6 +13,8 @@ from typing import Any
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
+_frozen = False  # by `freeze`
+
 
 @contextmanager
 def as_before() -> Iterator[None]:
@@ -109,12 +111,14 @@ def _torch() -> Iterator[None]:
 @contextmanager
 def _collected() -> Iterator[None]:
     """What a job has frozen (`freeze`) becomes garbage again when it is."""
-    frozen = gc.get_freeze_count()
+    global _frozen
+    before = _frozen
     try:
         yield
     finally:
-        if not frozen:
+        if _frozen and not before:
             gc.unfreeze()
+            _frozen = False
 
 
 @contextmanager
@@ -145,5 +149,7 @@ def freeze() -> None:
     A collection that looks at all of it is long, and a signal that comes meanwhile is heard in a destructor, where
     Python ignores what is raised. Once, or the garbage of the first job of a sweep would stay, too.
     """
-    if not gc.get_freeze_count():
+    global _frozen
+    if not (_frozen or gc.get_freeze_count()):  # Python counts them one by one
         gc.freeze()
+        _frozen = True

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from synaug.files import garbage_collection
 from synaug.files.digest import json_sha256
 
 # What stands directly below synaug/: rooms and modules. Those that decide a run's numbers (of `settings`, one module) …
@@ -97,7 +98,8 @@ def sources_sha256(paths: Iterable[Path], root: Path) -> str:
     Comments, layout, docstrings and what is only told (the arguments of exceptions, warnings, log and console lines)
     do not count, nor does the version of Python: what is hashed is `form` of the syntax tree.
     """
-    forms = [(path.relative_to(root).as_posix(), form(ast.parse(path.read_bytes()))) for path in sorted(paths)]
+    with garbage_collection.paused():  # three fifths of the time
+        forms = [(path.relative_to(root).as_posix(), form(ast.parse(path.read_bytes()))) for path in sorted(paths)]
     return json_sha256(forms)
 
 

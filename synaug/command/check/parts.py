@@ -134,10 +134,12 @@ def _trainer_problems(config: DictConfig) -> Iterator[str]:
 
 
 def _metric_problems(metric: str | None) -> Iterator[str]:
+    if metric is None:
+        return
     from synaug.comparison.compare import check_metrics
 
     try:
-        check_metrics([] if metric is None else [metric])
+        check_metrics([metric])
     except UserError as error:
         yield f"metric={error}"
 
