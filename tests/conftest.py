@@ -23,6 +23,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="synaug-tests-huggingface-")
 os.environ["WANDB_MODE"] = "disabled"
+if not THOROUGH:  # umap's functions are compiled for half a minute, and run on 40 rows
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
 os.environ["SYNAUG_COLUMNS"] = "0"  # sentences in one piece; how they are broken is tests/test_console.py's
 
 # Whatever starts the tests may ignore signals (nohup, a script's background), and processes hand that on to their own.

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import wandb
+from wandb.util import get_core_path
 
 from synaug.tracking import wandb_run
 from tests.wandb_server import free_port
@@ -66,7 +67,11 @@ def wandb_command(*arguments: str, cwd: Path) -> str:
 
 def inspect(folder: Path) -> dict[str, Any]:
     """A run as its transaction log has it: run, config, summary, history, artifacts (but for tables), exit."""
-    printed = wandb_command("leet", "inspect", "--json", ".", cwd=folder)
+    # As `wandb leet inspect --json .` does after the seconds that it takes to start.
+    (written,) = folder.glob("run-*.wandb")
+    asked = ["--no-observability", "--json", "--run-file", str(written), str(folder.parent)]
+    command = [get_core_path(), "leet", "inspect", *asked]
+    printed = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
     found: dict[str, Any] = {"run": {}, "config": {}, "summary": {}, "history": defaultdict(list), "artifacts": []}
     for line in printed.splitlines():
         entry = json.loads(line)
