@@ -40,7 +40,7 @@ def each_choice_once() -> Iterator[None]:
     read_file, list_files = folder.load_config, defaults_list.create_defaults_list
     merge_files = ConfigLoaderImpl._compose_config_from_defaults_list
     compose = ConfigLoaderImpl._load_configuration_impl
-    texts: dict[object, bytes | None] = {}
+    texts: dict[object, bytes] = {}
     lists: dict[object, DefaultsList] = {}
     merged: dict[object, bytes] = {}
     whole: dict[object, bytes] = {}

@@ -6,6 +6,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import settings
 from omegaconf import DictConfig
 
+from tests.composing import each_choice_once
 from tests.thorough import THOROUGH
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ os.environ["SYNAUG_COLUMNS"] = "0"  # sentences in one piece; how they are broke
 for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
+
+# Garbage is looked for ten times less often: each time, Python looks through all that the libraries have made.
+gc.set_threshold(10 * gc.get_threshold()[0], *gc.get_threshold()[1:])
 
 # The same examples each time, and no deadline: two cores are shared.
 settings.register_profile("synaug", deadline=None, derandomize=True)
@@ -131,13 +136,11 @@ class GroupsByName:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Two of one hook: one comes first, one last."""
+    """Two of one hook: one comes first, one last. Configs are composed once, also those that cases are made of."""
     config.pluginmanager.register(GroupsByName())
-
-
-def pytest_collection_finish() -> None:
-    """Look for garbage ten times less often: what the libraries have made by now is looked through each time."""
-    gc.set_threshold(10 * gc.get_threshold()[0], *gc.get_threshold()[1:])
+    composing = ExitStack()
+    composing.enter_context(each_choice_once())
+    config.add_cleanup(composing.close)
 
 
 def pytest_unconfigure() -> None:
@@ -149,15 +152,6 @@ def pytest_unconfigure() -> None:
 def _no_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine must not add lines to what a test reads."""
     monkeypatch.setattr("synaug.files.sign_of_life.FIRST_SECONDS", 3600.0)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _each_choice_once() -> Iterator[None]:
-    """Hydra reads and merges the same files once."""
-    from tests.composing import each_choice_once
-
-    with each_choice_once():
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

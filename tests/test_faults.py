@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -87,12 +87,23 @@ def of(program: Program) -> list[str]:
 
 
 def serve() -> None:
-    """Import the program once, then make a process of it for each command line that comes."""
-    import synaug.command.app
+    """Import the program once and compose its configs, then make a process of it for each command line that comes."""
     import synaug.pipeline
+    from synaug.record.code import code_sha256
+    from tests.composing import each_choice_once
 
-    assert synaug.command.app
     assert synaug.pipeline
+    code_sha256()
+    with each_choice_once():
+        for words in itertools.product([[], ["--multirun"]], [["augmenter=none"], ["augmenter=smote"]]):
+            with redirect_stdout(io.StringIO()), suppress(SystemExit):
+                sys.argv = ["synaug", *itertools.chain(*words), *TINY, "--cfg", "job"]
+                main()
+        answer_requests()
+
+
+def answer_requests() -> None:
+    """Make processes, and say how they ended, until nobody asks."""
     for line in sys.stdin:
         request = json.loads(line)
         answer: int | None

@@ -95,7 +95,8 @@ def test_fitted_on_the_training_rows_of_a_split_it_says_what_the_run_said_of_its
     folder = made(program, of_classes(tmp_path, THREE), "seeds=[0,1]", "n_folds=3", *settings)
     path = record.probabilities_file(folder, record.read(folder))
     assert path is not None
-    kept = np.load(path, allow_pickle=False)
+    with np.load(path, allow_pickle=False) as file:
+        kept = dict(file)
     offsets = {(of["seed"], of["fold"], of["decision"]): of["offset"] for of in record.read(folder)["offsets"]}
     fits, (prepared, split) = split_again(folder, seed=1, fold=2)
     rows = (kept["seed"] == 1) & (kept["fold"] == 2)

@@ -70,7 +70,8 @@ def test_fitted_on_the_training_rows_of_a_split_it_says_what_the_run_said_of_its
     recorded = record.read(folder)
     path = record.probabilities_file(folder, recorded)
     assert path is not None
-    kept = np.load(path, allow_pickle=False)
+    with np.load(path, allow_pickle=False) as file:
+        kept = dict(file)
     fits, (prepared, split) = split_again(folder, seed=0, fold=1)
     texts = [prepared.texts.texts[row] for row in split.test]
     config = recorded_config(Wanted(folder, config_dir=CONFIGS), recorded)

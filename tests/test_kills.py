@@ -93,7 +93,8 @@ def test_a_run_ends_as_it_is_asked_to_at_any_moment_and_loses_no_seed(
     assert not files_below(tmp_path / "multirun", record.FAILURE)
 
 
-@pytest.mark.parametrize("number", some(SIGNALS, 1), ids=lambda number: number.name)
+@pytest.mark.skipif(not THOROUGH, reason="tests/test_faults.py kills a sweep; make thorough, at any moment")
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_sweep_ends_as_it_is_asked_to_at_any_moment(
     zygote: Zygote, tmp_path: Path, command: list[str], number: signal.Signals
 ) -> None:
