@@ -637,9 +637,9 @@ def test_any_classifier_is_scored_and_recorded_alike(data: TrainingData, tmp_pat
     lacking = set() if isinstance(training, StackedTraining) else {TAU_NORM}
     assert set(scores["decision"]) == set(RULES) - lacking
     assert overall["accuracy"].min() > 0.5
-    kept = np.load(str(record.probabilities_file(folder, written)))
-    assert len(kept["row"]) == sum(len(split.test) for split in data.splits)
-    assert len(kept["oof_row"]) == sum(len(split.out_of_fold) for split in data.splits)
+    with np.load(str(record.probabilities_file(folder, written))) as kept:
+        assert len(kept["row"]) == sum(len(split.test) for split in data.splits)
+        assert len(kept["oof_row"]) == sum(len(split.out_of_fold) for split in data.splits)
 
 
 def test_a_classifier_without_steps_has_no_curves_and_chooses_no_step(data: TrainingData) -> None:
